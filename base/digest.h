@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace mbuild {
+
+// "sha256:<64 hex digits>" (OCI image specification, descriptor.md, Digests).
+using Digest = std::string;
+
+// A running SHA-256.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+
+  void update(std::string_view data);
+  // Length-prefixed, so that a sequence of fields has one encoding only.
+  void field(std::string_view data);
+  void number(std::uint64_t value);
+  // Ends the computation; the object must not be used again.
+  Digest digest();
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+Digest sha256(std::string_view data);
+// True for "sha256:" and 64 lower-case hex digits.
+bool is_sha256_digest(std::string_view text);
+// The hex part of a digest.
+std::string_view digest_hex(std::string_view digest);
+// `bytes` random bytes as hex.
+std::string random_hex(std::size_t bytes);
+
+}  // namespace mbuild

@@ -1,0 +1,128 @@
+#include "base/fd.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+#include "base/error.h"
+
+namespace mbuild {
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    fd_ = std::exchange(other.fd_, -1);
+  }
+  return *this;
+}
+
+void Fd::reset() {
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+}
+
+Fd open_at(int directory, const std::string& path, int flags, unsigned mode) {
+  int fd;
+  do {
+    fd = ::openat(directory, path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) throw system_error(errno, "open " + path);
+  return Fd(fd);
+}
+
+Fd open_file(const std::string& path, int flags, unsigned mode) { return open_at(AT_FDCWD, path, flags, mode); }
+
+Pipe make_pipe() {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) < 0) throw system_error(errno, "pipe", ExitClass::host);
+  return {Fd(fds[0]), Fd(fds[1])};
+}
+
+Fd duplicate(int fd) {
+  const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) throw system_error(errno, "dup", ExitClass::host);
+  return Fd(copy);
+}
+
+Fd memory_file(std::string_view content) {
+  Fd fd(::memfd_create("mbuild", MFD_CLOEXEC));
+  if (!fd) throw system_error(errno, "memfd_create", ExitClass::host);
+  write_all(fd.get(), content);
+  if (::lseek(fd.get(), 0, SEEK_SET) < 0) throw system_error(errno, "lseek", ExitClass::host);
+  return fd;
+}
+
+std::size_t read_full(int fd, std::span<std::byte> buffer) {
+  std::size_t done = 0;
+  while (done < buffer.size()) {
+    const ssize_t n = ::read(fd, buffer.data() + done, buffer.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw system_error(errno, "read");
+    if (n == 0) break;
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+std::string read_all(int fd) {
+  std::string out;
+  struct stat status;
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) out.reserve(static_cast<std::size_t>(status.st_size) + 1);
+  std::size_t used = 0;
+  for (;;) {
+    if (out.size() - used < 4096) out.resize(std::max(out.capacity(), used + 65536));
+    const std::size_t room = out.size() - used;
+    const std::size_t n = read_full(fd, std::as_writable_bytes(std::span(out.data() + used, room)));
+    used += n;
+    if (n < room) break;
+  }
+  out.resize(used);
+  return out;
+}
+
+void write_all(int fd, std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd, data.data(), data.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw system_error(errno, "write");
+    data.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+std::string read_file(const std::string& path) {
+  try {
+    return read_all(open_file(path, O_RDONLY).get());
+  } catch (Error& error) {
+    if (error.message.find(path) == std::string::npos) error.with_context("read " + path);
+    throw;
+  }
+}
+
+void write_file_atomically(const std::string& path, std::string_view content, unsigned mode) {
+  static std::atomic<unsigned> counter;
+  const std::string temporary = fmt::format("{}.{}.{}", path, ::getpid(), counter++);
+  try {
+    write_all(open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode).get(), content);
+    if (::rename(temporary.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+}
+
+void make_directories(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return;
+  if (errno != ENOENT) throw system_error(errno, "mkdir " + path);
+  const auto slash = path.find_last_of('/');
+  if (slash == std::string::npos || slash == 0) throw system_error(ENOENT, "mkdir " + path);
+  make_directories(path.substr(0, slash), mode);
+  if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST) throw system_error(errno, "mkdir " + path);
+}
+
+bool path_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace mbuild

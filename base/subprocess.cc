@@ -1,0 +1,112 @@
+#include "base/subprocess.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+extern char** environ;
+
+namespace mbuild {
+namespace {
+
+// This process's environment with `changes` laid over it.
+std::vector<char*> environment_with(const std::vector<std::string>& changes) {
+  std::vector<char*> result;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view name(*entry, std::strcspn(*entry, "="));
+    const bool replaced = std::any_of(changes.begin(), changes.end(), [&](const std::string& change) {
+      return std::string_view(change).substr(0, change.find('=')) == name;
+    });
+    if (!replaced) result.push_back(*entry);
+  }
+  for (const auto& change : changes) {
+    if (change.find('=') != std::string::npos) result.push_back(const_cast<char*>(change.c_str()));
+  }
+  result.push_back(nullptr);
+  return result;
+}
+
+pid_t spawn(const std::vector<std::string>& argv, int in, int out, int err, const std::string& directory,
+            const std::vector<std::string>& environment) {
+  std::vector<char*> pointers;
+  for (const auto& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
+  posix_spawn_file_actions_adddup2(&actions, in, 0);
+  posix_spawn_file_actions_adddup2(&actions, out, 1);
+  posix_spawn_file_actions_adddup2(&actions, err, 2);
+  pid_t pid = -1;
+  const int code =
+      posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, pointers.data(), environment_with(environment).data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (code != 0) throw system_error(code, "start " + argv[0], ExitClass::host);
+  return pid;
+}
+
+// Reads what is there; false at the end of the stream.
+bool drain(int fd, std::string& into) {
+  char buffer[16384];
+  const ssize_t n = ::read(fd, buffer, sizeof buffer);
+  if (n > 0) into.append(buffer, static_cast<std::size_t>(n));
+  return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+}  // namespace
+
+SubprocessResult run_program(const std::vector<std::string>& argv, std::string_view input, std::stop_token stop,
+                             const std::string& directory, const std::vector<std::string>& environment) {
+  const Fd in = memory_file(input);
+  Pipe out = make_pipe(), err = make_pipe();
+  const pid_t pid = spawn(argv, in.get(), out.write.get(), err.write.get(), directory, environment);
+  out.write.reset();
+  err.write.reset();
+  const auto kill_child = [pid] { ::kill(pid, SIGKILL); };
+  std::optional<std::stop_callback<decltype(kill_child)>> kill_on_stop(std::in_place, stop, kill_child);
+
+  SubprocessResult result;
+  pollfd fds[2] = {{out.read.get(), POLLIN, 0}, {err.read.get(), POLLIN, 0}};
+  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
+    // A killed program's own children may hold the pipes open: they are not waited for.
+    const int ready = ::poll(fds, 2, stop.stop_possible() ? 100 : -1);
+    if (stop.stop_requested() || (ready < 0 && errno != EINTR)) break;
+    if (ready <= 0) continue;
+    if ((fds[0].revents != 0) && !drain(fds[0].fd, result.output)) fds[0].fd = -1;
+    if ((fds[1].revents != 0) && !drain(fds[1].fd, result.error)) fds[1].fd = -1;
+  }
+  // The callback goes while the process still has its id, so that it never kills another one.
+  siginfo_t info;
+  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+  kill_on_stop.reset();
+  int status = 0;
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (stop.stop_requested()) throw Cancelled();
+  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  for (const auto& directory : split(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin", ':')) {
+    std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return "";
+}
+
+}  // namespace mbuild

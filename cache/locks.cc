@@ -1,0 +1,46 @@
+#include "cache/locks.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/error.h"
+
+namespace mbuild::cache {
+namespace {
+
+bool lock_now(int fd) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES || errno == EINTR) return false;
+  throw system_error(errno, "lock");
+}
+
+}  // namespace
+
+FileLock FileLock::try_acquire(const std::string& path) {
+  FileLock lock;
+  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  if (lock_now(fd.get())) lock.fd_ = std::move(fd);
+  return lock;
+}
+
+FileLock FileLock::acquire(const std::string& path, std::stop_token stop) {
+  FileLock lock;
+  lock.fd_ = open_file(path, O_RDWR | O_CREAT, 0600);
+  auto pause = std::chrono::milliseconds(1);
+  while (!lock_now(lock.fd_.get())) {
+    if (stop.stop_requested()) throw Cancelled();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds(50));
+  }
+  return lock;
+}
+
+}  // namespace mbuild::cache

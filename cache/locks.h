@@ -1,0 +1,25 @@
+#pragma once
+
+#include <stop_token>
+#include <string>
+
+#include "base/fd.h"
+
+namespace mbuild::cache {
+
+// An advisory lock on a file (F_OFD_SETLK: it belongs to the open file, so threads exclude each other too, and it goes
+// when its process dies). The descriptor is close-on-exec; the holder must not fork without exec while it holds it.
+class FileLock {
+ public:
+  // Makes the file when absent. Waits until the lock is free; throws Cancelled when stop is requested meanwhile.
+  static FileLock acquire(const std::string& path, std::stop_token stop = {});
+  // An empty lock when somebody else holds it.
+  static FileLock try_acquire(const std::string& path);
+
+  explicit operator bool() const { return static_cast<bool>(fd_); }
+
+ private:
+  Fd fd_;
+};
+
+}  // namespace mbuild::cache

@@ -1,0 +1,325 @@
+#include "cache/store.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+
+// Crash safety, in short. A thing (layer directory, blob) gets its final name by rename when it is complete; its row
+// comes after. So a row without its thing is a miss, and a thing without a row is garbage. Nothing is synced while a
+// build runs: every row carries the boot id of the run that added it until a later syncfs cleared it, and rows of an
+// earlier boot that were never cleared are dropped when the store is opened.
+namespace mbuild::cache {
+namespace {
+
+constexpr int k_format = 1;
+
+constexpr const char* k_schema = R"sql(
+CREATE TABLE layers(id TEXT PRIMARY KEY, result TEXT NOT NULL, pulled INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  files INTEGER NOT NULL, newest INTEGER NOT NULL, implied TEXT NOT NULL, used INTEGER NOT NULL, boot TEXT) WITHOUT ROWID;
+CREATE INDEX layers_by_result ON layers(result);
+CREATE TABLE records(content_key TEXT PRIMARY KEY, layers TEXT NOT NULL, created INTEGER NOT NULL,
+  duration INTEGER NOT NULL, emulator TEXT NOT NULL, name TEXT NOT NULL, used INTEGER NOT NULL, boot TEXT) WITHOUT ROWID;
+CREATE TABLE definitions(definition_key TEXT NOT NULL, inputs TEXT NOT NULL, content_key TEXT NOT NULL, boot TEXT,
+  PRIMARY KEY(definition_key, inputs)) WITHOUT ROWID;
+CREATE TABLE serialisations(layer TEXT NOT NULL, compression TEXT NOT NULL, level INTEGER NOT NULL, clamp TEXT NOT NULL,
+  diff_id TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, boot TEXT,
+  PRIMARY KEY(layer, compression, level, clamp)) WITHOUT ROWID;
+CREATE TABLE files(device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+  ctime INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
+CREATE TABLE durations(step TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+)sql";
+
+constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations"};
+
+std::int64_t now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string read_boot_id() {
+  if (const char* given = std::getenv("MBUILD_TEST_BOOT_ID")) return given;
+  return std::string(trim(read_file("/proc/sys/kernel/random/boot_id")));
+}
+
+void refuse_network_file_system(const std::string& root) {
+  struct statfs status;
+  if (::statfs(root.c_str(), &status) < 0) throw system_error(errno, "statfs " + root);
+  constexpr std::uint64_t k_nfs = 0x6969, k_cifs = 0xff534d42, k_smb2 = 0xfe534d42, k_9p = 0x01021997;
+  const auto type = static_cast<std::uint64_t>(static_cast<std::uint32_t>(status.f_type));
+  if (type == k_nfs || type == k_cifs || type == k_smb2 || type == k_9p) {
+    throw Error(ExitClass::store, fmt::format("the store {} is on a network file system, which cannot hold layers", root))
+        .with_advice("Choose a local directory with --root DIR or MBUILD_ROOT.");
+  }
+}
+
+void check_version(const std::string& root) {
+  const std::string path = root + "/VERSION";
+  const std::string mine = fmt::format("mbuild store {}\nowner {}\n", k_format, ::geteuid());
+  if (!path_exists(path)) {
+    write_file_atomically(path, mine, 0644);
+    return;
+  }
+  if (const std::string found = read_file(path); found != mine) {
+    throw Error(ExitClass::store, fmt::format("the store {} is not one that this program and user may use ({} found, {} wanted)",
+                                              root, join(split(trim(found), '\n'), ", "),
+                                              join(split(trim(mine), '\n'), ", ")))
+        .with_advice("Choose another directory with --root DIR or MBUILD_ROOT.");
+  }
+}
+
+std::string clamp_text(const std::optional<std::int64_t>& clamp) { return clamp ? std::to_string(*clamp) : ""; }
+
+Layer layer_of(const Statement& row) {
+  Layer layer;
+  layer.id = row.text(0);
+  layer.result_digest = row.text(1);
+  layer.pulled = row.number(2) != 0;
+  layer.bytes = static_cast<std::uint64_t>(row.number(3));
+  layer.files = static_cast<std::uint64_t>(row.number(4));
+  layer.newest_mtime = row.number(5);
+  // A name may hold any byte but NUL; JSON cannot, so names are kept NUL-separated.
+  if (const auto implied = row.text(6); !implied.empty()) layer.implied = split(implied, '\0');
+  return layer;
+}
+
+}  // namespace
+
+Store::Store(const std::string& root, const std::string& map)
+    : root_(root), fs_(root + "/fs/" + map), boot_id_(read_boot_id()) {
+  prepare_directories();
+  open_index();
+}
+
+void Store::prepare_directories() {
+  make_directories(root_, 0700);
+  refuse_network_file_system(root_);
+  check_version(root_);
+  for (const auto& directory : {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts", fs_ + "/work"}) {
+    make_directories(directory, 0711);
+  }
+}
+
+void Store::open_index() {
+  const std::string path = root_ + "/index.db";
+  const auto setting_up = FileLock::acquire(root_ + "/locks/open");
+  const auto set_aside = [&] {
+    database_.reset();
+    const std::string aside = fmt::format("{}.damaged-{}", path, now());
+    ::rename(path.c_str(), aside.c_str());
+    ::unlink((path + "-wal").c_str());
+    ::unlink((path + "-shm").c_str());
+    database_ = std::make_unique<Database>(path);
+  };
+  try {
+    database_ = std::make_unique<Database>(path);
+    Statement(*database_, "SELECT count(*) FROM sqlite_master").step();
+  } catch (const Error& error) {
+    if (error.message.find("not a database") == std::string::npos && error.message.find("malformed") == std::string::npos) throw;
+    set_aside();
+  }
+  const auto version = [&] {
+    Statement query(*database_, "PRAGMA user_version");
+    return query.step() ? query.number(0) : 0;
+  };
+  const auto boot_of_last_use = [&] {
+    Statement query(*database_, "SELECT value FROM meta WHERE name='boot'");
+    return query.step() ? query.text(0) : std::string();
+  };
+  if (version() != 0 && boot_of_last_use() != boot_id_) {
+    if (!database_->intact()) set_aside();
+  }
+  Transaction transaction(*database_);
+  if (version() == 0) {
+    database_->execute(k_schema);
+    database_->execute("PRAGMA user_version=1");
+  }
+  if (boot_of_last_use() != boot_id_) {
+    for (const char* table : k_tables_with_boot) {
+      Statement(*database_, fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot<>?", table).c_str()).bind(boot_id_).run();
+    }
+    Statement(*database_, "INSERT OR REPLACE INTO meta VALUES('boot',?)").bind(boot_id_).run();
+  }
+  transaction.commit();
+}
+
+std::string Store::blob_path(std::string_view digest) const {
+  return fmt::format("{}/blobs/sha256/{}", root_, digest_hex(digest));
+}
+
+std::string Store::layer_path(std::string_view id) const { return fmt::format("{}/layers/{}", fs_, id); }
+
+std::string Store::cache_mount_path(std::string_view id) const {
+  return fmt::format("{}/mounts/{}", fs_, digest_hex(sha256(id)));
+}
+
+std::optional<Layer> Store::find_layer(std::string_view id) {
+  Statement query(*database_, "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE id=?");
+  if (!query.bind(id).step() || !path_exists(layer_path(id))) return std::nullopt;
+  return layer_of(query);
+}
+
+std::optional<Layer> Store::find_layer_by_result(const Digest& result_digest) {
+  Statement query(*database_, "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE result=? AND pulled=0");
+  query.bind(result_digest);
+  while (query.step()) {
+    if (path_exists(layer_path(query.text(0)))) return layer_of(query);
+  }
+  return std::nullopt;
+}
+
+void Store::add_layer(const Layer& layer) {
+  std::string implied;
+  for (const auto& path : layer.implied) {
+    if (!implied.empty()) implied += '\0';
+    implied += path;
+  }
+  Statement(*database_, "INSERT OR REPLACE INTO layers VALUES(?,?,?,?,?,?,?,?,?)")
+      .bind(layer.id).bind(layer.result_digest).bind(layer.pulled ? 1 : 0)
+      .bind(static_cast<std::int64_t>(layer.bytes)).bind(static_cast<std::int64_t>(layer.files))
+      .bind(layer.newest_mtime).bind(implied).bind(now()).bind(boot_id_).run();
+  added_rows_ = true;
+}
+
+std::optional<StepRecord> Store::find_record(const Digest& content_key) {
+  Statement query(*database_, "SELECT content_key,layers,created,duration,emulator,name FROM records WHERE content_key=?");
+  if (!query.bind(content_key).step()) return std::nullopt;
+  StepRecord record;
+  record.content_key = query.text(0);
+  record.layers = split(query.text(1), ',');
+  record.created = query.number(2);
+  record.duration_ms = query.number(3);
+  record.emulator = query.text(4);
+  record.name = query.text(5);
+  return record;
+}
+
+void Store::add_record(const StepRecord& record) {
+  Statement(*database_, "INSERT OR REPLACE INTO records VALUES(?,?,?,?,?,?,?,?)")
+      .bind(record.content_key).bind(join(record.layers, ",")).bind(record.created).bind(record.duration_ms)
+      .bind(record.emulator).bind(record.name).bind(now()).bind(boot_id_).run();
+  added_rows_ = true;
+}
+
+std::optional<Digest> Store::find_definition(const Digest& definition_key, const Digest& inputs) {
+  Statement query(*database_, "SELECT content_key FROM definitions WHERE definition_key=? AND inputs=?");
+  if (!query.bind(definition_key).bind(inputs).step()) return std::nullopt;
+  return query.text(0);
+}
+
+void Store::add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key) {
+  Statement(*database_, "INSERT OR REPLACE INTO definitions VALUES(?,?,?,?)")
+      .bind(definition_key).bind(inputs).bind(content_key).bind(boot_id_).run();
+  added_rows_ = true;
+}
+
+std::optional<Serialisation> Store::find_serialisation(const SerialisationKey& key) {
+  Statement query(*database_,
+                  "SELECT diff_id,digest,size FROM serialisations WHERE layer=? AND compression=? AND level=? AND clamp=?");
+  if (!query.bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime)).step()) {
+    return std::nullopt;
+  }
+  Serialisation value{query.text(0), query.text(1), static_cast<std::uint64_t>(query.number(2))};
+  if (!path_exists(blob_path(value.digest))) return std::nullopt;
+  return value;
+}
+
+void Store::add_serialisation(const SerialisationKey& key, const Serialisation& value) {
+  Statement(*database_, "INSERT OR REPLACE INTO serialisations VALUES(?,?,?,?,?,?,?,?)")
+      .bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime))
+      .bind(value.diff_id).bind(value.digest).bind(static_cast<std::int64_t>(value.size)).bind(boot_id_).run();
+  added_rows_ = true;
+}
+
+std::optional<Digest> Store::find_file_digest(const FileStamp& stamp) {
+  Statement query(*database_, "SELECT digest FROM files WHERE device=? AND inode=? AND size=? AND mtime=? AND ctime=?");
+  if (!query.bind(static_cast<std::int64_t>(stamp.device)).bind(static_cast<std::int64_t>(stamp.inode))
+           .bind(static_cast<std::int64_t>(stamp.size)).bind(stamp.mtime_ns).bind(stamp.ctime_ns).step()) {
+    return std::nullopt;
+  }
+  return query.text(0);
+}
+
+void Store::add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& digests) {
+  if (digests.empty()) return;
+  Transaction transaction(*database_);
+  for (const auto& [stamp, digest] : digests) {
+    Statement(*database_, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)")
+        .bind(static_cast<std::int64_t>(stamp.device)).bind(static_cast<std::int64_t>(stamp.inode))
+        .bind(static_cast<std::int64_t>(stamp.size)).bind(stamp.mtime_ns).bind(stamp.ctime_ns).bind(digest).run();
+  }
+  transaction.commit();
+}
+
+std::optional<std::int64_t> Store::expected_duration_ms(const Digest& step_id) {
+  Statement query(*database_, "SELECT milliseconds FROM durations WHERE step=?");
+  if (!query.bind(step_id).step()) return std::nullopt;
+  return query.number(0);
+}
+
+void Store::remember_duration(const Digest& step_id, std::int64_t milliseconds) {
+  Statement(*database_, "INSERT OR REPLACE INTO durations VALUES(?,?)").bind(step_id).bind(milliseconds).run();
+}
+
+FileLock Store::lock_step(const Digest& key, std::stop_token stop) {
+  // A bounded set of lock files: two keys that share one only wait for each other needlessly.
+  return FileLock::acquire(fmt::format("{}/step-{}", locks_directory(), digest_hex(key).substr(0, 3)), std::move(stop));
+}
+
+FileLock Store::lock_layer(const Digest& diff_id, std::stop_token stop) {
+  return FileLock::acquire(fmt::format("{}/layer-{}", locks_directory(), digest_hex(diff_id).substr(0, 3)), std::move(stop));
+}
+
+FileLock Store::lock_cache_mount(std::string_view id, std::stop_token stop) {
+  return FileLock::acquire(fmt::format("{}/mount-{}", locks_directory(), digest_hex(sha256(id))), std::move(stop));
+}
+
+FileLock Store::try_lock_cache_mount(std::string_view id) {
+  return FileLock::try_acquire(fmt::format("{}/mount-{}", locks_directory(), digest_hex(sha256(id))));
+}
+
+void Store::make_durable() {
+  const Fd directory = open_file(root_, O_RDONLY | O_DIRECTORY);
+  if (::syncfs(directory.get()) < 0) throw system_error(errno, "syncfs " + root_);
+  Transaction transaction(*database_);
+  for (const char* table : k_tables_with_boot) {
+    Statement(*database_, fmt::format("UPDATE {} SET boot=NULL WHERE boot=?", table).c_str()).bind(boot_id_).run();
+  }
+  transaction.commit();
+}
+
+BuildDirectory::BuildDirectory(const Store& store) {
+  const std::string name = random_hex(8);
+  lock_ = FileLock::acquire(store.locks_directory() + "/build-" + name);
+  path_ = store.work_directory() + "/" + name;
+  make_directories(path_, 0700);
+}
+
+std::vector<std::string> abandoned_build_directories(const Store& store) {
+  std::vector<std::string> found;
+  DIR* directory = ::opendir(store.work_directory().c_str());
+  if (directory == nullptr) return found;
+  while (const dirent* entry = ::readdir(directory)) {
+    const std::string name = entry->d_name;
+    if (name.starts_with('.')) continue;
+    const std::string lock_path = store.locks_directory() + "/build-" + name;
+    if (FileLock::try_acquire(lock_path)) {
+      found.push_back(store.work_directory() + "/" + name);
+      ::unlink(lock_path.c_str());
+    }
+  }
+  ::closedir(directory);
+  return found;
+}
+
+}  // namespace mbuild::cache

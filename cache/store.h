@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.h"
+#include "cache/database.h"
+#include "cache/locks.h"
+
+// All that mbuild keeps on disk. docs/formats.md describes the files and tables; docs/design.md section 6 the rules.
+namespace mbuild::cache {
+
+// One unpacked layer. `id` names its directory; three identities are never mixed: the id, the result digest (what is in
+// it), and the diff id (a property of one serialisation of it).
+struct Layer {
+  std::string id;
+  Digest result_digest;
+  bool pulled = false;               // result_digest is then the diff id
+  std::uint64_t bytes = 0, files = 0;
+  std::int64_t newest_mtime = 0;     // seconds since 1970
+  std::vector<std::string> implied;  // directories that are there but are no entries of the layer
+};
+
+// What running a step gave.
+struct StepRecord {
+  Digest content_key;
+  std::vector<std::string> layers;   // one layer id an output; "" is an output that changed nothing
+  std::int64_t created = 0;          // seconds since 1970: when the step ran
+  std::int64_t duration_ms = 0;
+  std::string emulator;              // name and version, "" when native
+  std::string name;
+};
+
+// A serialisation of a layer: its tar, compressed.
+struct SerialisationKey {
+  std::string layer_id;
+  std::string compression;           // "gzip", "zstd", "none"
+  int level = -1;                    // -1 is the default
+  std::optional<std::int64_t> clamp_mtime;
+};
+struct Serialisation {
+  Digest diff_id, digest;
+  std::uint64_t size = 0;
+};
+
+struct FileStamp {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t mtime_ns = 0, ctime_ns = 0;
+};
+
+class Store {
+ public:
+  // Opens the store at `root`, making it when absent. `map` names the effective id map (a digest's hex). Throws Error
+  // (store): another owner, another format, a network file system, no space.
+  Store(const std::string& root, const std::string& map);
+
+  const std::string& root() const { return root_; }
+  std::string blob_path(std::string_view digest) const;
+  std::string layers_directory() const { return fs_ + "/layers"; }
+  std::string layer_path(std::string_view id) const;
+  std::string cache_mount_path(std::string_view id) const;
+  std::string work_directory() const { return fs_ + "/work"; }
+  std::string locks_directory() const { return root_ + "/locks"; }
+
+  // Rows whose directory is gone are misses.
+  std::optional<Layer> find_layer(std::string_view id);
+  std::optional<Layer> find_layer_by_result(const Digest& result_digest);
+  void add_layer(const Layer& layer);
+
+  std::optional<StepRecord> find_record(const Digest& content_key);
+  void add_record(const StepRecord& record);
+  // The content key that a step with this definition key had when its inputs were `inputs`.
+  std::optional<Digest> find_definition(const Digest& definition_key, const Digest& inputs);
+  void add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key);
+
+  std::optional<Serialisation> find_serialisation(const SerialisationKey& key);
+  void add_serialisation(const SerialisationKey& key, const Serialisation& value);
+
+  std::optional<Digest> find_file_digest(const FileStamp& stamp);
+  void add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& digests);
+
+  std::optional<std::int64_t> expected_duration_ms(const Digest& step_id);
+  void remember_duration(const Digest& step_id, std::int64_t milliseconds);
+
+  // Held while a step with this key runs, so that two builds that need it run it once.
+  FileLock lock_step(const Digest& key, std::stop_token stop);
+  // Held while a layer is unpacked. May be taken under a step's lock, never the other way round.
+  FileLock lock_layer(const Digest& diff_id, std::stop_token stop);
+  // Held while a RUN uses a cache mount that is not shared.
+  FileLock lock_cache_mount(std::string_view id, std::stop_token stop);
+  FileLock try_lock_cache_mount(std::string_view id);
+
+  // True when rows were added that a power cut could still take.
+  bool has_volatile_rows() const { return added_rows_; }
+  // syncfs, then marks all rows of this boot as durable. Slow; for a detached process.
+  void make_durable();
+
+ private:
+  void prepare_directories();
+  void open_index();
+
+  std::string root_, fs_, boot_id_;
+  std::unique_ptr<Database> database_;
+  bool added_rows_ = false;
+};
+
+// A build's own directory below work/, swept by others once its owner is dead.
+class BuildDirectory {
+ public:
+  explicit BuildDirectory(const Store& store);
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  FileLock lock_;
+};
+
+// Directories of dead builds below work/: whoever may delete their files removes them.
+std::vector<std::string> abandoned_build_directories(const Store& store);
+
+}  // namespace mbuild::cache

@@ -1,0 +1,131 @@
+#include "cli/build_flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace mbuild::cli {
+namespace {
+
+Error usage(std::string message) { return Error(ExitClass::usage, std::move(message)); }
+
+std::int64_t parse_limit(std::string_view text, const std::string& whole) {
+  if (text == "unlimited") return -1;
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) throw usage(fmt::format("invalid ulimit argument: {}", whole));
+  return value;
+}
+
+}  // namespace
+
+std::pair<std::string, std::string> parse_pair(const std::string& text, std::string_view what) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) throw usage(fmt::format("invalid {} \"{}\": expected key=value", what, text));
+  if (equals == 0) throw usage(fmt::format("invalid {} \"{}\": empty key", what, text));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+executor::Output parse_output(const std::string& text) {
+  executor::Output output;
+  if (text == "-") return {.type = "tar", .destination = "-", .attributes = {}};
+  const auto fields = split_csv(text);
+  if (fields.size() == 1 && fields[0].find('=') == std::string::npos) {
+    return {.type = "local", .destination = fields[0], .attributes = {}};
+  }
+  for (const auto& field : fields) {
+    const auto equals = field.find('=');
+    if (equals == std::string::npos) throw usage(fmt::format("invalid value {} in --output {}", field, text));
+    const auto key = to_lower(trim(field.substr(0, equals)));
+    const auto value = field.substr(equals + 1);
+    if (key == "type") {
+      output.type = value;
+    } else if (key == "dest") {
+      output.destination = value;
+    } else {
+      output.attributes[key] = value;
+    }
+  }
+  if (output.type.empty()) throw usage("type is required for --output");
+  static const std::vector<std::string> k_types = {"oci", "docker", "local", "tar", "image", "registry", "cacheonly"};
+  if (std::find(k_types.begin(), k_types.end(), output.type) == k_types.end()) {
+    throw usage(fmt::format("exporter \"{}\" could not be found{}", output.type, did_you_mean(output.type, k_types)))
+        .with_advice("Types are " + join(k_types, ", ") + ".");
+  }
+  if (output.type == "local" && output.destination.empty()) throw usage("dest is required for local exporter");
+  return output;
+}
+
+executor::Secret parse_secret(const std::string& text) {
+  executor::Secret secret;
+  std::string type;
+  for (const auto& field : split_csv(text)) {
+    auto [key, value] = parse_pair(field, "secret");
+    key = to_lower(key);
+    if (key == "id") {
+      secret.id = value;
+    } else if (key == "src" || key == "source") {
+      secret.file = value;
+    } else if (key == "env") {
+      secret.env = value;
+    } else if (key == "type") {
+      type = value;
+      if (type != "file" && type != "env") throw usage(fmt::format("unsupported secret type \"{}\"", type));
+    } else {
+      throw usage(fmt::format("unexpected key '{}' in --secret {}", key, text));
+    }
+  }
+  if (secret.id.empty()) throw usage(fmt::format("--secret {} has no id", text));
+  if (type == "env" && secret.env.empty()) std::swap(secret.env, secret.file);
+  if (secret.file.empty() && secret.env.empty()) {
+    if (type != "file" && std::getenv(secret.id.c_str()) != nullptr) {
+      secret.env = secret.id;
+    } else {
+      secret.file = secret.id;
+    }
+  }
+  return secret;
+}
+
+executor::SshAgent parse_ssh(const std::string& text) {
+  const auto equals = text.find('=');
+  executor::SshAgent agent{.id = text.substr(0, equals), .paths = {}};
+  if (equals != std::string::npos) agent.paths = split(text.substr(equals + 1), ',');
+  if (agent.id.empty()) throw usage(fmt::format("invalid --ssh {}", text));
+  return agent;
+}
+
+std::vector<std::pair<std::string, std::string>> parse_add_host(const std::string& text) {
+  const auto separator = text.find_first_of("=:");
+  if (separator == 0 || separator == std::string::npos) throw usage(fmt::format("invalid host {}", text));
+  std::vector<std::pair<std::string, std::string>> hosts;
+  for (auto address : split(text.substr(separator + 1), ',')) {
+    if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
+    if (address.empty()) throw usage(fmt::format("invalid host {}", text));
+    hosts.emplace_back(text.substr(0, separator), address);
+  }
+  return hosts;
+}
+
+graph::Ulimit parse_ulimit(const std::string& text) {
+  static const std::vector<std::string> k_names = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice",
+                                                   "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+  const auto [name, value] = parse_pair(text, "ulimit argument");
+  if (std::find(k_names.begin(), k_names.end(), name) == k_names.end()) {
+    throw usage(fmt::format("invalid ulimit type: {}{}", name, did_you_mean(name, k_names)));
+  }
+  const auto colon = value.find(':');
+  graph::Ulimit limit{.name = name, .soft = parse_limit(value.substr(0, colon), text), .hard = 0};
+  limit.hard = colon == std::string::npos ? limit.soft : parse_limit(value.substr(colon + 1), text);
+  if (limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard)) {
+    throw usage(fmt::format("ulimit soft limit must be less than or equal to hard limit: {}", text));
+  }
+  return limit;
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,108 @@
+#include "cli/progress_plain.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <utility>
+
+namespace mbuild::cli {
+namespace {
+
+double seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\t' || c == '\x1b' || static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  return out;
+}
+
+PlainProgress::Vertex& PlainProgress::vertex_of(executor::VertexId id) {
+  Vertex& vertex = vertices_[id];
+  if (vertex.number == 0) vertex.number = static_cast<int>(vertices_.size());
+  return vertex;
+}
+
+// When the output turns to another vertex, its name is said again, so that a reader of a log knows where he is.
+void PlainProgress::head(Vertex& vertex) {
+  if (last_shown_ == vertex.number && vertex.announced) return;
+  fmt::print(stderr, "{}#{} {}\n", last_shown_ == 0 ? "" : "\n", vertex.number, vertex.name);
+  vertex.announced = true;
+  last_shown_ = vertex.number;
+}
+
+void PlainProgress::vertex(const executor::VertexEvent& event) {
+  const std::lock_guard lock(mutex_);
+  Vertex& vertex = vertex_of(event.id);
+  vertex.name = event.name;
+  switch (event.state) {
+    case executor::VertexState::started:
+      vertex.started = event.time;
+      head(vertex);
+      for (const auto& need : event.needs) fmt::print(stderr, "#{} also {}\n", vertex.number, need);
+      if (!event.explanation.empty()) fmt::print(stderr, "#{} because {}\n", vertex.number, event.explanation);
+      break;
+    case executor::VertexState::cached:
+      head(vertex);
+      fmt::print(stderr, "#{} CACHED\n", vertex.number);
+      break;
+    case executor::VertexState::completed:
+      flush_partial(vertex, event.time);
+      head(vertex);
+      fmt::print(stderr, "#{} DONE {:.1f}s\n", vertex.number, seconds(event.time - vertex.started));
+      break;
+    case executor::VertexState::failed:
+      flush_partial(vertex, event.time);
+      head(vertex);
+      fmt::print(stderr, "#{} ERROR: {}\n", vertex.number, event.error);
+      break;
+    case executor::VertexState::cancelled:
+      flush_partial(vertex, event.time);
+      head(vertex);
+      fmt::print(stderr, "#{} CANCELED\n", vertex.number);
+      break;
+  }
+}
+
+void PlainProgress::log(const executor::LogEvent& event) {
+  const std::lock_guard lock(mutex_);
+  Vertex& vertex = vertex_of(event.id);
+  head(vertex);
+  std::string text = std::move(vertex.partial[event.stream]);
+  text += event.data;
+  std::size_t start = 0;
+  for (std::size_t end; (end = text.find('\n', start)) != std::string::npos; start = end + 1) {
+    line(vertex, event.time, std::string_view(text).substr(start, end - start));
+  }
+  vertex.partial[event.stream] = text.substr(start);
+}
+
+void PlainProgress::line(const Vertex& vertex, std::chrono::steady_clock::time_point time, std::string_view text) {
+  while (text.ends_with('\r')) text.remove_suffix(1);
+  if (const auto back = text.rfind('\r'); back != std::string_view::npos) text.remove_prefix(back + 1);
+  fmt::print(stderr, "#{} {:.3f} {}\n", vertex.number, seconds(time - vertex.started), printable(text));
+}
+
+void PlainProgress::flush_partial(Vertex& vertex, std::chrono::steady_clock::time_point time) {
+  for (auto& text : vertex.partial) {
+    if (!text.empty()) {
+      head(vertex);
+      line(vertex, time, std::exchange(text, {}));
+    }
+  }
+}
+
+void PlainProgress::status(const executor::StatusEvent& event) {
+  if (!event.done) return;
+  const std::lock_guard lock(mutex_);
+  Vertex& vertex = vertex_of(event.id);
+  head(vertex);
+  fmt::print(stderr, "#{} {} done\n", vertex.number, event.part);
+}
+
+void PlainProgress::warning(const executor::WarningEvent&) {}  // all warnings are summed up when the build has ended
+
+}  // namespace mbuild::cli

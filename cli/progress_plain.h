@@ -1,0 +1,43 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "executor/events.h"
+
+namespace mbuild::cli {
+
+// Lines in the form of BuildKit's plain display: "#3 [2/5] RUN make", "#3 0.512 text", "#3 DONE 0.6s".
+class PlainProgress : public executor::ProgressSink {
+ public:
+  void vertex(const executor::VertexEvent& event) override;
+  void log(const executor::LogEvent& event) override;
+  void status(const executor::StatusEvent& event) override;
+  void warning(const executor::WarningEvent& event) override;
+
+ private:
+  struct Vertex {
+    int number = 0;
+    bool announced = false;
+    std::string name;
+    std::chrono::steady_clock::time_point started;
+    std::string partial[3];  // unfinished line of each stream
+  };
+
+  Vertex& vertex_of(executor::VertexId id);
+  void head(Vertex& vertex);
+  void line(const Vertex& vertex, std::chrono::steady_clock::time_point time, std::string_view text);
+  void flush_partial(Vertex& vertex, std::chrono::steady_clock::time_point time);
+
+  std::mutex mutex_;
+  std::map<executor::VertexId, Vertex> vertices_;
+  int last_shown_ = 0;
+};
+
+// Text that is safe on a terminal: control characters but tab and colour sequences are dropped.
+std::string printable(std::string_view text);
+
+}  // namespace mbuild::cli

@@ -1,0 +1,79 @@
+#include "cli/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+
+namespace mbuild::cli {
+
+void print_error(const Error& error) {
+  if (!error.excerpt.empty()) fmt::print(stderr, "{}{}", error.excerpt, error.excerpt.ends_with('\n') ? "" : "\n");
+  fmt::print(stderr, "ERROR: {}\n", error.what());
+  if (!error.advice.empty()) fmt::print(stderr, "       {}\n", error.advice);
+}
+
+void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, const std::string& dockerfile) {
+  if (warnings.empty()) return;
+  fmt::print(stderr, "\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
+  for (const auto& warning : warnings) {
+    fmt::print(stderr, " - {}{}{} ({}:{})\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, dockerfile,
+               warning.range.first);
+  }
+}
+
+namespace {
+
+void print_check_text(const executor::CheckResult& result) {
+  if (result.warnings.empty() && !result.error) {
+    fmt::print("Check complete, no warnings found.\n");
+    return;
+  }
+  fmt::print("Check complete, {} warning{} {} been found!\n", result.warnings.size(), result.warnings.size() == 1 ? "" : "s",
+             result.warnings.size() == 1 ? "has" : "have");
+  frontend::dockerfile::Dockerfile shown;
+  shown.name = result.dockerfile_name;
+  for (std::size_t start = 0; start <= result.dockerfile_text.size();) {
+    const auto end = std::min(result.dockerfile_text.find('\n', start), result.dockerfile_text.size());
+    shown.lines.push_back(result.dockerfile_text.substr(start, end - start));
+    start = end + 1;
+  }
+  for (const auto& warning : result.warnings) {
+    fmt::print("\nWARNING: {}{}{}\n{}\n", warning.rule, warning.url.empty() ? "" : " - ", warning.url, warning.message);
+    if (warning.range.first > 0) fmt::print("\n{}", frontend::dockerfile::excerpt(shown, warning.range));
+  }
+  if (result.error) fmt::print("\nERROR: {}\n", *result.error);
+}
+
+std::string check_json(const executor::CheckResult& result) {
+  nlohmann::ordered_json json;
+  json["warnings"] = nlohmann::ordered_json::array();
+  for (const auto& warning : result.warnings) {
+    nlohmann::ordered_json location = {{"sourceIndex", 0}};
+    location["ranges"] = nlohmann::ordered_json::array();
+    if (warning.range.first > 0) {
+      location["ranges"].push_back({{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}});
+    }
+    json["warnings"].push_back({{"ruleName", warning.rule}, {"description", warning.description}, {"url", warning.url},
+                                {"detail", warning.message}, {"location", location}});
+  }
+  json["sources"] = {{{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
+  if (result.error) json["buildError"] = {{"message", *result.error}};
+  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+int print_check(const executor::CheckResult& result, const std::vector<std::string>& call) {
+  const bool json = std::find(call.begin(), call.end(), "format=json") != call.end();
+  if (json) {
+    fmt::print("{}\n", check_json(result));
+  } else {
+    print_check_text(result);
+  }
+  return result.warnings.empty() && !result.error ? 0 : 1;
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "executor/build.h"
+
+namespace mbuild::cli {
+
+// On standard error: the excerpt, "ERROR: ...", and what to do.
+void print_error(const Error& error);
+// "N warnings found" and a line for each, on standard error.
+void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, const std::string& dockerfile);
+// The answer of --call=check on standard output; `call` is its words ("check", "format=json"). Returns the exit status.
+int print_check(const executor::CheckResult& result, const std::vector<std::string>& call);
+
+}  // namespace mbuild::cli

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "base/error.h"
+#include "cache/store.h"
+#include "cli/commands.h"
+#include "cli/main.h"
+#include "cli/report.h"
+#include "executor/inner_main.h"
+#include "executor/jobs.h"
+
+#ifndef MBUILD_VERSION
+#define MBUILD_VERSION "0.1.0"
+#endif
+
+namespace mbuild::cli {
+namespace {
+
+int number(const char* text) {
+  int value = -1;
+  std::from_chars(text, text + std::strlen(text), value);
+  return value;
+}
+
+// The two ways in which the program starts itself.
+std::optional<int> run_internal(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
+    executor::jobs::register_all();
+    return executor::inner_main(number(argv[2]));
+  }
+  if (argc == 4 && std::string_view(argv[1]) == "internal-sync") {
+    cache::Store(argv[2], argv[3]).make_durable();
+    return 0;
+  }
+  return std::nullopt;
+}
+
+int run_commands(int argc, char** argv) {
+  CLI::App app("mbuild builds images for several platforms from a Dockerfile.", "mbuild");
+  app.set_version_flag("--version", "mbuild " MBUILD_VERSION);
+  app.require_subcommand(1);
+  int status = 0;
+  add_build_command(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& answer) {
+    return app.exit(answer);
+  } catch (const CLI::ParseError& error) {
+    fmt::print(stderr, "ERROR: {}\n       mbuild --help lists the commands and flags.\n", error.what());
+    return static_cast<int>(ExitClass::usage);
+  }
+  return status;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  try {
+    if (const auto status = run_internal(argc, argv)) return *status;
+    return run_commands(argc, argv);
+  } catch (const Error& error) {
+    print_error(error);
+    return static_cast<int>(error.exit_class);
+  } catch (const Cancelled&) {
+    fmt::print(stderr, "ERROR: canceled\n");
+    return 130;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "ERROR: internal: {}\n", error.what());
+    return static_cast<int>(ExitClass::internal);
+  }
+}
+
+}  // namespace mbuild::cli

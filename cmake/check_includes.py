@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""Holds the rooms to their order (docs/design.md, section 3), and heavy headers to .cc files.
+
+A room includes headers of itself and of rooms before it. Prints every include that breaks a rule; status 1 then.
+"""
+import os
+import re
+import sys
+
+ROOMS = ("base", "platforms", "graph", "frontend", "planner", "remote", "cache", "image", "emu", "executor", "cli")
+# Expensive to compile; a header that has one makes everybody pay.
+HEAVY = ("nlohmann/", "CLI/", "llvm/", "archive", "curl/", "sqlite3.h", "toml++/", "openssl/")
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def complaints(path, room):
+    """What is wrong with the includes of one file."""
+    with open(os.path.join(TOP, path), encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            quote, name = match.groups()
+            other = name.split("/")[0]
+            if quote == '"' and room:
+                if other not in ROOMS:
+                    yield number, "%s: include by the full path from the top, or <...> for a library" % name
+                elif ROOMS.index(other) > ROOMS.index(room):
+                    yield number, "%s: room %s comes after %s" % (name, other, room)
+            if path.endswith(".h") and name.startswith(HEAVY) and not path.startswith("tests/"):
+                yield number, "%s: heavy, include it in a .cc file" % name
+
+
+def main():
+    count = wrong = 0
+    for room in ROOMS:
+        for directory, _, files in os.walk(os.path.join(TOP, room)):
+            for file in sorted(files):
+                if not file.endswith((".h", ".cc")):
+                    continue
+                path = os.path.relpath(os.path.join(directory, file), TOP)
+                count += 1
+                for number, text in complaints(path, room):
+                    wrong += 1
+                    print("%s:%d: %s" % (path, number, text))
+    print("includes: %d files, %d wrong" % (count, wrong))
+    return 1 if wrong else 0
+
+
+sys.exit(main())

@@ -1,0 +1,230 @@
+#include "executor/build.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spawn.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <filesystem>
+#include <thread>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "executor/export.h"
+#include "executor/inputs.h"
+#include "executor/probes.h"
+#include "executor/scheduler.h"
+#include "executor/steps.h"
+#include "planner/plan.h"
+
+extern char** environ;
+
+namespace mbuild::executor {
+namespace {
+
+constexpr VertexId k_definition_vertex = 0xF0000000;
+
+// The directory of a build is removed by the inner process, where there is one: some files in it are not the user's.
+class Cleaner {
+ public:
+  Cleaner(const cache::Store& store, const cache::BuildDirectory& directory, LazyInner& inner)
+      : directory_(directory), inner_(inner), abandoned_(cache::abandoned_build_directories(store)) {}
+  ~Cleaner() {
+    try {
+      if (inner_.started() || !abandoned_.empty()) {
+        abandoned_.push_back(directory_.path());
+        jobs::remove(inner_.get(), abandoned_, {});
+      } else {
+        std::filesystem::remove_all(directory_.path());
+      }
+    } catch (const std::exception&) {
+      // The next build sweeps it.
+    }
+  }
+  Cleaner(const Cleaner&) = delete;
+  Cleaner& operator=(const Cleaner&) = delete;
+
+ private:
+  const cache::BuildDirectory& directory_;
+  LazyInner& inner_;
+  std::vector<std::string> abandoned_;
+};
+
+// After a build that added rows, a detached child makes them durable: the one thing that outlives a build.
+void start_sync(const std::string& root, const std::string& map) {
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  for (const int fd : {0, 1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  std::string words[] = {"mbuild", "internal-sync", root, map};
+  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  pid_t pid = -1;
+  posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);  // a failure costs a rebuild after a power cut
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+}
+
+bool is_local_value(const std::string& value) {
+  return value.find("://") == std::string::npos && !value.starts_with("target:") && !value.starts_with("git@");
+}
+
+frontend::Request frontend_request(const BuildRequest& request, const Inputs& inputs, Contexts& contexts, ImageSources& images) {
+  frontend::Request out;
+  out.dockerfile = frontend::dockerfile::parse_dockerfile(inputs.dockerfile_text, inputs.dockerfile_name);
+  out.target = request.target;
+  out.platforms = request.platforms;
+  out.implicit_platform = request.platforms.empty();
+  if (out.platforms.empty()) out.platforms = {platforms::host_platform()};
+  out.build_platform = platforms::host_platform();
+  out.build_args = request.build_args;
+  out.contexts = request.contexts;
+  out.labels = request.labels;
+  out.no_cache = request.no_cache;
+  out.no_cache_filter = request.no_cache_filter;
+  out.network = request.network;
+  out.extra_hosts = request.extra_hosts;
+  out.ulimits = request.ulimits;
+  out.shm_size = request.shm_size;
+  out.cgroup_parent = request.cgroup_parent;
+  for (const auto& name : request.allow) {
+    if (name == "network.host") {
+      out.allow_network_host = true;
+    } else if (name == "security.insecure") {
+      out.allow_security_insecure = true;
+    } else {
+      throw Error(ExitClass::usage, fmt::format("invalid entitlement \"{}\"", name))
+          .with_advice("--allow takes network.host and security.insecure.");
+    }
+  }
+  if (request.network == graph::NetworkMode::host) out.allow_network_host = true;
+  out.multi_platform = out.platforms.size() > 1;
+  out.resolve = [&images](const std::vector<frontend::ImageQuery>& queries) { return images.resolve(queries); };
+  out.read_file = [&inputs, &contexts](const std::string& context, const std::string& path) -> std::optional<std::string> {
+    if (context == "context" && path == ".dockerignore") {
+      if (inputs.ignore_text) return inputs.ignore_text;
+      if (!inputs.context_ignored) return std::nullopt;
+    }
+    return contexts.read_file(context, path);
+  };
+  return out;
+}
+
+void open_contexts(const BuildRequest& request, const Inputs& inputs, Contexts& contexts) {
+  contexts.add("context", inputs.context_directory);
+  for (const auto& [name, value] : request.contexts) {
+    if (is_local_value(value)) contexts.add_when_used(name, value);
+  }
+}
+
+// The time that --reproducible clamps to: SOURCE_DATE_EPOCH, else the commit of the context, else 0.
+std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend::Lowered& lowered, const Inputs& inputs) {
+  if (lowered.source_date_epoch || !request.reproducible) return lowered.source_date_epoch;
+  std::int64_t seconds = 0;
+  if (!find_program("git").empty()) {
+    const auto git = run_program({"git", "-C", inputs.context_directory, "log", "-1", "--format=%ct"});
+    const auto text = trim(git.output);
+    if (git.status == 0) std::from_chars(text.data(), text.data() + text.size(), seconds);
+  }
+  return seconds;
+}
+
+SchedulerLimits limits_of(const BuildRequest& request) {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(16U, 4 * cores);
+  return {.jobs = jobs, .emulated_jobs = std::min(jobs, 2 * cores)};
+}
+
+void report_definition(ProgressSink& sink, const std::string& name, VertexState state, std::string error = {}) {
+  VertexEvent event{.id = k_definition_vertex, .state = state, .name = "[internal] load build definition from " + name};
+  event.error = std::move(error);
+  event.time = std::chrono::steady_clock::now();
+  sink.vertex(event);
+}
+
+frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink& sink) {
+  report_definition(sink, request.dockerfile.name, VertexState::started);
+  std::vector<frontend::dockerfile::Warning> warnings;
+  try {
+    auto lowered = frontend::lower(request, &warnings);
+    report_definition(sink, request.dockerfile.name, VertexState::completed);
+    return lowered;
+  } catch (const Error& error) {
+    report_definition(sink, request.dockerfile.name, VertexState::failed, error.what());
+    for (const auto& warning : warnings) {
+      sink.warning({warning.rule, warning.message, warning.url, request.dockerfile.name, warning.range.first});
+    }
+    throw;
+  }
+}
+
+}  // namespace
+
+BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop) {
+  check_outputs(request);
+  const IdMap map = compute_id_map();
+  const std::string map_name(digest_hex(map.digest()));
+  cache::Store store(request.store_root, map_name.substr(0, 16));
+  const cache::BuildDirectory directory(store);
+  LazyInner inner(map);
+  const Cleaner cleaner(store, directory, inner);
+  ImageSources images(store);
+  Contexts contexts(store);
+  const Inputs inputs = read_inputs(request, directory.path());
+  open_contexts(request, inputs, contexts);
+
+  frontend::Request front = frontend_request(request, inputs, contexts, images);
+  const frontend::Lowered lowered = lower_reporting(front, sink);
+  std::vector<graph::Ref> roots;
+  for (const auto& image : lowered.images) {
+    if (image.root) roots.push_back(*image.root);
+  }
+  const auto plan = planner::make_plan(lowered.graph, roots, [&](const Digest& id) { return store.expected_duration_ms(id); });
+
+  Steps steps({.graph = lowered.graph, .plan = plan, .request = request, .store = store, .directory = directory,
+               .images = images, .contexts = contexts, .inner = inner, .sink = sink, .excerpt = [&](graph::NodeId id) {
+                 const auto& info = lowered.graph.info[id].front();
+                 if (info.first_line == 0) return std::string();
+                 return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
+               }});
+  if (!plan.order.empty()) {
+    run_plan(plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
+             [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
+  }
+
+  BuildResult result;
+  result.warnings = lowered.warnings;
+  export_images({.request = request, .lowered = lowered, .store = store, .directory = directory, .images = images,
+                 .inner = inner, .steps = steps, .sink = sink, .epoch = epoch_of(request, lowered, inputs)},
+                result, stop);
+  for (const auto& warning : result.warnings) {
+    sink.warning({warning.rule, warning.message, warning.url, front.dockerfile.name, warning.range.first});
+  }
+  result.steps_run = steps.steps_run();
+  result.steps_cached = steps.steps_cached();
+  if (store.has_volatile_rows()) start_sync(store.root(), map_name.substr(0, 16));
+  return result;
+}
+
+CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
+  (void)stop;
+  cache::Store store(request.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16)));
+  const cache::BuildDirectory directory(store);
+  ImageSources images(store);
+  Contexts contexts(store);
+  const Inputs inputs = read_inputs(request, directory.path());
+  open_contexts(request, inputs, contexts);
+  CheckResult result;
+  result.dockerfile_name = inputs.dockerfile_name;
+  result.dockerfile_text = inputs.dockerfile_text;
+  const auto checked = frontend::check(frontend_request(request, inputs, contexts, images));
+  result.warnings = checked.warnings;
+  if (checked.error) result.error = checked.error->what();
+  std::filesystem::remove_all(directory.path());
+  return result;
+}
+
+}  // namespace mbuild::executor

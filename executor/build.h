@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "executor/build_request.h"
+#include "executor/events.h"
+
+namespace mbuild::executor {
+
+// A whole build: Dockerfile, graph, steps, outputs. Warnings are reported to the sink as well as in the result. Throws
+// Error; Cancelled when stop was requested.
+BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop);
+
+// What `--call=check` asks for: the warnings, and the error that a build would end with, if there is one.
+struct CheckResult {
+  std::vector<frontend::dockerfile::Warning> warnings;
+  std::optional<std::string> error;
+  std::string dockerfile_name, dockerfile_text;
+};
+CheckResult run_check(const BuildRequest& request, std::stop_token stop);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "frontend/frontend.h"
+#include "graph/graph.h"
+#include "platforms/platform.h"
+
+// What the user asked for, as plain data: the command line fills one in, a bake file several.
+namespace mbuild::executor {
+
+struct Output {
+  std::string type;                               // oci, docker, local, tar, image, registry, cacheonly
+  std::string destination;                        // path, "-" is standard output, "" where none was given
+  std::map<std::string, std::string> attributes;  // all others
+};
+
+struct Secret {
+  std::string id;
+  std::string file;   // path, or
+  std::string env;    // environment variable
+};
+
+struct SshAgent {
+  std::string id;
+  std::vector<std::string> paths;  // a socket, or keys; empty is $SSH_AUTH_SOCK
+};
+
+struct BuildRequest {
+  std::string store_root;
+  std::string context;                       // directory, "-", or a git or http address
+  std::string dockerfile;                    // path, "-", or "" for CONTEXT/Dockerfile
+  std::string target;
+  std::vector<platforms::Platform> platforms;
+  std::map<std::string, std::string> build_args;
+  std::vector<std::pair<std::string, std::string>> contexts;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<std::string> tags;
+  std::vector<Output> outputs;
+  std::vector<Secret> secrets;
+  std::vector<SshAgent> ssh;
+  std::vector<std::string> no_cache_filter;
+  std::vector<std::string> allow;            // entitlements
+  bool no_cache = false, pull = false;
+  graph::NetworkMode network = graph::NetworkMode::standard;
+  std::vector<std::pair<std::string, std::string>> extra_hosts;
+  std::vector<graph::Ulimit> ulimits;
+  std::uint64_t shm_size = 0;
+  std::string cgroup_parent;
+  bool reproducible = false;
+  unsigned jobs = 0;                         // 0 is the default
+  bool explain = false;
+  std::string arch_check = "error";          // error, warn, off
+  std::vector<std::string> arch_allow;
+};
+
+struct PlatformResult {
+  platforms::Platform platform;
+  Digest manifest, config;
+};
+
+struct BuildResult {
+  std::vector<PlatformResult> images;
+  Digest index;                              // of the image index, or of the only manifest
+  std::string index_media_type;
+  std::uint64_t index_size = 0;
+  std::vector<frontend::dockerfile::Warning> warnings;
+  std::size_t steps_run = 0, steps_cached = 0;
+};
+
+}  // namespace mbuild::executor

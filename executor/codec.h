@@ -1,0 +1,144 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+// Plain structs to bytes and back, between the outer and the inner process of one program. A type takes part by a
+// function `template <class Codec> void fields(Codec& codec, T& value)` that names its members: codec(value.a, value.b).
+// Both ends are the same program, so there are no versions; bytes that do not fit are an internal Error.
+namespace mbuild::executor {
+
+class Encoder {
+ public:
+  template <class... T>
+  void operator()(const T&... values) {
+    (put(values), ...);
+  }
+  std::string take() { return std::move(out_); }
+
+ private:
+  template <class T>
+  void put(const T& value) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+      out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    } else {
+      fields(*this, const_cast<T&>(value));
+    }
+  }
+  void put(const std::string& text) {
+    put(text.size());
+    out_ += text;
+  }
+  template <class T>
+  void put(const std::vector<T>& list) {
+    put(list.size());
+    for (const auto& item : list) put(item);
+  }
+  template <class T>
+  void put(const std::optional<T>& value) {
+    put(value.has_value());
+    if (value) put(*value);
+  }
+  template <class A, class B>
+  void put(const std::pair<A, B>& value) {
+    put(value.first);
+    put(value.second);
+  }
+  template <class K, class V>
+  void put(const std::map<K, V>& map) {
+    put(map.size());
+    for (const auto& item : map) {
+      put(item.first);
+      put(item.second);
+    }
+  }
+
+  std::string out_;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(std::string_view bytes) : rest_(bytes) {}
+
+  template <class... T>
+  void operator()(T&... values) {
+    (get(values), ...);
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    if (size > rest_.size()) throw Error(ExitClass::internal, "a message between the processes is too short");
+    const auto part = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return part;
+  }
+  template <class T>
+  void get(T& value) {
+    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
+      std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    } else {
+      fields(*this, value);
+    }
+  }
+  void get(std::string& text) {
+    std::size_t size = 0;
+    get(size);
+    text = take(size);
+  }
+  template <class T>
+  void get(std::vector<T>& list) {
+    std::size_t size = 0;
+    get(size);
+    list.clear();
+    for (std::size_t i = 0; i < size; ++i) get(list.emplace_back());
+  }
+  template <class T>
+  void get(std::optional<T>& value) {
+    bool there = false;
+    get(there);
+    if (there) get(value.emplace());
+  }
+  template <class A, class B>
+  void get(std::pair<A, B>& value) {
+    get(value.first);
+    get(value.second);
+  }
+  template <class K, class V>
+  void get(std::map<K, V>& map) {
+    std::size_t size = 0;
+    get(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      K key{};
+      get(key);
+      get(map[std::move(key)]);
+    }
+  }
+
+  std::string_view rest_;
+};
+
+template <class T>
+std::string encode(const T& value) {
+  Encoder encoder;
+  encoder(value);
+  return encoder.take();
+}
+
+template <class T>
+T decode(std::string_view bytes) {
+  Decoder decoder(bytes);
+  T value{};
+  decoder(value);
+  return value;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,190 @@
+#include "executor/content_digest.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "executor/parallel.h"
+#include "executor/root_path.h"
+
+// Digests of file contents, with the stat cache.
+//
+// A cached digest is right only if no change can leave the StatKey as it was. Clocks of file systems tick: a file
+// written twice within a tick, to the same size, has one key for two contents. So, as git does with its index, a digest
+// is put into the cache only when the file had come to rest well before it was read: 2 s before where times seem to be
+// whole seconds, 100 ms (ten ticks of the slowest kernel clock) otherwise.
+namespace mbuild::executor {
+namespace {
+
+constexpr int k_attempts = 5;
+constexpr std::size_t k_buffer = 256 * 1024;
+
+struct Hashed {
+  Digest digest;
+  struct stat status;  // of the version that was read
+};
+
+bool at_rest(const StatKey& key, std::int64_t now_ns) {
+  const auto newest = std::max(key.mtime_ns, key.ctime_ns);
+  const bool coarse = key.mtime_ns % 1'000'000'000 == 0 && key.ctime_ns % 1'000'000'000 == 0;
+  return now_ns - newest > (coarse ? 2'000'000'000 : 100'000'000);
+}
+
+std::int64_t wall_clock_ns() {
+  struct timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+Digest hash_descriptor(int fd, std::vector<std::byte>& buffer) {
+  Sha256 hash;
+  while (const std::size_t count = read_full(fd, buffer)) {
+    hash.update({reinterpret_cast<const char*>(buffer.data()), count});
+    if (count < buffer.size()) break;
+  }
+  return hash.digest();
+}
+
+// Reads until a whole pass sees one version of the file.
+Hashed hash_file(const Tree& tree, const std::string& path) {
+  thread_local std::vector<std::byte> buffer(k_buffer);
+  for (int attempt = 0; attempt < k_attempts; ++attempt) {
+    const Fd fd = open_resolved(tree.root, path, O_RDONLY | O_NONBLOCK);
+    struct stat before, after;
+    if (::fstat(fd.get(), &before) < 0) throw system_error(errno, "stat /" + path);
+    if (!S_ISREG(before.st_mode)) break;
+    Hashed hashed{.digest = hash_descriptor(fd.get(), buffer), .status = {}};
+    if (::fstat(fd.get(), &after) < 0) throw system_error(errno, "stat /" + path);
+    if (stat_key(before) != stat_key(after)) continue;
+    hashed.status = after;
+    return hashed;
+  }
+  throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was read", path))
+      .with_advice("let what writes to it finish, or exclude it in .dockerignore");
+}
+
+// A file whose content is wanted.
+struct Job {
+  const Tree* tree = nullptr;
+  std::string path;
+  TreeEntry* entry = nullptr;
+};
+
+void bring_up_to_date(TreeEntry& entry, const struct stat& status) {
+  entry.key = stat_key(status);
+  entry.inode.mode = status.st_mode & 07777U;
+  entry.inode.size = static_cast<std::uint64_t>(status.st_size);
+  entry.inode.mtime_sec = status.st_mtim.tv_sec;
+  entry.inode.mtime_nsec = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
+  entry.inode.device = static_cast<std::uint64_t>(status.st_dev);
+  entry.inode.inode = static_cast<std::uint64_t>(status.st_ino);
+}
+
+// Sets TreeEntry::content for all jobs.
+void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) {
+  std::vector<Job*> misses;
+  for (auto& job : jobs) {
+    auto known = cache.get ? cache.get(job.entry->key) : std::nullopt;
+    if (known) {
+      job.entry->content = std::move(*known);
+    } else {
+      misses.push_back(&job);
+    }
+  }
+  const std::int64_t started = wall_clock_ns();
+  parallel_for(misses.size(), threads, [&](std::size_t i) {
+    Job& job = *misses[i];
+    Hashed hashed = hash_file(*job.tree, job.path);
+    job.entry->content = std::move(hashed.digest);
+    if (job.tree->kind == Tree::Kind::context) bring_up_to_date(*job.entry, hashed.status);
+  });
+  if (!cache.put) return;
+  for (const Job* job : misses) {
+    if (at_rest(job->entry->key, started)) cache.put(job->entry->key, job->entry->content);
+  }
+}
+
+void add_metadata(Sha256& hash, const TreeEntry& entry, bool with_mode) {
+  const image::Inode& inode = entry.inode;
+  hash.number(static_cast<std::uint64_t>(inode.type));
+  hash.number(with_mode && inode.type != image::FileType::symlink ? inode.mode : 0);
+  hash.number(with_mode ? inode.uid : 0);
+  hash.number(with_mode ? inode.gid : 0);
+  hash.field(inode.link_target);
+  hash.number(inode.rdev_major);
+  hash.number(inode.rdev_minor);
+  hash.number(inode.xattrs.size());
+  for (const auto& [name, value] : inode.xattrs) {
+    hash.field(name);
+    hash.field(value);
+  }
+}
+
+// Contents and metadata of the entries, in their order. `top_metadata`: whether the mode and owner of entries[0]
+// matter.
+void add_entries(Sha256& hash, const std::vector<TreeEntry>& entries, bool top_metadata) {
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> groups;
+  hash.number(entries.size());
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const TreeEntry& entry = entries[i];
+    hash.field(entry.path);
+    add_metadata(hash, entry, i > 0 || top_metadata);
+    if (entry.inode.type != image::FileType::regular) continue;
+    // Entry i is the first of its hard-link group, or names the first.
+    const std::uint64_t group =
+        entry.inode.link_count > 1 ? groups.try_emplace({entry.inode.device, entry.inode.inode}, i).first->second : i;
+    hash.number(i - group);
+    hash.number(entry.inode.size);
+    hash.field(entry.content);
+  }
+}
+
+void add_jobs(std::vector<Job>& jobs, const Tree& tree, const std::string& start, std::vector<TreeEntry>& entries) {
+  for (auto& entry : entries) {
+    if (entry.inode.type != image::FileType::regular || entry.inode.size == 0) continue;
+    std::string path = entry.path.empty() ? start : join_resolved(start, entry.path);
+    jobs.push_back({.tree = &tree, .path = std::move(path), .entry = &entry});
+  }
+}
+
+}  // namespace
+
+Digest selection_digest(Selection& selection, const StatCache& cache, unsigned threads) {
+  std::vector<Job> jobs;
+  for (auto& source : selection.sources) add_jobs(jobs, selection.tree, source.path, source.entries);
+  hash_all(jobs, cache, threads);
+  Sha256 hash;
+  hash.field("selection 1");
+  for (const auto& source : selection.sources) {
+    // The metadata of a directory given as a source, and its name, are not taken over.
+    const bool directory = source.entries.front().inode.type == image::FileType::directory;
+    hash.field(directory ? "" : source.name);
+    add_entries(hash, source.entries, !directory);
+  }
+  return hash.digest();
+}
+
+Digest tree_digest(const Tree& tree, const std::string& selector, const StatCache& cache, unsigned threads) {
+  const Resolved start = resolve_in_root(tree.root, selector);
+  std::vector<TreeEntry> entries;
+  if (start.status) entries = scan_tree(tree, start.path);
+  if (entries.empty()) throw missing_error(tree, join_path("/", selector));
+  std::vector<Job> jobs;
+  add_jobs(jobs, tree, start.path, entries);
+  hash_all(jobs, cache, threads);
+  Sha256 hash;
+  hash.field("tree 1");
+  add_entries(hash, entries, true);
+  return hash.digest();
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,124 @@
+#include "executor/contexts.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace mbuild::executor {
+namespace {
+
+// The stat cache of one question: what was learnt is written to the store in one transaction at the end.
+class LearningCache {
+ public:
+  explicit LearningCache(cache::Store& store) : store_(store) {}
+  ~LearningCache() {
+    try {
+      store_.add_file_digests(learnt_);
+    } catch (const Error&) {
+      // Nothing is lost but time in the next build.
+    }
+  }
+  LearningCache(const LearningCache&) = delete;
+  LearningCache& operator=(const LearningCache&) = delete;
+
+  StatCache functions() {
+    return {[this](const StatKey& key) { return store_.find_file_digest(stamp(key)); },
+            [this](const StatKey& key, const Digest& digest) { learnt_.emplace_back(stamp(key), digest); }};
+  }
+
+ private:
+  static cache::FileStamp stamp(const StatKey& key) { return {key.dev, key.ino, key.size, key.mtime_ns, key.ctime_ns}; }
+
+  cache::Store& store_;
+  std::vector<std::pair<cache::FileStamp, Digest>> learnt_;
+};
+
+unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+Digest question(const graph::SourceOp& source, const graph::FileAction& action) {
+  graph::Node node;
+  node.op = source;
+  Sha256 hash;
+  hash.field(graph::canonical_parameters(node));
+  graph::FileAction same = action;  // where it goes does not matter, what lands with it does
+  same.input = same.secondary = -1;
+  same.output.reset();
+  node.op = graph::FileOp{{same}};
+  hash.field(graph::canonical_parameters(node));
+  return hash.digest();
+}
+
+}  // namespace
+
+void Contexts::add(const std::string& name, const std::string& directory) {
+  add_when_used(name, directory);
+  find(name);
+}
+
+void Contexts::add_when_used(const std::string& name, const std::string& directory) { directories_[name] = {directory, Fd()}; }
+
+const Contexts::Directory* Contexts::find(const std::string& name) {
+  const auto found = directories_.find(name);
+  if (found == directories_.end()) return nullptr;
+  auto& directory = found->second;
+  if (!directory.fd) {
+    directory.fd = Fd(::open(directory.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.fd) {
+      throw Error(ExitClass::usage, fmt::format("failed to get build context {}: path \"{}\" not found or no directory", name, directory.path));
+    }
+  }
+  return &directory;
+}
+
+std::optional<std::string> Contexts::read_file(const std::string& name, const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const auto* directory = find(name);
+  if (directory == nullptr) return std::nullopt;
+  const Fd fd(::openat(directory->fd.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return std::nullopt;
+  return read_all(fd.get());
+}
+
+Tree Contexts::tree_of(const graph::SourceOp& source) {
+  const std::string name = source.identifier.substr(source.identifier.find("://") + 3);
+  const auto* directory = find(name);
+  if (directory == nullptr) throw Error(ExitClass::internal, "unknown context " + name);
+  Tree tree;
+  tree.root = directory->fd.get();
+  tree.name = name;
+  if (const auto patterns = source.attributes.find("exclude"); patterns != source.attributes.end() && !patterns->second.empty()) {
+    auto& matcher = matchers_[patterns->second];
+    if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(split(patterns->second, '\n'));
+    tree.ignore = matcher.get();
+  }
+  return tree;
+}
+
+std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp& source, const graph::FileAction& action) {
+  const Digest asked = question(source, action);
+  const std::lock_guard lock(mutex_);
+  auto& known = selected_[asked];
+  if (known) return known;
+  auto selected = std::make_shared<Selected>();
+  const Tree tree = tree_of(source);
+  selected->directory = tree.root;
+  selected->selection = executor::select(tree, action);
+  LearningCache cache(store_);
+  selected->digest = selection_digest(selected->selection, cache.functions(), cores());
+  return known = std::move(selected);
+}
+
+Digest Contexts::digest(const graph::SourceOp& source, const std::string& selector) {
+  const std::lock_guard lock(mutex_);
+  LearningCache cache(store_);
+  return tree_digest(tree_of(source), selector, cache.functions(), cores());
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "cache/store.h"
+#include "executor/content_digest.h"
+#include "executor/select.h"
+#include "graph/graph.h"
+
+// The directories of the user that a build reads, in place: only what a COPY, ADD or bind mount selects is ever opened.
+namespace mbuild::executor {
+
+class Contexts {
+ public:
+  explicit Contexts(cache::Store& store) : store_(store) {}
+
+  // Makes "local://NAME" mean this directory. Throws Error (usage) when it is none.
+  void add(const std::string& name, const std::string& directory);
+  // The same, but the directory is looked at only when something asks for it: contexts that no stage names need not exist.
+  void add_when_used(const std::string& name, const std::string& directory);
+  // The text of a file at the directory's root, if it is there.
+  std::optional<std::string> read_file(const std::string& name, const std::string& path);
+
+  struct Selected {
+    int directory = -1;       // stays open as long as this object
+    Selection selection;
+    Digest digest;
+  };
+  // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal questions
+  // are answered once.
+  std::shared_ptr<const Selected> select(const graph::SourceOp& source, const graph::FileAction& action);
+  // Digest of what a bind mount of `selector` shows.
+  Digest digest(const graph::SourceOp& source, const std::string& selector);
+
+ private:
+  struct Directory {
+    std::string path;
+    Fd fd;
+  };
+  const Directory* find(const std::string& name);
+  Tree tree_of(const graph::SourceOp& source);
+
+  cache::Store& store_;
+  std::map<std::string, Directory> directories_;
+  std::mutex mutex_;  // held over a selection: parallelism is within it
+  std::map<std::string, std::unique_ptr<frontend::IgnoreMatcher>> matchers_;   // by patterns
+  std::map<Digest, std::shared_ptr<const Selected>> selected_;
+};
+
+}  // namespace mbuild::executor

@@ -1,0 +1,298 @@
+#include "executor/copy.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <map>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/copy_data.h"
+#include "executor/parallel.h"
+
+// Copying with the rules of COPY.
+//
+// The destination is resolved inside the root, links followed, last one included. What is missing on the way is made
+// with mode 0755 (or an octal --chmod, without its special bits) and the owner of --chown. A file goes into a
+// destination that is a directory, else it takes its place. Of a directory the contents go into the destination; this
+// top directory keeps its metadata when it exists, and has those of a made parent when it does not. Directories inside
+// take over the source's metadata even where they exist. Inside, links are neither followed nor kept: a file replaces
+// one, a directory over one is an error.
+//
+// What must look at the destination (is there a directory in the way? which names exist?) is done in order by one
+// thread; contents of files are queued in groups and written by several. A path that is queued is not there yet: who
+// asks for it has to flush() first.
+namespace mbuild::executor {
+
+constexpr std::size_t k_files_in_group = 32;
+
+// A directory of the destination that is open while its entries are handled.
+struct Copier::Level {
+  std::string below;  // path below the source
+  std::string path;   // resolved path in the root
+  Fd fd;
+  bool fresh = false;  // just made: nothing can be in the way
+};
+
+// One call of copy().
+struct Copier::Job {
+  const Tree& tree;
+  const SelectedSource& source;
+  const CopyRules& rules;
+  std::string target;  // resolved path of what the source becomes
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_links;  // (device, inode) -> path
+  std::unordered_map<std::string, std::size_t> open_groups;                    // directory -> index into groups_
+};
+
+namespace {
+
+Error conflict(std::string message) { return Error(ExitClass::step_failed, std::move(message)); }
+
+void require_no_file(const Resolved& resolved, std::string_view operation) {
+  if (resolved.blocked) throw conflict(fmt::format("{} /{}: not a directory", operation, resolved.path));
+}
+
+// Metadata of a directory that is made because it is missing.
+image::Inode made_directory(const CopyRules& rules) {
+  image::Inode inode;
+  inode.type = image::FileType::directory;
+  inode.mode = rules.mode && rules.mode->octal ? *rules.mode->octal & 0777U : 0755;
+  if (rules.owner) inode.uid = rules.owner->uid, inode.gid = rules.owner->gid;
+  inode.mtime_sec = rules.timestamp.value_or(0);
+  return inode;
+}
+
+void make_directory(int parent, const std::string& name, const std::string& path) {
+  if (::mkdirat(parent, name.c_str(), 0700) < 0) throw system_error(errno, "mkdir /" + path);
+}
+
+}  // namespace
+
+image::Inode landed_inode(const image::Inode& source, const CopyRules& rules) {
+  image::Inode inode = source;
+  if (inode.type == image::FileType::socket) inode.type = image::FileType::regular;
+  if (rules.owner) inode.uid = rules.owner->uid, inode.gid = rules.owner->gid;
+  if (rules.mode && inode.type != image::FileType::symlink) {
+    inode.mode = changed_mode(*rules.mode, inode.mode, inode.type == image::FileType::directory);
+  }
+  return inode;
+}
+
+Copier::Copier(int root, WriteRecord& record, image::OwnerMode owners, unsigned threads, std::stop_token stop)
+    : root_(root), record_(record), owners_(owners), threads_(threads), stop_(std::move(stop)) {}
+
+void Copier::make_directories(const Resolved& resolved, const CopyRules& rules) {
+  require_no_file(resolved, "mkdir");
+  if (resolved.is_directory()) return;
+  if (resolved.status) throw conflict(fmt::format("mkdir /{}: not a directory", resolved.path));
+  std::string path;
+  Fd directory = open_resolved(root_, "", O_RDONLY | O_DIRECTORY);
+  for (const auto& name : split(resolved.path, '/')) {
+    path = join_resolved(path, name);
+    Fd next = try_open_resolved(directory.get(), name, O_RDONLY | O_DIRECTORY);
+    if (!next) {
+      make_directory(directory.get(), name, path);
+      record_.add_directory(path, made_directory(rules));
+      next = open_resolved(directory.get(), name, O_RDONLY | O_DIRECTORY);
+    }
+    directory = std::move(next);
+  }
+}
+
+// Makes what must be there before the destination itself is looked at.
+void Copier::prepare_parents(std::string_view destination, const CopyRules& rules) {
+  const bool into = destination.ends_with('/') || destination.ends_with("/.");
+  const std::string clean = clean_path(fmt::format("/{}", destination));
+  make_directories(resolve_in_root(root_, into ? clean : dir_name(clean)), rules);
+}
+
+void Copier::copy(const Tree& tree, const SelectedSource& source, std::string_view destination,
+                  const CopyRules& rules) {
+  check_stop();
+  prepare_parents(destination, rules);
+  Resolved resolved = resolve_in_root(root_, destination);
+  if (queued_.contains(resolved.path)) {
+    flush();
+    resolved = resolve_in_root(root_, destination);
+  }
+  require_no_file(resolved, "stat");
+  const bool directory = source.entries.front().inode.type == image::FileType::directory;
+  const bool contents = directory && rules.contents_only;
+  if (contents && !resolved.status) {
+    make_directories(resolved, rules);
+  } else if (!resolved.status) {
+    make_directories(resolve_in_root(root_, resolved_parent(resolved.path)), rules);
+  }
+  Job job{
+      .tree = tree, .source = source, .rules = rules, .target = resolved.path, .first_links = {}, .open_groups = {}};
+  const bool inside = directory ? !contents && resolved.status.has_value() : resolved.is_directory();
+  if (inside && !source.name.empty()) job.target = join_resolved(resolved.path, source.name);
+  if (directory) {
+    copy_tree(job);
+  } else {
+    Level level{.below = "", .path = resolved_parent(job.target), .fd = {}};
+    level.fd = open_resolved(root_, level.path, O_RDONLY | O_DIRECTORY);
+    place(job, level, source.entries.front(), resolved_name(job.target));
+  }
+}
+
+void Copier::copy_tree(Job& job) {
+  if (queued_.contains(job.target)) flush();
+  const TreeEntry& top = job.source.entries.front();
+  Fd fd = try_open_resolved(root_, job.target, O_RDONLY | O_DIRECTORY);
+  const auto made = record_.directories.find(job.target);
+  const bool fresh = !fd;
+  if (!fd) {
+    if (try_open_resolved(root_, job.target, O_PATH)) {
+      throw conflict("cannot copy to non-directory: /" + job.target);
+    }
+    const Fd parent = open_resolved(root_, resolved_parent(job.target), O_RDONLY | O_DIRECTORY);
+    make_directory(parent.get(), resolved_name(job.target), job.target);
+    record_.add_directory(job.target, landed_inode(top.inode, job.rules));
+    fd = open_resolved(root_, job.target, O_RDONLY | O_DIRECTORY);
+  } else if (made != record_.directories.end() && !job.rules.timestamp) {
+    made->second.mtime_sec = top.inode.mtime_sec;
+    made->second.mtime_nsec = top.inode.mtime_nsec;
+  }
+  std::vector<Level> levels;
+  levels.push_back({.below = "", .path = job.target, .fd = std::move(fd), .fresh = fresh});
+  for (std::size_t i = 1; i < job.source.entries.size(); ++i) {
+    const TreeEntry& entry = job.source.entries[i];
+    const std::string parent = resolved_parent(entry.path);
+    while (levels.back().below != parent) levels.pop_back();
+    if (entry.inode.type == image::FileType::directory) {
+      enter_directory(job, levels, entry);
+    } else {
+      place(job, levels.back(), entry, resolved_name(entry.path));
+    }
+  }
+}
+
+void Copier::enter_directory(Job& job, std::vector<Level>& levels, const TreeEntry& entry) {
+  check_stop();
+  const Level& parent = levels.back();
+  const std::string name = resolved_name(entry.path);
+  Level level{.below = entry.path, .path = join_resolved(parent.path, name), .fd = {}, .fresh = true};
+  if (!parent.fresh && queued_.contains(level.path)) flush();
+  image::Inode inode = landed_inode(entry.inode, job.rules);
+  if (::mkdirat(parent.fd.get(), name.c_str(), 0700) < 0) {
+    if (errno != EEXIST) throw system_error(errno, "mkdir /" + level.path);
+    struct stat status;
+    if (::fstatat(parent.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(status.st_mode)) {
+      throw conflict("cannot copy to non-directory: /" + level.path);
+    }
+    level.fresh = false;
+    if (entry.implied) {
+      // Upstream, an existing directory on the way to what --parents takes gets the mode of its source and no more.
+      const auto made = record_.directories.find(level.path);
+      image::Inode existing =
+          made != record_.directories.end() ? made->second : image::read_inode(parent.fd.get(), name, owners_);
+      existing.mode = entry.inode.mode;
+      existing.mtime_sec = inode.mtime_sec;
+      existing.mtime_nsec = inode.mtime_nsec;
+      inode = std::move(existing);
+    }
+  }
+  record_.add_directory(level.path, inode);
+  level.fd = open_resolved(parent.fd.get(), name, O_RDONLY | O_DIRECTORY);
+  levels.push_back(std::move(level));
+}
+
+// Removes what a file is to replace.
+void Copier::make_way(const Level& level, const std::string& name, const std::string& path) {
+  if (queued_.contains(path)) flush();
+  struct stat status;
+  if (::fstatat(level.fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (errno == ENOENT) return;
+    throw system_error(errno, "stat /" + path);
+  }
+  if (S_ISDIR(status.st_mode)) throw conflict(fmt::format("cannot replace to directory /{} with file", path));
+  if (::unlinkat(level.fd.get(), name.c_str(), 0) < 0) throw system_error(errno, "remove /" + path);
+}
+
+void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const std::string& name) {
+  const std::string path = join_resolved(level.path, name);
+  if (!level.fresh) make_way(level, name, path);
+  record_.paths.insert(path);
+  image::Inode inode = landed_inode(entry.inode, job.rules);
+  if (inode.type != image::FileType::regular) {
+    image::make_special(level.fd.get(), name, inode);
+    image::apply_inode(level.fd.get(), name, inode, owners_);
+    return;
+  }
+  queued_.insert(path);
+  if (inode.link_count > 1) {
+    const auto [first, is_first] = job.first_links.try_emplace({inode.device, inode.inode}, path);
+    if (!is_first) {
+      links_.emplace_back(first->second, path);
+      return;
+    }
+  }
+  enqueue(job, level, entry, name, std::move(inode));
+}
+
+void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name,
+                     image::Inode inode) {
+  const std::string source = entry.path.empty() ? job.source.path : join_resolved(job.source.path, entry.path);
+  const std::string source_directory = resolved_parent(source);
+  const auto fits = [&](std::size_t index) {
+    return index < groups_.size() && groups_[index].directory == level.path &&
+           groups_[index].source_directory == source_directory && groups_[index].tree.root == job.tree.root &&
+           groups_[index].files.size() < k_files_in_group;
+  };
+  std::size_t& index = job.open_groups.try_emplace(level.path, groups_.size() - 1).first->second;
+  if (!fits(index)) {
+    index = groups_.size();
+    groups_.push_back({.tree = job.tree, .source_directory = source_directory, .directory = level.path, .files = {}});
+  }
+  groups_[index].files.push_back(
+      {.source_name = resolved_name(source), .name = name, .inode = std::move(inode), .key = entry.key});
+}
+
+void Copier::flush() {
+  parallel_for(groups_.size(), threads_, [&](std::size_t i) { write_group(groups_[i]); });
+  for (const auto& [existing, path] : links_) {
+    const Fd from = open_resolved(root_, resolved_parent(existing), O_RDONLY | O_DIRECTORY);
+    const Fd to = open_resolved(root_, resolved_parent(path), O_RDONLY | O_DIRECTORY);
+    if (::linkat(from.get(), resolved_name(existing).c_str(), to.get(), resolved_name(path).c_str(), 0) < 0) {
+      throw system_error(errno, "link /" + path);
+    }
+  }
+  groups_.clear();
+  links_.clear();
+  queued_.clear();
+}
+
+void Copier::write_group(const Group& group) const {
+  check_stop();
+  const Fd source = open_resolved(group.tree.root, group.source_directory, O_RDONLY | O_DIRECTORY);
+  const Fd destination = open_resolved(root_, group.directory, O_RDONLY | O_DIRECTORY);
+  for (const auto& file : group.files) write_file(group, file, source.get(), destination.get());
+}
+
+void Copier::write_file(const Group& group, const File& file, int source, int destination) const {
+  const std::string path = join_resolved(group.source_directory, file.source_name);
+  const Fd out = open_at(destination, file.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  struct stat status;
+  if (file.inode.size > 0) {
+    const Fd in = open_at(source, file.source_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + path);
+    copy_data(in.get(), out.get(), status);
+    if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + path);
+  } else if (::fstatat(source, file.source_name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
+    throw system_error(errno, "stat /" + path);
+  }
+  if (group.tree.kind == Tree::Kind::context && stat_key(status) != file.key) {
+    throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was copied", path))
+        .with_advice("let what writes to it finish, or exclude it in .dockerignore");
+  }
+  image::apply_inode(out.get(), file.inode, owners_);
+}
+
+void Copier::check_stop() const {
+  if (stop_.stop_requested()) throw Cancelled();
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "executor/chmod.h"
+#include "executor/owner.h"
+#include "executor/root_path.h"
+#include "executor/select.h"
+#include "executor/write_record.h"
+
+namespace mbuild::executor {
+
+// How copied and made files look.
+struct CopyRules {
+  std::optional<Owner> owner;  // none: that of the source; 0:0 for what is made
+  std::optional<ModeChange> mode;
+  std::optional<std::int64_t> timestamp;  // seconds: mtime of directories that are made on the way
+  bool contents_only = true;              // a directory source gives its contents
+};
+
+// Copies selected sources into a root directory. Directories, links and special files are made at once; contents of
+// files are queued and written on several threads by flush().
+class Copier {
+ public:
+  Copier(int root, WriteRecord& record, image::OwnerMode owners, unsigned threads, std::stop_token stop);
+
+  // Copies one source to `destination` (as written, absolute; "/" or "/." at its end means "into").
+  void copy(const Tree& tree, const SelectedSource& source, std::string_view destination, const CopyRules& rules);
+  // mkdir -p of a path that has been resolved. Throws Error (step_failed) when a file is in the way.
+  void make_directories(const Resolved& resolved, const CopyRules& rules);
+  // Writes what is queued. To be called before anything else looks at the root.
+  void flush();
+
+ private:
+  struct File {
+    std::string source_name, name;
+    image::Inode inode;
+    StatKey key;
+  };
+  // Files of one source directory that go into one directory.
+  struct Group {
+    Tree tree;
+    std::string source_directory, directory;
+    std::vector<File> files;
+  };
+  struct Level;
+  struct Job;
+
+  void prepare_parents(std::string_view destination, const CopyRules& rules);
+  void copy_tree(Job& job);
+  void enter_directory(Job& job, std::vector<Level>& levels, const TreeEntry& entry);
+  void place(Job& job, const Level& level, const TreeEntry& entry, const std::string& name);
+  void make_way(const Level& level, const std::string& name, const std::string& path);
+  void enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name, image::Inode inode);
+  void write_group(const Group& group) const;
+  void write_file(const Group& group, const File& file, int source, int destination) const;
+  void check_stop() const;
+
+  int root_;
+  WriteRecord& record_;
+  image::OwnerMode owners_;
+  unsigned threads_;
+  std::stop_token stop_;
+  std::vector<Group> groups_;
+  std::vector<std::pair<std::string, std::string>> links_;  // existing path, new path
+  std::unordered_set<std::string> queued_;                  // paths that flush() will make
+};
+
+// What a copied file looks like.
+image::Inode landed_inode(const image::Inode& source, const CopyRules& rules);
+
+}  // namespace mbuild::executor

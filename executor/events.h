@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What a build reports while it runs. A superset of BuildKit's SolveStatus: a vertex is a step (or a phase such as
+// "exporting to image"); a step that several targets or platforms need is one vertex with several needs.
+namespace mbuild::executor {
+
+using VertexId = std::uint32_t;
+
+enum class VertexState { started, cached, completed, failed, cancelled };
+
+struct VertexEvent {
+  VertexId id = 0;
+  VertexState state = VertexState::started;
+  std::string name;                    // on every event
+  std::vector<std::string> needs;      // names under which other targets or platforms need it
+  std::string error;                   // failed: one line
+  std::string explanation;             // started: why it has to run (--explain)
+  std::chrono::steady_clock::time_point time;
+};
+
+struct LogEvent {
+  VertexId id = 0;
+  int stream = 1;                      // 1 stdout, 2 stderr
+  std::string_view data;               // any bytes
+  std::chrono::steady_clock::time_point time;
+};
+
+struct StatusEvent {                   // progress of a part of a vertex: "sha256:1234 1.2MB / 3MB"
+  VertexId id = 0;
+  std::string part;
+  std::uint64_t current = 0, total = 0;  // bytes; total 0 is unknown
+  bool done = false;
+};
+
+struct WarningEvent {
+  std::string rule, message, url, file;
+  int line = 0;
+};
+
+// Receives events from many threads; implementations lock.
+class ProgressSink {
+ public:
+  virtual ~ProgressSink() = default;
+  virtual void vertex(const VertexEvent& event) = 0;
+  virtual void log(const LogEvent& event) = 0;
+  virtual void status(const StatusEvent& event) = 0;
+  virtual void warning(const WarningEvent& event) = 0;
+};
+
+}  // namespace mbuild::executor

@@ -1,0 +1,347 @@
+#include "executor/export.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/jobs.h"
+#include "executor/parallel.h"
+#include "frontend/reference.h"
+#include "image/exporters.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose bytes are the same on every processor
+
+std::string rfc3339(std::int64_t seconds) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds))); }
+
+std::string attribute(const Output& output, const std::string& name) {
+  const auto found = output.attributes.find(name);
+  return found == output.attributes.end() ? "" : found->second;
+}
+
+bool flag(const Output& output, const std::string& name, bool otherwise) {
+  const std::string value = to_lower(attribute(output, name));
+  if (value.empty()) return output.attributes.contains(name) ? true : otherwise;
+  if (value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  throw Error(ExitClass::usage, fmt::format("non-bool value {} specified for {}", value, name));
+}
+
+bool is_image_type(const Output& output) { return output.type == "oci" || output.type == "docker"; }
+
+struct Format {
+  image::Compression compression = image::Compression::gzip;
+  std::optional<int> level;
+  bool force = false;
+  std::optional<std::int64_t> clamp;
+  image::MediaFlavour flavour = image::MediaFlavour::oci;
+};
+
+std::string_view compression_name(image::Compression compression) {
+  switch (compression) {
+    case image::Compression::none: return "none";
+    case image::Compression::gzip: return "gzip";
+    case image::Compression::zstd: return "zstd";
+  }
+  return "";
+}
+
+std::string_view layer_type(image::Compression compression) {
+  switch (compression) {
+    case image::Compression::none: return image::media_type::k_oci_layer;
+    case image::Compression::gzip: return image::media_type::k_oci_layer_gzip;
+    case image::Compression::zstd: return image::media_type::k_oci_layer_zstd;
+  }
+  return "";
+}
+
+Format format_of(const Output& output, const BuildRequest& request, std::optional<std::int64_t> epoch) {
+  Format format;
+  const std::string compression = attribute(output, "compression");
+  if (compression == "zstd") {
+    format.compression = image::Compression::zstd;
+  } else if (compression == "uncompressed") {
+    format.compression = image::Compression::none;
+  } else if (!compression.empty() && compression != "gzip") {
+    throw Error(ExitClass::usage, fmt::format("unsupported layer compression type {}", compression))
+        .with_advice("Compressions are gzip, zstd and uncompressed.");
+  }
+  if (const std::string level = attribute(output, "compression-level"); !level.empty()) {
+    int value = 0;
+    const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
+    const int most = format.compression == image::Compression::zstd ? 22 : 9;
+    if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > most) {
+      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most, compression_name(format.compression)));
+    }
+    format.level = value;
+  } else if (request.reproducible && format.compression == image::Compression::gzip) {
+    format.level = k_reproducible_gzip_level;
+  }
+  format.force = flag(output, "force-compression", false);
+  if (request.reproducible || flag(output, "rewrite-timestamp", false)) format.clamp = epoch;
+  if (!flag(output, "oci-mediatypes", true)) format.flavour = image::MediaFlavour::docker;
+  if (format.flavour == image::MediaFlavour::docker && format.compression == image::Compression::zstd) {
+    throw Error(ExitClass::usage, "exporter option \"compression=zstd\" conflicts with \"oci-mediatypes=false\"");
+  }
+  return format;
+}
+
+std::vector<std::string> names_of(const Output& output, const BuildRequest& request) {
+  std::vector<std::string> names = request.tags;
+  if (const std::string name = attribute(output, "name"); !name.empty()) names = split(name, ',');
+  for (auto& name : names) name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(trim(name))));
+  std::vector<std::string> unique;
+  for (auto& name : names) {
+    if (std::find(unique.begin(), unique.end(), name) == unique.end()) unique.push_back(std::move(name));
+  }
+  return unique;
+}
+
+// The layers of one build as blobs, each made once whatever the number of images and outputs that have it.
+class Blobs {
+ public:
+  Blobs(const ExportEnvironment& environment, const Format& format, std::stop_token stop)
+      : environment_(environment), format_(format), stop_(std::move(stop)) {}
+
+  // Makes the blobs of all layers of all images, in parallel.
+  void prepare() {
+    std::vector<std::shared_ptr<const SnapshotLayer>> wanted;
+    std::set<std::string> seen;
+    for (const auto& image : environment_.lowered.images) {
+      if (!image.root) continue;
+      for (const auto& layer : environment_.steps.result(*image.root).layers) {
+        if (seen.insert(layer->id).second) wanted.push_back(layer);
+      }
+    }
+    std::vector<Blob> made(wanted.size());
+    parallel_for(wanted.size(), std::max(1U, std::thread::hardware_concurrency()),
+                 [&](std::size_t i) { made[i] = wanted[i]->pulled ? pulled(*wanted[i]) : local(*wanted[i]); });
+    for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i]->id] = made[i];
+  }
+
+  struct Blob {
+    Digest diff_id;
+    image::Descriptor descriptor;
+  };
+  const Blob& of(const SnapshotLayer& layer) const { return blobs_.at(layer.id); }
+
+ private:
+  Blob pulled(const SnapshotLayer& layer) const {
+    return {layer.result_digest, environment_.images.layer_descriptor(layer.result_digest)};
+  }
+
+  Blob local(const SnapshotLayer& layer) const {
+    const cache::SerialisationKey key{.layer_id = layer.id, .compression = std::string(compression_name(format_.compression)),
+                                      .level = format_.level.value_or(-1), .clamp_mtime = format_.clamp};
+    auto known = environment_.store.find_serialisation(key);
+    if (!known) known = serialise(layer, key);
+    return {known->diff_id, {.media_type = std::string(layer_type(format_.compression)), .digest = known->digest, .size = known->size}};
+  }
+
+  cache::Serialisation serialise(const SnapshotLayer& layer, const cache::SerialisationKey& key) const {
+    auto& store = environment_.store;
+    const auto row = store.find_layer(layer.id);
+    if (!row) throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", layer.id));
+    const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer.id);
+    const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    const auto made = jobs::serialise(environment_.inner.get(),
+                                      {.path = store.layer_path(layer.id), .implied = row->implied, .clamp_mtime = format_.clamp,
+                                       .compression = format_.compression, .level = format_.level,
+                                       .owners = environment_.inner.map().owner_mode()},
+                                      out.get(), stop_);
+    if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0) throw system_error(errno, "rename " + partial);
+    const cache::Serialisation value{made.diff_id, made.digest, made.size};
+    store.add_serialisation(key, value);
+    return value;
+  }
+
+  const ExportEnvironment& environment_;
+  const Format& format_;
+  std::stop_token stop_;
+  std::map<std::string, Blob> blobs_;
+};
+
+// History entries get the time of their layer; those without a layer that of the entry before.
+void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
+  std::size_t layer = 0;
+  std::string latest = config.history.empty() ? "" : config.history.front().created;
+  for (auto& entry : config.history) {
+    const std::int64_t created = !entry.empty_layer && layer < layers.size() ? layers[layer++]->created : 0;
+    if (entry.created.empty()) entry.created = created > 0 ? std::max(rfc3339(created), latest) : latest;
+    if (entry.created.empty()) entry.created = rfc3339(0);
+    latest = std::max(latest, entry.created);
+  }
+  if (config.created.empty()) config.created = latest.empty() ? rfc3339(0) : latest;
+}
+
+image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment, const Blobs& blobs,
+                            image::MediaFlavour flavour) {
+  frontend::ImageConfig config = lowered.config;
+  std::vector<image::Descriptor> descriptors;
+  config.diff_ids.clear();
+  LayerList layers;
+  if (lowered.root) layers = environment.steps.result(*lowered.root).layers;
+  for (const auto& layer : layers) {
+    const auto& blob = blobs.of(*layer);
+    config.diff_ids.push_back(blob.diff_id);
+    descriptors.push_back(blob.descriptor);
+  }
+  fill_times(config, layers);
+  return image::assemble_image(config, std::move(descriptors), lowered.platform, flavour);
+}
+
+Fd open_destination(const Output& output) {
+  if (!output.destination.empty() && output.destination != "-") {
+    return open_file(output.destination, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  }
+  if (::isatty(STDOUT_FILENO) == 1) {
+    throw Error(ExitClass::usage, "dest file is required for " + output.type + " exporter. refusing to write to console");
+  }
+  return duplicate(STDOUT_FILENO);
+}
+
+// Writing to the final name at once would leave half a file behind on a failure.
+template <class Write>
+void write_destination(const Output& output, const Write& write) {
+  if (output.destination.empty() || output.destination == "-") {
+    write(open_destination(output).get());
+    return;
+  }
+  Output partial = output;
+  partial.destination += ".partial";
+  try {
+    write(open_destination(partial).get());
+    if (::rename(partial.destination.c_str(), output.destination.c_str()) < 0) throw system_error(errno, "rename to " + output.destination);
+  } catch (...) {
+    ::unlink(partial.destination.c_str());
+    throw;
+  }
+}
+
+void export_image(const ExportEnvironment& environment, const Output& output, BuildResult& result, std::stop_token stop) {
+  const Format format = format_of(output, environment.request, environment.epoch);
+  Blobs blobs(environment, format, std::move(stop));
+  blobs.prepare();
+  image::ImageSet set;
+  set.flavour = format.flavour;
+  set.names = names_of(output, environment.request);
+  for (const auto& lowered : environment.lowered.images) {
+    set.images.push_back(finish(lowered, environment, blobs, format.flavour));
+  }
+  // Blobs are opened by digest; where they come from, the layers' descriptors tell.
+  std::map<Digest, image::Descriptor> by_digest;
+  for (const auto& image : set.images) {
+    for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
+  }
+  const image::OpenBlob open_blob = [&](const Digest& digest) { return environment.images.open_blob(by_digest.at(digest)); };
+  const auto top = image::top_level(set);
+  result.index = top.descriptor.digest;
+  result.index_media_type = top.descriptor.media_type;
+  result.index_size = top.descriptor.size;
+  result.images.clear();
+  for (const auto& image : set.images) result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
+
+  if (output.type == "docker") {
+    write_destination(output, [&](int fd) { image::write_docker_tar(set, fd, open_blob); });
+  } else if (flag(output, "tar", true)) {
+    write_destination(output, [&](int fd) { image::write_oci_tar(set, fd, open_blob); });
+  } else {
+    image::write_oci_directory(set, output.destination, open_blob);
+  }
+}
+
+void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
+  const bool split_platforms = flag(output, "platform-split", environment.lowered.images.size() > 1);
+  jobs::ExportRequest request;
+  request.work = environment.directory.path() + "/export-" + random_hex(4);
+  make_directories(request.work, 0711);
+  request.owners = environment.inner.map().owner_mode();
+  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false)) request.clamp_mtime = environment.epoch;
+  for (const auto& image : environment.lowered.images) {
+    jobs::TreeExport tree{.platform = image.platform, .subdirectory = {}, .stack = {}};
+    if (split_platforms) tree.subdirectory = image::platform_directory(image.platform);
+    if (image.root) tree.stack = environment.steps.unpacked(environment.steps.result(*image.root), stop);
+    request.trees.push_back(std::move(tree));
+  }
+  if (output.type == "tar") {
+    write_destination(output, [&](int fd) { jobs::export_trees(environment.inner.get(), request, fd, stop); });
+    return;
+  }
+  const std::string mode = attribute(output, "mode");
+  if (!mode.empty() && mode != "copy" && mode != "delete") {
+    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode)).with_advice("Modes are copy and delete.");
+  }
+  request.remove_others = mode == "delete";
+  request.destination = output.destination;
+  make_directories(output.destination);
+  jobs::export_trees(environment.inner.get(), request, -1, stop);
+}
+
+std::string phase_name(const Output& output) {
+  if (output.type == "oci") return "exporting to oci image format";
+  if (output.type == "docker") return "exporting to docker image format";
+  return output.type == "tar" ? "exporting to client tarball" : "exporting to client directory";
+}
+
+}  // namespace
+
+void check_outputs(const BuildRequest& request) {
+  int to_stdout = 0;
+  for (const auto& output : request.outputs) {
+    if (output.type == "image" || output.type == "registry") {
+      throw Error(ExitClass::usage, fmt::format("exporter \"{}\" needs a registry client, which this program does not have", output.type))
+          .with_advice("Write a layout with -o type=oci,dest=FILE and push that, for example with skopeo.");
+    }
+    const bool to_directory = output.type == "local" || (output.type == "oci" && !flag(output, "tar", true));
+    if (to_directory && output.destination.empty()) throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
+    if (!to_directory && output.type != "cacheonly" && (output.destination.empty() || output.destination == "-")) {
+      if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
+      if (::isatty(STDOUT_FILENO) == 1) {
+        throw Error(ExitClass::usage, "dest file is required for " + output.type + " exporter. refusing to write to console");
+      }
+    }
+    if (output.type == "docker" && request.platforms.size() > 1) {
+      throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
+          .with_advice("Use -o type=oci, which takes several platforms, or one --platform.");
+    }
+    if (is_image_type(output)) {
+      format_of(output, request, {});
+      names_of(output, request);
+    }
+  }
+}
+
+void export_images(const ExportEnvironment& environment, BuildResult& result, std::stop_token stop) {
+  VertexId vertex = static_cast<VertexId>(environment.lowered.graph.nodes.size());
+  for (const auto& output : environment.request.outputs) {
+    if (output.type == "cacheonly") continue;
+    VertexEvent event{.id = vertex++, .state = VertexState::started, .name = phase_name(output)};
+    event.time = std::chrono::steady_clock::now();
+    environment.sink.vertex(event);
+    try {
+      is_image_type(output) ? export_image(environment, output, result, stop) : export_files(environment, output, stop);
+      event.state = VertexState::completed;
+    } catch (Error& error) {
+      event.state = VertexState::failed;
+      event.error = error.what();
+      event.time = std::chrono::steady_clock::now();
+      environment.sink.vertex(event);
+      throw;
+    }
+    event.time = std::chrono::steady_clock::now();
+    environment.sink.vertex(event);
+  }
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <stop_token>
+
+#include "executor/build_request.h"
+#include "executor/events.h"
+#include "executor/steps.h"
+#include "frontend/frontend.h"
+
+namespace mbuild::executor {
+
+struct ExportEnvironment {
+  const BuildRequest& request;
+  const frontend::Lowered& lowered;
+  cache::Store& store;
+  const cache::BuildDirectory& directory;
+  ImageSources& images;
+  LazyInner& inner;
+  Steps& steps;
+  ProgressSink& sink;
+  // Files' times are clamped to this where an output asks for it (--reproducible, rewrite-timestamp).
+  std::optional<std::int64_t> epoch;
+};
+
+// Checks what can be checked before anything is built. Throws Error (usage).
+void check_outputs(const BuildRequest& request);
+
+// Makes what each of the request's outputs asks for, and fills in the digests of `result`.
+void export_images(const ExportEnvironment& environment, BuildResult& result, std::stop_token stop);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,191 @@
+#include "executor/inner.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.h"
+#include "executor/inner_main.h"
+#include "executor/inner_wire.h"
+#include "executor/pid_namespace.h"
+#include "executor/probes.h"
+
+// The outer process has threads, so the child may call async-signal-safe functions only until it executes the program
+// again. It executes after its ids are mapped: a process whose id is unmapped would lose its capabilities by execve.
+//
+// There is no PR_SET_PDEATHSIG: it follows the thread that cloned, which may be a short-lived one. The supervisor ends
+// when the socket hangs up, which the death of this process brings in any case.
+namespace mbuild::executor {
+namespace {
+
+constexpr int k_inner_socket = 3;
+
+struct ChildPlan {
+  const char* program;
+  std::array<const char*, 4> argv;
+  int socket;  // its end
+  int go;      // readable (one byte) when the ids are mapped
+};
+
+extern "C" char** environ;
+
+[[noreturn]] void child_main(const ChildPlan& plan) {
+  char go = 0;
+  if (::read(plan.go, &go, 1) != 1) ::_exit(71);
+  // ids that are mapped to 0 are 0 already; a map of all ids may lack this process's real ones
+  if (::syscall(SYS_setresgid, 0, 0, 0) != 0 || ::syscall(SYS_setresuid, 0, 0, 0) != 0) ::_exit(72);
+  if (plan.socket == k_inner_socket) {
+    if (::fcntl(plan.socket, F_SETFD, 0) != 0) ::_exit(73);
+  } else if (::dup2(plan.socket, k_inner_socket) < 0) {
+    ::_exit(73);
+  }
+  ::syscall(SYS_close_range, k_inner_socket + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(plan.program, const_cast<char**>(plan.argv.data()), environ);
+  ::_exit(74);
+}
+
+pid_t clone_child(int flags, int* pidfd) {
+  // glibc's fork can't make namespaces; the child needs nothing of what its handlers prepare.
+  return static_cast<pid_t>(::syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, nullptr, pidfd, nullptr, nullptr));
+}
+
+int wait_for_end(int pidfd) {
+  siginfo_t info = {};
+  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) < 0 && errno == EINTR) {
+  }
+  return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status;
+}
+
+Error namespace_error(int code) {
+  return system_error(code, "create user, mount and pid namespaces", ExitClass::host).with_advice(userns_remedy());
+}
+
+Error start_error(int pidfd) {
+  const int status = wait_for_end(pidfd);
+  const char* reason = status == 72   ? "its ids could not be set"
+                       : status == 74 ? "the program could not be executed again"
+                                      : "it ended before it was ready";
+  return Error(ExitClass::host, fmt::format("the inner process did not start: {} (status {})", reason, status))
+      .with_advice("run `mbuild doctor` to see what this host lacks");
+}
+
+// Readable when stop is requested.
+class StopEvent {
+ public:
+  explicit StopEvent(std::stop_token stop)
+      : event_(::eventfd(0, EFD_CLOEXEC)), callback_(std::move(stop), Wake{event_.get()}) {}
+  int get() const { return event_.get(); }
+
+ private:
+  struct Wake {
+    int fd;
+    void operator()() const {
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
+    }
+  };
+  Fd event_;
+  std::stop_callback<Wake> callback_;
+};
+
+}  // namespace
+
+std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
+  if (options.user_namespace && feature_disabled("userns")) throw namespace_error(EPERM);
+  SocketPair sockets = make_socket_pair();
+  Pipe go = make_pipe();
+  const std::string socket_text = std::to_string(k_inner_socket);
+  const ChildPlan plan{options.program.c_str(),
+                       {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
+                       sockets.b.get(),
+                       go.read.get()};
+  int raw_pidfd = -1;
+  const int flags = CLONE_NEWNS | CLONE_NEWPID | (options.user_namespace ? CLONE_NEWUSER : 0);
+  const pid_t pid = clone_child(flags, &raw_pidfd);
+  if (pid == 0) {
+    ::close(go.write.get());
+    child_main(plan);
+  }
+  if (pid < 0) throw namespace_error(errno);
+  std::unique_ptr<Inner> inner(new Inner(std::move(sockets.a), Fd(raw_pidfd)));
+  sockets.b.reset();
+  go.read.reset();
+  if (options.user_namespace) write_id_map(options.map, pid);
+  write_all(go.write.get(), "g");
+  auto answer = receive_message(inner->control_.get());
+  if (!answer) {
+    Error error = start_error(inner->process_.get());
+    inner->process_.reset();
+    throw error;
+  }
+  if (answer->type == MessageType::error) throw decode_error(answer->payload);
+  return inner;
+}
+
+Inner::~Inner() {
+  if (!process_) return;
+  control_.reset();
+  kill_process(process_.get());
+  wait_for_end(process_.get());
+}
+
+std::string Inner::request(char type, std::string_view operation, std::string_view payload, std::span<const int> fds,
+                           std::stop_token stop) {
+  if (stop.stop_requested()) throw Cancelled();
+  const auto gone = [&] {
+    return Error(ExitClass::host, fmt::format("the inner process ended while it ran '{}'", operation))
+        .with_advice("it may have been killed for lack of memory: see `dmesg`");
+  };
+  SocketPair reply = make_socket_pair();
+  std::vector<int> all = {reply.b.get()};
+  all.insert(all.end(), fds.begin(), fds.end());
+  Message message{static_cast<MessageType>(type), next_id_++, std::string(operation), std::string(payload), {}};
+  if (!send_message(control_.get(), message, all)) throw gone();
+  reply.b.reset();
+
+  const StopEvent stopped(stop);
+  pollfd wait[2] = {{reply.a.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
+  bool cancelled = false;
+  for (;;) {
+    if (::poll(wait, 2, -1) < 0) continue;
+    if ((wait[1].revents & POLLIN) != 0) {
+      cancelled = true;
+      wait[1].fd = -1;
+      send_message(control_.get(), {MessageType::cancel, message.id, "", "", {}});
+    }
+    if (wait[0].revents == 0) continue;
+    auto answer = receive_message(reply.a.get());
+    if (cancelled && answer) continue;  // until the supervisor has reaped the job
+    if (cancelled) throw Cancelled();
+    if (!answer) throw gone();
+    if (answer->type == MessageType::error) throw decode_error(answer->payload);
+    return std::move(answer->payload);
+  }
+}
+
+std::string Inner::call(std::string_view operation, std::string_view payload, std::span<const int> fds,
+                        std::stop_token stop) {
+  return request(static_cast<char>(MessageType::request), operation, payload, fds, std::move(stop));
+}
+
+void Inner::register_binfmt(const std::vector<std::string>& lines) {
+  std::string payload;
+  for (const auto& line : lines) payload += line + "\n";
+  request(static_cast<char>(MessageType::binfmt), "binfmt", payload, {}, {});
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,52 @@
+#include "executor/inner_binfmt.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "emu/binfmt.h"
+#include "executor/probes.h"
+
+namespace mbuild::executor {
+
+std::optional<std::string> host_handler(const platforms::Descriptor& platform, const std::string& directory) {
+  const auto handlers = emu::read_handlers(directory);
+  if (!handlers) return std::nullopt;
+  for (const auto& handler : *handlers) {
+    if (handler.enabled && handler.works_in_any_root() && emu::matches(handler, platform)) return handler.name;
+  }
+  return std::nullopt;
+}
+
+void write_binfmt_lines(int instance, std::string_view lines) {
+  for (const auto& line : split(lines, '\n')) {
+    if (line.empty()) continue;
+    const Fd file = open_at(instance, "register", O_WRONLY);
+    if (::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()) || errno == EEXIST) continue;
+    throw system_error(errno, fmt::format("register the emulator ({})", line.substr(0, line.find(':', 1))),
+                       ExitClass::host);
+  }
+}
+
+EmulationWay provide_emulation(Inner& inner, const platforms::Descriptor& platform, const std::string& line) {
+  std::string reason = "switched off by MBUILD_TEST_DISABLE";
+  if (!feature_disabled("binfmt-ns")) {
+    try {
+      inner.register_binfmt({line});
+      return EmulationWay::private_instance;
+    } catch (const Error& error) {
+      reason = error.what();
+    }
+  }
+  if (host_handler(platform)) return EmulationWay::host_handler;
+  throw Error(ExitClass::host, fmt::format("no way to run programs of {} here: {}", platform.name, reason))
+      .with_advice(
+          "let the host run them, as an administrator, once: `sudo apt-get install qemu-user-static binfmt-support`, or "
+          "`docker run --privileged --rm tonistiigi/binfmt --install all`; Linux 6.7 and newer need neither");
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,205 @@
+#include "executor/inner_main.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/pidfd.h"
+#include "emu/binfmt.h"
+#include "executor/inner_binfmt.h"
+#include "executor/inner_wire.h"
+#include "executor/pid_namespace.h"
+#include "executor/probes.h"
+#include "executor/seccomp.h"
+
+// The supervisor is pid 1 of its namespace and has one thread: it may fork at any time, and what it forks is ordinary
+// code. It holds what must outlive single jobs (the binfmt_misc instance) and does nothing that could fail or block.
+//
+// A job is pid 1 of a pid namespace of its own. One SIGKILL to it ends all that it started, whatever ids, sessions or
+// parents those processes have given themselves; its end is reported (by closing the reply socket, of which the
+// supervisor keeps a copy) after the kernel has reaped them all.
+namespace mbuild::executor {
+namespace {
+
+std::map<std::string, Job, std::less<>>& registry() {
+  static std::map<std::string, Job, std::less<>> jobs;
+  return jobs;
+}
+
+struct RunningJob {
+  Fd process;  // pidfd
+  Fd reply;
+  std::uint64_t id = 0;
+  std::string operation;
+  bool cancelled = false;
+};
+
+struct Supervisor {
+  Fd control;
+  Fd binfmt;
+  std::vector<RunningJob> jobs;
+};
+
+void reply_error(int reply, const Error& error) {
+  try {
+    send_message(reply, {MessageType::error, 0, "", encode_error(error), {}});
+  } catch (const std::exception&) {
+    // the caller sees the socket hang up
+  }
+}
+
+// Runs `work` and sends its result, or what it threw.
+template <typename Work>
+void answer(int reply, Work&& work) {
+  try {
+    send_message(reply, {MessageType::result, 0, "", work(), {}});
+  } catch (const Error& error) {
+    reply_error(reply, error);
+  } catch (const std::exception& error) {
+    reply_error(reply, Error(ExitClass::internal, error.what()));
+  }
+}
+
+[[noreturn]] void job_main(Supervisor& supervisor, Message& request, Fd reply) {
+  supervisor.control.reset();
+  supervisor.binfmt.reset();
+  supervisor.jobs.clear();
+  answer(reply.get(), [&] {
+    const auto job = registry().find(request.operation);
+    if (job == registry().end()) {
+      throw Error(ExitClass::internal, fmt::format("no operation '{}' in the inner process", request.operation));
+    }
+    ::prctl(PR_SET_NAME, ("mb-" + request.operation).c_str());
+    if (::unshare(CLONE_NEWNS) < 0) throw system_error(errno, "unshare the mount namespace", ExitClass::host);
+    return job->second(request.payload, request.fds);
+  });
+  ::_exit(0);
+}
+
+void start_job(Supervisor& supervisor, Message request) {
+  Fd reply = std::move(request.fds.front());
+  request.fds.erase(request.fds.begin());
+  pid_t pid;
+  try {
+    pid = fork_in_new_pid_namespace();
+  } catch (const Error& error) {
+    reply_error(reply.get(), error);
+    return;
+  }
+  if (pid == 0) job_main(supervisor, request, std::move(reply));
+  Fd process = process_descriptor(pid);
+  supervisor.jobs.push_back({std::move(process), std::move(reply), request.id, request.operation, false});
+}
+
+void handle_binfmt(Supervisor& supervisor, const Message& request) {
+  answer(request.fds.front().get(), [&] {
+    if (!supervisor.binfmt) supervisor.binfmt = emu::open_private_binfmt();
+    write_binfmt_lines(supervisor.binfmt.get(), request.payload);
+    return std::string();
+  });
+}
+
+void cancel(Supervisor& supervisor, std::uint64_t id) {
+  for (auto& job : supervisor.jobs) {
+    if (job.id != id) continue;
+    job.cancelled = true;
+    kill_process(job.process.get());
+  }
+}
+
+// After the job's end. One that ended without a reply left the caller waiting: it is told why.
+void reap(RunningJob& job) {
+  siginfo_t info = {};
+  ::waitid(P_PIDFD, static_cast<id_t>(job.process.get()), &info, WEXITED);
+  const bool clean = info.si_code == CLD_EXITED && info.si_status == 0;
+  if (clean || job.cancelled) return;
+  const std::string how = info.si_code == CLD_EXITED ? fmt::format("ended with status {}", info.si_status)
+                                                     : fmt::format("was killed by signal {} ({})", info.si_status,
+                                                                   ::strsignal(info.si_status));
+  Error error(ExitClass::host, fmt::format("the process that ran '{}' {}", job.operation, how));
+  if (info.si_status == SIGKILL) error.advice = "it may have been killed for lack of memory: see `dmesg`";
+  reply_error(job.reply.get(), error);
+}
+
+// False when the outer process has gone.
+bool handle_message(Supervisor& supervisor) {
+  auto message = receive_message(supervisor.control.get());
+  if (!message) return false;
+  if (message->type == MessageType::cancel) {
+    cancel(supervisor, message->id);
+  } else if (message->fds.empty()) {
+    return true;  // no one to answer to
+  } else if (message->type == MessageType::binfmt) {
+    handle_binfmt(supervisor, *message);
+  } else {
+    start_job(supervisor, std::move(*message));
+  }
+  return true;
+}
+
+void serve(Supervisor& supervisor) {
+  for (;;) {
+    std::vector<pollfd> wait = {{supervisor.control.get(), POLLIN, 0}};
+    for (const auto& job : supervisor.jobs) wait.push_back({job.process.get(), POLLIN, 0});
+    if (::poll(wait.data(), wait.size(), -1) < 0) continue;
+    for (std::size_t i = wait.size() - 1; i > 0; --i) {
+      if (wait[i].revents == 0) continue;
+      reap(supervisor.jobs[i - 1]);
+      supervisor.jobs.erase(supervisor.jobs.begin() + static_cast<std::ptrdiff_t>(i - 1));
+    }
+    if (wait[0].revents != 0 && !handle_message(supervisor)) return;
+  }
+}
+
+void prepare_process() {
+  ::prctl(PR_SET_NAME, "mbuild-inner");
+  ::setsid();
+  ::umask(022);
+  // Groups of the user that mean nothing here; denied with a map of one id, where they give nothing either.
+  ::setgroups(0, nullptr);
+  const Fd null = open_file("/dev/null", O_RDWR);
+  ::dup2(null.get(), 0);
+  ::dup2(2, 1);
+  if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
+    throw system_error(errno, "make the mounts of the inner process private", ExitClass::host);
+  }
+  prepare_filter_cache();
+}
+
+}  // namespace
+
+void register_job(std::string name, Job job) { registry().insert_or_assign(std::move(name), std::move(job)); }
+
+int inner_main(int socket_fd) {
+  Supervisor supervisor;
+  supervisor.control = Fd(socket_fd);
+  ::fcntl(socket_fd, F_SETFD, FD_CLOEXEC);
+  try {
+    prepare_process();
+    register_job(std::string(k_probe_operation), run_probe_job);
+    send_message(socket_fd, {MessageType::ready, 0, "", "", {}});
+    serve(supervisor);
+    return 0;
+  } catch (const Error& error) {
+    reply_error(socket_fd, error);
+  } catch (const std::exception& error) {
+    reply_error(socket_fd, Error(ExitClass::internal, error.what()));
+  }
+  return 70;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,120 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/content_digest.h"
+#include "executor/file_actions.h"
+#include "executor/job_registry.h"
+#include "executor/jobs_codec.h"
+#include "executor/probe.h"
+
+// COPY, ADD, WORKDIR: the actions of a file step over a snapshot.
+//
+// They are applied to a writable overlay of the snapshot, whose upper directory becomes the layer. Directories that
+// overlay copied up on the way to what an action made are the layer's implied directories: they are there, with the
+// metadata that this base happens to have, but no entries of the layer.
+namespace mbuild::executor::jobs {
+namespace {
+
+unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+// The base, mounted where there is something to mount; else the empty directory itself.
+Fd mount_base(const Stack& base, const std::string& work) {
+  if (base.layers.empty()) return open_file(make_work_directory(work, "base"), O_RDONLY | O_DIRECTORY);
+  return open_root(mount_snapshot(base, make_work_directory(work, "base")));
+}
+
+// The selections of all actions; those of snapshots are made here, under a mount each.
+class Sources {
+ public:
+  Sources(const FilesRequest& request, const std::vector<Fd>& fds) {
+    for (std::size_t i = 0; i < request.sources.size(); ++i) {
+      const auto& source = request.sources[i];
+      Selection selection = source.selection;
+      if (source.stack) {
+        Tree tree;
+        roots_.push_back(source_root(request, i));
+        tree.root = roots_.back().get();
+        tree.kind = Tree::Kind::snapshot;
+        tree.missing = Tree::Missing::lstat;
+        selection = select(tree, request.actions[i]);
+      } else if (source.directory >= 0) {
+        selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
+      }
+      selections.push_back(std::move(selection));
+    }
+  }
+
+  std::vector<Selection> selections;
+
+ private:
+  Fd source_root(const FilesRequest& request, std::size_t index) {
+    const std::string scratch = make_work_directory(request.work, fmt::format("source-{}", index));
+    if (request.sources[index].stack->layers.empty()) return open_file(scratch, O_RDONLY | O_DIRECTORY);
+    return open_root(mount_snapshot(*request.sources[index].stack, scratch));
+  }
+
+  std::vector<Fd> roots_;
+};
+
+std::vector<std::string> implied_directories(const std::vector<std::string>& made) {
+  const std::set<std::string> entries(made.begin(), made.end());
+  std::set<std::string> implied;
+  for (const auto& path : made) {
+    for (auto slash = path.rfind('/'); slash != std::string::npos; slash = path.rfind('/', slash - 1)) {
+      const std::string parent = path.substr(0, slash);
+      if (entries.contains(parent) || !implied.insert(parent).second) break;
+      if (slash == 0) break;
+    }
+  }
+  return {implied.begin(), implied.end()};
+}
+
+}  // namespace
+
+std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<FilesRequest>(payload);
+  const Fd base = mount_base(request.base, request.work);
+  Sources sources(request, fds);
+  ProbeReply reply;
+  for (std::size_t i = 0; i < request.sources.size(); ++i) {
+    reply.selections.push_back(request.sources[i].stack ? selection_digest(sources.selections[i], {}, cores()) : Digest());
+  }
+  const auto probe = destination_probe(base.get(), request.actions, sources.selections, image::OwnerMode::real);
+  reply.digest = probe.digest;
+  reply.complete = probe.complete;
+  return encode(reply);
+}
+
+std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<FilesRequest>(payload);
+  const std::string upper = make_work_directory(request.work, "upper");
+  ApplyResult applied;
+  {
+    Sources sources(request, fds);
+    const bool on_scratch = request.base.layers.empty();
+    const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
+                               : open_root(mount_snapshot_writable(request.base, {}, make_work_directory(request.work, "scratch"),
+                                                                   upper, make_work_directory(request.work, "work")));
+    applied = apply_file_actions(root.get(), request.actions, sources.selections, {.threads = cores(), .stop = {}});
+  }
+  return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths)));
+}
+
+std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
+  const auto request = decode<DigestRequest>(payload);
+  const Fd root = mount_base(request.stack, request.work);
+  Tree tree;
+  tree.root = root.get();
+  tree.kind = Tree::Kind::snapshot;
+  return tree_digest(tree, request.selector, {}, cores());
+}
+
+}  // namespace mbuild::executor::jobs

@@ -1,0 +1,123 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/job_registry.h"
+#include "executor/jobs_codec.h"
+#include "image/layer_digest.h"
+#include "image/unpack.h"
+
+// Layers: made from a blob, committed from a directory, written as a blob, removed.
+namespace mbuild::executor::jobs {
+namespace {
+
+void give_final_name(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  // Something without a valid row has the name: it is garbage, replaced, never adopted.
+  if (errno != ENOTEMPTY && errno != EEXIST) throw system_error(errno, "rename to " + to);
+  const std::string aside = from + ".garbage";
+  if (::rename(to.c_str(), aside.c_str()) < 0 || ::rename(from.c_str(), to.c_str()) < 0) {
+    throw system_error(errno, "rename to " + to);
+  }
+}
+
+}  // namespace
+
+std::string make_work_directory(const std::string& work, std::string_view name) {
+  std::string path = fmt::format("{}/{}", work, name);
+  if (::mkdir(path.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + path);
+  return path;
+}
+
+Fd open_root(const Fd& mount) { return open_at(mount.get(), ".", O_RDONLY | O_DIRECTORY); }
+
+NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied) {
+  NewLayer layer;
+  {
+    const Fd directory = open_file(upper, O_RDONLY | O_DIRECTORY);
+    const auto summary = image::summarise_layer({.directory = directory.get(), .implied = implied, .clamp_mtime = {}});
+    layer.result_digest = summary.result_digest;
+    layer.bytes = summary.bytes;
+    layer.files = summary.entries;
+    layer.newest_mtime = summary.newest_mtime;
+  }
+  layer.implied = std::move(implied);
+  give_final_name(upper, final_path);
+  return layer;
+}
+
+std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<UnpackRequest>(payload);
+  if (::mkdir(request.work.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + request.work);
+  const Fd directory = open_file(request.work, O_RDONLY | O_DIRECTORY);
+  std::vector<Fd> lowers;
+  image::UnpackOptions options;
+  options.expected_digest = request.digest;
+  options.expected_size = request.size;
+  options.expected_diff_id = request.diff_id;
+  for (const auto& path : request.lower_paths) {
+    lowers.push_back(open_file(path, O_RDONLY | O_DIRECTORY));
+    options.lower_dirs.push_back(lowers.back().get());
+  }
+  auto unpacked = image::unpack_layer(fds.at(0).get(), request.media_type, directory.get(), options);
+  UnpackReply reply;
+  reply.depends_on_lowers = unpacked.links_into_lower;
+  reply.layer.result_digest = request.diff_id;
+  reply.layer.bytes = unpacked.bytes;
+  reply.layer.files = unpacked.entries;
+  reply.layer.implied = std::move(unpacked.implied);
+  give_final_name(request.work, reply.depends_on_lowers ? request.final_path_on_lowers : request.final_path);
+  return encode(reply);
+}
+
+std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<SerialiseRequest>(payload);
+  const Fd directory = open_file(request.path, O_RDONLY | O_DIRECTORY);
+  const image::LayerSource source{.directory = directory.get(), .implied = request.implied,
+                                  .clamp_mtime = request.clamp_mtime, .owners = request.owners};
+  image::SerialiseOptions options;
+  options.compression = request.compression;
+  options.level = request.level;
+  return encode(image::serialise_layer(source, fds.at(0).get(), options));
+}
+
+std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<ExportRequest>(payload);
+  std::vector<Fd> roots;
+  std::vector<image::ExportTree> trees;
+  for (const auto& tree : request.trees) {
+    const std::string scratch = make_work_directory(request.work, fmt::format("tree-{}", trees.size()));
+    // Without layers there is nothing to mount: the empty directory itself is the tree.
+    roots.push_back(tree.stack.layers.empty() ? open_file(make_work_directory(scratch, "empty"), O_RDONLY | O_DIRECTORY)
+                                              : open_root(mount_snapshot(tree.stack, scratch)));
+    trees.push_back({.platform = tree.platform, .subdirectory = tree.subdirectory, .root = roots.back().get(),
+                     .owners = request.owners, .clamp_mtime = request.clamp_mtime});
+  }
+  if (request.destination.empty()) {
+    image::export_tar(trees, fds.at(0).get());
+  } else {
+    image::export_local(trees, request.destination, request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
+  }
+  return "";
+}
+
+std::string remove_job(std::string_view payload, std::vector<Fd>&) {
+  std::error_code failure;
+  for (const auto& path : decode<RemoveRequest>(payload).paths) {
+    std::error_code code;
+    std::filesystem::remove_all(path, code);
+    if (code) failure = code;
+  }
+  if (failure) throw Error(ExitClass::store, "remove: " + failure.message());
+  return "";
+}
+
+}  // namespace mbuild::executor::jobs

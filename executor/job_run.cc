@@ -1,0 +1,77 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "emu/preflight.h"
+#include "executor/inner_main.h"
+#include "executor/job_registry.h"
+#include "executor/jobs_codec.h"
+
+// RUN: the sandbox, then its upper directory as a layer.
+namespace mbuild::executor::jobs {
+namespace {
+
+void make_cache_directory(const CacheDirectory& cache) {
+  if (::mkdir(cache.path.c_str(), 0700) < 0) {
+    if (errno == EEXIST) return;
+    throw system_error(errno, "mkdir " + cache.path);
+  }
+  if (::chown(cache.path.c_str(), cache.uid, cache.gid) < 0 || ::chmod(cache.path.c_str(), cache.mode) < 0) {
+    throw system_error(errno, "set the owner of a cache mount");
+  }
+}
+
+std::string variable(const std::vector<std::string>& env, std::string_view name) {
+  for (auto it = env.rbegin(); it != env.rend(); ++it) {
+    if (it->size() > name.size() && it->starts_with(name) && (*it)[name.size()] == '=') return it->substr(name.size() + 1);
+  }
+  return "";
+}
+
+// What the step is about to execute, read before it starts: see emu/preflight.h.
+void check_program(const SandboxSpec& spec, const platforms::Platform& platform, const std::string& work) {
+  if (spec.stack.layers.empty()) return;
+  const Fd root = open_root(mount_snapshot(spec.stack, make_work_directory(work, "check")));
+  const auto problem = emu::check_executable(root.get(), spec.argv.at(0), variable(spec.env, "PATH"), spec.cwd, platform);
+  if (problem) throw Error(ExitClass::step_failed, problem->message).with_advice(problem->advice);
+}
+
+}  // namespace
+
+std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
+  auto request = decode<RunRequest>(payload);
+  const auto descriptor = [&](int index) { return index < 0 ? -1 : fds.at(static_cast<std::size_t>(index)).get(); };
+  auto& spec = request.spec;
+  spec.stdout_fd = descriptor(spec.stdout_fd);
+  spec.stderr_fd = descriptor(spec.stderr_fd);
+  spec.network_fd = descriptor(spec.network_fd);
+  for (auto& mount : spec.mounts) mount.content_fd = descriptor(mount.content_fd);
+  for (const auto& cache : request.cache_directories) make_cache_directory(cache);
+  spec.upper = make_work_directory(request.work, "upper");
+  spec.work = make_work_directory(request.work, "work");
+  spec.scratch = make_work_directory(request.work, "scratch");
+  if (request.check_platform) check_program(spec, *request.check_platform, request.work);
+
+  RunReply reply;
+  reply.result = run_sandbox(spec);
+  if (reply.result.exit_code == 0) reply.layer = commit_layer(spec.upper, request.final_path, {});
+  return encode(reply);
+}
+
+void register_all() {
+  register_job("unpack", unpack_job);
+  register_job("run", run_job);
+  register_job("probe-files", probe_files_job);
+  register_job("apply-files", apply_files_job);
+  register_job("digest-tree", digest_tree_job);
+  register_job("serialise", serialise_job);
+  register_job("export", export_job);
+  register_job("remove", remove_job);
+}
+
+}  // namespace mbuild::executor::jobs

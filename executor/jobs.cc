@@ -1,0 +1,77 @@
+#include "executor/jobs.h"
+
+#include <span>
+
+#include "executor/jobs_codec.h"
+
+// The outer half: each function encodes its request, replaces descriptors by their index among those that travel
+// beside it, and decodes the reply. The inner half is job_*.cc.
+namespace mbuild::executor::jobs {
+namespace {
+
+// Descriptors that go with a request.
+class Luggage {
+ public:
+  int add(int fd) {
+    if (fd < 0) return -1;
+    fds_.push_back(fd);
+    return static_cast<int>(fds_.size()) - 1;
+  }
+  std::span<const int> fds() const { return fds_; }
+
+ private:
+  std::vector<int> fds_;
+};
+
+FilesRequest pack(const FilesRequest& request, Luggage& luggage) {
+  FilesRequest packed = request;
+  for (auto& source : packed.sources) source.directory = luggage.add(source.directory);
+  return packed;
+}
+
+}  // namespace
+
+UnpackReply unpack(Inner& inner, const UnpackRequest& request, int blob, std::stop_token stop) {
+  return decode<UnpackReply>(inner.call("unpack", encode(request), std::span(&blob, 1), std::move(stop)));
+}
+
+RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop) {
+  Luggage luggage;
+  RunRequest packed = request;
+  packed.spec.stdout_fd = luggage.add(packed.spec.stdout_fd);
+  packed.spec.stderr_fd = luggage.add(packed.spec.stderr_fd);
+  packed.spec.network_fd = luggage.add(packed.spec.network_fd);
+  for (auto& mount : packed.spec.mounts) mount.content_fd = luggage.add(mount.content_fd);
+  return decode<RunReply>(inner.call("run", encode(packed), luggage.fds(), std::move(stop)));
+}
+
+ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
+  Luggage luggage;
+  const auto packed = pack(request, luggage);
+  return decode<ProbeReply>(inner.call("probe-files", encode(packed), luggage.fds(), std::move(stop)));
+}
+
+NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
+  Luggage luggage;
+  const auto packed = pack(request, luggage);
+  return decode<NewLayer>(inner.call("apply-files", encode(packed), luggage.fds(), std::move(stop)));
+}
+
+Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work,
+                   std::stop_token stop) {
+  return inner.call("digest-tree", encode(DigestRequest{stack, selector, work}), {}, std::move(stop));
+}
+
+image::Serialisation serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop) {
+  return decode<image::Serialisation>(inner.call("serialise", encode(request), std::span(&out, 1), std::move(stop)));
+}
+
+void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop) {
+  inner.call("export", encode(request), std::span(&out, out < 0 ? 0 : 1), std::move(stop));
+}
+
+void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {
+  inner.call("remove", encode(RemoveRequest{paths}), {}, std::move(stop));
+}
+
+}  // namespace mbuild::executor::jobs

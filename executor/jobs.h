@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "executor/inner.h"
+#include "executor/sandbox.h"
+#include "executor/select.h"
+#include "executor/snapshot_mount.h"
+#include "graph/graph.h"
+#include "image/exporters.h"
+#include "image/serialise.h"
+
+// The operations of the inner process: all work on files below fs/ of the store is done by one of these. A function here
+// runs its operation in a process of its own and waits; it may be called from any thread of the outer process. All
+// throw what the operation throws, and Cancelled.
+namespace mbuild::executor::jobs {
+
+// Makes the operations known; in the main of the program, before inner_main.
+void register_all();
+
+// A new layer, already under its final name.
+struct NewLayer {
+  Digest result_digest;
+  std::uint64_t bytes = 0, files = 0;
+  std::int64_t newest_mtime = 0;
+  std::vector<std::string> implied;
+};
+
+struct UnpackRequest {
+  std::string media_type;
+  Digest digest, diff_id;
+  std::uint64_t size = 0;
+  std::string work;                      // a path for the directory in progress
+  std::string final_path;                // its name when complete,
+  std::string final_path_on_lowers;      // or this one when hard links into lower layers were resolved
+  std::vector<std::string> lower_paths;  // top first
+};
+struct UnpackReply {
+  NewLayer layer;
+  bool depends_on_lowers = false;
+};
+UnpackReply unpack(Inner& inner, const UnpackRequest& request, int blob, std::stop_token stop);
+
+// A directory of RUN --mount=type=cache, made when it is missing.
+struct CacheDirectory {
+  std::string path;
+  std::uint32_t uid = 0, gid = 0, mode = 0755;
+};
+
+struct RunRequest {
+  SandboxSpec spec;                      // its descriptors are handed over
+  std::string work;                      // an existing directory; upper, work and scratch are made in it
+  std::string final_path;                // of the layer
+  std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
+  std::vector<CacheDirectory> cache_directories;
+};
+struct RunReply {
+  SandboxResult result;
+  NewLayer layer;
+};
+RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop);
+
+// What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
+struct CopySource {
+  std::optional<Stack> stack;
+  int directory = -1;                    // handed over
+  Selection selection;                   // entries only; its tree is made anew
+};
+
+struct FilesRequest {
+  Stack base;
+  std::vector<graph::FileAction> actions;
+  std::vector<CopySource> sources;       // one an action; neither: not a copy
+  std::string work;                      // an existing directory
+  std::string final_path;                // apply only
+};
+struct ProbeReply {
+  Digest digest;
+  bool complete = true;
+  std::vector<Digest> selections;        // of the snapshot sources; "" for others
+};
+// What the outcome depends on, without making it.
+ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+
+// Digest of what a bind mount of `selector` of the snapshot shows.
+Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work, std::stop_token stop);
+
+struct Finding {
+  std::string path, found, expected;
+};
+struct SerialiseRequest {
+  std::string path;                      // of the layer
+  std::vector<std::string> implied;
+  std::optional<std::int64_t> clamp_mtime;
+  image::Compression compression = image::Compression::gzip;
+  std::optional<int> level;
+  image::OwnerMode owners = image::OwnerMode::real;
+};
+image::Serialisation serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop);
+
+struct TreeExport {
+  platforms::Platform platform;
+  std::string subdirectory;
+  Stack stack;
+};
+struct ExportRequest {
+  std::vector<TreeExport> trees;
+  std::string destination;               // directory; "": a tar to the descriptor
+  bool remove_others = false;
+  std::optional<std::int64_t> clamp_mtime;
+  image::OwnerMode owners = image::OwnerMode::real;
+  std::string work;
+};
+void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop);
+
+// Removes files and directories with all they hold.
+void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
+
+}  // namespace mbuild::executor::jobs

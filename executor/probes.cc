@@ -1,0 +1,169 @@
+#include "executor/probes.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "executor/inner.h"
+#include "executor/inner_wire.h"
+#include "executor/overlay.h"
+#include "executor/sandbox_mount.h"
+
+namespace mbuild::executor {
+namespace {
+
+// The first character of a sysctl's value.
+std::optional<char> sysctl(const std::string& name) {
+  const std::string path = "/proc/sys/" + name;
+  if (!path_exists(path)) return std::nullopt;
+  try {
+    const std::string value = read_file(path);
+    return value.empty() ? std::nullopt : std::optional(value[0]);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+bool in_container() {
+  return path_exists("/.dockerenv") || path_exists("/run/.containerenv") || std::getenv("container") != nullptr;
+}
+
+constexpr const char* k_overlay_remedy = "mbuild --root DIR, with DIR on ext4, xfs, btrfs or tmpfs";
+constexpr const char* k_proc_remedy =
+    "in a container: start it with --security-opt systempaths=unconfined (podman: --security-opt unmask=ALL)";
+
+// "" or what was wrong.
+template <typename Attempt>
+std::string attempt(Attempt&& work) {
+  try {
+    work();
+    return "";
+  } catch (const Error& error) {
+    return error.message;
+  }
+}
+
+// Deletes a file of a lower directory through an overlay, as a RUN does.
+void try_overlay(const std::string& directory, bool two_lowers) {
+  const std::string base = fmt::format("{}/{}", directory, random_hex(4));
+  for (const char* name : {"", "/a", "/b", "/upper", "/work"}) make_directories(base + name, 0755);
+  open_file(base + "/a/file", O_WRONLY | O_CREAT, 0644);
+  std::vector<std::string> lower = {base + "/a"};
+  if (two_lowers) lower.push_back(base + "/b");
+  const Fd mount = mount_overlay(lower, base + "/upper", base + "/work", false);
+  if (::unlinkat(mount.get(), "file", 0) < 0) throw system_error(errno, "remove a file on overlay", ExitClass::host);
+  struct stat status;
+  if (::stat((base + "/upper/file").c_str(), &status) < 0 || !S_ISCHR(status.st_mode)) {
+    throw Error(ExitClass::host, "overlay makes no whiteouts on this file system");
+  }
+}
+
+void try_lowerdir_plus(const std::string& directory) {
+  if (feature_disabled("lowerdir-plus")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+  for (const char* name : {"/plus-a", "/plus-b"}) make_directories(directory + name, 0755);
+  make_filesystem("overlay",
+                  {{"userxattr", ""}, {"lowerdir+", directory + "/plus-a"}, {"lowerdir+", directory + "/plus-b"}}, 0);
+}
+
+void try_proc() {
+  if (feature_disabled("proc-mount")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+  make_filesystem("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+Probe probe(const char* name, const char* title, bool required, const std::string& problem, const std::string& fine,
+            const std::string& remedy) {
+  const bool ok = problem.empty();
+  return {name, title, ok, required, ok ? fine : problem, ok ? "" : remedy};
+}
+
+Probe probe_ids(const IdMap& map) {
+  const std::string own = std::getenv("USER") != nullptr ? std::getenv("USER") : std::to_string(::getuid());
+  const bool helpers = !find_program("newuidmap").empty() && !find_program("newgidmap").empty();
+  std::uint64_t count = 0;
+  for (const auto& range : map.uids) count += range.count;
+  const std::string remedy =
+      helpers ? fmt::format("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", own)
+              : "sudo apt-get install uidmap";
+  const std::string problem =
+      helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
+              : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
+  return probe("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count), remedy);
+}
+
+Probe probe_binfmt(Inner& inner) {
+  const std::string problem = attempt([&] {
+    if (feature_disabled("binfmt-ns")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+    inner.register_binfmt({});
+  });
+  return probe("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
+               "sudo apt-get install qemu-user-static binfmt-support");
+}
+
+}  // namespace
+
+bool feature_disabled(std::string_view name) {
+  const char* list = std::getenv("MBUILD_TEST_DISABLE");
+  if (list == nullptr) return false;
+  for (const auto& word : split(list, ',')) {
+    if (trim(word) == name) return true;
+  }
+  return false;
+}
+
+std::string userns_remedy() {
+  if (sysctl("user/max_user_namespaces") == '0') return "sudo sysctl -w user.max_user_namespaces=15000";
+  if (sysctl("kernel/unprivileged_userns_clone") == '0') return "sudo sysctl -w kernel.unprivileged_userns_clone=1";
+  if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == '1') {
+    return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
+  }
+  if (in_container()) {
+    return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined";
+  }
+  return "run `mbuild doctor` to see what this host lacks";
+}
+
+std::string run_probe_job(std::string_view directory, std::vector<Fd>&) {
+  const std::string place(directory);
+  std::string out;
+  put_field(out, attempt([&] { try_overlay(place, false); }));
+  put_field(out, attempt([&] { try_lowerdir_plus(place); }));
+  put_field(out, attempt([&] { try_proc(); }));
+  return out;
+}
+
+std::vector<Probe> run_probes(const std::string& directory) {
+  const IdMap map = compute_id_map();
+  std::vector<Probe> out;
+  std::unique_ptr<Inner> inner;
+  const std::string problem = attempt([&] { inner = Inner::start({.map = map}); });
+  out.push_back(probe("userns", "user namespaces", true, problem, "allowed", userns_remedy()));
+  out.push_back(probe_ids(map));
+  if (!inner) return out;
+
+  const std::string place = fmt::format("{}/probe-{}", directory, random_hex(8));
+  make_directories(place, 0755);
+  const std::string answers = inner->call(k_probe_operation, place);
+  std::string_view rest = answers;
+  const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest));
+  out.push_back(probe("overlay", "overlay on the store's file system", true, overlay, "works", k_overlay_remedy));
+  out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
+                      "none needed: Linux 6.5 and newer have it, older ones take another way"));
+  out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
+  out.push_back(probe_binfmt(*inner));
+  inner.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(place, ignored);
+  return out;
+}
+
+}  // namespace mbuild::executor

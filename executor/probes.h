@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace mbuild::executor {
+
+// One thing that mbuild would like the host to allow. `name` is stable: MBUILD_TEST_DISABLE takes it.
+struct Probe {
+  std::string name;    // "userns"
+  std::string title;   // "user namespaces"
+  bool ok = false;
+  bool required = false;  // nothing can be run without it; else the next best way is taken
+  std::string detail;  // what was found
+  std::string remedy;  // the one command that helps; "" when ok
+};
+
+// True when MBUILD_TEST_DISABLE (a comma-separated list) names the host feature: userns, userns-ranges, overlay,
+// lowerdir-plus, binfmt-ns, proc-mount.
+bool feature_disabled(std::string_view name);
+
+// Tries everything on this host; takes some 10 ms and leaves nothing behind. `directory` is on the file system of the
+// store, exists and can be written.
+std::vector<Probe> run_probes(const std::string& directory);
+
+// The command that allows user namespaces on this host, found from its sysctls; for error messages.
+std::string userns_remedy();
+
+// The part of run_probes that happens in a job of the inner process, which knows it by this name.
+inline constexpr std::string_view k_probe_operation = "probe-host";
+std::string run_probe_job(std::string_view directory, std::vector<Fd>& fds);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,193 @@
+#include "executor/sandbox.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/pidfd.h"
+#include "base/fd.h"
+#include "executor/device_nodes.h"
+#include "executor/inner_wire.h"
+#include "executor/pid_namespace.h"
+#include "executor/sandbox_exec.h"
+#include "executor/sandbox_root.h"
+#include "executor/seccomp.h"
+
+// The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
+// root, gives up what it should not have, and executes the program. Until then it can speak through a socket that closes
+// on exec: "ready" with the seccomp listener, or the error that ended it.
+namespace mbuild::executor {
+namespace {
+
+void set_hostname(const SandboxSpec& spec) {
+  const std::string name = spec.hostname.empty() ? "buildkitsandbox" : spec.hostname;
+  if (::sethostname(name.data(), name.size()) < 0) throw system_error(errno, "sethostname", ExitClass::host);
+}
+
+void raise_loopback() {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request = {};
+  std::strcpy(request.ifr_name, "lo");
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) < 0) {
+    throw system_error(errno, "bring up the loopback interface", ExitClass::host);
+  }
+}
+
+void enter_namespaces(const SandboxSpec& spec) {
+  const bool alone = spec.network == graph::NetworkMode::none;
+  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (alone ? CLONE_NEWNET : 0)) < 0) {
+    throw system_error(errno, "unshare the namespaces of the sandbox", ExitClass::host);
+  }
+  if (alone) raise_loopback();
+  if (spec.network == graph::NetworkMode::standard && spec.network_fd >= 0 &&
+      ::setns(spec.network_fd, CLONE_NEWNET) < 0) {
+    throw system_error(errno, "join the network of the build", ExitClass::host);
+  }
+  set_hostname(spec);
+}
+
+void enter_working_directory(const SandboxSpec& spec) {
+  if (::chdir(spec.cwd.c_str()) < 0) {
+    throw system_error(errno, fmt::format("chdir to cwd (\"{}\")", spec.cwd), ExitClass::step_failed);
+  }
+}
+
+struct Started {
+  bool host_proc = false;
+  Fd listener;  // seccomp
+};
+
+void announce(int channel, bool host_proc, int listener) {
+  const int fds[] = {listener};
+  send_message(channel, {MessageType::ready, host_proc ? 1u : 0u, "", "", {}},
+               std::span<const int>(fds, listener >= 0 ? 1 : 0));
+}
+
+void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter, int channel) {
+  enter_namespaces(spec);
+  const bool host_proc = enter_root(spec, prepared);
+  enter_working_directory(spec);
+  set_limits(spec.ulimits);
+  set_up_process(spec);
+  const auto env = complete_environment(spec.env, prepared.user);
+  const Fd listener(filter.empty() ? -1 : install_filter(filter));
+  announce(channel, host_proc, listener.get());
+  take_identity(spec, prepared.user);
+  execute(spec.argv, env);
+}
+
+[[noreturn]] void first_process(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter, int channel) {
+  Error failure(ExitClass::internal, "");
+  try {
+    become_program(spec, prepared, filter, channel);
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::exception& error) {
+    failure = Error(ExitClass::internal, error.what());
+  }
+  try {
+    send_message(channel, {MessageType::error, 0, "", encode_error(failure), {}});
+  } catch (const std::exception&) {
+    // the job sees the socket close and the exit status
+  }
+  ::_exit(127);
+}
+
+// What the first process says until it executes the program or ends.
+Started hear(int channel, pid_t pid) {
+  Started out;
+  while (auto message = receive_message(channel)) {
+    if (message->type == MessageType::error) {
+      ::waitpid(pid, nullptr, 0);
+      throw decode_error(message->payload);
+    }
+    out.host_proc = message->id != 0;
+    if (!message->fds.empty()) out.listener = std::move(message->fds.front());
+  }
+  return out;
+}
+
+// Serves the requests of the filter until the first process has ended.
+void serve_until_end(const Fd& process, Fd& listener) {
+  for (;;) {
+    pollfd wait[2] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}};
+    if (::poll(wait, 2, -1) < 0) continue;
+    if ((wait[1].revents & POLLIN) != 0) answer_device_node(listener.get());
+    if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
+    if (wait[0].revents != 0) return;
+  }
+}
+
+std::uint64_t microseconds(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1000000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+void collect(pid_t pid, SandboxResult& result) {
+  int status = 0;
+  rusage usage = {};
+  while (::wait4(pid, &status, 0, &usage) < 0) {
+    if (errno != EINTR) throw system_error(errno, "wait for the sandbox", ExitClass::host);
+  }
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.exit_code = WIFSIGNALED(status) ? 128 + result.signal : WEXITSTATUS(status);
+  result.user_microseconds = microseconds(usage.ru_utime);
+  result.system_microseconds = microseconds(usage.ru_stime);
+  result.peak_memory = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void close_mounts(PreparedRoot& prepared) {
+  prepared.root.reset();
+  prepared.system_mounts.clear();
+  prepared.mounts.clear();
+}
+
+// The metadata that the root directory of the new layer begins with.
+std::string remember_root(const SandboxSpec& spec, const PreparedRoot& prepared) {
+  std::string copy = spec.scratch + "/root-metadata";
+  make_directories(copy, 0755);
+  copy_directory_metadata(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get(),
+                          open_file(copy, O_RDONLY | O_DIRECTORY).get());
+  return copy;
+}
+
+}  // namespace
+
+SandboxResult run_sandbox(const SandboxSpec& spec) {
+  PreparedRoot prepared = prepare_root(spec);
+  const std::string root_before = remember_root(spec, prepared);
+  const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  SocketPair channel = make_socket_pair();
+  const pid_t pid = fork_in_new_pid_namespace();
+  if (pid == 0) {
+    channel.a.reset();
+    first_process(spec, prepared, filter, channel.b.get());
+  }
+  const Fd process = process_descriptor(pid);
+  channel.b.reset();
+  close_mounts(prepared);
+
+  SandboxResult result;
+  Started started = hear(channel.a.get(), pid);
+  result.host_proc = started.host_proc;
+  serve_until_end(process, started.listener);
+  collect(pid, result);
+  remove_stub_whiteouts(prepared);
+  result.root_changed = directory_metadata_differs(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get(),
+                                                   open_file(root_before, O_RDONLY | O_DIRECTORY).get());
+  return result;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "executor/sandbox.h"
+#include "executor/sandbox_user.h"
+
+// The last steps of the first process of a sandbox: it becomes the program.
+namespace mbuild::executor {
+
+// Drops capabilities that are not in the default set from the bounding set (nothing for --security=insecure), takes the
+// user's ids and leaves it with the capabilities it should have. Throws Error (host).
+void take_identity(const SandboxSpec& spec, const SandboxUser& user);
+
+// Lowers or raises soft limits, and lowers hard ones. Throws Error (step_failed) for an unknown name.
+void set_limits(const std::vector<graph::Ulimit>& limits);
+
+// The environment without repeated names (the last value counts) and with HOME.
+std::vector<std::string> complete_environment(const std::vector<std::string>& env, const SandboxUser& user);
+
+// Signals, standard input and output, session, umask.
+void set_up_process(const SandboxSpec& spec);
+
+// Executes argv[0], found in the PATH of the environment. Returns by throwing Error (step_failed) only, in runc's words.
+[[noreturn]] void execute(const std::vector<std::string>& argv, const std::vector<std::string>& env);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,127 @@
+#include "executor/scheduler.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+
+namespace mbuild::executor {
+namespace {
+
+class Run {
+ public:
+  Run(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
+      const std::function<void(graph::NodeId, std::stop_token)>& step)
+      : plan_(plan), limits_(limits), is_emulated_(is_emulated), step_(step), inputs_left_(plan.inputs_left),
+        unfinished_(plan.order.size()) {
+    for (const auto id : plan.order) {
+      if (inputs_left_[id] == 0) make_ready(id);
+    }
+  }
+
+  void execute(std::stop_token stop) {
+    const std::stop_callback forward(stop, [this] { abandon(nullptr); });
+    {
+      std::vector<std::jthread> threads;
+      const auto count = std::min<std::size_t>(limits_.jobs, plan_.order.size());
+      for (std::size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    if (stop.stop_requested()) throw Cancelled();
+  }
+
+ private:
+  struct Ready {
+    std::int64_t remaining_ms;
+    graph::NodeId id;
+    bool operator<(const Ready& other) const {
+      return remaining_ms != other.remaining_ms ? remaining_ms > other.remaining_ms : id < other.id;
+    }
+  };
+
+  void make_ready(graph::NodeId id) {
+    (is_emulated_(id) ? ready_emulated_ : ready_).insert({plan_.remaining_ms[id], id});
+  }
+
+  bool something_to_do() const {
+    return unfinished_ == 0 || stopping_.stop_requested() || !ready_.empty() ||
+           (!ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs);
+  }
+
+  // Of the two queues the head with the longer way to go, where the limit of emulated steps allows it.
+  graph::NodeId take(bool& emulated) {
+    const bool may_emulate = !ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs;
+    emulated = may_emulate && (ready_.empty() || *ready_emulated_.begin() < *ready_.begin());
+    auto& queue = emulated ? ready_emulated_ : ready_;
+    const auto id = queue.begin()->id;
+    queue.erase(queue.begin());
+    if (emulated) ++emulated_running_;
+    return id;
+  }
+
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return something_to_do(); });
+      if (unfinished_ == 0 || stopping_.stop_requested()) return;
+      bool emulated = false;
+      const auto id = take(emulated);
+      lock.unlock();
+      bool done = false;
+      try {
+        step_(id, stopping_.get_token());
+        done = true;
+      } catch (...) {
+        abandon(std::current_exception());
+      }
+      lock.lock();
+      if (emulated) --emulated_running_;
+      if (!done) return;
+      --unfinished_;
+      for (const auto user : plan_.users[id]) {
+        if (--inputs_left_[user] == 0) make_ready(user);
+      }
+      changed_.notify_all();
+    }
+  }
+
+  void abandon(std::exception_ptr failure) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (failure && !failure_ && !stopping_.stop_requested()) failure_ = failure;
+    }
+    stopping_.request_stop();
+    // The lock makes sure that no thread is between its check and its wait.
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  }
+
+  const planner::Plan& plan_;
+  const SchedulerLimits& limits_;
+  const std::function<bool(graph::NodeId)>& is_emulated_;
+  const std::function<void(graph::NodeId, std::stop_token)>& step_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::stop_source stopping_;
+  std::vector<std::uint32_t> inputs_left_;
+  std::size_t unfinished_;
+  std::set<Ready> ready_, ready_emulated_;
+  unsigned emulated_running_ = 0;
+  std::exception_ptr failure_;
+};
+
+}  // namespace
+
+void run_plan(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
+              const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop) {
+  if (stop.stop_requested()) throw Cancelled();
+  Run(plan, limits, is_emulated, step).execute(std::move(stop));
+}
+
+}  // namespace mbuild::executor

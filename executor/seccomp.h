@@ -1,0 +1,22 @@
+#pragma once
+
+#include <linux/filter.h>
+
+#include <vector>
+
+namespace mbuild::executor {
+
+using BpfProgram = std::vector<sock_filter>;
+
+// The filter of a sandbox (see seccomp.cc). Building it takes milliseconds.
+BpfProgram build_sandbox_filter();
+// The same, built once for all jobs of an inner process: the first that needs it leaves it in shared memory.
+BpfProgram sandbox_filter();
+// Called by the supervisor before it forks jobs: makes the shared memory.
+void prepare_filter_cache();
+
+// Installs the filter on this process; needs CAP_SYS_ADMIN in the user namespace. Returns the descriptor on which
+// requests to make device nodes arrive (device_nodes.h), -1 when the kernel has no such thing; throws Error (host).
+int install_filter(const BpfProgram& program);
+
+}  // namespace mbuild::executor

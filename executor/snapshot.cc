@@ -1,0 +1,17 @@
+#include "executor/snapshot.h"
+
+#include "image/layer_digest.h"
+
+namespace mbuild::executor {
+
+Snapshot make_snapshot(LayerList layers) {
+  static const Digest k_empty = image::empty_layer_digest();
+  Sha256 hash;
+  hash.field("snapshot");
+  for (const auto& layer : layers) {
+    if (layer->result_digest != k_empty) hash.field(layer->result_digest);
+  }
+  return {std::move(layers), hash.digest()};
+}
+
+}  // namespace mbuild::executor

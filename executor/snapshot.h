@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+
+namespace mbuild::executor {
+
+// A layer as a step's result: known by its digest, unpacked only when something has to read it.
+struct SnapshotLayer {
+  std::string id;               // of the store; of a pulled layer, the id it will have
+  Digest result_digest;
+  bool pulled = false;          // result_digest is the diff id; exported as its original blob
+  std::int64_t created = 0;     // seconds since 1970; 0 is unknown
+};
+
+using LayerList = std::vector<std::shared_ptr<const SnapshotLayer>>;
+
+// An ordered list of layers, bottom first.
+struct Snapshot {
+  LayerList layers;
+  Digest digest;                // of the layers' result digests, empty layers left out
+};
+
+Snapshot make_snapshot(LayerList layers);
+
+}  // namespace mbuild::executor

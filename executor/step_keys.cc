@@ -1,0 +1,115 @@
+#include "base/error.h"
+#include "executor/steps.h"
+
+// What a step's result depends on, as digests. See steps.h.
+namespace mbuild::executor {
+namespace {
+
+const graph::Mount* root_mount(const graph::ExecOp& op) { return &op.mounts.front(); }
+
+}  // namespace
+
+// The digests of all that the step has as input, whole snapshots included: no file of a snapshot is read for it.
+Digest Steps::inputs_digest(graph::NodeId id) {
+  const auto& node = environment_.graph.nodes[id];
+  Sha256 hash;
+  hash.field("inputs");
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const auto* local = local_source(node.inputs[i]);
+    if (local == nullptr) {
+      hash.field(result(node.inputs[i]).digest);
+      continue;
+    }
+    const auto index = static_cast<std::int32_t>(i);
+    if (const auto* file = std::get_if<graph::FileOp>(&node.op)) {
+      for (const auto& action : file->actions) {
+        if (action.secondary == index) hash.field(environment_.contexts.select(*local, action)->digest);
+      }
+    } else if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) {
+      for (const auto& mount : exec->mounts) {
+        if (mount.input == index) hash.field(environment_.contexts.digest(*local, mount.selector));
+      }
+    }
+  }
+  return hash.digest();
+}
+
+Digest Steps::content_key(graph::NodeId id, std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
+  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(node, *exec, std::move(stop));
+  return files_key(node, std::get<graph::FileOp>(node.op), std::move(stop));
+}
+
+Digest Steps::exec_key(const graph::Node& node, const graph::ExecOp& op, std::stop_token stop) {
+  Sha256 hash;
+  hash.field("exec");
+  hash.field(graph::canonical_parameters(node));
+  for (const auto& mount : op.mounts) {
+    // What a cache mount holds, its first content included, is not in the key.
+    if (mount.input < 0 || mount.kind == graph::MountKind::cache) continue;
+    hash.field(mount_digest(node, mount, stop));
+  }
+  return hash.digest();
+}
+
+Digest Steps::mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop) {
+  const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
+  if (const auto* local = local_source(input)) return environment_.contexts.digest(*local, mount.selector);
+  const auto& snapshot = result(input);
+  if (mount.output || &mount == root_mount(std::get<graph::ExecOp>(node.op))) return snapshot.digest;
+  return jobs::digest_tree(environment_.inner.get(), unpacked(snapshot, stop), mount.selector, work_directory(), stop);
+}
+
+jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop) {
+  jobs::FilesRequest request;
+  const auto base = op.actions.front().input;
+  if (base >= 0) request.base = unpacked(result(node.inputs.at(static_cast<std::size_t>(base))), stop);
+  request.actions = op.actions;
+  request.sources.resize(op.actions.size());
+  for (std::size_t i = 0; i < op.actions.size(); ++i) {
+    const auto& action = op.actions[i];
+    if (action.kind != graph::FileActionKind::copy) continue;
+    if (action.secondary < 0) {
+      request.sources[i].stack = Stack();
+      continue;
+    }
+    const auto input = node.inputs.at(static_cast<std::size_t>(action.secondary));
+    if (const auto* local = local_source(input)) {
+      const auto selected = environment_.contexts.select(*local, action);
+      request.sources[i].directory = selected->directory;
+      request.sources[i].selection = selected->selection;
+    } else {
+      request.sources[i].stack = unpacked(result(input), stop);
+    }
+  }
+  request.work = work_directory();
+  return request;
+}
+
+Digest Steps::files_key(const graph::Node& node, const graph::FileOp& op, std::stop_token stop) {
+  const auto probe = [&] {
+    // Files on an empty base have nothing to be probed, and context files are known from outside.
+    bool outside = op.actions.front().input < 0;
+    for (const auto& action : op.actions) {
+      if (action.secondary >= 0 && local_source(node.inputs.at(static_cast<std::size_t>(action.secondary))) == nullptr) outside = false;
+      if (!action.owner.empty() || action.unpack) outside = false;
+    }
+    if (outside) return jobs::ProbeReply{.digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())};
+    return jobs::probe_files(environment_.inner.get(), files_request(node, op, stop), stop);
+  }();
+  Sha256 hash;
+  hash.field("files");
+  hash.field(graph::canonical_parameters(node));
+  hash.field(probe.digest);
+  for (std::size_t i = 0; i < op.actions.size(); ++i) {
+    const auto& action = op.actions[i];
+    if (action.kind != graph::FileActionKind::copy) continue;
+    const auto* local = action.secondary < 0 ? nullptr : local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
+    hash.field(local != nullptr ? environment_.contexts.select(*local, action)->digest : probe.selections.at(i));
+  }
+  const auto base = op.actions.front().input;
+  if (!probe.complete && base >= 0) hash.field(result(node.inputs.at(static_cast<std::size_t>(base))).digest);
+  return hash.digest();
+}
+
+}  // namespace mbuild::executor

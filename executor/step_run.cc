@@ -1,0 +1,199 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/log_pump.h"
+#include "executor/steps.h"
+
+// Executing a step that was found in no cache.
+namespace mbuild::executor {
+namespace {
+
+std::string quoted_log(const std::string& name, const std::string& tail) {
+  if (tail.empty()) return "";
+  return fmt::format("------\n > {}:\n{}{}------\n", name, tail, tail.ends_with('\n') ? "" : "\n");
+}
+
+Error run_failure(const graph::ExecOp& op, const SandboxResult& result) {
+  const std::string words = join(op.argv, " ");
+  Error error(ExitClass::step_failed,
+              result.signal != 0 ? fmt::format("process \"{}\" did not complete successfully: signal {} (exit code: {})", words,
+                                               result.signal, result.exit_code)
+                                 : fmt::format("process \"{}\" did not complete successfully: exit code: {}", words, result.exit_code));
+  if (result.signal == 9) return std::move(error).with_advice("Signal 9 is often the kernel's answer to a lack of memory.");
+  return error;
+}
+
+bool has_variable(const std::vector<std::string>& env, const std::string& name) {
+  for (const auto& entry : env) {
+    if (entry.starts_with(name + "=")) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+jobs::NewLayer Steps::execute_files(const graph::Node& node, const graph::FileOp& op, const std::string& layer_id,
+                                    std::stop_token stop) {
+  auto request = files_request(node, op, stop);
+  request.final_path = environment_.store.layer_path(layer_id);
+  return jobs::apply_files(environment_.inner.get(), request, stop);
+}
+
+jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,
+                                  std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
+  jobs::RunRequest run;
+  run.work = work_directory();
+  run.final_path = environment_.store.layer_path(layer_id);
+  run.check_platform = node.platform;
+  if (node.platform) emulator = environment_.inner.emulate(*node.platform);
+
+  auto& spec = run.spec;
+  spec.stack = unpacked({base_of(node), {}}, stop);
+  spec.argv = op.argv;
+  spec.env = op.env;
+  spec.env.insert(spec.env.end(), op.proxy_env.begin(), op.proxy_env.end());
+  spec.cwd = op.cwd;
+  spec.user = op.user;
+  spec.hostname = op.hostname;
+  spec.extra_hosts = op.extra_hosts;
+  spec.network = op.network;
+  spec.security = op.security;
+  spec.ulimits = op.ulimits;
+  spec.shm_size = op.shm_size;
+  spec.single_id = environment_.inner.map().single;
+
+  std::vector<Fd> descriptors;          // contents of secrets
+  std::vector<cache::FileLock> locks;   // of cache mounts
+  for (std::size_t i = 1; i < op.mounts.size(); ++i) {
+    const auto& mount = op.mounts[i];
+    if (mount.kind == graph::MountKind::secret) {
+      const auto value = secret(mount.id);
+      if (!value && mount.required) throw Error(ExitClass::usage, fmt::format("secret {}: not found", mount.id))
+          .with_advice(fmt::format("Give it with --secret id={},src=FILE or --secret id={},env=NAME.", mount.id, mount.id));
+      if (!mount.env.empty()) spec.env.push_back(fmt::format("{}={}", mount.env, value.value_or("")));
+      if (!value || !mount.as_file) continue;
+    }
+    if (mount.kind == graph::MountKind::ssh) {
+      if (!has_variable(op.env, "SSH_AUTH_SOCK")) spec.env.push_back("SSH_AUTH_SOCK=" + mount.target);
+    }
+    auto made = sandbox_mount(node, mount, run, descriptors, locks, stop);
+    if (made.kind == graph::MountKind::ssh && made.source.empty()) continue;
+    spec.mounts.push_back(std::move(made));
+  }
+
+  LogPump log(id, environment_.sink);
+  spec.stdout_fd = log.stdout_fd();
+  spec.stderr_fd = log.stderr_fd();
+  const auto name = environment_.graph.info[id].front().name;
+  try {
+    const auto reply = jobs::run(environment_.inner.get(), run, stop);
+    const std::string tail = log.finish();
+    if (reply.result.exit_code == 0) return reply.layer;
+    throw run_failure(op, reply.result).with_excerpt(quoted_log(name, tail));
+  } catch (Error& error) {
+    if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.finish());
+    throw;
+  }
+}
+
+SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
+                                  std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop) {
+  SandboxMount out{.kind = mount.kind, .target = mount.target, .read_only = mount.read_only, .stack = {},
+                   .selector = mount.selector, .upper = {}, .work = {}, .source = {}, .size = mount.size};
+  out.uid = mount.uid.value_or(0);
+  out.gid = mount.gid.value_or(0);
+  switch (mount.kind) {
+    case graph::MountKind::bind:
+      out.stack = mount_source(node, mount, stop);
+      break;
+    case graph::MountKind::cache: {
+      auto& store = environment_.store;
+      std::string id = mount.id;
+      if (mount.sharing == graph::CacheSharing::locked) locks.push_back(store.lock_cache_mount(id, stop));
+      for (int copy = 1; mount.sharing == graph::CacheSharing::priv; ++copy) {
+        locks.push_back(store.try_lock_cache_mount(id));
+        if (locks.back()) break;
+        locks.pop_back();
+        id = fmt::format("{}#{}", mount.id, copy);
+      }
+      out.source = store.cache_mount_path(id);
+      const bool fresh = !path_exists(out.source);
+      if (fresh && mount.input >= 0) {
+        jobs::FilesRequest seed{.base = {}, .actions = {{.source = "/", .destination = "/", .keep_owner = true}}, .sources = {},
+                                .work = work_directory(), .final_path = out.source};
+        graph::Mount whole = mount;
+        whole.selector.clear();
+        seed.sources.push_back({.stack = mount_source(node, whole, stop), .directory = -1, .selection = {}});
+        jobs::apply_files(environment_.inner.get(), seed, stop);
+      } else {
+        run.cache_directories.push_back({out.source, out.uid, out.gid, mount.mode.value_or(0755)});
+      }
+      break;
+    }
+    case graph::MountKind::secret:
+      descriptors.push_back(memory_file(secret(mount.id).value_or("")));
+      out.content_fd = descriptors.back().get();
+      out.mode = mount.mode.value_or(0400);
+      break;
+    case graph::MountKind::ssh:
+      out.mode = mount.mode.value_or(0600);
+      for (const auto& agent : environment_.request.ssh) {
+        if (agent.id != mount.id) continue;
+        const char* socket = std::getenv("SSH_AUTH_SOCK");
+        out.source = !agent.paths.empty() ? agent.paths.front() : socket != nullptr ? socket : "";
+      }
+      if (out.source.empty() && mount.required) {
+        throw Error(ExitClass::usage, fmt::format("unset ssh forward key {}", mount.id))
+            .with_advice(fmt::format("Give an agent with --ssh {}.", mount.id));
+      }
+      break;
+    case graph::MountKind::tmpfs: break;
+  }
+  return out;
+}
+
+// Files of the user are mounted from a layer of the store that holds what .dockerignore leaves of them, with the owners
+// that an image would have.
+Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop) {
+  if (mount.input < 0) return {};
+  const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
+  const auto* local = local_source(input);
+  if (local == nullptr) return unpacked(result(input), stop);
+
+  const std::string path = join_path("/", mount.selector);
+  const graph::FileAction action{.source = path, .destination = path, .make_parents = true, .allow_wildcard = false,
+                                 .allow_empty_wildcard = false};
+  const auto selected = environment_.contexts.select(*local, action);
+  const Digest key = sha256("context layer\n" + path + "\n" + selected->digest);
+  auto& store = environment_.store;
+  const auto lock = store.lock_layer(key, stop);
+  if (const auto record = store.find_record(key)) {
+    if (const auto layer = store.find_layer(record->layers.front())) return {{{store.layer_path(layer->id), layer->implied}}};
+  }
+  jobs::FilesRequest request{.base = {}, .actions = {action}, .sources = {}, .work = work_directory(), .final_path = {}};
+  request.sources.push_back({.stack = {}, .directory = selected->directory, .selection = selected->selection});
+  const std::string layer_id = random_hex(16);
+  request.final_path = store.layer_path(layer_id);
+  const auto layer = keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop));
+  store.add_record({.content_key = key, .layers = {layer.id}, .created = layer.newest_mtime, .duration_ms = 0, .emulator = {},
+                    .name = "build context"});
+  return {{{store.layer_path(layer.id), layer.implied}}};
+}
+
+std::optional<std::string> Steps::secret(const std::string& id) const {
+  for (const auto& secret : environment_.request.secrets) {
+    if (secret.id != id) continue;
+    if (secret.env.empty()) return read_file(secret.file);
+    const char* value = std::getenv(secret.env.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mbuild::executor

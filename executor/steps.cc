@@ -1,0 +1,253 @@
+#include "executor/steps.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "image/layer_digest.h"
+
+namespace mbuild::executor {
+namespace {
+
+std::int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Steps::Steps(StepEnvironment environment)
+    : environment_(std::move(environment)), results_(environment_.graph.nodes.size()) {}
+
+bool Steps::is_emulated(graph::NodeId id) const {
+  const auto& node = environment_.graph.nodes[id];
+  return std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
+}
+
+const Snapshot& Steps::result(graph::Ref ref) const { return results_.at(ref.node).at(ref.output); }
+
+const graph::SourceOp* Steps::local_source(graph::Ref ref) const {
+  const auto* source = std::get_if<graph::SourceOp>(&environment_.graph.nodes[ref.node].op);
+  return source != nullptr && source->identifier.starts_with("local://") ? source : nullptr;
+}
+
+void Steps::report(graph::NodeId id, VertexState state, std::string error) {
+  VertexEvent event;
+  event.id = id;
+  event.state = state;
+  event.time = std::chrono::steady_clock::now();
+  event.error = std::move(error);
+  const auto& info = environment_.graph.info[id];
+  event.name = info.front().name;
+  std::set<std::string> seen = {event.name};
+  for (const auto& need : info) {
+    if (seen.insert(need.name).second) event.needs.push_back(need.name);
+  }
+  environment_.sink.vertex(event);
+}
+
+void Steps::run(graph::NodeId id, std::stop_token stop) {
+  const auto& op = environment_.graph.nodes[id].op;
+  if (const auto* source = std::get_if<graph::SourceOp>(&op)) {
+    run_source(id, *source);
+  } else if (std::holds_alternative<graph::MergeOp>(op)) {
+    run_merge(id);
+  } else if (std::holds_alternative<graph::DiffOp>(op)) {
+    throw Error(ExitClass::internal, "a diff step came from somewhere, but no Dockerfile makes one");
+  } else {
+    run_cached(id, std::move(stop));
+  }
+}
+
+void Steps::run_source(graph::NodeId id, const graph::SourceOp& source) {
+  report(id, VertexState::started);
+  if (graph::is_image_source(environment_.graph.nodes[id])) {
+    LayerList layers;
+    for (const auto& diff_id : split(source.attributes.at("layers"), ',')) {
+      layers.push_back(std::make_shared<SnapshotLayer>(
+          SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
+    }
+    results_[id] = {make_snapshot(std::move(layers))};
+  } else if (!source.identifier.starts_with("local://")) {
+    throw Error(ExitClass::usage, fmt::format("{}: this kind of source is not available", source.identifier));
+  }
+  report(id, VertexState::completed);
+}
+
+void Steps::run_merge(graph::NodeId id) {
+  LayerList layers;
+  for (const auto& input : environment_.graph.nodes[id].inputs) {
+    const auto& part = result(input).layers;
+    layers.insert(layers.end(), part.begin(), part.end());
+  }
+  results_[id] = {make_snapshot(std::move(layers))};
+}
+
+void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
+  auto& store = environment_.store;
+  const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
+  try {
+    const Digest inputs = inputs_digest(id);
+    const Digest& definition = environment_.plan.definition_keys[id];
+    if (!ignore_cache) {
+      if (const auto key = store.find_definition(definition, inputs); key && use_record(id, *key)) return;
+    }
+    const Digest key = content_key(id, stop);
+    const auto lock = store.lock_step(key, stop);
+    bool may_use = !ignore_cache;
+    {
+      const std::lock_guard guard(mutex_);
+      may_use = may_use || executed_.contains(key);
+    }
+    if (!may_use || !use_record(id, key)) execute(id, key, stop);
+    store.add_definition(definition, inputs, key);
+  } catch (Error& error) {
+    if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
+      error.excerpt += environment_.excerpt(id);
+    }
+    throw;
+  }
+}
+
+std::optional<std::shared_ptr<const SnapshotLayer>> Steps::known_layer(const std::string& id, std::int64_t created) {
+  const auto layer = environment_.store.find_layer(id);
+  if (!layer) return std::nullopt;
+  return std::make_shared<SnapshotLayer>(
+      SnapshotLayer{.id = layer->id, .result_digest = layer->result_digest, .pulled = false, .created = created});
+}
+
+bool Steps::use_record(graph::NodeId id, const Digest& key) {
+  const auto record = environment_.store.find_record(key);
+  if (!record || record->layers.empty()) return false;
+  const auto layer = known_layer(record->layers.front(), record->created);
+  if (!layer) return false;
+  set_result(id, base_of(environment_.graph.nodes[id]), *layer);
+  ++steps_cached_;
+  report(id, VertexState::cached);
+  return true;
+}
+
+LayerList Steps::base_of(const graph::Node& node) const {
+  std::int32_t base = -1;
+  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) base = exec->mounts.front().input;
+  if (const auto* file = std::get_if<graph::FileOp>(&node.op)) base = file->actions.front().input;
+  if (base < 0) return {};
+  return result(node.inputs.at(static_cast<std::size_t>(base))).layers;
+}
+
+void Steps::set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer) {
+  base.push_back(std::move(layer));
+  results_[id] = {make_snapshot(std::move(base))};
+}
+
+void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
+  report(id, VertexState::started);
+  const auto started = std::chrono::steady_clock::now();
+  const auto& node = environment_.graph.nodes[id];
+  const std::string layer_id = random_hex(16);
+  std::string emulator;
+  jobs::NewLayer made;
+  const auto* exec = std::get_if<graph::ExecOp>(&node.op);
+  try {
+    made = exec != nullptr ? execute_run(id, *exec, layer_id, emulator, stop)
+                           : execute_files(node, std::get<graph::FileOp>(node.op), layer_id, stop);
+  } catch (const Cancelled&) {
+    report(id, VertexState::cancelled);
+    throw;
+  } catch (const Error& error) {
+    report(id, VertexState::failed, error.what());
+    throw;
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  const cache::Layer layer = keep(layer_id, made);
+  // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
+  const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;
+  environment_.store.add_record({.content_key = key, .layers = {layer.id}, .created = created, .duration_ms = took,
+                                 .emulator = emulator, .name = environment_.graph.info[id].front().instruction});
+  if (exec != nullptr) environment_.store.remember_duration(environment_.graph.ids[id], took);
+  {
+    const std::lock_guard guard(mutex_);
+    executed_.insert(key);
+  }
+  ++steps_run_;
+  set_result(id, base_of(node), std::make_shared<SnapshotLayer>(SnapshotLayer{
+                                    .id = layer.id, .result_digest = layer.result_digest, .pulled = false, .created = created}));
+  report(id, VertexState::completed);
+}
+
+// Where an equal layer is in the store, that one is kept: all that was built on it stays valid.
+cache::Layer Steps::keep(const std::string& layer_id, const jobs::NewLayer& made) {
+  if (auto older = environment_.store.find_layer_by_result(made.result_digest)) {
+    jobs::remove(environment_.inner.get(), {environment_.store.layer_path(layer_id)}, {});
+    return std::move(*older);
+  }
+  cache::Layer layer{.id = layer_id, .result_digest = made.result_digest, .pulled = false, .bytes = made.bytes,
+                     .files = made.files, .newest_mtime = made.newest_mtime, .implied = made.implied};
+  environment_.store.add_layer(layer);
+  return layer;
+}
+
+std::string Steps::work_directory() {
+  std::string path = fmt::format("{}/{}", environment_.directory.path(), next_work_++);
+  make_directories(path, 0711);
+  return path;
+}
+
+Stack Steps::unpacked(const Snapshot& snapshot, std::stop_token stop) {
+  Stack stack;
+  for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
+    auto layer = unpacked_layer(snapshot, i);
+    if (!layer) layer = unpack(snapshot, i, stop);
+    stack.layers.push_back({environment_.store.layer_path(layer->id), layer->implied});
+  }
+  return stack;
+}
+
+namespace {
+
+// The id of a pulled layer whose hard links point into the layers below it: it depends on them.
+std::string id_on_lowers(const Snapshot& snapshot, std::size_t index) {
+  Sha256 chain;
+  for (std::size_t i = 0; i < index; ++i) chain.field(snapshot.layers[i]->result_digest);
+  return fmt::format("{}-{}", snapshot.layers[index]->id, digest_hex(chain.digest()).substr(0, 16));
+}
+
+}  // namespace
+
+std::optional<cache::Layer> Steps::unpacked_layer(const Snapshot& snapshot, std::size_t index) {
+  auto layer = environment_.store.find_layer(snapshot.layers[index]->id);
+  if (layer || !snapshot.layers[index]->pulled) return layer;
+  return environment_.store.find_layer(id_on_lowers(snapshot, index));
+}
+
+cache::Layer Steps::unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop) {
+  const auto& wanted = *snapshot.layers[index];
+  if (!wanted.pulled) {
+    throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", wanted.id))
+        .with_advice("Run the build again.");
+  }
+  const auto lock = environment_.store.lock_layer(wanted.result_digest, stop);
+  if (auto layer = unpacked_layer(snapshot, index)) return std::move(*layer);
+  const auto descriptor = environment_.images.layer_descriptor(wanted.result_digest);
+  const Fd blob = environment_.images.open_blob(descriptor);
+  jobs::UnpackRequest request;
+  request.media_type = descriptor.media_type;
+  request.digest = descriptor.digest;
+  request.size = descriptor.size;
+  request.diff_id = wanted.result_digest;
+  request.work = work_directory() + "/layer";
+  request.final_path = environment_.store.layer_path(wanted.id);
+  request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));
+  for (std::size_t i = index; i-- > 0;) {
+    if (const auto lower = unpacked_layer(snapshot, i)) request.lower_paths.push_back(environment_.store.layer_path(lower->id));
+  }
+  const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
+  cache::Layer layer{.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
+                     .result_digest = wanted.result_digest, .pulled = true, .bytes = reply.layer.bytes,
+                     .files = reply.layer.files, .newest_mtime = 0, .implied = reply.layer.implied};
+  environment_.store.add_layer(layer);
+  return layer;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cache/store.h"
+#include "executor/build_request.h"
+#include "executor/contexts.h"
+#include "executor/events.h"
+#include "executor/images.h"
+#include "executor/jobs.h"
+#include "executor/lazy_inner.h"
+#include "executor/snapshot.h"
+#include "graph/graph.h"
+#include "planner/plan.h"
+
+// One step after another: look it up, else run it, and keep what it gave.
+//
+// A step has two keys (docs/design.md, section 5). By its definition key and the digests of its whole inputs it is found
+// without reading any file of a snapshot. By its content key (what it really reads: the selected files, the probed
+// destination) it is found although an input changed. A record belongs to a content key; a row of definitions leads
+// there from the other. Both are sound because a result digest stands for a result completely: where two results have
+// the same digest, the older layer is kept.
+namespace mbuild::executor {
+
+struct StepEnvironment {
+  const graph::Graph& graph;
+  const planner::Plan& plan;
+  const BuildRequest& request;
+  cache::Store& store;
+  const cache::BuildDirectory& directory;
+  ImageSources& images;
+  Contexts& contexts;
+  LazyInner& inner;
+  ProgressSink& sink;
+  // The Dockerfile's lines around the node's instruction, for errors.
+  std::function<std::string(graph::NodeId)> excerpt;
+};
+
+class Steps {
+ public:
+  explicit Steps(StepEnvironment environment);
+
+  // Runs one node; all its inputs have been run. Called from many threads.
+  void run(graph::NodeId id, std::stop_token stop);
+  bool is_emulated(graph::NodeId id) const;
+
+  const Snapshot& result(graph::Ref ref) const;
+  // The snapshot's layers as directories, pulled ones unpacked.
+  Stack unpacked(const Snapshot& snapshot, std::stop_token stop);
+
+  std::size_t steps_run() const { return steps_run_; }
+  std::size_t steps_cached() const { return steps_cached_; }
+
+ private:
+  using Outputs = std::vector<Snapshot>;
+
+  void run_source(graph::NodeId id, const graph::SourceOp& source);
+  void run_merge(graph::NodeId id);
+  void run_cached(graph::NodeId id, std::stop_token stop);
+
+  // Keys.
+  Digest inputs_digest(graph::NodeId id);
+  Digest content_key(graph::NodeId id, std::stop_token stop);
+  Digest exec_key(const graph::Node& node, const graph::ExecOp& op, std::stop_token stop);
+  Digest files_key(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
+  Digest mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+
+  // Hits.
+  bool use_record(graph::NodeId id, const Digest& key);
+  std::optional<std::shared_ptr<const SnapshotLayer>> known_layer(const std::string& id, std::int64_t created);
+
+  // Misses.
+  void execute(graph::NodeId id, const Digest& key, std::stop_token stop);
+  jobs::NewLayer execute_files(const graph::Node& node, const graph::FileOp& op, const std::string& layer_id, std::stop_token stop);
+  jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,
+                             std::stop_token stop);
+  jobs::FilesRequest files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
+  SandboxMount sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
+                             std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop);
+  Stack mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+  std::optional<std::string> secret(const std::string& id) const;
+  cache::Layer keep(const std::string& layer_id, const jobs::NewLayer& made);
+  void set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer);
+  LayerList base_of(const graph::Node& node) const;
+  std::string work_directory();
+  std::optional<cache::Layer> unpacked_layer(const Snapshot& snapshot, std::size_t index);
+  cache::Layer unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop);
+
+  void report(graph::NodeId id, VertexState state, std::string error = {});
+  const graph::SourceOp* local_source(graph::Ref ref) const;
+
+  StepEnvironment environment_;
+  std::vector<Outputs> results_;        // by node; each written by one thread before its users start
+  std::mutex mutex_;
+  std::set<Digest> executed_;           // content keys that this build ran: hits even for steps that ignore the cache
+  std::atomic<unsigned> next_work_ = 0;
+  std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
+};
+
+}  // namespace mbuild::executor

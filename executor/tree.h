@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "executor/stat_cache.h"
+#include "frontend/dockerignore.h"
+#include "image/inode.h"
+
+namespace mbuild::executor {
+
+// A directory that files are read from. Only describes: the descriptor and the matcher must outlive it.
+struct Tree {
+  // `context`: files of the user (a build context, a download, a git checkout): owners are 0:0, extended attributes are
+  // not looked at, pipes and sockets are empty files, and files may change while they are read.
+  // `snapshot`: a mounted snapshot: metadata as in the image; nothing changes.
+  enum class Kind { context, snapshot };
+  // How a literal source that is not there is reported: `"/x": not found`, or `lstat /x: no such file or directory`.
+  enum class Missing { not_found, lstat };
+
+  int root = -1;
+  Kind kind = Kind::context;
+  Missing missing = Missing::not_found;
+  image::OwnerMode owners = image::OwnerMode::real;  // snapshot: how owners are kept
+  const frontend::IgnoreMatcher* ignore = nullptr;   // what it excludes is not there
+  std::string name = "context";                      // for messages
+};
+
+struct TreeEntry {
+  std::string path;      // below the start of the scan; "" is the start itself
+  image::Inode inode;    // as it is in the image
+  StatKey key;           // the version that was seen
+  Digest content;        // of a regular file that is not empty; set when a digest of the whole is asked for
+  bool implied = false;  // a directory that is there only for the sake of something below it
+};
+
+// What a scan takes. Patterns are relative to the start of the scan, which itself is always taken.
+struct ScanFilter {
+  const frontend::IgnoreMatcher* exclude = nullptr;
+  const frontend::IgnoreMatcher* include = nullptr;  // only what matches, itself or by a parent
+  std::string include_pattern;                       // the one pattern in `include`: bounds the walk
+};
+
+// Lists what is at and below the resolved path `start`: sorted by name within each directory, a directory before its
+// contents. Opens no file. Empty when nothing is there (or all of it is ignored). A symbolic link is not followed.
+std::vector<TreeEntry> scan_tree(const Tree& tree, const std::string& start, const ScanFilter& filter = {});
+
+// The error for a source that is not there; `path` as the user would write it from the root.
+Error missing_error(const Tree& tree, const std::string& path);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,48 @@
+#include "executor/write_record.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "executor/root_path.h"
+
+namespace mbuild::executor {
+
+void WriteRecord::add_directory(const std::string& path, const image::Inode& inode) {
+  paths.insert(path);
+  directories.insert_or_assign(path, inode);
+}
+
+void WriteRecord::forget(const std::string& path) {
+  paths.erase(path);
+  directories.erase(path);
+  const std::string first = path + '/', last = path + '0';  // '0' follows '/'
+  paths.erase(paths.lower_bound(first), paths.lower_bound(last));
+  directories.erase(directories.lower_bound(first), directories.lower_bound(last));
+}
+
+void finish_directories(int root, const WriteRecord& record, image::OwnerMode owners) {
+  for (auto it = record.directories.rbegin(); it != record.directories.rend(); ++it) {
+    const Fd directory = open_resolved(root, it->first, O_RDONLY | O_DIRECTORY);
+    image::apply_inode(directory.get(), it->second, owners);
+  }
+}
+
+void remove_tree(int directory, const std::string& name) {
+  if (::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR && errno != EPERM) throw system_error(errno, "remove " + name);
+  {
+    const Fd inner = try_open_resolved(directory, name, O_RDONLY | O_DIRECTORY);
+    if (inner) {
+      for (const auto& below : sorted_names(inner.get())) remove_tree(inner.get(), below);
+    }
+  }
+  if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) < 0 && errno != ENOENT) {
+    throw system_error(errno, "remove " + name);
+  }
+}
+
+}  // namespace mbuild::executor

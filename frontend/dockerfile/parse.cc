@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "frontend/dockerfile/arguments.h"
+#include "frontend/dockerfile/instruction.h"
+#include "frontend/dockerfile/lines.h"
+#include "frontend/dockerfile/lint.h"
+#include "frontend/dockerfile/syntax.h"
+#include "frontend/dockerfile/table.h"
+#include "frontend/dockerfile/words.h"
+
+// Parsing goes on after an error, so that one run tells all that is wrong; what only follows from an earlier error is
+// kept out of the list.
+namespace mbuild::frontend::dockerfile {
+namespace {
+
+constexpr std::size_t k_max_errors = 20;
+
+class Parser {
+ public:
+  Parser(std::string_view text, std::string name) : lines_(read_lines(text)), errors_(std::move(lines_.errors)) {
+    file_.name = std::move(name);
+    file_.lines = source_lines(text);
+    file_.escape = lines_.directives.escape;
+    file_.syntax = lines_.directives.syntax;
+    file_.empty_continuations = std::move(lines_.empty_continuations);
+  }
+
+  Dockerfile parse();
+
+ private:
+  void take_check();
+  void take_line(LogicalLine& line);
+  void add(Instruction instruction);
+  void check_whole();
+  Error all_errors();
+  void fail(Range range, std::string message) { errors_.push_back({range, std::move(message)}); }
+
+  Lines lines_;
+  std::vector<SyntaxError> errors_;
+  Dockerfile file_;
+  bool in_stage_ = false;  // also after a FROM that could not be parsed
+  bool said_no_stage_ = false;
+};
+
+Instruction make_instruction(LogicalLine& line, char escape) {
+  const auto arguments = parse_arguments(line.text, escape);
+  Instruction out{make_body(arguments, line.text, line.heredocs), arguments.keyword, {}, line.range, {}, {}};
+  out.text = std::move(line.text);
+  out.skip = skips_of_comments(line.comments);
+  out.comments = std::move(line.comments);
+  return out;
+}
+
+void Parser::take_check() {
+  try {
+    file_.check = parse_check_options(lines_.directives.check);
+  } catch (const Error& error) {
+    const int line = lines_.directives.check_line;
+    fail({line, line}, fmt::format("failed to parse check options: {}", error.what()));
+  }
+}
+
+void Parser::take_line(LogicalLine& line) {
+  const auto* info = find_instruction(first_word(line.text));
+  if (info != nullptr && info->keyword == Keyword::from) in_stage_ = true;
+  if (line.unterminated) return fail(line.range, "unterminated heredoc");
+  const auto range = line.range;
+  try {
+    add(make_instruction(line, file_.escape));
+  } catch (const Error& error) {
+    fail(range, error.what());
+  }
+}
+
+void Parser::add(Instruction instruction) {
+  if (std::holds_alternative<FromInstruction>(instruction.body)) {
+    file_.stages.push_back({std::move(instruction), {}});
+  } else if (!in_stage_ && std::holds_alternative<ArgInstruction>(instruction.body)) {
+    file_.global_args.push_back(std::move(instruction));
+  } else if (!in_stage_) {
+    if (!std::exchange(said_no_stage_, true)) fail(instruction.range, "no build stage in current context");
+  } else if (!file_.stages.empty()) {
+    file_.stages.back().instructions.push_back(std::move(instruction));
+  }
+}
+
+void Parser::check_whole() {
+  const int last = std::max(1, static_cast<int>(file_.lines.size()));
+  if (!errors_.empty()) return;
+  if (file_.lines.empty()) {
+    fail({1, 1}, "the Dockerfile cannot be empty");
+  } else if (lines_.lines.empty()) {
+    fail({last, last}, "file with no instructions");
+  } else if (file_.stages.empty()) {
+    fail({last, last}, "dockerfile contains no stages to build");
+  }
+}
+
+Error Parser::all_errors() {
+  std::ranges::stable_sort(errors_, {}, [](const SyntaxError& error) { return error.range.first; });
+  std::string message;
+  for (std::size_t i = 0; i < errors_.size() && i < k_max_errors; ++i) {
+    if (i > 0) message += '\n';
+    message += fmt::format("dockerfile parse error on line {}: {}", errors_[i].range.first, errors_[i].message);
+  }
+  if (errors_.size() > k_max_errors) message += fmt::format("\nand {} more", errors_.size() - k_max_errors);
+  return Error(ExitClass::usage, std::move(message)).with_excerpt(excerpt(file_, errors_[0].range));
+}
+
+Dockerfile Parser::parse() {
+  take_check();
+  for (auto& line : lines_.lines) take_line(line);
+  check_whole();
+  if (!errors_.empty()) throw all_errors();
+  file_.warnings = lint_text(file_);
+  return std::move(file_);
+}
+
+}  // namespace
+
+Dockerfile parse_dockerfile(std::string_view text, std::string name) { return Parser(text, std::move(name)).parse(); }
+
+Instruction parse_trigger(std::string_view text, char escape) {
+  auto lines = read_lines(text, escape, false);
+  if (!lines.errors.empty()) throw Error(ExitClass::usage, lines.errors[0].message);
+  if (lines.lines.size() != 1) throw Error(ExitClass::usage, "onbuild trigger should be a single expression");
+  auto& line = lines.lines[0];
+  if (line.unterminated) throw Error(ExitClass::usage, "unterminated heredoc");
+  auto instruction = make_instruction(line, escape);
+  if (std::holds_alternative<FromInstruction>(instruction.body)) {
+    throw Error(ExitClass::usage, "FROM isn't allowed as an ONBUILD trigger");
+  }
+  return instruction;
+}
+
+}  // namespace mbuild::frontend::dockerfile

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "frontend/dockerfile/syntax.h"
+#include "frontend/image_config.h"
+#include "graph/graph.h"
+#include "platforms/platform.h"
+
+// From a syntax tree to the build graph, for all platforms of a build.
+namespace mbuild::frontend {
+
+struct ImageQuery {
+  // A normalised image reference ("docker.io/library/alpine:3.20") or "oci-layout://DIR[:TAG][@DIGEST]".
+  std::string reference;
+  platforms::Platform platform;
+  auto operator<=>(const ImageQuery&) const = default;
+};
+
+struct ResolvedImage {
+  std::string identifier;  // "image://NAME@MANIFEST-DIGEST"
+  ImageConfig config;      // with diff ids and history
+};
+
+struct Request {
+  dockerfile::Dockerfile dockerfile;
+  std::string target;                          // "" is the last stage
+  std::vector<platforms::Platform> platforms;  // target platforms
+  platforms::Platform build_platform;
+  std::map<std::string, std::string> build_args;
+  std::vector<std::pair<std::string, std::string>> contexts;  // --build-context name=value
+  std::vector<std::pair<std::string, std::string>> labels;    // --label
+  std::vector<std::string> no_cache_filter;                   // stage names
+  bool no_cache = false;
+  graph::NetworkMode network = graph::NetworkMode::standard;
+  std::vector<std::pair<std::string, std::string>> extra_hosts;
+  std::vector<graph::Ulimit> ulimits;
+  std::uint64_t shm_size = 0;
+  std::string cgroup_parent;
+  bool allow_network_host = false, allow_security_insecure = false;
+  // The main context: "local://context", or a git or http identifier.
+  std::string main_context = "local://context";
+  bool multi_platform = false;  // step names carry the platform
+  // The platform was not asked for: the image keeps the platform of its base.
+  bool implicit_platform = false;
+
+  // Answers a set of queries in one round, in order; throws Error for an image that can't be had.
+  std::function<std::vector<ResolvedImage>(const std::vector<ImageQuery>&)> resolve;
+  // The text of a file at the root of a local context ("context" or a named one: ".dockerignore"), if it is there.
+  std::function<std::optional<std::string>(const std::string& context, const std::string& path)> read_file;
+  // The time of a remote source (commit time, Last-Modified), for SOURCE_DATE_EPOCH=context and its kin. May be empty.
+  std::function<std::optional<std::int64_t>(const graph::SourceOp& source)> source_time;
+};
+
+struct LoweredImage {
+  platforms::Platform platform;
+  std::optional<graph::Ref> root;  // none: no layers at all
+  // History entries whose `created` is "" get the time of their layer (non-empty entries and layers correspond in
+  // order), or that of the entry before (empty ones).
+  ImageConfig config;
+};
+
+struct Lowered {
+  graph::Graph graph;
+  std::vector<LoweredImage> images;           // in the order of Request::platforms
+  std::vector<dockerfile::Warning> warnings;  // all of parsing and lowering, duplicates merged, in line order
+  std::optional<std::int64_t> source_date_epoch;
+};
+
+// Lowers the target stage for each platform. Throws Error (usage) with an excerpt; `warnings`, if given, receives what
+// was found before that (and the same as Lowered::warnings when all went well).
+Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings = nullptr);
+
+struct CheckResult {
+  std::vector<dockerfile::Warning> warnings;  // in line order
+  std::optional<Error> error;                 // what a build would stop at; "lint violation ..." included
+};
+
+// Build checks over the target, or over every stage when there is none. A base image that can't be had (or a missing
+// Request::resolve) does not end it: the rules that need no image are still tried.
+CheckResult check(const Request& request);
+
+}  // namespace mbuild::frontend

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "graph/graph.h"
+
+// Git addresses in Dockerfiles and on the command line: URL#REF:SUBDIR, or URL?ref=...&subdir=....
+namespace mbuild::frontend {
+
+struct GitRef {
+  std::string remote;  // what git is given: "https://host/a.git", "git@host:a.git"
+  std::string ref;     // branch, tag, commit, refs/...; "" is the default branch
+  std::string subdir;
+  std::string checksum;
+  std::string mtime;  // "checkout", "commit" or ""
+  std::optional<bool> keep_git_dir, submodules;
+  bool fetch_by_commit = false;
+  bool looks_local = false;  // "github.com/...": git as a build context only
+};
+
+// nullopt when the text is no git address. Throws Error (usage) for a git address with a wrong query.
+std::optional<GitRef> parse_git_ref(std::string_view text);
+// git://HOST/PATH with the attributes of graph.h; "remote" holds the address for git.
+graph::SourceOp git_source(const GitRef& ref);
+
+}  // namespace mbuild::frontend

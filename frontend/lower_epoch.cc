@@ -1,0 +1,120 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <ctime>
+
+#include "base/strings.h"
+#include "frontend/git_ref.h"
+#include "frontend/lower_state.h"
+
+// SOURCE_DATE_EPOCH: a number of seconds, or the name of something that has a time: "context", a named context, or a
+// stage FROM scratch with one remote ADD. A local directory has none, and leaves it unset.
+namespace mbuild::frontend::lowering {
+namespace {
+
+constexpr const char* k_name = "SOURCE_DATE_EPOCH";
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  if (text.starts_with('+')) text.remove_prefix(1);
+  std::int64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+// The source that an address stands for; none for a local path.
+std::optional<graph::SourceOp> remote_source(std::string_view address) {
+  if (const auto git = parse_git_ref(address)) return git_source(*git);
+  if (address.starts_with("http://") || address.starts_with("https://")) {
+    return graph::SourceOp{std::string(address), {{"filename", "context"}}};
+  }
+  return std::nullopt;
+}
+
+std::optional<graph::SourceOp> stage_source(const Lowering& lowering, const dockerfile::Stage& stage) {
+  const auto& from = std::get<dockerfile::FromInstruction>(stage.from.body);
+  if (from.base != "scratch") {
+    throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must use FROM scratch"), stage.from.range);
+  }
+  Environment environment = lowering.global_args;
+  std::optional<graph::SourceOp> source;
+  for (const dockerfile::Instruction& instruction : stage.instructions) {
+    if (const auto* arg = std::get_if<dockerfile::ArgInstruction>(&instruction.body)) {
+      for (const auto& [name, value] : arg->args) {
+        const auto given = lowering.build_args.find(name);
+        if (given != lowering.build_args.end()) {
+          environment.set(name, given->second);
+        } else if (value) {
+          environment.set(name, dockerfile::expand(*value, lookup_in(environment)).text);
+        }
+      }
+      continue;
+    }
+    const auto* add = std::get_if<dockerfile::CopyInstruction>(&instruction.body);
+    if (add == nullptr || !add->add || source || add->sources.size() != 1) {
+      throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
+                       instruction.range);
+    }
+    source = remote_source(dockerfile::expand(add->sources.front().path, lookup_in(environment)).text);
+    if (!source) {
+      throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
+                       instruction.range);
+    }
+  }
+  if (!source) {
+    throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
+                     stage.from.range);
+  }
+  return source;
+}
+
+// The source that the value names; none for a local one. Throws Error when it names nothing.
+std::optional<graph::SourceOp> named_source(const Lowering& lowering, const std::string& value) {
+  const Request& request = lowering.shared.request;
+  if (value == "context") return remote_source(request.main_context);
+  if (const NamedContext* context = find_context(lowering.shared, value, lowering.target_platform)) {
+    const bool remote = context->kind == ContextKind::git || context->kind == ContextKind::http;
+    return remote ? remote_source(context->value) : std::nullopt;
+  }
+  for (const dockerfile::Stage& stage : request.dockerfile.stages) {
+    const auto& name = std::get<dockerfile::FromInstruction>(stage.from.body).name;
+    if (!name.empty() && iequals(name, value)) return stage_source(lowering, stage);
+  }
+  throw usage_error("invalid SOURCE_DATE_EPOCH: " + value)
+      .with_advice("give seconds since 1970-01-01, for example SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)");
+}
+
+}  // namespace
+
+void resolve_epoch(Lowering& lowering) {
+  const auto given = lowering.build_args.find(k_name);
+  const std::string* global = lowering.global_args.find(k_name);
+  const bool is_given = given != lowering.build_args.end();
+  const std::string value = is_given ? given->second : global != nullptr ? *global : "";
+  if (value.empty()) return;
+  lowering.epoch = parse_number(value);
+  if (!lowering.epoch) {
+    const auto source = named_source(lowering, value);
+    const auto& source_time = lowering.shared.request.source_time;
+    if (source && source_time) lowering.epoch = source_time(*source);
+  }
+  const std::string text = lowering.epoch ? fmt::format("{}", *lowering.epoch) : "";
+  if (is_given && text.empty()) {
+    lowering.build_args.erase(k_name);
+  } else if (is_given) {
+    lowering.build_args[k_name] = text;
+  }
+  if (global != nullptr) lowering.global_args.set(k_name, text);
+}
+
+std::string rfc3339(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm parts{};
+  if (gmtime_r(&time, &parts) == nullptr || parts.tm_year + 1900 > 9999 || parts.tm_year + 1900 < 0) {
+    throw usage_error(fmt::format("invalid SOURCE_DATE_EPOCH: {}", seconds));
+  }
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
+                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+}  // namespace mbuild::frontend::lowering

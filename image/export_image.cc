@@ -1,0 +1,205 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "frontend/reference.h"
+#include "image/exporters.h"
+#include "image/oci_layout.h"
+#include "image/tar_format.h"
+
+namespace mbuild::image {
+namespace {
+
+constexpr std::string_view k_layout_file = R"({"imageLayoutVersion":"1.0.0"})";
+
+std::string blob_path(const Digest& digest) { return fmt::format("blobs/sha256/{}", digest_hex(digest)); }
+
+// The entries of index.json: one a name.
+std::vector<Descriptor> layout_entries(const ImageSet& set, const Descriptor& top) {
+  Descriptor plain = top;
+  plain.annotations.insert(set.descriptor_annotations.begin(), set.descriptor_annotations.end());
+  if (!set.created.empty()) plain.annotations[std::string(k_annotation_created)] = set.created;
+  std::vector<Descriptor> entries;
+  for (const std::string& name : set.names) {
+    Descriptor& entry = entries.emplace_back(plain);
+    entry.annotations[std::string(k_annotation_image_name)] = name;
+    const std::string tag = frontend::parse_reference(name).tag;
+    entry.annotations[std::string(k_annotation_ref_name)] = tag.empty() ? "latest" : tag;
+  }
+  if (entries.empty()) entries.push_back(std::move(plain));
+  return entries;
+}
+
+// A blob that an export consists of: in memory, or to be opened.
+struct Blob {
+  Descriptor descriptor;
+  const std::string* bytes = nullptr;
+};
+
+// Each blob once, what the user reads first in front.
+std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top) {
+  std::vector<Blob> blobs;
+  std::set<Digest> seen;
+  const auto add = [&](const Descriptor& descriptor, const std::string* bytes) {
+    if (seen.insert(descriptor.digest).second) blobs.push_back({descriptor, bytes});
+  };
+  add(top.descriptor, &top.bytes);
+  for (const FinishedImage& image : set.images) {
+    add(image.manifest, &image.manifest_bytes);
+    add(image.config, &image.config_bytes);
+    for (const Descriptor& layer : image.layers) add(layer, nullptr);
+  }
+  return blobs;
+}
+
+void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob) {
+  if (blob.bytes) return write_all(to, *blob.bytes);
+  const Fd from = open_blob(blob.descriptor.digest);
+  copy_verified(from.get(), to, blob.descriptor);
+}
+
+// ---- a directory
+
+Index present_index(const std::string& path) {
+  Index index;
+  if (path_exists(path)) index = parse_index(read_file(path));
+  index.media_type = media_type::k_oci_index;
+  return index;
+}
+
+bool is_replaced_by(const Descriptor& present, const Descriptor& added) {
+  const auto value = [](const Descriptor& descriptor, std::string_view key) {
+    const auto found = descriptor.annotations.find(std::string(key));
+    return found == descriptor.annotations.end() ? std::string() : found->second;
+  };
+  for (const std::string_view key : {k_annotation_ref_name, k_annotation_image_name}) {
+    if (value(present, key) != value(added, key)) return false;
+  }
+  return !value(added, k_annotation_ref_name).empty() || present.digest == added.digest;
+}
+
+void write_blob_file(const Blob& blob, const std::string& directory, const OpenBlob& open_blob) {
+  const std::string path = directory + "/" + blob_path(blob.descriptor.digest);
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) == blob.descriptor.size) return;
+  const std::string partial = fmt::format("{}.{}", path, random_hex(8));
+  try {
+    const Fd fd = open_file(partial, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    copy_blob(blob, fd.get(), open_blob);
+    if (::rename(partial.c_str(), path.c_str()) != 0) throw system_error(errno, "rename to " + path);
+  } catch (...) {
+    ::unlink(partial.c_str());
+    throw;
+  }
+}
+
+// ---- a tar
+
+class TarOutput {
+ public:
+  explicit TarOutput(int fd) : fd_(fd) {}
+
+  void directory(const std::string& path) {
+    Inode inode;
+    inode.type = FileType::directory;
+    inode.mode = 0755;
+    write_all(fd_, tar_header(path, inode));
+  }
+
+  void file(const std::string& path, std::string_view content) {
+    header(path, content.size());
+    write_all(fd_, content);
+    write_all(fd_, tar_padding(content.size()));
+  }
+
+  void blob(const Blob& blob, const OpenBlob& open_blob) {
+    header(blob_path(blob.descriptor.digest), blob.descriptor.size);
+    copy_blob(blob, fd_, open_blob);
+    write_all(fd_, tar_padding(blob.descriptor.size));
+  }
+
+  void end() { write_all(fd_, tar_end()); }
+
+ private:
+  void header(const std::string& path, std::uint64_t size) {
+    Inode inode;
+    inode.mode = 0644;
+    inode.size = size;
+    write_all(fd_, tar_header(path, inode));
+  }
+
+  int fd_;
+};
+
+std::string layout_index(const ImageSet& set, const Descriptor& top) {
+  Index index;
+  index.media_type = media_type::k_oci_index;
+  index.manifests = layout_entries(set, top);
+  return serialise_index(index);
+}
+
+Descriptor write_layout_tar(const ImageSet& set, int fd, const OpenBlob& open_blob,
+                            const std::string* docker_manifest) {
+  const TopLevel top = top_level(set);
+  TarOutput tar(fd);
+  tar.file("oci-layout", k_layout_file);
+  tar.file("index.json", layout_index(set, top.descriptor));
+  if (docker_manifest) tar.file("manifest.json", *docker_manifest);
+  tar.directory("blobs");
+  tar.directory("blobs/sha256");
+  for (const Blob& blob : blobs_of(set, top)) tar.blob(blob, open_blob);
+  tar.end();
+  return top.descriptor;
+}
+
+std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image) {
+  nlohmann::ordered_json entry;
+  entry["Config"] = blob_path(image.config.digest);
+  entry["RepoTags"] = nlohmann::ordered_json::array();
+  for (const std::string& name : set.names)
+    entry["RepoTags"].push_back(frontend::familiar_string(frontend::parse_reference(name)));
+  entry["Layers"] = nlohmann::ordered_json::array();
+  for (const Descriptor& layer : image.layers) entry["Layers"].push_back(blob_path(layer.digest));
+  return nlohmann::ordered_json::array({entry}).dump();
+}
+
+}  // namespace
+
+Descriptor write_oci_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob) {
+  const TopLevel top = top_level(set);
+  make_directories(directory + "/blobs/sha256");
+  for (const Blob& blob : blobs_of(set, top)) write_blob_file(blob, directory, open_blob);
+
+  const std::string index_path = directory + "/index.json";
+  Index index = present_index(index_path);
+  for (Descriptor& added : layout_entries(set, top.descriptor)) {
+    std::erase_if(index.manifests, [&](const Descriptor& present) { return is_replaced_by(present, added); });
+    index.manifests.push_back(std::move(added));
+  }
+  write_file_atomically(directory + "/oci-layout", k_layout_file, 0644);
+  write_file_atomically(index_path, serialise_index(index), 0644);
+  return top.descriptor;
+}
+
+Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob) {
+  return write_layout_tar(set, fd, open_blob, nullptr);
+}
+
+Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob) {
+  ImageSet only = set;
+  std::erase_if(only.images, [](const FinishedImage& image) { return is_attestation(image.manifest); });
+  if (only.images.size() > 1) {
+    throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
+        .with_advice("build one platform, or export with --output type=oci");
+  }
+  if (only.images.empty()) throw Error(ExitClass::internal, "an export without images");
+  const std::string manifest = docker_manifest_json(only, only.images.front());
+  return write_layout_tar(only, fd, open_blob, &manifest);
+}
+
+}  // namespace mbuild::image

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "frontend/image_config.h"
+#include "image/layer_tar.h"
+#include "image/manifest.h"
+#include "platforms/platform.h"
+
+// Writing finished images and trees where the user wants them.
+namespace mbuild::image {
+
+struct FinishedImage {
+  platforms::Platform platform;
+  Descriptor manifest;  // with platform, and the annotations that its entry in an index shall have
+  std::string config_bytes;
+  std::string manifest_bytes;
+  Descriptor config;
+  std::vector<Descriptor> layers;
+};
+
+// Config and manifest of an image. `config` has the diff ids and the history; media types of layers are changed to the
+// flavour's. Throws Error (internal) when diff ids and layers do not correspond.
+FinishedImage assemble_image(const frontend::ImageConfig& config, std::vector<Descriptor> layers,
+                             const platforms::Platform& platform, MediaFlavour flavour,
+                             const std::map<std::string, std::string>& annotations = {});
+
+struct ImageSet {
+  std::vector<FinishedImage> images;  // one a platform; attestation manifests after them
+  std::vector<std::string> names;     // normalised references, "docker.io/library/app:v1"
+  MediaFlavour flavour = MediaFlavour::oci;
+  std::map<std::string, std::string> index_annotations;       // in the index itself
+  std::map<std::string, std::string> descriptor_annotations;  // on the entries of index.json
+  std::string created;  // RFC 3339, annotation of the entries of index.json; "": none
+};
+
+// What a set is called by: the manifest of a single image, or the image index of several.
+struct TopLevel {
+  Descriptor descriptor;
+  std::string bytes;
+};
+TopLevel top_level(const ImageSet& set);
+
+// Opens a layer blob by its digest.
+using OpenBlob = std::function<Fd(const Digest&)>;
+
+// An OCI layout as a directory (made if need be; other images in it are kept, entries of the same name replaced) or as
+// a tar. Blobs are verified while they are copied. Return the top-level descriptor.
+Descriptor write_oci_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
+Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
+// A tar for `docker load`: the OCI layout with a manifest.json beside. Throws Error (usage) for several platforms;
+// attestations are left out.
+Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
+
+// One file system to be exported as files. `subdirectory` is "" or, where platforms are split, "linux_arm_v7".
+struct ExportTree {
+  platforms::Platform platform;
+  std::string subdirectory;
+  int root = -1;
+  OwnerMode owners = OwnerMode::real;
+  std::optional<std::int64_t> clamp_mtime;
+};
+// "linux/arm/v7" -> "linux_arm_v7".
+std::string platform_directory(const platforms::Platform& platform);
+
+enum class LocalMode { copy, remove };  // copy keeps what is there; remove (mode=delete) removes what is not exported
+
+// Throws Error (usage) where two trees have the same file in the same place.
+void check_collisions(std::span<const ExportTree> trees);
+// Copies trees into a directory (made if need be) as the current user's files. Nothing in the directory is followed
+// as a link. Throws Error (usage) for collisions, before anything is written.
+void export_local(std::span<const ExportTree> trees, const std::string& destination, LocalMode mode = LocalMode::copy,
+                  const std::stop_token& stop = {});
+// The same as one tar, owners kept, sockets left out.
+void export_tar(std::span<const ExportTree> trees, int fd, const std::stop_token& stop = {});
+
+}  // namespace mbuild::image

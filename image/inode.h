@@ -1,0 +1,49 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+// What a file of a layer is, as an image sees it, and how that is kept in a directory of the store.
+//
+// A user namespace cannot make device nodes and, with one id only, cannot change owners. Both are therefore kept in
+// extended attributes of a stand-in, read and written here and nowhere else:
+//   user.mbuild.node   on an empty regular file: "c MAJOR MINOR" or "b MAJOR MINOR"
+//   user.mbuild.owner  "UID GID", when OwnerMode is attributes (symbolic links cannot carry it: their owner is 0:0)
+namespace mbuild::image {
+
+enum class OwnerMode { real, attributes };
+
+enum class FileType { regular, directory, symlink, fifo, character, block, socket, whiteout };
+
+struct Inode {
+  FileType type = FileType::regular;
+  std::uint32_t mode = 0;  // 07777 bits
+  std::uint32_t uid = 0, gid = 0;
+  std::uint64_t size = 0;  // bytes of a regular file
+  std::int64_t mtime_sec = 0;
+  std::uint32_t mtime_nsec = 0;
+  std::uint32_t rdev_major = 0, rdev_minor = 0;
+  std::string link_target;
+  bool opaque = false;  // directory with user.overlay.opaque=y
+  std::uint64_t device = 0, inode = 0, link_count = 1;
+  // What an image carries: user.* and security.capability, as the image sees them. Overlay's own and user.mbuild.* are
+  // left out; a name that overlay escaped (user.overlay.overlay.x) is here without the escape, and apply_inode escapes.
+  std::map<std::string, std::string> xattrs;
+};
+
+// Reads name in directory (no following of links). A char 0/0 node is a whiteout. Throws Error (store).
+Inode read_inode(int directory, const std::string& name, OwnerMode owners = OwnerMode::real);
+// Gives an existing file mode, owner, xattrs and mtime, in the order that keeps setuid bits. Throws Error (store).
+void apply_inode(int directory, const std::string& name, const Inode& inode, OwnerMode owners = OwnerMode::real);
+// The same for an open regular file or directory.
+void apply_inode(int fd, const Inode& inode, OwnerMode owners = OwnerMode::real);
+// Makes a special file (fifo, socket stand-in, device stand-in) or symlink; then apply_inode completes it.
+void make_special(int directory, const std::string& name, const Inode& inode);
+// Marks a directory as hiding what lower layers have in it (user.overlay.opaque=y).
+void make_opaque(int directory, const std::string& name);
+
+}  // namespace mbuild::image

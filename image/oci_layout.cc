@@ -1,0 +1,272 @@
+#include "image/oci_layout.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "frontend/image_config.h"
+
+namespace mbuild::image {
+namespace {
+
+constexpr int k_max_nesting = 8;
+constexpr std::uint64_t k_max_document = 16 * 1024 * 1024;  // a manifest, an index or a config
+constexpr std::string_view k_scheme = "oci-layout://";
+constexpr std::string_view k_default_tag = "latest";
+
+std::string annotation(const Descriptor& descriptor, std::string_view name) {
+  const auto found = descriptor.annotations.find(std::string(name));
+  return found == descriptor.annotations.end() ? "" : found->second;
+}
+
+// "docker.io/library/app:v1" -> "v1".
+std::string tag_of_name(const std::string& name) {
+  const std::size_t colon = name.rfind(':');
+  return colon == std::string::npos || name.find('/', colon) != std::string::npos ? "" : name.substr(colon + 1);
+}
+
+bool has_tag(const Descriptor& descriptor, const std::string& tag) {
+  const std::string reference = annotation(descriptor, k_annotation_ref_name);
+  const std::string name = annotation(descriptor, k_annotation_image_name);
+  return reference == tag || name == tag || (reference.empty() && !name.empty() && tag_of_name(name) == tag);
+}
+
+Index read_layout_index(const std::string& directory) {
+  const std::string path = directory + "/index.json";
+  if (!path_exists(path)) {
+    throw Error(ExitClass::usage, fmt::format("{} is no OCI layout: it has no index.json", directory))
+        .with_advice("name the directory that holds oci-layout and index.json");
+  }
+  try {
+    return parse_index(read_file(path));
+  } catch (Error& error) {
+    error.with_context(path);
+    throw;
+  }
+}
+
+std::string list_tags(const Index& index) {
+  std::set<std::string> tags;
+  for (const Descriptor& descriptor : index.manifests) {
+    std::string tag = annotation(descriptor, k_annotation_ref_name);
+    if (tag.empty()) tag = annotation(descriptor, k_annotation_image_name);
+    if (!tag.empty()) tags.insert(std::move(tag));
+  }
+  if (tags.empty())
+    return fmt::format("the layout has {} images and no tags; name one by its digest", index.manifests.size());
+  const std::vector<std::string> list(tags.begin(), tags.end());
+  return "there is: " + join(list, ", ");
+}
+
+// An entry of index.json, or of an index below it.
+std::optional<Descriptor> find_digest(const std::string& directory, const Index& index, const Digest& digest,
+                                      int depth) {
+  for (const Descriptor& descriptor : index.manifests) {
+    if (descriptor.digest == digest) return descriptor;
+  }
+  if (depth >= k_max_nesting) return std::nullopt;
+  for (const Descriptor& descriptor : index.manifests) {
+    if (!is_index_type(descriptor.media_type)) continue;
+    const Index inner = parse_index(read_layout_blob(directory, descriptor));
+    if (auto found = find_digest(directory, inner, digest, depth + 1)) return found;
+  }
+  return std::nullopt;
+}
+
+Descriptor find_tag(const LayoutReference& reference, const Index& index) {
+  const std::string tag = reference.tag.empty() ? std::string(k_default_tag) : reference.tag;
+  std::vector<Descriptor> entries;
+  for (const Descriptor& descriptor : index.manifests) {
+    if (has_tag(descriptor, tag)) return descriptor;
+    if (!is_attestation(descriptor)) entries.push_back(descriptor);
+  }
+  if (reference.tag.empty() && entries.size() == 1) return entries.front();
+  throw Error(ExitClass::usage, fmt::format("{} has no image tagged {}", reference.directory, tag))
+      .with_advice(list_tags(index));
+}
+
+struct Candidate {
+  Descriptor descriptor;
+  platforms::Platform platform;
+};
+
+platforms::Platform platform_of_config(const std::string& directory, const Descriptor& descriptor) {
+  const Manifest manifest = parse_manifest(read_layout_blob(directory, descriptor));
+  return frontend::parse_image_config(read_layout_blob(directory, manifest.config)).platform;
+}
+
+// All images that a descriptor leads to, with their platforms, attestations left out.
+void collect(const std::string& directory, const Descriptor& descriptor, int depth, std::vector<Candidate>& out) {
+  if (is_attestation(descriptor)) return;
+  if (is_index_type(descriptor.media_type)) {
+    if (depth >= k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
+    const Index index = parse_index(read_layout_blob(directory, descriptor));
+    for (const Descriptor& inner : index.manifests) collect(directory, inner, depth + 1, out);
+  } else if (is_manifest_type(descriptor.media_type) || descriptor.media_type.empty()) {
+    out.push_back({descriptor, descriptor.platform ? *descriptor.platform : platform_of_config(directory, descriptor)});
+  }
+}
+
+// An exact match first, then the best of what satisfies the request (images are listed best first).
+const Candidate* choose(const std::vector<Candidate>& candidates, const platforms::Platform& platform) {
+  const auto exact = std::find_if(candidates.begin(), candidates.end(),
+                                  [&](const Candidate& candidate) { return candidate.platform == platform; });
+  if (exact != candidates.end()) return &*exact;
+  const Candidate* best = nullptr;
+  for (const Candidate& candidate : candidates) {
+    if (!platforms::satisfies(candidate.platform, platform)) continue;
+    // Among variants that all will do ("v6" and "v7" for arm/v8) the highest is the nearest.
+    if (!best || candidate.platform.variant > best->platform.variant) best = &candidate;
+  }
+  return best;
+}
+
+std::string describe_reference(const LayoutReference& reference) {
+  return reference.directory + (reference.tag.empty() ? "" : ":" + reference.tag) +
+         (reference.digest.empty() ? "" : "@" + reference.digest);
+}
+
+}  // namespace
+
+LayoutReference parse_layout_reference(std::string_view text) {
+  LayoutReference reference;
+  const std::string original(text);
+  if (text.starts_with(k_scheme)) text.remove_prefix(k_scheme.size());
+  if (const std::size_t at = text.rfind('@');
+      at != std::string_view::npos && text.find('/', at) == std::string_view::npos) {
+    reference.digest = text.substr(at + 1);
+    if (!is_sha256_digest(reference.digest)) {
+      throw Error(ExitClass::usage, fmt::format("{}: \"{}\" is no digest", original, reference.digest))
+          .with_advice("a digest is sha256: and 64 hexadecimal digits");
+    }
+    text = text.substr(0, at);
+  }
+  if (const std::size_t colon = text.rfind(':');
+      colon != std::string_view::npos && text.find('/', colon) == std::string_view::npos) {
+    reference.tag = text.substr(colon + 1);
+    text = text.substr(0, colon);
+  }
+  reference.directory = text;
+  if (text.empty()) throw Error(ExitClass::usage, fmt::format("{}: no directory is named", original));
+  return reference;
+}
+
+Descriptor resolve_layout(const LayoutReference& reference) {
+  const Index index = read_layout_index(reference.directory);
+  if (reference.digest.empty()) return find_tag(reference, index);
+  if (auto found = find_digest(reference.directory, index, reference.digest, 0)) return *found;
+  // A blob that no index names can be named by its digest as well.
+  const std::string path = fmt::format("{}/blobs/sha256/{}", reference.directory, digest_hex(reference.digest));
+  if (!path_exists(path)) {
+    throw Error(ExitClass::usage, fmt::format("{} has no image {}", reference.directory, reference.digest))
+        .with_advice(list_tags(index));
+  }
+  Descriptor descriptor;
+  descriptor.digest = reference.digest;
+  const std::string bytes = read_layout_blob(reference.directory, descriptor);
+  descriptor.size = bytes.size();
+  descriptor.media_type = is_index_document(bytes) ? parse_index(bytes).media_type : parse_manifest(bytes).media_type;
+  return descriptor;
+}
+
+ImageDescription read_layout_image(const LayoutReference& reference, const platforms::Platform& platform) {
+  std::vector<Candidate> candidates;
+  const Descriptor top = resolve_layout(reference);
+  collect(reference.directory, top, 0, candidates);
+  const Candidate* chosen = choose(candidates, platform);
+  // Whoever names one manifest by its digest means it.
+  if (!chosen && !reference.digest.empty() && !is_index_type(top.media_type) && candidates.size() == 1) {
+    chosen = &candidates.front();
+  }
+  if (!chosen) {
+    std::vector<std::string> there;
+    for (const Candidate& candidate : candidates) there.push_back(platforms::to_string(candidate.platform));
+    throw Error(ExitClass::usage,
+                fmt::format("{} has no image for {}", describe_reference(reference), platforms::to_string(platform)))
+        .with_advice(there.empty() ? "there is no image at all" : "there is: " + join(there, ", "));
+  }
+  ImageDescription image;
+  image.manifest_digest = chosen->descriptor.digest;
+  image.manifest_bytes = read_layout_blob(reference.directory, chosen->descriptor);
+  image.manifest = parse_manifest(image.manifest_bytes);
+  image.config_bytes = read_layout_blob(reference.directory, image.manifest.config);
+  return image;
+}
+
+std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference) {
+  std::vector<Candidate> candidates;
+  collect(reference.directory, resolve_layout(reference), 0, candidates);
+  std::vector<platforms::Platform> result;
+  for (Candidate& candidate : candidates) {
+    if (std::find(result.begin(), result.end(), candidate.platform) == result.end()) {
+      result.push_back(std::move(candidate.platform));
+    }
+  }
+  return result;
+}
+
+Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor) {
+  const std::string path = fmt::format("{}/blobs/sha256/{}", directory, digest_hex(descriptor.digest));
+  if (!path_exists(path)) {
+    throw Error(ExitClass::usage, fmt::format("{} lacks the blob {}", directory, descriptor.digest))
+        .with_advice("the layout is incomplete: export it again");
+  }
+  Fd fd = open_file(path, O_RDONLY);
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) throw system_error(errno, "read " + path);
+  if (descriptor.size != 0 && static_cast<std::uint64_t>(status.st_size) != descriptor.size) {
+    throw Error(ExitClass::usage,
+                fmt::format("{} has {} bytes, but its descriptor says {}", path, status.st_size, descriptor.size))
+        .with_advice("the layout is damaged: export it again");
+  }
+  return fd;
+}
+
+std::string read_layout_blob(const std::string& directory, const Descriptor& descriptor) {
+  const Fd fd = open_layout_blob(directory, descriptor);
+  struct stat status;
+  if (::fstat(fd.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) > k_max_document) {
+    throw Error(ExitClass::usage, fmt::format("{} is too large for a manifest or a config", descriptor.digest));
+  }
+  std::string bytes = read_all(fd.get());
+  if (const Digest digest = sha256(bytes); digest != descriptor.digest) {
+    throw Error(ExitClass::usage,
+                fmt::format("the blob {} in {} has the digest {}", descriptor.digest, directory, digest))
+        .with_advice("the layout is damaged: export it again");
+  }
+  return bytes;
+}
+
+void copy_verified(int from, int to, const Descriptor& descriptor) {
+  Sha256 sha;
+  std::uint64_t size = 0;
+  std::string buffer(512 * 1024, '\0');
+  for (;;) {
+    const std::size_t n = read_full(from, std::as_writable_bytes(std::span(buffer)));
+    const std::string_view piece(buffer.data(), n);
+    sha.update(piece);
+    size += n;
+    // More bytes than announced are not even written: a tar header may have promised the size.
+    if (descriptor.size != 0 && size > descriptor.size) break;
+    write_all(to, piece);
+    if (n < buffer.size()) break;
+  }
+  const bool size_differs = descriptor.size != 0 && size != descriptor.size;
+  const Digest digest = size_differs ? "" : sha.digest();
+  if (size_differs || digest != descriptor.digest) {
+    throw Error(ExitClass::network, size_differs
+                                        ? fmt::format("the blob {} does not have the {} bytes that it should",
+                                                      descriptor.digest, descriptor.size)
+                                        : fmt::format("the blob {} has the digest {}", descriptor.digest, digest))
+        .with_advice("the blob is damaged: remove it and try again");
+  }
+}
+
+}  // namespace mbuild::image

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "image/manifest.h"
+#include "platforms/platform.h"
+
+// Reading an OCI image layout directory (OCI image specification, image-layout.md).
+namespace mbuild::image {
+
+struct LayoutReference {
+  std::string directory;
+  std::string tag;  // "": "latest", or the only image that there is
+  Digest digest;    // "": by tag
+};
+
+struct ImageDescription {
+  Digest manifest_digest;
+  std::string manifest_bytes;
+  Manifest manifest;
+  std::string config_bytes;
+};
+
+// "DIR[:TAG][@DIGEST]", with or without "oci-layout://". Throws Error (usage).
+LayoutReference parse_layout_reference(std::string_view text);
+
+// What the reference means in the layout: the descriptor of a manifest or an index. Throws Error (usage) that lists
+// the tags that are there.
+Descriptor resolve_layout(const LayoutReference& reference);
+// The image for a platform: manifest and config, verified. Throws Error (usage) that lists the platforms there are.
+ImageDescription read_layout_image(const LayoutReference& reference, const platforms::Platform& platform);
+// The platforms of the images that the reference means, attestations left out.
+std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference);
+
+// Opens a blob; its size is checked where the descriptor tells one. The reader has to check the digest.
+Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor);
+// All of a blob, verified.
+std::string read_layout_blob(const std::string& directory, const Descriptor& descriptor);
+// Copies from one descriptor to another while verifying digest and (where not 0) size. Throws Error (network) after
+// the last byte when they differ.
+void copy_verified(int from, int to, const Descriptor& descriptor);
+
+}  // namespace mbuild::image

@@ -1,0 +1,84 @@
+#include "image/unpack.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "image/blob_reader.h"
+#include "image/layer_writer.h"
+#include "image/manifest.h"
+#include "image/tar_reader.h"
+
+namespace mbuild::image {
+namespace {
+
+void check_blob(const BlobFacts& facts, const UnpackOptions& options) {
+  if (options.expected_size && facts.size != *options.expected_size) {
+    throw Error(ExitClass::network, fmt::format("the layer has {} bytes, but its descriptor says {} (digest {})",
+                                                facts.size, *options.expected_size, options.expected_digest))
+        .with_advice("the download is incomplete or the image is damaged; try again, or pull another copy");
+  }
+  if (!options.expected_digest.empty() && facts.digest != options.expected_digest) {
+    throw Error(ExitClass::network,
+                fmt::format("the layer's digest is {}, but {} was expected", facts.digest, options.expected_digest))
+        .with_advice("the download or the stored blob is damaged; try again, or pull another copy");
+  }
+}
+
+void unpack_entries(TarReader& tar, LayerWriter& writer, const UnpackOptions& options, UnpackResult& result) {
+  TarEntry entry;
+  while (tar.next(entry)) {
+    if (options.stop.stop_requested()) throw Cancelled();
+    try {
+      writer.add(entry, [&] { return tar.content(); });
+    } catch (Error& error) {
+      error.with_context("layer entry " + entry.path);
+      throw;
+    }
+    ++result.entries;
+  }
+  tar.drain();
+}
+
+}  // namespace
+
+UnpackResult unpack_layer(int blob_fd, std::string_view media_type, int destination_dir_fd,
+                          const UnpackOptions& options) {
+  if (!media_type.empty() && !is_layer_type(media_type)) {
+    throw Error(ExitClass::network, fmt::format("{} is no media type of a file system layer", media_type));
+  }
+  UnpackResult result;
+  BlobReader blob(blob_fd, options.stop, options.progress);
+  Sha256 tar_sha;
+  TarReader tar([&] {
+    const std::string_view bytes = blob.next();
+    tar_sha.update(bytes);
+    result.tar_size += bytes.size();
+    return bytes;
+  });
+  LayerWriter writer(destination_dir_fd, options.owners, options.lower_dirs);
+  try {
+    unpack_entries(tar, writer, options, result);
+  } catch (const Error& error) {
+    // What is wrong with broken content is, first of all, that it is not the content that was asked for.
+    if (error.exit_class == ExitClass::network && !options.expected_digest.empty()) {
+      blob.read_to_end();
+      check_blob(blob.facts(), options);
+    }
+    throw;
+  }
+  check_blob(blob.facts(), options);
+  result.digest = blob.facts().digest;
+  result.blob_size = blob.facts().size;
+  result.diff_id = tar_sha.digest();
+  if (!options.expected_diff_id.empty() && result.diff_id != options.expected_diff_id) {
+    throw Error(ExitClass::network, fmt::format("the layer's diff id is {}, but the image's config says {}",
+                                                result.diff_id, options.expected_diff_id))
+        .with_advice("the image is inconsistent: have it pushed again");
+  }
+  result.implied = writer.finish();
+  result.bytes = writer.bytes();
+  result.links_into_lower = writer.links_into_lower();
+  return result;
+}
+
+}  // namespace mbuild::image

@@ -1,0 +1,76 @@
+#include "planner/plan.h"
+
+#include <algorithm>
+
+namespace mbuild::planner {
+namespace {
+
+constexpr std::int64_t k_unknown_exec_ms = 1000;
+constexpr std::int64_t k_other_ms = 10;
+
+std::vector<bool> reachable(const graph::Graph& graph, std::span<const graph::Ref> roots) {
+  std::vector<bool> needed(graph.nodes.size());
+  for (const auto& root : roots) needed[root.node] = true;
+  for (std::size_t i = graph.nodes.size(); i-- > 0;) {  // users come after their inputs
+    if (!needed[i]) continue;
+    for (const auto& input : graph.nodes[i].inputs) needed[input.node] = true;
+  }
+  return needed;
+}
+
+std::vector<graph::NodeId> distinct_inputs(const graph::Node& node) {
+  std::vector<graph::NodeId> ids;
+  for (const auto& input : node.inputs) ids.push_back(input.node);
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+std::int64_t duration_of(const graph::Graph& graph, graph::NodeId id, const ExpectedDuration& expected) {
+  if (!std::holds_alternative<graph::ExecOp>(graph.nodes[id].op)) return k_other_ms;
+  if (expected) {
+    if (const auto known = expected(graph.ids[id])) return *known;
+  }
+  return k_unknown_exec_ms;
+}
+
+}  // namespace
+
+Digest definition_key(const graph::Node& node, std::span<const Digest> keys_of_inputs) {
+  Sha256 hash;
+  hash.field("definition");
+  hash.field(graph::canonical_parameters(node));
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    hash.field(keys_of_inputs[i]);
+    hash.number(node.inputs[i].output);
+  }
+  return hash.digest();
+}
+
+Plan make_plan(const graph::Graph& graph, std::span<const graph::Ref> roots, const ExpectedDuration& expected) {
+  const auto count = graph.nodes.size();
+  const auto needed = reachable(graph, roots);
+  Plan plan;
+  plan.definition_keys.resize(count);
+  plan.users.resize(count);
+  plan.inputs_left.resize(count);
+  plan.remaining_ms.resize(count);
+  for (graph::NodeId id = 0; id < count; ++id) {
+    if (!needed[id]) continue;
+    plan.order.push_back(id);
+    std::vector<Digest> keys;
+    for (const auto& input : graph.nodes[id].inputs) keys.push_back(plan.definition_keys[input.node]);
+    plan.definition_keys[id] = definition_key(graph.nodes[id], keys);
+    const auto inputs = distinct_inputs(graph.nodes[id]);
+    plan.inputs_left[id] = static_cast<std::uint32_t>(inputs.size());
+    for (const auto input : inputs) plan.users[input].push_back(id);
+  }
+  for (auto it = plan.order.rbegin(); it != plan.order.rend(); ++it) {
+    std::int64_t after = 0;
+    for (const auto user : plan.users[*it]) after = std::max(after, plan.remaining_ms[user]);
+    plan.remaining_ms[*it] = after + duration_of(graph, *it, expected);
+  }
+  return plan;
+}
+
+}  // namespace mbuild::planner

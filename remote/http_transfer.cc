@@ -1,0 +1,333 @@
+#include "remote/http_transfer.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/strings.h"
+#include "remote/url.h"
+
+// Each transfer borrows a session: a curl multi handle, which owns live connections, and an easy handle to run in it. A
+// multi handle is used even for one transfer because its wait can be woken from another thread (curl_multi_wakeup), so
+// that a requested stop ends a transfer at once and not after a timeout. Sessions go back to a pool and are handed out
+// by preference to the next request for the same server, whatever thread makes it: that is the keep-alive. libcurl's
+// own sharing of connections between threads is not thread-safe in the versions that distributions ship.
+namespace mbuild::remote {
+namespace {
+
+struct Session {
+  CURLM* multi = curl_multi_init();
+  CURL* easy = curl_easy_init();
+  std::string origin;
+
+  Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    curl_easy_cleanup(easy);
+    curl_multi_cleanup(multi);
+  }
+};
+
+class SessionPool {
+ public:
+  static SessionPool& instance() {
+    static SessionPool pool;
+    return pool;
+  }
+
+  std::unique_ptr<Session> take(const std::string& origin) {
+    const std::lock_guard lock(mutex_);
+    if (idle_.empty()) return std::make_unique<Session>();
+    auto chosen = idle_.end() - 1;
+    for (auto it = idle_.begin(); it != idle_.end(); ++it) {
+      if ((*it)->origin == origin) chosen = it;
+    }
+    if ((*chosen)->origin != origin && idle_.size() < k_most_idle) return std::make_unique<Session>();
+    auto session = std::move(*chosen);
+    idle_.erase(chosen);
+    return session;
+  }
+
+  void give_back(std::unique_ptr<Session> session, std::string origin) {
+    session->origin = std::move(origin);
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(session));
+    if (idle_.size() > k_most_idle) idle_.erase(idle_.begin());
+  }
+
+ private:
+  SessionPool() { curl_global_init(CURL_GLOBAL_DEFAULT); }
+
+  static constexpr std::size_t k_most_idle = 16;
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Session>> idle_;
+};
+
+// What libcurl's callbacks work on.
+struct Exchange {
+  const HttpRequest& request;
+  const TransferEvents& events;
+  HttpResponse& response;
+  CURL* easy = nullptr;
+  bool head_seen = false;
+  bool upload_started = false;
+  std::exception_ptr thrown{};
+  std::array<char, CURL_ERROR_SIZE> reason{};
+
+  void begin_body() {
+    if (std::exchange(head_seen, true)) return;
+    const char* url = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+    response.url = url != nullptr ? url : request.url;
+    events.on_head(response);
+  }
+};
+
+// Runs what may throw inside a C callback; false when it threw.
+template <typename Function>
+bool guarded(Exchange& exchange, Function function) {
+  try {
+    function();
+    return true;
+  } catch (...) {
+    exchange.thrown = std::current_exception();
+    return false;
+  }
+}
+
+void take_header_line(HttpResponse& response, std::string_view line) {
+  if (line.starts_with("HTTP/")) {  // a new head: after 1xx, a redirect, a proxy's answer
+    const auto blank = line.find(' ');
+    response.status = blank == std::string_view::npos ? 0 : std::atol(std::string(line.substr(blank)).c_str());
+    response.headers.clear();
+    return;
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return;
+  response.headers.emplace_back(to_lower(trim(line.substr(0, colon))), std::string(trim(line.substr(colon + 1))));
+}
+
+std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
+  auto& exchange = *static_cast<Exchange*>(context);
+  const bool fine = guarded(exchange, [&] { take_header_line(exchange.response, std::string_view(data, size)); });
+  return fine ? size : 0;
+}
+
+std::size_t on_write(char* data, std::size_t, std::size_t size, void* context) {
+  auto& exchange = *static_cast<Exchange*>(context);
+  const bool fine = guarded(exchange, [&] {
+    exchange.begin_body();
+    exchange.events.on_body(std::string_view(data, size));
+  });
+  return fine ? size : CURL_WRITEFUNC_ERROR;
+}
+
+std::size_t on_read(char* into, std::size_t, std::size_t room, void* context) {
+  auto& exchange = *static_cast<Exchange*>(context);
+  std::size_t n = 0;
+  exchange.upload_started = true;
+  return guarded(exchange, [&] { n = exchange.request.upload->read(into, room); }) ? n : CURL_READFUNC_ABORT;
+}
+
+int on_seek(void* context, curl_off_t offset, int origin) {
+  auto& exchange = *static_cast<Exchange*>(context);
+  const auto& rewind = exchange.request.upload->rewind;
+  if (offset != 0 || origin != SEEK_SET || !rewind) return CURL_SEEKFUNC_CANTSEEK;
+  return guarded(exchange, [&] { rewind(); }) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+void append(HeaderList& list, const std::string& line) {
+  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  static_cast<void>(list.release());
+  list.reset(longer);
+}
+
+HeaderList header_list(const HttpRequest& request, const Headers& more) {
+  HeaderList list;
+  bool typed = false;
+  for (const auto* headers : {&request.headers, &more}) {
+    for (const auto& [name, value] : *headers) {
+      // A line break would let a value from a Dockerfile or a server add headers of its own.
+      if ((name + value).find_first_of("\r\n") != std::string::npos) {
+        throw Error(ExitClass::usage, fmt::format("the value of HTTP header {} contains a line break", name));
+      }
+      append(list, value.empty() ? name + ";" : name + ": " + value);
+      typed = typed || iequals(name, "content-type");
+    }
+  }
+  append(list, "Expect:");  // no round trip to ask for leave
+  if (!typed) append(list, "Content-Type:");
+  return list;
+}
+
+void set_method(CURL* easy, const HttpRequest& request, Exchange& exchange) {
+  if (request.method == "HEAD") {
+    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (request.upload) {
+    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKDATA, &exchange);
+    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    if (request.upload->size) {
+      curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.upload->size));
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  } else if (request.method != "GET") {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+}
+
+// libcurl reads http_proxy, https_proxy, all_proxy and no_proxy. Two rules of other container tools are added: the
+// upper-case HTTP_PROXY counts too, and this host itself is never asked for through a proxy.
+void set_proxy(CURL* easy, const Url& url) {
+  if (is_loopback(url.host)) {
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  } else if (url.scheme == "http" && std::getenv("http_proxy") == nullptr) {
+    if (const char* proxy = std::getenv("HTTP_PROXY"); proxy != nullptr) curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  }
+}
+
+void set_tls(CURL* easy, const HttpOptions& options) {
+  const char* from_environment = std::getenv("SSL_CERT_FILE");
+  if (!options.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+  } else if (from_environment != nullptr && *from_environment != '\0') {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, from_environment);
+  }
+  if (options.verify_tls) return;
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+}
+
+void set_options(CURL* easy, const HttpRequest& request, const Url& url, const HeaderList& headers,
+                 Exchange& exchange) {
+  const HttpOptions& options = request.options;
+  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
+  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
+  curl_easy_setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "mbuild");
+  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange.reason.data());
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  set_method(easy, request, exchange);
+  set_proxy(easy, url);
+  set_tls(easy, options);
+}
+
+HttpFailure classify(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return HttpFailure::resolve;
+    case CURLE_COULDNT_CONNECT:
+      return HttpFailure::connect;
+    case CURLE_SSL_CONNECT_ERROR:
+      return HttpFailure::tls;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+      return HttpFailure::untrusted;
+    case CURLE_OPERATION_TIMEDOUT:
+      return HttpFailure::timeout;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+      return HttpFailure::interrupted;
+    default:
+      return HttpFailure::other;
+  }
+}
+
+// Runs the session's easy handle to its end.
+CURLcode perform(Session& session, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [multi = session.multi] { curl_multi_wakeup(multi); });
+  for (;;) {
+    if (stop.stop_requested()) throw Cancelled();
+    int running = 0;
+    if (const auto code = curl_multi_perform(session.multi, &running); code != CURLM_OK) {
+      throw Error(ExitClass::internal, fmt::format("libcurl: {}", curl_multi_strerror(code)));
+    }
+    int queued = 0;
+    while (const CURLMsg* message = curl_multi_info_read(session.multi, &queued)) {
+      if (message->msg == CURLMSG_DONE) return message->data.result;
+    }
+    if (running == 0) return CURLE_FAILED_INIT;
+    curl_multi_poll(session.multi, nullptr, 0, 1000, nullptr);
+  }
+}
+
+struct Attached {
+  Session& session;
+  explicit Attached(Session& s) : session(s) { curl_multi_add_handle(session.multi, session.easy); }
+  Attached(const Attached&) = delete;
+  Attached& operator=(const Attached&) = delete;
+  ~Attached() {
+    curl_multi_remove_handle(session.multi, session.easy);
+    curl_easy_reset(session.easy);
+  }
+};
+
+}  // namespace
+
+TransferOutcome transfer(const HttpRequest& request, const Headers& more_headers, const TransferEvents& events,
+                         HttpResponse& response) {
+  const auto url = parse_url(request.url);
+  if (!url || (url->scheme != "http" && url->scheme != "https") || url->host.empty()) {
+    throw Error(ExitClass::usage, fmt::format("not an http or https URL: {}", printable_url(request.url)));
+  }
+  const std::string origin = url->scheme + "://" + url->authority();
+  SessionPool& pool = SessionPool::instance();
+  auto session = pool.take(origin);
+  const HeaderList headers = header_list(request, more_headers);
+  Exchange exchange{request, events, response, session->easy};
+  set_options(session->easy, request, *url, headers, exchange);
+  CURLcode code;
+  {
+    const Attached attached(*session);
+    code = perform(*session, request.stop);
+    if (code == CURLE_OK) guarded(exchange, [&] { exchange.begin_body(); });
+  }
+  pool.give_back(std::move(session), origin);
+  if (exchange.thrown) std::rethrow_exception(exchange.thrown);
+
+  TransferOutcome outcome;
+  outcome.complete = code == CURLE_OK;
+  outcome.upload_started = exchange.upload_started;
+  if (outcome.complete) return outcome;
+  outcome.failure = classify(code);
+  outcome.reason = exchange.reason[0] != '\0' ? exchange.reason.data() : curl_easy_strerror(code);
+  return outcome;
+}
+
+}  // namespace mbuild::remote

@@ -1,0 +1,257 @@
+#include "remote/registry.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "remote/registry_endpoint.h"
+#include "remote/registry_push.h"
+#include "remote/url.h"
+
+namespace mbuild::remote {
+namespace {
+
+constexpr const char* k_accept =
+    "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
+    "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, "
+    "application/json;q=0.5, */*;q=0.1";
+constexpr std::size_t k_largest_manifest = std::size_t{16} << 20;
+
+void check_digest_form(const std::string& digest) {
+  if (is_sha256_digest(digest)) return;
+  throw Error(ExitClass::usage, fmt::format("unsupported digest {}", digest))
+      .with_advice("Digests are sha256: and 64 lower-case hex digits.");
+}
+
+Error digest_mismatch(const std::string& what, const Digest& got, const Digest& wanted) {
+  return Error(ExitClass::network, fmt::format("{}: digest mismatch {}: {}", what, got, wanted))
+      .with_advice("The registry or something on the way to it changed the bytes; nothing of them was used.");
+}
+
+std::string separator_of(const std::string& reference) { return reference.find(':') != std::string::npos ? "@" : ":"; }
+
+std::string shown(const Repository& repository, const std::string& reference) {
+  return repository.to_string() + separator_of(reference) + reference;
+}
+
+// The media type, from the header or, where that says nothing, from the manifest itself.
+std::string manifest_media_type(const HttpResponse& response, const std::string& what) {
+  const auto header = response.header("content-type");
+  const auto json = nlohmann::json::parse(response.body, nullptr, false);
+  if (!json.is_object()) throw Error(ExitClass::network, what + ": the registry sent no manifest");
+  const bool lists = json.contains("manifests"), layers = json.contains("layers");
+  if (lists && layers) {
+    throw Error(ExitClass::network, what + ": both an image index and an image manifest")
+        .with_advice("Such ambiguous manifests are an attack or a defect; have the image built anew.");
+  }
+  std::string type(trim(header.substr(0, header.find(';'))));
+  const bool vague =
+      type.empty() || type == "application/json" || type == "application/octet-stream" || type.starts_with("text/");
+  if (!vague) return type;
+  if (json.contains("mediaType") && json["mediaType"].is_string()) return json["mediaType"].get<std::string>();
+  return lists ? "application/vnd.oci.image.index.v1+json" : "application/vnd.oci.image.manifest.v1+json";
+}
+
+// One blob on its way to its sink.
+struct BlobTransfer {
+  const Blob& blob;
+  const BlobSink& sink;
+  std::string what;
+  Sha256 hash;
+  std::uint64_t done = 0;
+
+  void restart() {
+    if (done > 0) sink.restart();
+    hash = Sha256();
+    done = 0;
+  }
+
+  void data(std::string_view bytes) {
+    done += bytes.size();
+    if (blob.size != 0 && done > blob.size) {
+      throw Error(ExitClass::network, fmt::format("{}: longer than the {} bytes announced", what, blob.size));
+    }
+    hash.update(bytes);
+    sink.data(bytes);
+  }
+
+  void verify() {
+    if (blob.size != 0 && done != blob.size) {
+      throw Error(ExitClass::network, fmt::format("{}: {} bytes instead of {}", what, done, blob.size));
+    }
+    if (const auto got = hash.digest(); got != blob.digest) throw digest_mismatch(what, got, blob.digest);
+  }
+};
+
+class HttpRegistry final : public Registry {
+ public:
+  explicit HttpRegistry(RegistryOptions options) : endpoints_(std::move(options)) {}
+
+  std::optional<Manifest> find_manifest(const Repository& repository, const std::string& reference,
+                                        std::stop_token stop) override {
+    std::optional<Manifest> found;
+    from_any(repository, stop, [&](Endpoint& endpoint) {
+      found = get_manifest(endpoint, repository, reference, stop);
+      return found.has_value();
+    });
+    return found;
+  }
+
+  std::optional<ManifestInfo> find_manifest_info(const Repository& repository, const std::string& reference,
+                                                 std::stop_token stop) override {
+    std::optional<ManifestInfo> found;
+    from_any(repository, stop, [&](Endpoint& endpoint) {
+      found = head_manifest(endpoint, repository, reference, stop);
+      return found.has_value();
+    });
+    return found;
+  }
+
+  void pull_blob(const Repository& repository, const Blob& blob, const BlobSink& sink, std::stop_token stop) override {
+    check_digest_form(blob.digest);
+    BlobTransfer transfer{blob, sink, fmt::format("{}@{}", repository.to_string(), blob.digest), {}};
+    const bool found = from_any(repository, stop, [&](Endpoint& endpoint) {
+      transfer.restart();
+      return get_blob(endpoint, repository, transfer, stop);
+    });
+    if (found) return;
+    throw HttpError(HttpFailure::status, 404, transfer.what + ": the registry does not have this blob",
+                    "The image is incomplete on the registry: push it again.");
+  }
+
+  bool has_blob(const Repository& repository, const Digest& digest, std::stop_token stop) override {
+    check_digest_form(digest);
+    const auto endpoint = endpoints_.origin(repository.host, stop);
+    HttpRequest request = to(*endpoint, "HEAD", endpoint->url(repository, "blobs/" + digest), stop);
+    const auto response = send(*endpoint, request, push_scope(repository.name));
+    if (!response.ok() && response.status != 404) throw registry_error(request, response, repository);
+    return response.ok();
+  }
+
+  Digest push_manifest(const Repository& repository, const std::string& reference, const std::string& media_type,
+                       const std::string& bytes, std::stop_token stop) override {
+    return remote::push_manifest(*endpoints_.origin(repository.host, stop), repository, reference, media_type, bytes,
+                                 stop);
+  }
+  bool mount_blob(const Repository& repository, const Digest& digest, const std::string& from_name,
+                  std::stop_token stop) override {
+    check_digest_form(digest);
+    return remote::mount_blob(*endpoints_.origin(repository.host, stop), repository, digest, from_name, stop);
+  }
+  void push_blob(const Repository& repository, const Blob& blob, const HttpUpload& source,
+                 std::stop_token stop) override {
+    check_digest_form(blob.digest);
+    remote::push_blob(*endpoints_.origin(repository.host, stop), repository, blob, source, stop);
+  }
+  Blob push_stream(const Repository& repository, const HttpUpload& source, std::stop_token stop) override {
+    return remote::push_stream(*endpoints_.origin(repository.host, stop), repository, source, stop);
+  }
+
+ private:
+  // Asks the mirrors, then the registry, until `attempt` says true. What fails on a mirror is left to the next one.
+  template <typename Attempt>
+  bool from_any(const Repository& repository, const std::stop_token& stop, Attempt attempt) {
+    const auto endpoints = endpoints_.for_pull(repository.host, stop);
+    for (const auto& endpoint : endpoints) {
+      if (endpoint == endpoints.back()) break;
+      try {
+        if (attempt(*endpoint)) return true;
+      } catch (const Error& error) {
+        if (error.exit_class != ExitClass::network) throw;
+      }
+    }
+    return attempt(*endpoints.back());
+  }
+
+  static HttpRequest to(const Endpoint& endpoint, const char* method, std::string url, const std::stop_token& stop) {
+    HttpRequest request;
+    request.method = method;
+    request.url = std::move(url);
+    request.options = endpoint.http;
+    request.stop = stop;
+    return request;
+  }
+
+  static HttpRequest manifest_request(const Endpoint& endpoint, const char* method, const Repository& repository,
+                                      const std::string& reference, const std::stop_token& stop) {
+    if (reference.find(':') != std::string::npos) check_digest_form(reference);
+    auto request = to(endpoint, method, endpoint.url(repository, "manifests/" + reference), stop);
+    request.headers.emplace_back("Accept", k_accept);
+    request.max_body = k_largest_manifest;
+    return request;
+  }
+
+  static std::optional<Manifest> get_manifest(Endpoint& endpoint, const Repository& repository,
+                                              const std::string& reference, const std::stop_token& stop) {
+    const auto request = manifest_request(endpoint, "GET", repository, reference, stop);
+    auto response = send(endpoint, request, pull_scope(repository.name));
+    if (response.status == 404) return std::nullopt;
+    if (!response.ok()) throw registry_error(request, response, repository);
+    const std::string what = shown(repository, reference);
+    Manifest manifest;
+    manifest.media_type = manifest_media_type(response, what);
+    manifest.digest = sha256(response.body);
+    const std::string announced(response.header("docker-content-digest"));
+    const bool by_digest = is_sha256_digest(reference);
+    if (by_digest && manifest.digest != reference) throw digest_mismatch(what, manifest.digest, reference);
+    if (!by_digest && is_sha256_digest(announced) && manifest.digest != announced) {
+      throw digest_mismatch(what, manifest.digest, announced);
+    }
+    manifest.bytes = std::move(response.body);
+    return manifest;
+  }
+
+  static std::optional<ManifestInfo> head_manifest(Endpoint& endpoint, const Repository& repository,
+                                                   const std::string& reference, const std::stop_token& stop) {
+    const auto request = manifest_request(endpoint, "HEAD", repository, reference, stop);
+    const auto response = send(endpoint, request, pull_scope(repository.name));
+    if (response.status == 404) return std::nullopt;
+    const bool usable = response.ok() && is_sha256_digest(response.header("docker-content-digest")) &&
+                        !response.header("content-type").empty();
+    if (!usable && !response.ok() && response.status != 405) throw registry_error(request, response, repository);
+    if (!usable) {  // some registries say too little: read the manifest itself
+      const auto manifest = get_manifest(endpoint, repository, reference, stop);
+      if (!manifest) return std::nullopt;
+      return ManifestInfo{manifest->media_type, manifest->digest, manifest->bytes.size()};
+    }
+    ManifestInfo info;
+    const auto type = response.header("content-type");
+    info.media_type = trim(type.substr(0, type.find(';')));
+    info.digest = response.header("docker-content-digest");
+    info.size = std::strtoull(std::string(response.header("content-length")).c_str(), nullptr, 10);
+    return info;
+  }
+
+  static bool get_blob(Endpoint& endpoint, const Repository& repository, BlobTransfer& transfer,
+                       const std::stop_token& stop) {
+    auto request = to(endpoint, "GET", endpoint.url(repository, "blobs/" + transfer.blob.digest), stop);
+    request.immutable_content = true;
+    request.on_data = [&](std::string_view bytes) { transfer.data(bytes); };
+    request.on_restart = [&] { transfer.restart(); };
+    const auto response = send(endpoint, request, pull_scope(repository.name));
+    if (response.status == 404) return false;
+    if (!response.ok()) throw registry_error(request, response, repository);
+    transfer.verify();
+    return true;
+  }
+
+  EndpointTable endpoints_;
+};
+
+}  // namespace
+
+Manifest require_manifest(Registry& registry, const Repository& repository, const std::string& reference,
+                          std::stop_token stop) {
+  auto manifest = registry.find_manifest(repository, reference, stop);
+  if (manifest) return *std::move(manifest);
+  throw HttpError(HttpFailure::status, 404, shown(repository, reference) + ": not found",
+                  fmt::format("Check the name and the tag: {} has no such image.", repository.host));
+}
+
+std::unique_ptr<Registry> make_http_registry(RegistryOptions options) {
+  return std::make_unique<HttpRegistry>(std::move(options));
+}
+
+}  // namespace mbuild::remote

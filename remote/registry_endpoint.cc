@@ -1,0 +1,166 @@
+#include "remote/registry_endpoint.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "remote/url.h"
+
+namespace mbuild::remote {
+namespace {
+
+std::string server_of(const std::string& host) {
+  return host == "docker.io" || host == "index.docker.io" ? "registry-1.docker.io" : host;
+}
+
+std::string origin_of(const std::string& url) {
+  const auto parsed = parse_url(url);
+  return parsed ? parsed->scheme + "://" + parsed->authority() : "";
+}
+
+// Whether something at `base` answers as an HTTP server of this scheme should.
+bool answers(const std::string& base, HttpOptions http, const std::stop_token& stop) {
+  HttpRequest probe;
+  probe.url = base + "/v2/";
+  probe.options = std::move(http);
+  probe.options.attempts = 1;
+  probe.options.connect_timeout = std::min(probe.options.connect_timeout, std::chrono::milliseconds(5'000));
+  probe.options.stall_timeout = std::min(probe.options.stall_timeout, std::chrono::seconds(5));
+  probe.throw_on_error = false;
+  probe.stop = stop;
+  try {
+    return http_request(probe).status != 400;  // what TLS servers answer to plain HTTP
+  } catch (const HttpError&) {
+    return false;
+  }
+}
+
+// The codes and messages of a registry's error body: "MANIFEST_UNKNOWN: manifest unknown".
+std::string registry_words(const std::string& body) {
+  const auto value = nlohmann::json::parse(body, nullptr, false);
+  if (!value.is_object() || !value.contains("errors") || !value["errors"].is_array()) return "";
+  std::string words;
+  for (const auto& error : value["errors"]) {
+    if (!error.is_object()) continue;
+    for (const char* name : {"code", "message"}) {
+      if (!error.contains(name) || !error[name].is_string()) continue;
+      if (!words.empty()) words += std::string_view(name) == "code" ? "; " : ": ";
+      words += error[name].get<std::string>();
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+const RegistryHost& EndpointTable::configuration(const std::string& host) const {
+  static const RegistryHost k_default;
+  const auto it = options_.hosts.hosts.find(host);
+  return it != options_.hosts.hosts.end() ? it->second : k_default;
+}
+
+HttpOptions EndpointTable::http_options(const RegistryHost& host, bool insecure) const {
+  HttpOptions http = options_.http;
+  if (!host.ca_file.empty()) http.ca_file = host.ca_file;
+  if (insecure) http.verify_tls = false;
+  return http;
+}
+
+std::shared_ptr<Endpoint> EndpointTable::find(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  const auto it = endpoints_.find(key);
+  return it != endpoints_.end() ? it->second : nullptr;
+}
+
+std::shared_ptr<Endpoint> EndpointTable::keep(const std::string& key, std::string base, const std::string& host,
+                                              const RegistryHost& configuration, bool insecure) {
+  const HttpOptions http = http_options(configuration, insecure);
+  const std::lock_guard lock(mutex_);
+  auto& slot = endpoints_[key];
+  if (!slot) {
+    slot.reset(new Endpoint{std::move(base), http, Authorizer(host, options_.credentials, http), options_.on_retry,
+                            configuration.chunk_size});
+  }
+  return slot;
+}
+
+std::shared_ptr<Endpoint> EndpointTable::origin(const std::string& host, const std::stop_token& stop) {
+  if (auto known = find(host)) return known;
+  const RegistryHost& settings = configuration(host);
+  const std::string server = server_of(host);
+  const bool loopback = is_loopback(server), insecure = settings.insecure || loopback;
+  const std::string https = "https://" + server, http = "http://" + server;
+  std::string base = settings.plain_http ? http : https;
+  if (!settings.plain_http && insecure) {
+    // One of two schemes: the likelier one is asked first, and taken for granted if neither answers.
+    const bool http_first = loopback && !server.ends_with(":443");
+    const auto options = http_options(settings, insecure);
+    const std::string& first = http_first ? http : https;
+    const std::string& second = http_first ? https : http;
+    base = answers(first, options, stop) || !answers(second, options, stop) ? first : second;
+  }
+  return keep(host, base, host, settings, insecure);
+}
+
+std::vector<std::shared_ptr<Endpoint>> EndpointTable::for_pull(const std::string& host, const std::stop_token& stop) {
+  std::vector<std::shared_ptr<Endpoint>> endpoints;
+  for (auto mirror : configuration(host).mirrors) {
+    if (!parse_url(mirror)) mirror = "https://" + mirror;
+    while (mirror.ends_with('/')) mirror.pop_back();
+    auto endpoint = find(mirror);
+    if (!endpoint) {
+      const std::string server = parse_url(mirror)->authority();
+      const RegistryHost& settings = configuration(server);
+      endpoint = keep(mirror, mirror, server, settings, settings.insecure || is_loopback(server));
+    }
+    endpoints.push_back(std::move(endpoint));
+  }
+  endpoints.push_back(origin(host, stop));
+  return endpoints;
+}
+
+std::string pull_scope(const std::string& name) { return "repository:" + name + ":pull"; }
+std::string push_scope(const std::string& name) { return "repository:" + name + ":pull,push"; }
+
+HttpResponse send(Endpoint& endpoint, HttpRequest request, const std::string& scope) {
+  request.throw_on_error = false;
+  request.on_retry = endpoint.on_retry;
+  // A registry may send uploads to another server, whose business our credentials are not.
+  const bool own = origin_of(request.url) == origin_of(endpoint.base);
+  const std::size_t plain_headers = request.headers.size();
+  std::string authorization = own ? endpoint.authorizer.known(scope, request.stop) : "";
+  for (bool answered = false;; answered = true) {
+    request.headers.resize(plain_headers);
+    if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
+    HttpResponse response = http_request(request);
+    const bool asked = response.status == 401 && origin_of(response.url) == origin_of(endpoint.base);
+    if (!asked || answered || (request.upload && !request.upload->rewind)) return response;
+    const auto answer = endpoint.authorizer.answer(response, scope, authorization, request.stop);
+    if (!answer) return response;
+    authorization = *answer;
+    if (request.upload) request.upload->rewind();
+  }
+}
+
+HttpError registry_error(const HttpRequest& request, const HttpResponse& response, const Repository& repository) {
+  HttpResponse shown = response;
+  if (const auto words = registry_words(response.body); !words.empty()) {
+    shown.body = words;
+    shown.headers.clear();
+  }
+  HttpError error = http_status_error(request.method, shown);
+  if (response.status == 401 || response.status == 403) {
+    error.advice = fmt::format("{} does not exist, or needs other credentials: run `docker login {}`.",
+                               repository.to_string(), repository.host);
+  } else if (response.status == 404) {
+    error.advice = fmt::format("Check that {} exists on the registry.", repository.to_string());
+  } else if (response.status == 429) {
+    error.advice =
+        fmt::format("{0} limits pulls: run `docker login {0}`, use a mirror, or try again later.", repository.host);
+  }
+  error.with_context(repository.to_string());
+  return error;
+}
+
+}  // namespace mbuild::remote

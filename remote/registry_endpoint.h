@@ -1,0 +1,59 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "remote/registry.h"
+#include "remote/registry_auth.h"
+
+// The servers that stand behind registry host names, and authorized requests to them.
+namespace mbuild::remote {
+
+// One server: "https://registry-1.docker.io", or a mirror.
+struct Endpoint {
+  std::string base;  // scheme, authority and, for mirrors, a path prefix; no slash at the end
+  HttpOptions http;
+  Authorizer authorizer;
+  RetryListener on_retry;
+  std::uint64_t chunk_size = 0;
+
+  std::string url(const Repository& repository, const std::string& rest) const {
+    return base + "/v2/" + repository.name + "/" + rest;
+  }
+};
+
+// The endpoints of all hosts; made when first needed, kept for their connections' and tokens' sake. Thread-safe.
+class EndpointTable {
+ public:
+  explicit EndpointTable(RegistryOptions options) : options_(std::move(options)) {}
+
+  // The registry itself.
+  std::shared_ptr<Endpoint> origin(const std::string& host, const std::stop_token& stop);
+  // The mirrors, then the registry itself.
+  std::vector<std::shared_ptr<Endpoint>> for_pull(const std::string& host, const std::stop_token& stop);
+
+ private:
+  const RegistryHost& configuration(const std::string& host) const;
+  HttpOptions http_options(const RegistryHost& host, bool insecure) const;
+  std::shared_ptr<Endpoint> find(const std::string& key);
+  std::shared_ptr<Endpoint> keep(const std::string& key, std::string base, const std::string& host,
+                                 const RegistryHost& configuration, bool insecure);
+
+  const RegistryOptions options_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Endpoint>> endpoints_;
+};
+
+std::string pull_scope(const std::string& name);
+std::string push_scope(const std::string& name);
+
+// Sends a request, answering an authentication challenge if one comes. Statuses are for the caller to judge.
+HttpResponse send(Endpoint& endpoint, HttpRequest request, const std::string& scope);
+
+// The error for a response of a registry, with the registry's own error codes and advice about `repository`.
+HttpError registry_error(const HttpRequest& request, const HttpResponse& response, const Repository& repository);
+
+}  // namespace mbuild::remote

@@ -1,0 +1,236 @@
+#include "remote/registry_push.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "remote/url.h"
+
+// A blob is uploaded in a session: POST opens it and answers with its URL; PUT with the digest closes it. A blob whose
+// digest is known goes into the PUT itself. One that is still being made goes into PATCH requests before an empty PUT:
+// by default one request of unknown length, which every registry takes; in chunks of a fixed size where a proxy in
+// front of the registry limits the size of requests. After each request the session may have another URL.
+//
+// What a broken connection left in a session is not known for sure, so a whole-blob upload starts over with a new
+// session. A chunk need not: the session is asked how far it got, and the rest of the chunk, still in memory, follows.
+namespace mbuild::remote {
+namespace {
+
+constexpr std::chrono::seconds k_commit_time{300};  // registries may copy a whole blob before they answer
+
+class Upload {
+ public:
+  Upload(Endpoint& endpoint, const Repository& repository, const std::stop_token& stop)
+      : endpoint_(endpoint), repository_(repository), stop_(stop) {
+    auto request = to("POST", endpoint.url(repository, "blobs/uploads/"));
+    request.options = endpoint.http;
+    follow(request, exchange(request));
+  }
+
+  // Sends bytes into the session, as one request that is not repeated.
+  void patch(const HttpUpload& source, const std::string& range = {}) {
+    auto request = to("PATCH", location_);
+    request.headers.emplace_back("Content-Type", "application/octet-stream");
+    if (!range.empty()) request.headers.emplace_back("Content-Range", range);
+    request.upload = source;
+    follow(request, exchange(request));
+  }
+
+  // The number of bytes that the session has.
+  std::uint64_t offset() {
+    auto request = to("GET", location_);
+    request.options = endpoint_.http;
+    const auto response = exchange(request);
+    follow(request, response);
+    const auto range = response.header("range");  // "0-LAST"; "0-0" also where there is nothing yet
+    std::uint64_t last = 0;
+    const auto dash = range.find('-');
+    if (dash != range.npos) std::from_chars(range.data() + dash + 1, range.data() + range.size(), last);
+    return last == 0 ? 0 : last + 1;
+  }
+
+  void finish(const Digest& digest, const HttpUpload* source) {
+    auto request = to("PUT", with_query(location_, "digest", digest));
+    if (source != nullptr) {
+      request.headers.emplace_back("Content-Type", "application/octet-stream");
+      request.upload = *source;
+    }
+    const auto response = exchange(request);
+    const auto stored = response.header("docker-content-digest");
+    if (!is_sha256_digest(stored) || stored == digest) return;
+    throw Error(ExitClass::network,
+                fmt::format("{}: the registry stored {} instead of {}", repository_.to_string(), stored, digest));
+  }
+
+ private:
+  HttpRequest to(const char* method, std::string url) const {
+    HttpRequest request;
+    request.method = method;
+    request.url = std::move(url);
+    request.options = endpoint_.http;
+    request.options.attempts = 1;
+    request.options.stall_timeout = std::max(request.options.stall_timeout, k_commit_time);
+    request.stop = stop_;
+    return request;
+  }
+
+  HttpResponse exchange(const HttpRequest& request) {
+    auto response = send(endpoint_, request, push_scope(repository_.name));
+    if (response.ok()) return response;
+    auto error = registry_error(request, response, repository_);
+    // A session can be lost, when another server of the registry takes over.
+    if (response.status == 404 && request.method != "POST") error.may_pass = true;
+    throw error;
+  }
+
+  void follow(const HttpRequest& request, const HttpResponse& response) {
+    const auto location = response.header("location");
+    if (!location.empty()) location_ = resolve_url(response.url, location);
+    if (!location_.empty()) return;
+    throw Error(ExitClass::network, fmt::format("{} {}: the registry named no place to upload to", request.method,
+                                                printable_url(request.url)));
+  }
+
+  Endpoint& endpoint_;
+  const Repository& repository_;
+  const std::stop_token& stop_;
+  std::string location_;
+};
+
+// A source that is hashed and counted while it is read.
+struct Measured {
+  const HttpUpload& source;
+  Sha256 hash;
+  std::uint64_t size = 0;
+
+  std::size_t read(char* into, std::size_t room) {
+    const auto n = source.read(into, room);
+    hash.update({into, n});
+    size += n;
+    return n;
+  }
+};
+
+void send_chunk(Upload& upload, const Endpoint& endpoint, std::string_view chunk, std::uint64_t start,
+                const std::stop_token& stop) {
+  std::uint64_t sent = 0;
+  bool first = true;
+  with_retries(endpoint.http, endpoint.on_retry, stop, [&] {
+    if (!std::exchange(first, false)) {
+      const auto offset = upload.offset();
+      if (offset < start || offset > start + chunk.size()) {
+        throw Error(ExitClass::network, "the registry lost a part of an upload").with_advice("Push again.");
+      }
+      sent = offset - start;
+    }
+    if (sent == chunk.size()) return;
+    const auto rest = chunk.substr(sent);
+    upload.patch(upload_from_string(std::string(rest)), fmt::format("{}-{}", start + sent, start + chunk.size() - 1));
+  });
+}
+
+void send_in_chunks(Upload& upload, const Endpoint& endpoint, Measured& source, const std::stop_token& stop) {
+  std::string chunk(endpoint.chunk_size, '\0');
+  for (;;) {
+    const auto start = source.size;
+    std::size_t filled = 0;
+    while (filled < chunk.size()) {
+      const auto n = source.read(chunk.data() + filled, chunk.size() - filled);
+      if (n == 0) break;
+      filled += n;
+    }
+    if (filled > 0) send_chunk(upload, endpoint, std::string_view(chunk).substr(0, filled), start, stop);
+    if (filled < chunk.size()) return;
+  }
+}
+
+// Runs a whole upload, again if it can be repeated.
+void repeat(Endpoint& endpoint, const HttpUpload& source, const std::stop_token& stop,
+            const std::function<void()>& upload) {
+  if (!source.rewind) return upload();
+  bool first = true;
+  with_retries(endpoint.http, endpoint.on_retry, stop, [&] {
+    if (!std::exchange(first, false)) source.rewind();
+    upload();
+  });
+}
+
+}  // namespace
+
+void push_blob(Endpoint& endpoint, const Repository& repository, const Blob& blob, const HttpUpload& source,
+               const std::stop_token& stop) {
+  repeat(endpoint, source, stop, [&] {
+    Upload upload(endpoint, repository, stop);
+    HttpUpload body = source;
+    if (!body.size && blob.size != 0) body.size = blob.size;
+    upload.finish(blob.digest, &body);
+  });
+}
+
+Blob push_stream(Endpoint& endpoint, const Repository& repository, const HttpUpload& source,
+                 const std::stop_token& stop) {
+  Blob blob;
+  repeat(endpoint, source, stop, [&] {
+    Measured measured{source, {}};
+    Upload upload(endpoint, repository, stop);
+    if (endpoint.chunk_size > 0) {
+      send_in_chunks(upload, endpoint, measured, stop);
+    } else {
+      HttpUpload body;
+      body.read = [&](char* into, std::size_t room) { return measured.read(into, room); };
+      upload.patch(body);
+    }
+    blob = {measured.hash.digest(), measured.size};
+    upload.finish(blob.digest, nullptr);
+  });
+  return blob;
+}
+
+bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& digest, const std::string& from_name,
+                const std::stop_token& stop) {
+  HttpRequest request;
+  request.method = "POST";
+  request.url = with_query(with_query(endpoint.url(repository, "blobs/uploads/"), "mount", digest), "from", from_name);
+  request.options = endpoint.http;
+  request.stop = stop;
+  const auto response = send(endpoint, request, push_scope(repository.name) + " " + pull_scope(from_name));
+  if (response.status == 201) return true;
+  if (response.status == 202 && !response.header("location").empty()) {
+    // The registry opened an upload instead: close it. That it fails would change nothing.
+    HttpRequest cancel;
+    cancel.method = "DELETE";
+    cancel.url = resolve_url(response.url, response.header("location"));
+    cancel.options = endpoint.http;
+    cancel.options.attempts = 1;
+    cancel.stop = stop;
+    try {
+      send(endpoint, cancel, push_scope(repository.name));
+    } catch (const HttpError&) {
+    }
+  }
+  return false;
+}
+
+Digest push_manifest(Endpoint& endpoint, const Repository& repository, const std::string& reference,
+                     const std::string& media_type, const std::string& bytes, const std::stop_token& stop) {
+  HttpRequest request;
+  request.method = "PUT";
+  request.url = endpoint.url(repository, "manifests/" + reference);
+  request.headers.emplace_back("Content-Type", media_type);
+  request.upload = upload_from_string(bytes);
+  request.options = endpoint.http;
+  request.options.stall_timeout = std::max(request.options.stall_timeout, k_commit_time);
+  request.stop = stop;
+  const auto response = send(endpoint, request, push_scope(repository.name));
+  if (!response.ok()) throw registry_error(request, response, repository);
+  auto digest = sha256(bytes);
+  const auto stored = response.header("docker-content-digest");
+  if (is_sha256_digest(stored) && stored != digest) {
+    throw Error(ExitClass::network, fmt::format("{}: the registry stored manifest {} instead of {}",
+                                                repository.to_string(), stored, digest));
+  }
+  return digest;
+}
+
+}  // namespace mbuild::remote

@@ -1,0 +1,225 @@
+"""What the end-to-end tests are written with. A test is a function of one Case; it fails by an exception."""
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import uuid
+
+import oci
+
+HOST = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[platform.machine()]
+FOREIGN = "linux/arm64" if HOST == "linux/amd64" else "linux/amd64"
+BOTH = (HOST, FOREIGN)
+MACHINE = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+HANG = 300  # seconds after which a command counts as hanging; no test depends on how long anything takes
+
+# A RUN that leaves another text whenever it is executed: equal marks are one execution.
+MARK = "RUN cat /proc/sys/kernel/random/uuid > "
+
+
+class Skip(Exception):
+    """The test can't say anything here."""
+
+
+class Failure(Exception):
+    """An expectation was not met."""
+
+
+def quick(function):
+    """Marks a test of the short run."""
+    function.quick = True
+    return function
+
+
+def expect(condition, *what):
+    if not condition:
+        raise Failure(" ".join(str(w) for w in what) or "expectation not met")
+
+
+def expect_equal(found, wanted, what=""):
+    expect(found == wanted, what, "\n  found:", found, "\n  wanted:", wanted)
+
+
+class Build:
+    """A finished build: exit status, all that it printed, and the image that it wrote."""
+
+    def __init__(self, status, text, output):
+        self.status, self.text, self.output = status, text, output
+        self._layout, self._trees = None, {}
+
+    @property
+    def layout(self):
+        if self._layout is None:
+            self._layout = oci.Layout(self.output)
+        return self._layout
+
+    def tree(self, platform_name=HOST):
+        """{path: oci.File}"""
+        if platform_name not in self._trees:
+            self._trees[platform_name] = self.layout.tree(self.layout.images()[platform_name][1])
+        return self._trees[platform_name]
+
+    def file(self, path, platform_name=HOST):
+        tree = self.tree(platform_name)
+        expect(path in tree, path, "is not in the image of", platform_name)
+        return tree[path].data.decode().strip()
+
+    def digests(self):
+        return {name: descriptor["digest"] for name, (descriptor, _, _) in self.layout.images().items()}
+
+    def layers(self, platform_name=HOST):
+        return [layer["digest"] for layer in self.layout.images()[platform_name][1]["layers"]]
+
+    def cached_and_executed(self):
+        """How many steps the plain display calls CACHED, and the instructions among those that it does not."""
+        cached = set(re.findall(r"(?m)^#(\d+) CACHED", self.text))
+        names = dict(re.findall(r"(?m)^#(\d+) (\[.*\] (?:RUN|COPY|ADD|WORKDIR) .*)$", self.text))
+        return len(cached), [name for number, name in names.items() if number not in cached]
+
+
+class Case:
+    """A directory (`dir`), a build context in it (`context`) and a store (`root`) of one test."""
+
+    def __init__(self, directory, mbuild, bases, top):
+        self.dir, self.mbuild, self.bases, self.top = directory, mbuild, bases, top
+        self.context = os.path.join(directory, "context")
+        self.root = os.path.join(directory, "store")
+        self.nonce = "n" + uuid.uuid4().hex
+        self.processes, self._outputs, self._last = [], 0, ""
+        os.mkdir(self.context)
+
+    # ---- files
+
+    def write(self, name, content, mode=0o644):
+        path = os.path.join(self.context, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        os.chmod(path, mode)
+        return path
+
+    def dockerfile(self, *lines):
+        return self.write("Dockerfile", "\n".join(lines) + "\n")
+
+    # ---- building
+
+    def command(self, *arguments, platforms=(HOST,), context=None, root=None, output=None, bases=None):
+        command = [self.mbuild, "build", "--root", root or self.root, "--progress", "plain", "--provenance=false",
+                   "--platform", ",".join(platforms),
+                   "--build-context", "busybox=oci-layout://%s:busybox" % (bases or self.bases)]
+        if output:
+            command += ["-o", "type=oci,dest=" + output]
+        return command + list(arguments) + [context or self.context]
+
+    def next_output(self):
+        self._outputs += 1
+        return os.path.join(self.dir, "image-%d.tar" % self._outputs)
+
+    def build(self, *arguments, env=None, export=True, **options):
+        """A build that has to work."""
+        build = self.attempt(*arguments, env=env, export=export, **options)
+        expect(build.status == 0, "the build failed with status", build.status)
+        return build
+
+    def attempt(self, *arguments, env=None, export=True, prefix=(), **options):
+        output = self.next_output() if export else None
+        return self.run(list(prefix) + self.command(*arguments, output=output, **options), env=env, output=output)
+
+    def fails(self, *arguments, status=None, says=(), **options):
+        """A build that has to fail, with all of the phrases in what it prints (in any case)."""
+        build = self.attempt(*arguments, **options)
+        expect(build.status != 0, "the build should have failed")
+        expect(build.status > 0 and build.status < 128, "killed by a signal:", build.status)
+        if status is not None:
+            expect_equal(build.status, status, "exit status")
+        for phrase in says:
+            expect(phrase.lower() in build.text.lower(), "the message lacks", repr(phrase))
+        return build
+
+    def run(self, command, env=None, output=None, cwd=None):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MBUILD_", "BUILDKIT_", "SOURCE_DATE"))}
+        environment.update(env or {})
+        result = subprocess.run(command, env=environment, cwd=cwd or self.dir, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=HANG)
+        self._last = "$ %s\n%s" % (" ".join(command), result.stdout.decode("utf-8", "replace"))
+        return Build(result.returncode, result.stdout.decode("utf-8", "replace"), output)
+
+    def check(self, *command, **options):
+        """Runs any program that has to succeed; its output."""
+        result = self.run(list(command), **options)
+        expect(result.status == 0, command[0], "failed with status", result.status)
+        return result.text
+
+    def start(self, *arguments, **options):
+        """A build in the background."""
+        process = subprocess.Popen(self.command(*arguments, **options), cwd=self.dir, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        self.processes.append(process)
+        return process
+
+    # ---- what tests ask
+
+    def needs(self, *programs):
+        for program in programs:
+            if not shutil.which(program):
+                raise Skip("no " + program)
+
+    def needs_root(self):
+        if os.geteuid() != 0:
+            raise Skip("only for root")
+
+    def last_output(self):
+        lines = self._last.splitlines()
+        return "\n".join("    | " + line for line in lines[:1] + lines[1:][-40:])
+
+    def work_directories(self):
+        """Builds in progress in the store, as it stands on disk."""
+        found = []
+        maps = os.path.join(self.root, "fs")
+        for name in os.listdir(maps) if os.path.isdir(maps) else []:
+            work = os.path.join(maps, name, "work")
+            found += [os.path.join(work, entry) for entry in os.listdir(work)] if os.path.isdir(work) else []
+        return found
+
+    def processes_named(self, text):
+        """Processes with `text` in their arguments."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    if text.encode() in f.read():
+                        found.append(int(pid))
+            except OSError:
+                pass
+        return found
+
+    def relabelled_base(self, name="busybox"):
+        """A layout in which the foreign platform's image of `name` has the programs of the host platform."""
+        path = os.path.join(self.dir, "relabelled")
+        images = oci.Layout(self.bases).images(name)
+        _, manifest, _ = images[HOST]
+        _, _, config = images[FOREIGN]
+        config["rootfs"] = images[HOST][2]["rootfs"]
+        writer = oci.LayoutWriter(path)
+        for layer in manifest["layers"]:
+            writer.blob(oci.Layout(self.bases).blob(layer["digest"]), layer["mediaType"])
+        manifest["config"] = writer.json(config, oci.CONFIG)
+        os_name, architecture = FOREIGN.split("/")
+        writer.name(name, [writer.json(manifest, oci.MANIFEST,
+                                       platform={"os": os_name, "architecture": architecture})])
+        writer.finish()
+        return path
+
+    def end(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+            process.stdout.close()
+
+
+def labels(build, platform_name=HOST):
+    return json.loads(json.dumps(build.layout.images()[platform_name][2]["config"].get("Labels") or {}))

@@ -1,0 +1,85 @@
+"""Several builds share a store; a build that ends early leaves no trace."""
+import os
+import signal
+import time
+
+import oci
+from support import BOTH, FOREIGN, HANG, HOST, MARK, expect, expect_equal, quick
+
+
+def test_two_builds_at_once(case):
+    """The common step runs once, both get its result."""
+    case.write("a.txt", "a\n")
+    case.dockerfile("FROM busybox", "RUN sleep 1; cat /proc/sys/kernel/random/uuid > /mark", "COPY a.txt /", MARK + "/two")
+    outputs = [case.next_output() for _ in range(3)]
+    running = [case.start(output=output, platforms=BOTH) for output in outputs]
+    for process in running:
+        text = process.communicate(timeout=HANG)[0]
+        expect_equal(process.returncode, 0, text)
+    again = case.build(platforms=BOTH)
+    layouts = {frozenset(again.digests().items())}
+    for output in outputs:
+        images = oci.Layout(output).images()
+        layouts.add(frozenset((name, images[name][0]["digest"]) for name in images))
+    expect_equal(len(layouts), 1, "number of different results")
+
+
+def until_it_says(process, text):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line and "RUN" not in line and "Dockerfile" not in line:
+            return
+    expect(False, "the build ended before it said", text, "".join(lines))
+
+
+def gone(case):
+    """Waits until no process of the step is left; the end of a hang is a failure."""
+    for _ in range(HANG * 10):
+        if not case.processes_named(case.nonce):
+            return
+        time.sleep(0.1)
+    expect(False, "processes of the step are left:", case.processes_named(case.nonce))
+
+
+def endless(case, platform):
+    case.dockerfile("FROM busybox", MARK + "/mark",
+                    "RUN touch /half && sh -c 'echo be''gun; while :; do sleep 1; done' %s" % case.nonce)
+    process = case.start(platforms=(platform,))
+    until_it_says(process, "begun")
+    return process
+
+
+def finish(case, platform):
+    """After the interruption the store still works, and knows what was finished."""
+    case.dockerfile("FROM busybox", MARK + "/mark", "RUN test ! -e /half")
+    case.build(platforms=(platform,))
+    expect_equal(case.work_directories(), [])
+
+
+@quick
+def test_interrupted(case):
+    process = endless(case, HOST)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=HANG)
+    expect(process.returncode != 0, "an interrupted build ended with status 0")
+    gone(case)
+    expect_equal(case.work_directories(), [])
+    finish(case, HOST)
+
+
+def test_interrupted_emulated(case):
+    process = endless(case, FOREIGN)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=HANG)
+    expect(process.returncode != 0, "an interrupted build ended with status 0")
+    gone(case)
+    finish(case, FOREIGN)
+
+
+def test_killed(case):
+    process = endless(case, HOST)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(timeout=HANG)
+    gone(case)
+    finish(case, HOST)

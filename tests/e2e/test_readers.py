@@ -1,0 +1,72 @@
+"""Other programs read what mbuild writes."""
+import json
+import os
+
+from support import BOTH, FOREIGN, HOST, MACHINE, expect_equal
+
+
+def image(case):
+    case.write("data", "data\n")
+    case.dockerfile("FROM busybox", "COPY data /data", "RUN rm /bin/wget && rm -r /srv && mkdir /srv && touch /srv/new",
+                    'ENTRYPOINT ["/bin/cat"]', 'CMD ["/data"]')
+    build = case.build("-t", "example.test/app:1", platforms=BOTH)
+    layout = os.path.join(case.dir, "layout")
+    os.mkdir(layout)
+    case.check("tar", "-xf", build.output, "-C", layout)
+    return build, layout, build.layout.index["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"]
+
+
+def test_skopeo(case):
+    case.needs("skopeo")
+    build, layout, name = image(case)
+    for platform in BOTH:
+        os_name, architecture = platform.split("/")
+        text = case.check("skopeo", "inspect", "--override-os", os_name, "--override-arch", architecture,
+                          "oci:%s:%s" % (layout, name))
+        facts = json.loads(text)
+        expect_equal((facts["Os"], facts["Architecture"]), (os_name, architecture))
+        expect_equal(facts["Layers"], build.layers(platform))
+    case.check("skopeo", "--insecure-policy", "copy", "--all", "oci:%s:%s" % (layout, name), "dir:" + case.dir + "/copy")
+    case.check("skopeo", "--insecure-policy", "copy", "--all", "oci-archive:" + build.output, "dir:" + case.dir + "/again")
+
+
+def test_umoci(case):
+    case.needs("umoci")
+    case.needs("skopeo")
+    build, layout, name = image(case)
+    single = os.path.join(case.dir, "single")
+    os_name, architecture = FOREIGN.split("/")
+    case.check("skopeo", "--insecure-policy", "--override-os", os_name, "--override-arch", architecture, "copy",
+               "oci:%s:%s" % (layout, name), "oci:%s:app" % single)
+    case.check("umoci", "stat", "--image", single + ":app")
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    bundle = os.path.join(case.dir, "bundle")
+    case.check("umoci", "unpack", *rootless, "--image", single + ":app", bundle)
+    found = set(os.listdir(os.path.join(bundle, "rootfs")))
+    wanted = {path for path in build.tree(FOREIGN) if "/" not in path}
+    expect_equal(sorted(found), sorted(wanted))
+    expect_equal(os.listdir(os.path.join(bundle, "rootfs", "srv")), ["new"])
+    expect_equal(os.path.lexists(os.path.join(bundle, "rootfs", "bin", "wget")), False)
+
+
+def test_buildah(case):
+    case.needs("buildah")
+    _, layout, name = image(case)
+    storage = ["buildah", "--storage-driver", "vfs", "--root", case.dir + "/b", "--runroot", case.dir + "/r"]
+    for platform in BOTH:
+        architecture = platform.split("/")[1]
+        text = case.check(*storage, "pull", "--quiet", "--policy", "always", "--arch", architecture,
+                          "oci:%s:%s" % (layout, name))
+        facts = json.loads(case.check(*storage, "inspect", "--type", "image", text.split()[-1]))
+        expect_equal(facts["OCIv1"]["architecture"], architecture)
+        expect_equal(facts["OCIv1"]["config"]["Entrypoint"], ["/bin/cat"])
+
+
+def test_build_from_own_layout(case):
+    """The output of one build is the base of the next."""
+    _, layout, name = image(case)
+    case.dockerfile("FROM app", "RUN cat /data > /copy && uname -m >> /copy && ls /srv >> /copy")
+    build = case.build("--build-context", "app=oci-layout://%s:%s" % (layout, name), platforms=BOTH)
+    for platform in BOTH:
+        expect_equal(build.file("copy", platform), "data\n%s\nnew" % MACHINE[platform])
+    expect_equal(HOST in build.digests(), True)

@@ -1,0 +1,134 @@
+#include "executor/file_actions.h"
+
+#include "tests/catch.h"
+#include "tests/unit/executor/file_tree.h"
+
+using namespace mbuild;
+using namespace mbuild::executor;
+using namespace mbuild::executor::test;
+using graph::FileActionKind;
+using Paths = std::vector<std::string>;
+
+namespace {
+
+graph::FileAction action_of(FileActionKind kind, const std::string& destination) {
+  graph::FileAction action;
+  action.kind = kind;
+  action.input = 0;
+  action.destination = destination;
+  return action;
+}
+
+graph::FileAction mkdir_action(const std::string& path, const std::string& owner = "") {
+  graph::FileAction action = action_of(FileActionKind::mkdir, path);
+  action.mode = "0755";
+  action.make_parents = true;
+  action.owner = owner;
+  return action;
+}
+
+}  // namespace
+
+TEST_CASE("mkdir makes parents for the user, and leaves what exists alone") {
+  FileTree root;
+  root.file("etc/passwd", "app:x:1000:100::/:/bin/sh\n").directory("have", 0700).link("lnk", "have");
+  CHECK(apply(root, mkdir_action("/w/deep", "app")) == Paths{"w", "w/deep"});
+  CHECK(root.at("w") == "dir 0755 1000:100");
+  CHECK(root.at("w/deep") == "dir 0755 1000:100");
+  CHECK(root.inode("w/deep").mtime_sec == 0);
+  CHECK(apply(root, mkdir_action("/have", "app")).empty());
+  CHECK(apply(root, mkdir_action("/lnk/in", "77")) == Paths{"have/in"});
+  CHECK(root.at("have/in") == "dir 0755 77:77");
+}
+
+TEST_CASE("mkdir for an unknown user falls back to root") {
+  FileTree root;
+  apply(root, mkdir_action("/w", "ghost:ghosts"));
+  CHECK(root.at("w") == "dir 0755 0:0");
+}
+
+TEST_CASE("mkdir takes its timestamp, and does not replace a file") {
+  FileTree root;
+  graph::FileAction action = mkdir_action("/a/b");
+  action.timestamp = 4711;
+  apply(root, action);
+  CHECK(root.inode("a").mtime_sec == 4711);
+  CHECK(root.inode("a/b").mtime_sec == 4711);
+  root.file("f");
+  CHECK(error_of([&] { apply(root, mkdir_action("/f")); }) == "mkdir /f: not a directory");
+  CHECK(error_of([&] { apply(root, mkdir_action("/f/g")); }).find("not a directory") != std::string::npos);
+}
+
+TEST_CASE("mkdir without parents needs them") {
+  FileTree root;
+  graph::FileAction action = action_of(FileActionKind::mkdir, "/no/d");
+  CHECK_THROWS_AS(apply(root, action), Error);
+  action.destination = "/d";
+  action.mode = "0700";
+  CHECK(apply(root, action) == Paths{"d"});
+  CHECK(root.at("d") == "dir 0700 0:0");
+}
+
+TEST_CASE("mkfile makes a file, and keeps mode and owner of one that is there") {
+  FileTree root;
+  graph::FileAction action = action_of(FileActionKind::mkfile, "/EOF");
+  action.content = "text";
+  action.mode = "0644";
+  CHECK(apply(root, action) == Paths{"EOF"});
+  CHECK(root.at("EOF") == "file 0644 0:0 text");
+  CHECK(root.inode("EOF").mtime_sec == 0);
+  root.file("there", "long old text", 0700).link("lnk", "there");
+  action.destination = "/lnk";
+  CHECK(apply(root, action) == Paths{"there"});
+  CHECK(root.at("there").starts_with("file 0700"));
+  CHECK(root.content("there") == "text");
+}
+
+TEST_CASE("symlink makes a link, and does not replace anything") {
+  FileTree root;
+  graph::FileAction action = action_of(FileActionKind::symlink, "/l");
+  action.source = "../anywhere";
+  CHECK(apply(root, action) == Paths{"l"});
+  CHECK(root.at("l") == "link ../anywhere");
+  root.file("f");
+  action.destination = "/f";
+  CHECK_THROWS_AS(apply(root, action), Error);
+}
+
+TEST_CASE("rm removes trees, links themselves and wildcard hits") {
+  FileTree root;
+  root.file("d/e/f").file("keep/x").link("l", "keep").file("a.o").file("b.o").file("c");
+  graph::FileAction action = action_of(FileActionKind::rm, "/d");
+  CHECK(apply(root, action).empty());
+  action.destination = "/l";
+  apply(root, action);
+  action.destination = "/*.o";
+  apply(root, action);
+  CHECK(root.paths() == Paths{"c", "keep", "keep/x"});
+  action.destination = "/none";
+  CHECK_THROWS_AS(apply(root, action), Error);
+  action.allow_not_found = true;
+  apply(root, action);
+}
+
+TEST_CASE("Actions follow one another: what is removed again is not reported") {
+  FileTree source, root;
+  source.file("d/f").file("d/g");
+  graph::FileAction remove = action_of(FileActionKind::rm, "/t/f");
+  const std::vector<graph::FileAction> actions{copy_action("d", "/t"), remove, mkdir_action("/t/new")};
+  const std::vector<Selection> selections{select(context(source), actions[0]), {}, {}};
+  const auto result =
+      apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}});
+  CHECK(result.paths == Paths{"t", "t/g", "t/new"});
+  CHECK(root.paths() == result.paths);
+}
+
+TEST_CASE("Several sources into one new directory leave it with one time, however often it was written to") {
+  FileTree source, root;
+  source.file("a").file("b");
+  const std::vector<graph::FileAction> actions{copy_action("a", "/d/"), copy_action("b", "/d/")};
+  const std::vector<Selection> selections{select(context(source), actions[0]), select(context(source), actions[1])};
+  apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}});
+  CHECK(root.inode("d").mtime_sec == 0);
+  CHECK(root.inode("d").mtime_nsec == 0);
+}
