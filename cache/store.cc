@@ -38,10 +38,12 @@ CREATE TABLE serialisations(layer TEXT NOT NULL, compression TEXT NOT NULL, leve
 CREATE TABLE files(device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
   ctime INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
 CREATE TABLE durations(step TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, modified TEXT NOT NULL, mtime INTEGER NOT NULL,
+  digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
-constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations"};
+constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations", "downloads"};
 
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
@@ -238,6 +240,19 @@ void Store::add_serialisation(const SerialisationKey& key, const Serialisation& 
   Statement(*database_, "INSERT OR REPLACE INTO serialisations VALUES(?,?,?,?,?,?,?,?)")
       .bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime))
       .bind(value.diff_id).bind(value.digest).bind(static_cast<std::int64_t>(value.size)).bind(boot_id_).run();
+  added_rows_ = true;
+}
+
+std::optional<DownloadRecord> Store::find_download(const std::string& url) {
+  Statement query(*database_, "SELECT etag,modified,mtime,digest,layer FROM downloads WHERE url=?");
+  if (!query.bind(url).step()) return std::nullopt;
+  return DownloadRecord{query.text(0), query.text(1), query.number(2), query.text(3), query.text(4)};
+}
+
+void Store::add_download(const std::string& url, const DownloadRecord& record) {
+  Statement(*database_, "INSERT OR REPLACE INTO downloads VALUES(?,?,?,?,?,?,?)")
+      .bind(url).bind(record.etag).bind(record.last_modified).bind(record.mtime).bind(record.digest).bind(record.layer_id)
+      .bind(boot_id_).run();
   added_rows_ = true;
 }
 

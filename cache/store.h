@@ -48,6 +48,14 @@ struct Serialisation {
   std::uint64_t size = 0;
 };
 
+// A file that was had from a server, and what to ask the server with whether it is still the same.
+struct DownloadRecord {
+  std::string etag, last_modified;   // as the server wrote them
+  std::int64_t mtime = 0;            // seconds since 1970
+  Digest digest;
+  std::string layer_id;              // the layer that holds it, alone
+};
+
 struct FileStamp {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
@@ -80,6 +88,9 @@ class Store {
 
   std::optional<Serialisation> find_serialisation(const SerialisationKey& key);
   void add_serialisation(const SerialisationKey& key, const Serialisation& value);
+
+  std::optional<DownloadRecord> find_download(const std::string& url);
+  void add_download(const std::string& url, const DownloadRecord& record);
 
   std::optional<Digest> find_file_digest(const FileStamp& stamp);
   void add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& digests);

@@ -137,9 +137,18 @@ int run_build_command(const Flags& flags) {
   if (request.outputs.empty()) {
     fmt::print(stderr, "WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
   }
-  const auto result = executor::run_build(request, *sink, cancel.token());
-  sink.reset();
-  print_warnings(result.warnings, flags.file.empty() ? "Dockerfile" : base_name(flags.file));
+  executor::BuildResult result;
+  const auto finish_display = [&] {
+    sink.reset();
+    print_warnings(result.warnings, flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file));
+  };
+  try {
+    executor::run_build(request, *sink, cancel.token(), result);
+  } catch (...) {
+    finish_display();
+    throw;
+  }
+  finish_display();
   if (!result.index.empty() && !flags.iidfile.empty()) {
     write_file_atomically(flags.iidfile, request.outputs.front().type == "docker" ? result.images.front().config : result.index, 0644);
   }

@@ -14,7 +14,6 @@ class QuietProgress : public executor::ProgressSink {
   void vertex(const executor::VertexEvent&) override {}
   void log(const executor::LogEvent&) override {}
   void status(const executor::StatusEvent&) override {}
-  void warning(const executor::WarningEvent&) override {}
 };
 
 }  // namespace

@@ -103,6 +103,5 @@ void PlainProgress::status(const executor::StatusEvent& event) {
   fmt::print(stderr, "#{} {} done\n", vertex.number, event.part);
 }
 
-void PlainProgress::warning(const executor::WarningEvent&) {}  // all warnings are summed up when the build has ended
 
 }  // namespace mbuild::cli

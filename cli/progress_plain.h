@@ -16,7 +16,6 @@ class PlainProgress : public executor::ProgressSink {
   void vertex(const executor::VertexEvent& event) override;
   void log(const executor::LogEvent& event) override;
   void status(const executor::StatusEvent& event) override;
-  void warning(const executor::WarningEvent& event) override;
 
  private:
   struct Vertex {

@@ -131,6 +131,5 @@ void TtyProgress::log(const executor::LogEvent& event) {
 }
 
 void TtyProgress::status(const executor::StatusEvent&) {}
-void TtyProgress::warning(const executor::WarningEvent&) {}
 
 }  // namespace mbuild::cli

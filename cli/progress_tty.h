@@ -22,7 +22,6 @@ class TtyProgress : public executor::ProgressSink {
   void vertex(const executor::VertexEvent& event) override;
   void log(const executor::LogEvent& event) override;
   void status(const executor::StatusEvent& event) override;
-  void warning(const executor::WarningEvent& event) override;
 
  private:
   struct Running {

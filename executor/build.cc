@@ -145,25 +145,22 @@ void report_definition(ProgressSink& sink, const std::string& name, VertexState 
   sink.vertex(event);
 }
 
-frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink& sink) {
+frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink& sink,
+                                  std::vector<frontend::dockerfile::Warning>& warnings) {
   report_definition(sink, request.dockerfile.name, VertexState::started);
-  std::vector<frontend::dockerfile::Warning> warnings;
   try {
     auto lowered = frontend::lower(request, &warnings);
     report_definition(sink, request.dockerfile.name, VertexState::completed);
     return lowered;
   } catch (const Error& error) {
     report_definition(sink, request.dockerfile.name, VertexState::failed, error.what());
-    for (const auto& warning : warnings) {
-      sink.warning({warning.rule, warning.message, warning.url, request.dockerfile.name, warning.range.first});
-    }
     throw;
   }
 }
 
 }  // namespace
 
-BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop) {
+void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
   check_outputs(request);
   const IdMap map = compute_id_map();
   const std::string map_name(digest_hex(map.digest()));
@@ -177,7 +174,7 @@ BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop
   open_contexts(request, inputs, contexts);
 
   frontend::Request front = frontend_request(request, inputs, contexts, images);
-  const frontend::Lowered lowered = lower_reporting(front, sink);
+  const frontend::Lowered lowered = lower_reporting(front, sink, result.warnings);
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
     if (image.root) roots.push_back(*image.root);
@@ -195,18 +192,12 @@ BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop
              [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
   }
 
-  BuildResult result;
-  result.warnings = lowered.warnings;
   export_images({.request = request, .lowered = lowered, .store = store, .directory = directory, .images = images,
                  .inner = inner, .steps = steps, .sink = sink, .epoch = epoch_of(request, lowered, inputs)},
                 result, stop);
-  for (const auto& warning : result.warnings) {
-    sink.warning({warning.rule, warning.message, warning.url, front.dockerfile.name, warning.range.first});
-  }
   result.steps_run = steps.steps_run();
   result.steps_cached = steps.steps_cached();
   if (store.has_volatile_rows()) start_sync(store.root(), map_name.substr(0, 16));
-  return result;
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {

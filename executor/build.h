@@ -9,9 +9,9 @@
 
 namespace mbuild::executor {
 
-// A whole build: Dockerfile, graph, steps, outputs. Warnings are reported to the sink as well as in the result. Throws
-// Error; Cancelled when stop was requested.
-BuildResult run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop);
+// A whole build: Dockerfile, graph, steps, outputs. `result` is filled in as far as the build comes: its warnings are
+// there when a step fails. Throws Error; Cancelled when stop was requested.
+void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result);
 
 // What `--call=check` asks for: the warnings, and the error that a build would end with, if there is one.
 struct CheckResult {

@@ -38,11 +38,6 @@ struct StatusEvent {                   // progress of a part of a vertex: "sha25
   bool done = false;
 };
 
-struct WarningEvent {
-  std::string rule, message, url, file;
-  int line = 0;
-};
-
 // Receives events from many threads; implementations lock.
 class ProgressSink {
  public:
@@ -50,7 +45,6 @@ class ProgressSink {
   virtual void vertex(const VertexEvent& event) = 0;
   virtual void log(const LogEvent& event) = 0;
   virtual void status(const StatusEvent& event) = 0;
-  virtual void warning(const WarningEvent& event) = 0;
 };
 
 }  // namespace mbuild::executor

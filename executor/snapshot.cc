@@ -9,7 +9,9 @@ Snapshot make_snapshot(LayerList layers) {
   Sha256 hash;
   hash.field("snapshot");
   for (const auto& layer : layers) {
-    if (layer->result_digest != k_empty) hash.field(layer->result_digest);
+    if (layer->result_digest == k_empty && layer->cause.empty()) continue;
+    hash.field(layer->result_digest);
+    hash.field(layer->cause);
   }
   return {std::move(layers), hash.digest()};
 }

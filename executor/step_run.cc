@@ -34,13 +34,24 @@ bool has_variable(const std::vector<std::string>& env, const std::string& name) 
   return false;
 }
 
+// A result digest leaves times out. Where a step sets times on purpose (SOURCE_DATE_EPOCH, the entries of an archive),
+// a layer with other times is not the same result.
+Digest with_times(const Digest& result, const graph::FileOp& op, const Digest& key) {
+  for (const auto& action : op.actions) {
+    if (action.unpack || action.timestamp) return sha256(result + key);
+  }
+  return result;
+}
+
 }  // namespace
 
-jobs::NewLayer Steps::execute_files(const graph::Node& node, const graph::FileOp& op, const std::string& layer_id,
-                                    std::stop_token stop) {
+jobs::NewLayer Steps::execute_files(const graph::Node& node, const graph::FileOp& op, const Digest& key,
+                                    const std::string& layer_id, std::stop_token stop) {
   auto request = files_request(node, op, stop);
   request.final_path = environment_.store.layer_path(layer_id);
-  return jobs::apply_files(environment_.inner.get(), request, stop);
+  auto layer = jobs::apply_files(environment_.inner.get(), request, stop);
+  layer.result_digest = with_times(layer.result_digest, op, key);
+  return layer;
 }
 
 jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,

@@ -50,7 +50,7 @@ void Steps::report(graph::NodeId id, VertexState state, std::string error) {
 void Steps::run(graph::NodeId id, std::stop_token stop) {
   const auto& op = environment_.graph.nodes[id].op;
   if (const auto* source = std::get_if<graph::SourceOp>(&op)) {
-    run_source(id, *source);
+    run_source(id, *source, std::move(stop));
   } else if (std::holds_alternative<graph::MergeOp>(op)) {
     run_merge(id);
   } else if (std::holds_alternative<graph::DiffOp>(op)) {
@@ -60,17 +60,28 @@ void Steps::run(graph::NodeId id, std::stop_token stop) {
   }
 }
 
-void Steps::run_source(graph::NodeId id, const graph::SourceOp& source) {
+void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop) {
   report(id, VertexState::started);
-  if (graph::is_image_source(environment_.graph.nodes[id])) {
-    LayerList layers;
-    for (const auto& diff_id : split(source.attributes.at("layers"), ',')) {
-      layers.push_back(std::make_shared<SnapshotLayer>(
-          SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
+  try {
+    if (graph::is_image_source(environment_.graph.nodes[id])) {
+      LayerList layers;
+      for (const auto& diff_id : split(source.attributes.at("layers"), ',')) {
+        layers.push_back(std::make_shared<SnapshotLayer>(
+            SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
+      }
+      results_[id] = {make_snapshot(std::move(layers))};
+    } else if (!source.identifier.starts_with("local://")) {
+      const auto layer = source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(id, source, stop);
+      results_[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
+          SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
-    results_[id] = {make_snapshot(std::move(layers))};
-  } else if (!source.identifier.starts_with("local://")) {
-    throw Error(ExitClass::usage, fmt::format("{}: this kind of source is not available", source.identifier));
+  } catch (const Cancelled&) {
+    report(id, VertexState::cancelled);
+    throw;
+  } catch (Error& error) {
+    report(id, VertexState::failed, error.what());
+    if (error.excerpt.empty()) error.excerpt = environment_.excerpt(id);
+    throw;
   }
   report(id, VertexState::completed);
 }
@@ -110,19 +121,24 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
   }
 }
 
-std::optional<std::shared_ptr<const SnapshotLayer>> Steps::known_layer(const std::string& id, std::int64_t created) {
-  const auto layer = environment_.store.find_layer(id);
-  if (!layer) return std::nullopt;
-  return std::make_shared<SnapshotLayer>(
-      SnapshotLayer{.id = layer->id, .result_digest = layer->result_digest, .pulled = false, .created = created});
+namespace {
+
+std::shared_ptr<const SnapshotLayer> as_result(const graph::Node& node, const cache::Layer& layer, std::int64_t created) {
+  const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
+  return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest,
+                                                       .cause = is_run ? sha256(graph::canonical_parameters(node)) : Digest(),
+                                                       .pulled = false, .created = created});
 }
+
+}  // namespace
 
 bool Steps::use_record(graph::NodeId id, const Digest& key) {
   const auto record = environment_.store.find_record(key);
   if (!record || record->layers.empty()) return false;
-  const auto layer = known_layer(record->layers.front(), record->created);
+  const auto layer = environment_.store.find_layer(record->layers.front());
   if (!layer) return false;
-  set_result(id, base_of(environment_.graph.nodes[id]), *layer);
+  const auto& node = environment_.graph.nodes[id];
+  set_result(id, base_of(node), as_result(node, *layer, record->created));
   ++steps_cached_;
   report(id, VertexState::cached);
   return true;
@@ -151,7 +167,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   const auto* exec = std::get_if<graph::ExecOp>(&node.op);
   try {
     made = exec != nullptr ? execute_run(id, *exec, layer_id, emulator, stop)
-                           : execute_files(node, std::get<graph::FileOp>(node.op), layer_id, stop);
+                           : execute_files(node, std::get<graph::FileOp>(node.op), key, layer_id, stop);
   } catch (const Cancelled&) {
     report(id, VertexState::cancelled);
     throw;
@@ -171,8 +187,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
     executed_.insert(key);
   }
   ++steps_run_;
-  set_result(id, base_of(node), std::make_shared<SnapshotLayer>(SnapshotLayer{
-                                    .id = layer.id, .result_digest = layer.result_digest, .pulled = false, .created = created}));
+  set_result(id, base_of(node), as_result(node, layer, created));
   report(id, VertexState::completed);
 }
 
@@ -199,6 +214,9 @@ Stack Steps::unpacked(const Snapshot& snapshot, std::stop_token stop) {
   for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
     auto layer = unpacked_layer(snapshot, i);
     if (!layer) layer = unpack(snapshot, i, stop);
+    // A directory may be a lower one only once. The topmost occurrence hides all that one below it would show.
+    std::erase_if(stack.layers, [&, path = environment_.store.layer_path(layer->id)](const auto& lower) { return lower.path == path; });
+    if (layer->result_digest == image::empty_layer_digest()) continue;
     stack.layers.push_back({environment_.store.layer_path(layer->id), layer->implied});
   }
   return stack;

@@ -62,7 +62,7 @@ class Steps {
  private:
   using Outputs = std::vector<Snapshot>;
 
-  void run_source(graph::NodeId id, const graph::SourceOp& source);
+  void run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop);
   void run_merge(graph::NodeId id);
   void run_cached(graph::NodeId id, std::stop_token stop);
 
@@ -75,11 +75,16 @@ class Steps {
 
   // Hits.
   bool use_record(graph::NodeId id, const Digest& key);
-  std::optional<std::shared_ptr<const SnapshotLayer>> known_layer(const std::string& id, std::int64_t created);
+
+  // Sources that are fetched: a file by HTTP, a git check-out. The result is a layer that holds it.
+  cache::Layer fetch_file(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop);
+  cache::Layer fetch_git(const graph::SourceOp& source, std::stop_token stop);
+  cache::Layer layer_of_directory(const std::string& directory, const std::string& mode, std::stop_token stop);
 
   // Misses.
   void execute(graph::NodeId id, const Digest& key, std::stop_token stop);
-  jobs::NewLayer execute_files(const graph::Node& node, const graph::FileOp& op, const std::string& layer_id, std::stop_token stop);
+  jobs::NewLayer execute_files(const graph::Node& node, const graph::FileOp& op, const Digest& key,
+                               const std::string& layer_id, std::stop_token stop);
   jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,
                              std::stop_token stop);
   jobs::FilesRequest files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);

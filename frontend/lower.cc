@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <exception>
 
+#include "base/strings.h"
 #include "frontend/dockerfile/lint.h"
 #include "frontend/frontend.h"
 #include "frontend/lower_lint.h"
@@ -38,6 +39,16 @@ std::string familiar_name(const ImageQuery& query) {
   }
 }
 
+// What a mistyped image may have meant: a stage of the file or a well-known image.
+std::string image_suggestion(const Lowering& lowering, const Stage& stage) {
+  std::vector<std::string> known = {"alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu"};
+  for (const Stage& other : lowering.stages) {
+    if (!other.name.empty()) known.push_back(other.name);
+  }
+  const std::string meant = nearest(stage.base_text, known);
+  return meant.empty() ? "" : "did you mean " + meant + "?";
+}
+
 // Shows the FROM whose image could not be had, if the message tells which one it is.
 Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, std::size_t queries) {
   for (const Lowering& lowering : lowerings) {
@@ -46,7 +57,9 @@ Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, st
       const std::string message = error.what();
       const bool named = queries == 1 || message.find(stage.query->reference) != std::string::npos ||
                          message.find(familiar_name(*stage.query)) != std::string::npos;
-      if (named) return with_place(lowering, std::move(error), stage.range);
+      if (!named) continue;
+      if (error.advice.empty()) error.advice = image_suggestion(lowering, stage);
+      return with_place(lowering, std::move(error), stage.range);
     }
   }
   return error;

@@ -119,11 +119,9 @@ class Checkout {
     result.commit = resolve(outside_, source_);
     if (!result.commit.commit.empty() && !result.commit.ref.empty()) verify_checksum(source_, result.commit);
     init(result.commit.commit);
-    fetch(result.commit);
+    fetch(result);
     inside_.run({"checkout", "--quiet", "--force", "--detach", result.commit.commit});
     if (source_.submodules.value_or(true) && path_exists(tree_ + "/.gitmodules")) update_submodules();
-    const auto time = inside_.run({"show", "--no-patch", "--format=%ct", result.commit.commit});
-    std::from_chars(time.data(), time.data() + time.size(), result.commit_time);
     return result;
   }
 
@@ -138,39 +136,39 @@ class Checkout {
     inside_.run({"remote", "add", "origin", source_.remote});
   }
 
-  // Brings the commit's objects; completes an abbreviated hash.
-  void fetch(GitCommit& commit) {
+  // Brings the commit's objects; completes a hash that is abbreviated or that of a tag object.
+  void fetch(GitCheckout& result) {
+    GitCommit& commit = result.commit;
     const bool named_tag = source_.keep_git_dir.value_or(false) && commit.ref.starts_with("refs/tags/");
     const std::string what = named_tag ? fmt::format("+{0}:{0}", commit.ref) : commit.commit;
     if (!what.empty()) {
       const auto shallow = inside_.try_run({"fetch", "--quiet", "--no-tags", "--depth=1", "--", "origin", what});
-      if (shallow.status == 0 && has_commit(commit.commit)) return peel(commit);
+      if (shallow.status == 0 && complete(result)) return;
     }
     std::vector<std::string> everything{
         "fetch", "--quiet", "--tags", "--force", "--", "origin", "+refs/heads/*:refs/remotes/origin/*"};
     if (commit.ref.starts_with("refs/")) everything.push_back("+" + commit.ref + ":refs/mbuild/wanted");
     inside_.run_remote(everything);
     if (commit.commit.empty()) commit.commit = wanted(source_);
-    peel(commit);
+    if (complete(result)) return;
+    throw Error(ExitClass::network,
+                fmt::format("repository {} does not contain commit {}", printable_url(source_.remote), commit.commit))
+        .with_advice("Check the hash; a commit that no branch or tag contains can't be had from every server.");
   }
 
-  bool has_commit(const std::string& hash) const {
-    return inside_.try_run({"cat-file", "-e", hash + "^{commit}"}).status == 0;
-  }
-
-  // From what was named (a hash of a tag object, an abbreviation) to the commit itself.
-  void peel(GitCommit& commit) {
-    const auto found = inside_.try_run({"rev-parse", "--verify", "--quiet", commit.commit + "^{commit}"});
-    if (found.status != 0) {
-      throw Error(ExitClass::network,
-                  fmt::format("repository {} does not contain commit {}", printable_url(source_.remote), commit.commit))
-          .with_advice("Check the hash; a commit that no branch or tag contains can't be had from every server.");
-    }
-    const std::string full(trim(found.output));
-    const std::string named(trim(inside_.try_run({"rev-parse", "--verify", "--quiet", commit.commit}).output));
-    if (named != full && !named.empty()) commit.tag_object = named;
-    commit.commit = full;
+  // Looks the commit up among the fetched objects; false when it is not there.
+  bool complete(GitCheckout& result) {
+    GitCommit& commit = result.commit;
+    const auto found =
+        inside_.try_run({"show", "--no-patch", "--format=%H %ct", "--end-of-options", commit.commit + "^{commit}"});
+    const auto blank = found.output.find(' ');
+    if (found.status != 0 || blank == std::string::npos) return false;
+    const std::string hash = found.output.substr(0, blank);
+    if (!hash.starts_with(commit.commit)) commit.tag_object = inside_.run({"rev-parse", "--verify", commit.commit});
+    commit.commit = hash;
+    std::from_chars(found.output.data() + blank + 1, found.output.data() + found.output.size(), result.commit_time);
     verify_checksum(source_, commit);
+    return true;
   }
 
   void update_submodules() {

@@ -137,10 +137,13 @@ std::size_t on_read(char* into, std::size_t, std::size_t room, void* context) {
   return guarded(exchange, [&] { n = exchange.request.upload->read(into, room); }) ? n : CURL_READFUNC_ABORT;
 }
 
+// libcurl rewinds an upload after a redirect, and when a kept-alive connection turns out dead. The second is refused:
+// part of the body may have had its effect, and whether to repeat it is for the caller to say.
 int on_seek(void* context, curl_off_t offset, int origin) {
   auto& exchange = *static_cast<Exchange*>(context);
   const auto& rewind = exchange.request.upload->rewind;
-  if (offset != 0 || origin != SEEK_SET || !rewind) return CURL_SEEKFUNC_CANTSEEK;
+  const bool redirected = exchange.response.status >= 300 && exchange.response.status < 400;
+  if (offset != 0 || origin != SEEK_SET || !rewind || !redirected) return CURL_SEEKFUNC_FAIL;
   return guarded(exchange, [&] { rewind(); }) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
@@ -261,6 +264,7 @@ HttpFailure classify(CURLcode code) {
     case CURLE_PARTIAL_FILE:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+    case CURLE_SEND_FAIL_REWIND:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
       return HttpFailure::interrupted;

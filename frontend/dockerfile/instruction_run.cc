@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -16,6 +17,8 @@ namespace {
 Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
 
 void take_sources(const Arguments& arguments, const std::vector<Heredoc>& heredocs, CopyInstruction& out) {
+  std::map<std::string_view, const Heredoc*> bodies;  // of several with one name the last counts
+  for (const auto& heredoc : heredocs) bodies[heredoc.name] = &heredoc;
   for (std::size_t i = 0; i + 1 < arguments.words.size(); ++i) {
     const auto& word = arguments.words[i];
     const auto heredoc = parse_heredoc_word(word);
@@ -23,11 +26,9 @@ void take_sources(const Arguments& arguments, const std::vector<Heredoc>& heredo
       out.sources.push_back({word, std::nullopt});
       continue;
     }
-    // A heredoc in JSON form has no body. Of several bodies with one name the last counts.
-    auto body = make_heredoc(*heredoc, "");
-    for (const auto& found : heredocs) {
-      if (found.name == heredoc->name) body = found;
-    }
+    const auto found = bodies.find(heredoc->name);
+    // In JSON form there is no body.
+    auto body = found == bodies.end() ? make_heredoc(*heredoc, "") : *found->second;
     out.sources.push_back({"", std::move(body)});
   }
 }

@@ -134,7 +134,6 @@ bool LineReader::take_directive(std::string_view line) {
 
 void LineReader::start_line(std::string_view line) {
   line = trim_left(without_line_end(line));
-  // A "#!" line is stepped over while looking for syntax and check, but ends the search for escape.
   if (take_directive(line)) return;
   if (is_comment(line)) {
     remember_comment(line);

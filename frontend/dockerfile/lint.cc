@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <set>
 
 #include "base/strings.h"
@@ -135,8 +135,14 @@ constexpr std::array k_text_rules = {
 std::vector<Warning> lint_text(const Dockerfile& dockerfile) {
   Report report(dockerfile);
   for (const auto check : k_text_rules) check(dockerfile, report);
-  std::ranges::stable_sort(report.warnings, {}, [](const Warning& warning) { return warning.range.first; });
-  return std::move(report.warnings);
+  std::multimap<int, Warning> by_line;
+  for (auto& warning : report.warnings) {
+    const int line = warning.range.first;
+    by_line.emplace(line, std::move(warning));
+  }
+  std::vector<Warning> out;
+  for (auto& [line, warning] : by_line) out.push_back(std::move(warning));
+  return out;
 }
 
 }  // namespace mbuild::frontend::dockerfile

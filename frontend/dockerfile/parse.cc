@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -21,7 +22,8 @@ constexpr std::size_t k_max_errors = 20;
 
 class Parser {
  public:
-  Parser(std::string_view text, std::string name) : lines_(read_lines(text)), errors_(std::move(lines_.errors)) {
+  Parser(std::string_view text, std::string name) : lines_(read_lines(text)) {
+    for (auto& error : lines_.errors) fail(error.range, std::move(error.message));
     file_.name = std::move(name);
     file_.lines = source_lines(text);
     file_.escape = lines_.directives.escape;
@@ -37,10 +39,10 @@ class Parser {
   void add(Instruction instruction);
   void check_whole();
   Error all_errors();
-  void fail(Range range, std::string message) { errors_.push_back({range, std::move(message)}); }
+  void fail(Range range, std::string message) { errors_.emplace(range.first, SyntaxError{range, std::move(message)}); }
 
   Lines lines_;
-  std::vector<SyntaxError> errors_;
+  std::multimap<int, SyntaxError> errors_;  // by line
   Dockerfile file_;
   bool in_stage_ = false;  // also after a FROM that could not be parsed
   bool said_no_stage_ = false;
@@ -101,14 +103,14 @@ void Parser::check_whole() {
 }
 
 Error Parser::all_errors() {
-  std::ranges::stable_sort(errors_, {}, [](const SyntaxError& error) { return error.range.first; });
   std::string message;
-  for (std::size_t i = 0; i < errors_.size() && i < k_max_errors; ++i) {
-    if (i > 0) message += '\n';
-    message += fmt::format("dockerfile parse error on line {}: {}", errors_[i].range.first, errors_[i].message);
+  std::size_t told = 0;
+  for (const auto& [line, error] : errors_) {
+    if (told++ == k_max_errors) break;
+    message += fmt::format("{}dockerfile parse error on line {}: {}", told > 1 ? "\n" : "", line, error.message);
   }
   if (errors_.size() > k_max_errors) message += fmt::format("\nand {} more", errors_.size() - k_max_errors);
-  return Error(ExitClass::usage, std::move(message)).with_excerpt(excerpt(file_, errors_[0].range));
+  return Error(ExitClass::usage, std::move(message)).with_excerpt(excerpt(file_, errors_.begin()->second.range));
 }
 
 Dockerfile Parser::parse() {

@@ -51,12 +51,12 @@ def test_umoci(case):
 
 def test_buildah(case):
     case.needs("buildah")
-    _, layout, name = image(case)
+    _, _, name = image(case)
     storage = ["buildah", "--storage-driver", "vfs", "--root", case.dir + "/b", "--runroot", case.dir + "/r"]
     for platform in BOTH:
         architecture = platform.split("/")[1]
         text = case.check(*storage, "pull", "--quiet", "--policy", "always", "--arch", architecture,
-                          "oci:%s:%s" % (layout, name))
+                          "oci:layout:" + name)
         facts = json.loads(case.check(*storage, "inspect", "--type", "image", text.split()[-1]))
         expect_equal(facts["OCIv1"]["architecture"], architecture)
         expect_equal(facts["OCIv1"]["config"]["Entrypoint"], ["/bin/cat"])

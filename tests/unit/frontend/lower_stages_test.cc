@@ -29,7 +29,7 @@ TEST_CASE("triggers of an image may ask for more") {
   CHECK(build.rounds.at(1) == Strings{"docker.io/library/extra:latest linux/amd64"});
   CHECK(history(lowered) == Strings{"COPY /f / # buildkit", "*ENV fired=1"});
   CHECK(lowered.images.at(0).config.on_build.empty());
-  CHECK(name_of(lowered, root_node(lowered)) == "[stage-0 2/2] ONBUILD COPY --from=extra /f /");
+  CHECK(name_of(lowered, root_node(lowered)) == "[2/2] ONBUILD COPY --from=extra /f /");
 }
 
 TEST_CASE("triggers of a stage fire in its child and not in the grandchild") {

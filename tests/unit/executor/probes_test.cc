@@ -1,0 +1,63 @@
+#include "executor/probes.h"
+
+#include <cstdlib>
+
+#include "tests/catch.h"
+#include "tests/unit/executor/inner_jobs.h"
+
+namespace mbuild::executor {
+namespace {
+
+// The probes with features switched off; the directory is left empty.
+std::vector<Probe> probes(const char* disable) {
+  test::FileTree tree;
+  ::setenv("MBUILD_TEST_DISABLE", disable, 1);
+  auto out = run_probes(tree.host_path(""));
+  ::unsetenv("MBUILD_TEST_DISABLE");
+  CHECK(tree.paths().empty());
+  return out;
+}
+
+const Probe* find(const std::vector<Probe>& list, const std::string& name) {
+  for (const auto& probe : list) {
+    if (probe.name == name) return &probe;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("MBUILD_TEST_DISABLE is a list of names") {
+  ::setenv("MBUILD_TEST_DISABLE", "overlay, binfmt-ns", 1);
+  CHECK(feature_disabled("overlay"));
+  CHECK(feature_disabled("binfmt-ns"));
+  CHECK_FALSE(feature_disabled("binfmt"));
+  ::unsetenv("MBUILD_TEST_DISABLE");
+  CHECK_FALSE(feature_disabled("overlay"));
+}
+
+TEST_CASE("every probe that fails has detail and remedy") {
+  for (const auto& probe : probes("")) {
+    INFO(probe.name << ": " << probe.detail);
+    CHECK_FALSE(probe.detail.empty());
+    CHECK(probe.ok == probe.remedy.empty());
+  }
+}
+
+TEST_CASE("a feature that is switched off is reported") {
+  for (const char* name : {"overlay", "lowerdir-plus", "proc-mount", "binfmt-ns", "userns-ranges"}) {
+    const auto list = probes(name);
+    if (list.size() == 2) return;  // no user namespaces here
+    INFO(name);
+    REQUIRE(find(list, name) != nullptr);
+    CHECK_FALSE(find(list, name)->ok);
+  }
+}
+
+TEST_CASE("without user namespaces nothing else is tried") {
+  const auto list = probes("userns");
+  CHECK_FALSE(find(list, "userns")->ok);
+  CHECK(find(list, "overlay") == nullptr);
+}
+
+}  // namespace mbuild::executor
