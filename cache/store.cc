@@ -38,6 +38,7 @@ CREATE TABLE serialisations(layer TEXT NOT NULL, compression TEXT NOT NULL, leve
 CREATE TABLE files(device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
   ctime INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
 CREATE TABLE durations(step TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE audits(layer TEXT NOT NULL, platform TEXT NOT NULL, findings BLOB NOT NULL, PRIMARY KEY(layer, platform)) WITHOUT ROWID;
 CREATE TABLE downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, modified TEXT NOT NULL, mtime INTEGER NOT NULL,
   digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -241,6 +242,16 @@ void Store::add_serialisation(const SerialisationKey& key, const Serialisation& 
       .bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime))
       .bind(value.diff_id).bind(value.digest).bind(static_cast<std::int64_t>(value.size)).bind(boot_id_).run();
   added_rows_ = true;
+}
+
+std::optional<std::string> Store::find_audit(std::string_view layer_id, std::string_view platform) {
+  Statement query(*database_, "SELECT findings FROM audits WHERE layer=? AND platform=?");
+  if (!query.bind(layer_id).bind(platform).step()) return std::nullopt;
+  return query.text(0);
+}
+
+void Store::add_audit(std::string_view layer_id, std::string_view platform, std::string_view findings) {
+  Statement(*database_, "INSERT OR REPLACE INTO audits VALUES(?,?,?)").bind(layer_id).bind(platform).bind(findings).run();
 }
 
 std::optional<DownloadRecord> Store::find_download(const std::string& url) {

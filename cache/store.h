@@ -89,6 +89,10 @@ class Store {
   std::optional<Serialisation> find_serialisation(const SerialisationKey& key);
   void add_serialisation(const SerialisationKey& key, const Serialisation& value);
 
+  // What the architecture audit found in a layer for a platform; the text is the auditor's.
+  std::optional<std::string> find_audit(std::string_view layer_id, std::string_view platform);
+  void add_audit(std::string_view layer_id, std::string_view platform, std::string_view findings);
+
   std::optional<DownloadRecord> find_download(const std::string& url);
   void add_download(const std::string& url, const DownloadRecord& record);
 

@@ -99,6 +99,7 @@ void ArchitectureAudit::examine(const ElfIdentity& identity) {
     const bool compatible = other != nullptr && contains(other->native_on, descriptor_->name);
     report(AuditFinding::Kind::foreign, describe(identity), processor_name(*descriptor_),
            elf ? elf->kind : ElfKind::other, compatible);
+    if (!findings_.empty() && findings_.back().path == path_) findings_.back().found_platform = platform_name(identity);
     return;
   }
   const auto elf = inspect_elf(start_);
@@ -114,11 +115,16 @@ void ArchitectureAudit::examine(const ElfIdentity& identity) {
   }
 }
 
+std::string ArchitectureAudit::platform_name(const ElfIdentity& identity) {
+  const auto* found = platforms::find_descriptor_by_elf(identity.machine, identity.elf_class, identity.little_endian);
+  return found == nullptr ? "" : found->name;
+}
+
 void ArchitectureAudit::report(AuditFinding::Kind kind, std::string found, std::string expected, ElfKind file_kind,
                                bool compatible) {
   if (is_allowed(allow_, path_)) return;
   findings_.push_back(
-      {kind, path_, std::move(found), std::move(expected), std::string(describe(file_kind)), compatible});
+      {kind, path_, std::move(found), std::move(expected), std::string(describe(file_kind)), compatible, ""});
 }
 
 }  // namespace mbuild::emu

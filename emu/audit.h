@@ -27,6 +27,7 @@ struct AuditFinding {
   std::string expected;     // "arm64 (AArch64)"
   std::string file_kind;    // "program", "shared object", ...
   bool compatible = false;  // processors of the platform usually run it as it stands: 386 in an amd64 image
+  std::string found_platform;  // foreign: "linux/amd64", where the machine has one
 };
 
 // "/usr/bin/x is a program for amd64 (x86-64), the image is for arm64 (AArch64)".
@@ -49,6 +50,7 @@ class ArchitectureAudit : public image::EntryVisitor {
 
  private:
   void examine(const ElfIdentity& identity);
+  static std::string platform_name(const ElfIdentity& identity);
   void report(AuditFinding::Kind kind, std::string found, std::string expected, ElfKind file_kind, bool compatible);
 
   const platforms::Descriptor* descriptor_;  // nullptr: nothing is known of the platform, nothing is reported

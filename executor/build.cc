@@ -169,7 +169,10 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   LazyInner inner(map);
   const Cleaner cleaner(store, directory, inner);
   ImageSources images(store);
-  Contexts contexts(store);
+  Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
+    auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
+    return std::pair(std::move(reply.selection), std::move(reply.digest));
+  });
   const Inputs inputs = read_inputs(request, directory.path());
   open_contexts(request, inputs, contexts);
 
@@ -181,20 +184,22 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   }
   const auto plan = planner::make_plan(lowered.graph, roots, [&](const Digest& id) { return store.expected_duration_ms(id); });
 
+  const auto excerpt = [&](graph::NodeId id) {
+    const auto& info = lowered.graph.info[id].front();
+    if (info.first_line == 0) return std::string();
+    return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
+  };
   Steps steps({.graph = lowered.graph, .plan = plan, .request = request, .store = store, .directory = directory,
-               .images = images, .contexts = contexts, .inner = inner, .sink = sink, .excerpt = [&](graph::NodeId id) {
-                 const auto& info = lowered.graph.info[id].front();
-                 if (info.first_line == 0) return std::string();
-                 return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
-               }});
+               .images = images, .contexts = contexts, .inner = inner, .sink = sink, .excerpt = excerpt});
   if (!plan.order.empty()) {
     run_plan(plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
              [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
   }
 
-  export_images({.request = request, .lowered = lowered, .store = store, .directory = directory, .images = images,
-                 .inner = inner, .steps = steps, .sink = sink, .epoch = epoch_of(request, lowered, inputs)},
-                result, stop);
+  export_images({.request = request, .dockerfile = front.dockerfile, .lowered = lowered, .store = store, .directory = directory, .images = images,
+                 .inner = inner, .steps = steps, .sink = sink, .result = result, .excerpt = excerpt,
+                 .epoch = epoch_of(request, lowered, inputs)},
+                stop);
   result.steps_run = steps.steps_run();
   result.steps_cached = steps.steps_cached();
   if (store.has_volatile_rows()) start_sync(store.root(), map_name.substr(0, 16));
@@ -205,7 +210,7 @@ CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
   cache::Store store(request.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16)));
   const cache::BuildDirectory directory(store);
   ImageSources images(store);
-  Contexts contexts(store);
+  Contexts contexts(store, {});
   const Inputs inputs = read_inputs(request, directory.path());
   open_contexts(request, inputs, contexts);
   CheckResult result;

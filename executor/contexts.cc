@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,11 @@ class LearningCache {
 };
 
 unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+std::vector<std::string> ignore_patterns(const graph::SourceOp& source) {
+  const auto found = source.attributes.find("exclude");
+  return found == source.attributes.end() || found->second.empty() ? std::vector<std::string>() : split(found->second, '\n');
+}
 
 Digest question(const graph::SourceOp& source, const graph::FileAction& action) {
   graph::Node node;
@@ -93,9 +100,9 @@ Tree Contexts::tree_of(const graph::SourceOp& source) {
   Tree tree;
   tree.root = directory->fd.get();
   tree.name = name;
-  if (const auto patterns = source.attributes.find("exclude"); patterns != source.attributes.end() && !patterns->second.empty()) {
-    auto& matcher = matchers_[patterns->second];
-    if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(split(patterns->second, '\n'));
+  if (const auto patterns = ignore_patterns(source); !patterns.empty()) {
+    auto& matcher = matchers_[patterns];
+    if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(patterns);
     tree.ignore = matcher.get();
   }
   return tree;
@@ -109,9 +116,14 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
   auto selected = std::make_shared<Selected>();
   const Tree tree = tree_of(source);
   selected->directory = tree.root;
-  selected->selection = executor::select(tree, action);
-  LearningCache cache(store_);
-  selected->digest = selection_digest(selected->selection, cache.functions(), cores());
+  try {
+    selected->selection = executor::select(tree, action);
+    LearningCache cache(store_);
+    selected->digest = selection_digest(selected->selection, cache.functions(), cores());
+  } catch (const Error& error) {
+    if (error.message.find("Permission denied") == std::string::npos || ::geteuid() == 0 || !privileged_) throw;
+    std::tie(selected->selection, selected->digest) = privileged_(tree.root, ignore_patterns(source), action);
+  }
   return known = std::move(selected);
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "cache/store.h"
@@ -17,7 +20,11 @@ namespace mbuild::executor {
 
 class Contexts {
  public:
-  explicit Contexts(cache::Store& store) : store_(store) {}
+  // The same selection and its digest, made by somebody who may read files that their owner may not (mode 0000).
+  using PrivilegedSelect = std::function<std::pair<Selection, Digest>(int directory, const std::vector<std::string>& ignore,
+                                                                      const graph::FileAction&)>;
+
+  Contexts(cache::Store& store, PrivilegedSelect privileged) : store_(store), privileged_(std::move(privileged)) {}
 
   // Makes "local://NAME" mean this directory. Throws Error (usage) when it is none.
   void add(const std::string& name, const std::string& directory);
@@ -46,9 +53,10 @@ class Contexts {
   Tree tree_of(const graph::SourceOp& source);
 
   cache::Store& store_;
+  PrivilegedSelect privileged_;
   std::map<std::string, Directory> directories_;
   std::mutex mutex_;  // held over a selection: parallelism is within it
-  std::map<std::string, std::unique_ptr<frontend::IgnoreMatcher>> matchers_;   // by patterns
+  std::map<std::vector<std::string>, std::unique_ptr<frontend::IgnoreMatcher>> matchers_;  // by patterns
   std::map<Digest, std::shared_ptr<const Selected>> selected_;
 };
 

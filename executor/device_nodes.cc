@@ -27,10 +27,10 @@
 #include "base/strings.h"
 #include "executor/sandbox_mount.h"
 
-// In a user namespace mknod of a device fails, for root too, yet packages and Dockerfiles do it. The seccomp filter stops
-// such calls and hands them to the job, which makes what the store keeps for a device node: an empty file with the
-// attribute user.mbuild.node (image/inode.h). Owner, mode and name can then be changed as of any file, and the exported
-// layer has the node.
+// In a user namespace mknod of a device fails, for root too, yet packages and Dockerfiles do it. The seccomp filter
+// stops such calls and hands them to the job, which makes what the store keeps for a device node: an empty file with
+// the attribute user.mbuild.node (image/inode.h). Owner, mode and name can then be changed as of any file, and the
+// exported layer has the node.
 //
 // The file is made by a short-lived child with the root and working directory of the caller, so that its paths mean the
 // same. The caller may not be who it was when its memory is read: the request is checked to be alive afterwards.
@@ -105,7 +105,8 @@ Caller read_caller(int process) {
 }
 
 // In the child: an errno, 0 for success.
-int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Fd& root, const Fd& base) {
+int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Fd& root,
+                  const Fd& base) {
   if (::fchdir(root.get()) < 0 || ::chroot(".") < 0 || ::fchdir(base.get()) < 0) return EPERM;
   ::setfsgid(caller.fsgid);
   ::umask(static_cast<mode_t>(caller.umask));

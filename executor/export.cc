@@ -14,7 +14,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/jobs.h"
-#include "executor/parallel.h"
+#include "executor/layer_blobs.h"
 #include "frontend/reference.h"
 #include "image/exporters.h"
 
@@ -41,38 +41,17 @@ bool flag(const Output& output, const std::string& name, bool otherwise) {
 bool is_image_type(const Output& output) { return output.type == "oci" || output.type == "docker"; }
 
 struct Format {
-  image::Compression compression = image::Compression::gzip;
-  std::optional<int> level;
-  bool force = false;
-  std::optional<std::int64_t> clamp;
+  LayerFormat layers;
   image::MediaFlavour flavour = image::MediaFlavour::oci;
 };
-
-std::string_view compression_name(image::Compression compression) {
-  switch (compression) {
-    case image::Compression::none: return "none";
-    case image::Compression::gzip: return "gzip";
-    case image::Compression::zstd: return "zstd";
-  }
-  return "";
-}
-
-std::string_view layer_type(image::Compression compression) {
-  switch (compression) {
-    case image::Compression::none: return image::media_type::k_oci_layer;
-    case image::Compression::gzip: return image::media_type::k_oci_layer_gzip;
-    case image::Compression::zstd: return image::media_type::k_oci_layer_zstd;
-  }
-  return "";
-}
 
 Format format_of(const Output& output, const BuildRequest& request, std::optional<std::int64_t> epoch) {
   Format format;
   const std::string compression = attribute(output, "compression");
   if (compression == "zstd") {
-    format.compression = image::Compression::zstd;
+    format.layers.compression = image::Compression::zstd;
   } else if (compression == "uncompressed") {
-    format.compression = image::Compression::none;
+    format.layers.compression = image::Compression::none;
   } else if (!compression.empty() && compression != "gzip") {
     throw Error(ExitClass::usage, fmt::format("unsupported layer compression type {}", compression))
         .with_advice("Compressions are gzip, zstd and uncompressed.");
@@ -80,18 +59,18 @@ Format format_of(const Output& output, const BuildRequest& request, std::optiona
   if (const std::string level = attribute(output, "compression-level"); !level.empty()) {
     int value = 0;
     const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
-    const int most = format.compression == image::Compression::zstd ? 22 : 9;
+    const int most = format.layers.compression == image::Compression::zstd ? 22 : 9;
     if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > most) {
-      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most, compression_name(format.compression)));
+      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most, compression_name(format.layers.compression)));
     }
-    format.level = value;
-  } else if (request.reproducible && format.compression == image::Compression::gzip) {
-    format.level = k_reproducible_gzip_level;
+    format.layers.level = value;
+  } else if (request.reproducible && format.layers.compression == image::Compression::gzip) {
+    format.layers.level = k_reproducible_gzip_level;
   }
-  format.force = flag(output, "force-compression", false);
-  if (request.reproducible || flag(output, "rewrite-timestamp", false)) format.clamp = epoch;
+  format.layers.force = flag(output, "force-compression", false);
+  if (request.reproducible || flag(output, "rewrite-timestamp", false)) format.layers.clamp = epoch;
   if (!flag(output, "oci-mediatypes", true)) format.flavour = image::MediaFlavour::docker;
-  if (format.flavour == image::MediaFlavour::docker && format.compression == image::Compression::zstd) {
+  if (format.flavour == image::MediaFlavour::docker && format.layers.compression == image::Compression::zstd) {
     throw Error(ExitClass::usage, "exporter option \"compression=zstd\" conflicts with \"oci-mediatypes=false\"");
   }
   return format;
@@ -108,70 +87,6 @@ std::vector<std::string> names_of(const Output& output, const BuildRequest& requ
   return unique;
 }
 
-// The layers of one build as blobs, each made once whatever the number of images and outputs that have it.
-class Blobs {
- public:
-  Blobs(const ExportEnvironment& environment, const Format& format, std::stop_token stop)
-      : environment_(environment), format_(format), stop_(std::move(stop)) {}
-
-  // Makes the blobs of all layers of all images, in parallel.
-  void prepare() {
-    std::vector<std::shared_ptr<const SnapshotLayer>> wanted;
-    std::set<std::string> seen;
-    for (const auto& image : environment_.lowered.images) {
-      if (!image.root) continue;
-      for (const auto& layer : environment_.steps.result(*image.root).layers) {
-        if (seen.insert(layer->id).second) wanted.push_back(layer);
-      }
-    }
-    std::vector<Blob> made(wanted.size());
-    parallel_for(wanted.size(), std::max(1U, std::thread::hardware_concurrency()),
-                 [&](std::size_t i) { made[i] = wanted[i]->pulled ? pulled(*wanted[i]) : local(*wanted[i]); });
-    for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i]->id] = made[i];
-  }
-
-  struct Blob {
-    Digest diff_id;
-    image::Descriptor descriptor;
-  };
-  const Blob& of(const SnapshotLayer& layer) const { return blobs_.at(layer.id); }
-
- private:
-  Blob pulled(const SnapshotLayer& layer) const {
-    return {layer.result_digest, environment_.images.layer_descriptor(layer.result_digest)};
-  }
-
-  Blob local(const SnapshotLayer& layer) const {
-    const cache::SerialisationKey key{.layer_id = layer.id, .compression = std::string(compression_name(format_.compression)),
-                                      .level = format_.level.value_or(-1), .clamp_mtime = format_.clamp};
-    auto known = environment_.store.find_serialisation(key);
-    if (!known) known = serialise(layer, key);
-    return {known->diff_id, {.media_type = std::string(layer_type(format_.compression)), .digest = known->digest, .size = known->size}};
-  }
-
-  cache::Serialisation serialise(const SnapshotLayer& layer, const cache::SerialisationKey& key) const {
-    auto& store = environment_.store;
-    const auto row = store.find_layer(layer.id);
-    if (!row) throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", layer.id));
-    const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer.id);
-    const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    const auto made = jobs::serialise(environment_.inner.get(),
-                                      {.path = store.layer_path(layer.id), .implied = row->implied, .clamp_mtime = format_.clamp,
-                                       .compression = format_.compression, .level = format_.level,
-                                       .owners = environment_.inner.map().owner_mode()},
-                                      out.get(), stop_);
-    if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0) throw system_error(errno, "rename " + partial);
-    const cache::Serialisation value{made.diff_id, made.digest, made.size};
-    store.add_serialisation(key, value);
-    return value;
-  }
-
-  const ExportEnvironment& environment_;
-  const Format& format_;
-  std::stop_token stop_;
-  std::map<std::string, Blob> blobs_;
-};
-
 // History entries get the time of their layer; those without a layer that of the entry before.
 void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
   std::size_t layer = 0;
@@ -185,7 +100,7 @@ void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
   if (config.created.empty()) config.created = latest.empty() ? rfc3339(0) : latest;
 }
 
-image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment, const Blobs& blobs,
+image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment, const LayerBlobs& blobs,
                             image::MediaFlavour flavour) {
   frontend::ImageConfig config = lowered.config;
   std::vector<image::Descriptor> descriptors;
@@ -229,10 +144,47 @@ void write_destination(const Output& output, const Write& write) {
   }
 }
 
-void export_image(const ExportEnvironment& environment, const Output& output, BuildResult& result, std::stop_token stop) {
+// Who writes "FROM --platform=linux/arm64" means to handle programs of that platform, whatever the target.
+bool is_meant(const ExportEnvironment& environment, const emu::AuditFinding& finding) {
+  for (const auto& stage : environment.dockerfile.stages) {
+    const auto& platform = std::get<frontend::dockerfile::FromInstruction>(stage.from.body).platform;
+    if (platform.empty() || platform.find('$') != std::string::npos) continue;
+    const auto* descriptor = platforms::find_descriptor(platforms::parse_platform(platform));
+    if (descriptor != nullptr && descriptor->name == finding.found_platform) return true;
+  }
+  return false;
+}
+
+// What is labelled arm64 contains arm64 code: see emu/audit.h.
+void audit(const ExportEnvironment& environment, const LayerBlobs& blobs) {
+  const auto& request = environment.request;
+  if (request.arch_check == "off") return;
+  for (const auto& image : environment.lowered.images) {
+    if (!image.root) continue;
+    for (const auto& layer : environment.steps.result(*image.root).layers) {
+      for (const auto& finding : blobs.findings(*layer, image.platform)) {
+        if (emu::is_allowed(request.arch_allow, finding.path)) continue;
+        const bool grave = finding.kind == emu::AuditFinding::Kind::foreign && !finding.compatible && !is_meant(environment, finding);
+        const std::string text = emu::to_string(finding);
+        if (!grave || request.arch_check == "warn") {
+          environment.result.warnings.push_back({.rule = "ForeignArchitecture", .message = text});
+          continue;
+        }
+        throw Error(ExitClass::step_failed, text)
+            .with_excerpt(layer->made_by ? environment.excerpt(*layer->made_by) : "")
+            .with_advice(fmt::format("If it belongs there, allow it with --arch-allow='{}' or switch the check off with --arch-check=off.",
+                                     finding.path));
+      }
+    }
+  }
+}
+
+void export_image(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
+  auto& result = environment.result;
   const Format format = format_of(output, environment.request, environment.epoch);
-  Blobs blobs(environment, format, std::move(stop));
-  blobs.prepare();
+  LayerBlobs blobs(environment, format.layers);
+  blobs.prepare(std::move(stop));
+  audit(environment, blobs);
   image::ImageSet set;
   set.flavour = format.flavour;
   set.names = names_of(output, environment.request);
@@ -322,7 +274,7 @@ void check_outputs(const BuildRequest& request) {
   }
 }
 
-void export_images(const ExportEnvironment& environment, BuildResult& result, std::stop_token stop) {
+void export_images(const ExportEnvironment& environment, std::stop_token stop) {
   VertexId vertex = static_cast<VertexId>(environment.lowered.graph.nodes.size());
   for (const auto& output : environment.request.outputs) {
     if (output.type == "cacheonly") continue;
@@ -330,7 +282,7 @@ void export_images(const ExportEnvironment& environment, BuildResult& result, st
     event.time = std::chrono::steady_clock::now();
     environment.sink.vertex(event);
     try {
-      is_image_type(output) ? export_image(environment, output, result, stop) : export_files(environment, output, stop);
+      is_image_type(output) ? export_image(environment, output, stop) : export_files(environment, output, stop);
       event.state = VertexState::completed;
     } catch (Error& error) {
       event.state = VertexState::failed;

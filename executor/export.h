@@ -11,6 +11,7 @@ namespace mbuild::executor {
 
 struct ExportEnvironment {
   const BuildRequest& request;
+  const frontend::dockerfile::Dockerfile& dockerfile;
   const frontend::Lowered& lowered;
   cache::Store& store;
   const cache::BuildDirectory& directory;
@@ -18,6 +19,8 @@ struct ExportEnvironment {
   LazyInner& inner;
   Steps& steps;
   ProgressSink& sink;
+  BuildResult& result;
+  std::function<std::string(graph::NodeId)> excerpt;
   // Files' times are clamped to this where an output asks for it (--reproducible, rewrite-timestamp).
   std::optional<std::int64_t> epoch;
 };
@@ -25,7 +28,7 @@ struct ExportEnvironment {
 // Checks what can be checked before anything is built. Throws Error (usage).
 void check_outputs(const BuildRequest& request);
 
-// Makes what each of the request's outputs asks for, and fills in the digests of `result`.
-void export_images(const ExportEnvironment& environment, BuildResult& result, std::stop_token stop);
+// Makes what each of the request's outputs asks for, and fills in the digests and warnings of the result.
+void export_images(const ExportEnvironment& environment, std::stop_token stop);
 
 }  // namespace mbuild::executor

@@ -45,7 +45,8 @@ EmulationWay provide_emulation(Inner& inner, const platforms::Descriptor& platfo
   if (host_handler(platform)) return EmulationWay::host_handler;
   throw Error(ExitClass::host, fmt::format("no way to run programs of {} here: {}", platform.name, reason))
       .with_advice(
-          "let the host run them, as an administrator, once: `sudo apt-get install qemu-user-static binfmt-support`, or "
+          "let the host run them, as an administrator, once: `sudo apt-get install qemu-user-static binfmt-support`, "
+          "or "
           "`docker run --privileged --rm tonistiigi/binfmt --install all`; Linux 6.7 and newer need neither");
 }
 

@@ -175,7 +175,8 @@ void prepare_process() {
   ::dup2(null.get(), 0);
   ::dup2(2, 1);
   if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
-    throw system_error(errno, "make the mounts of the inner process private", ExitClass::host);
+    throw system_error(errno, "make the mounts of the inner process private", ExitClass::host)
+        .with_advice(userns_remedy());
   }
   prepare_filter_cache();
 }

@@ -123,7 +123,8 @@ std::optional<Message> receive_message(int socket) {
     ::lseek(file.get(), 0, SEEK_SET);
     message.payload = read_all(file.get());
   } else {
-    message.payload = buffer.substr(sizeof header + header.operation_size, size - sizeof header - header.operation_size);
+    message.payload =
+        buffer.substr(sizeof header + header.operation_size, size - sizeof header - header.operation_size);
   }
   return message;
 }

@@ -108,6 +108,18 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
   return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths)));
 }
 
+std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<SelectRequest>(payload);
+  const frontend::IgnoreMatcher ignore(request.ignore);
+  Tree tree;
+  tree.root = fds.at(0).get();
+  if (!request.ignore.empty()) tree.ignore = &ignore;
+  SelectReply reply;
+  reply.selection = select(tree, request.action);
+  reply.digest = selection_digest(reply.selection, {}, cores());
+  return encode(reply);
+}
+
 std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   const auto request = decode<DigestRequest>(payload);
   const Fd root = mount_base(request.stack, request.work);

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "base/error.h"
@@ -86,7 +87,15 @@ std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
   image::SerialiseOptions options;
   options.compression = request.compression;
   options.level = request.level;
-  return encode(image::serialise_layer(source, fds.at(0).get(), options));
+  std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits;
+  for (const auto& platform : request.audit_for) {
+    audits.push_back(std::make_unique<emu::ArchitectureAudit>(platform, std::vector<std::string>()));
+    options.visitors.push_back(audits.back().get());
+  }
+  SerialiseReply reply;
+  reply.serialisation = image::serialise_layer(source, fds.at(0).get(), options);
+  for (const auto& audit : audits) reply.findings.push_back(audit->findings());
+  return encode(reply);
 }
 
 std::string export_job(std::string_view payload, std::vector<Fd>& fds) {

@@ -69,6 +69,7 @@ void register_all() {
   register_job("probe-files", probe_files_job);
   register_job("apply-files", apply_files_job);
   register_job("digest-tree", digest_tree_job);
+  register_job("select-files", select_files_job);
   register_job("serialise", serialise_job);
   register_job("export", export_job);
   register_job("remove", remove_job);

@@ -62,8 +62,12 @@ Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector
   return inner.call("digest-tree", encode(DigestRequest{stack, selector, work}), {}, std::move(stop));
 }
 
-image::Serialisation serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop) {
-  return decode<image::Serialisation>(inner.call("serialise", encode(request), std::span(&out, 1), std::move(stop)));
+SelectReply select_files(Inner& inner, const SelectRequest& request, int directory, std::stop_token stop) {
+  return decode<SelectReply>(inner.call("select-files", encode(request), std::span(&directory, 1), std::move(stop)));
+}
+
+SerialiseReply serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop) {
+  return decode<SerialiseReply>(inner.call("serialise", encode(request), std::span(&out, 1), std::move(stop)));
 }
 
 void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop) {

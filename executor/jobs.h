@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "emu/audit.h"
 #include "executor/inner.h"
 #include "executor/sandbox.h"
 #include "executor/select.h"
@@ -91,9 +92,17 @@ NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token 
 // Digest of what a bind mount of `selector` of the snapshot shows.
 Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work, std::stop_token stop);
 
-struct Finding {
-  std::string path, found, expected;
+// What a copy action takes from a directory of the user, some of whose files only the inner process may read (mode 0000).
+struct SelectRequest {
+  std::vector<std::string> ignore;       // .dockerignore patterns
+  graph::FileAction action;
 };
+struct SelectReply {
+  Selection selection;                   // entries only
+  Digest digest;
+};
+SelectReply select_files(Inner& inner, const SelectRequest& request, int directory, std::stop_token stop);
+
 struct SerialiseRequest {
   std::string path;                      // of the layer
   std::vector<std::string> implied;
@@ -101,8 +110,13 @@ struct SerialiseRequest {
   image::Compression compression = image::Compression::gzip;
   std::optional<int> level;
   image::OwnerMode owners = image::OwnerMode::real;
+  std::vector<platforms::Platform> audit_for;  // platforms of the images that get the layer
 };
-image::Serialisation serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop);
+struct SerialiseReply {
+  image::Serialisation serialisation;
+  std::vector<std::vector<emu::AuditFinding>> findings;  // one list a platform of audit_for
+};
+SerialiseReply serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop);
 
 struct TreeExport {
   platforms::Platform platform;

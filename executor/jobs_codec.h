@@ -44,6 +44,15 @@ void fields(Codec& codec, Serialisation& v) {
 
 }  // namespace mbuild::image
 
+namespace mbuild::emu {
+
+template <class Codec>
+void fields(Codec& codec, AuditFinding& v) {
+  codec(v.kind, v.path, v.found, v.expected, v.file_kind, v.compatible, v.found_platform);
+}
+
+}  // namespace mbuild::emu
+
 namespace mbuild::executor {
 
 template <class Codec>
@@ -80,7 +89,7 @@ void fields(Codec& codec, StatKey& v) {
 
 template <class Codec>
 void fields(Codec& codec, TreeEntry& v) {
-  codec(v.path, v.inode, v.key, v.implied);
+  codec(v.path, v.inode, v.key, v.implied, v.content);
 }
 
 template <class Codec>
@@ -150,8 +159,23 @@ void fields(Codec& codec, ProbeReply& v) {
 }
 
 template <class Codec>
+void fields(Codec& codec, SelectRequest& v) {
+  codec(v.ignore, v.action);
+}
+
+template <class Codec>
+void fields(Codec& codec, SelectReply& v) {
+  codec(v.selection, v.digest);
+}
+
+template <class Codec>
 void fields(Codec& codec, SerialiseRequest& v) {
-  codec(v.path, v.implied, v.clamp_mtime, v.compression, v.level, v.owners);
+  codec(v.path, v.implied, v.clamp_mtime, v.compression, v.level, v.owners, v.audit_for);
+}
+
+template <class Codec>
+void fields(Codec& codec, SerialiseReply& v) {
+  codec(v.serialisation, v.findings);
 }
 
 template <class Codec>

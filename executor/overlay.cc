@@ -12,10 +12,10 @@
 #include "executor/probes.h"
 #include "executor/sandbox_mount.h"
 
-// fsconfig takes values of at most 255 bytes and, since Linux 6.5, one lower directory a call ("lowerdir+"). Before, all
-// lowers share one option string: mount(2) then gets the numbers of open descriptors, relative to /proc/self/fd, which
-// are short and hold no character that overlay would want escaped. mount(2) needs a place: the bottom directory itself,
-// in the mount namespace of this job alone, from where the mount is cloned away and detached.
+// fsconfig takes values of at most 255 bytes and, since Linux 6.5, one lower directory a call ("lowerdir+"). Before,
+// all lowers share one option string: mount(2) then gets the numbers of open descriptors, relative to /proc/self/fd,
+// which are short and hold no character that overlay would want escaped. mount(2) needs a place: the bottom directory
+// itself, in the mount namespace of this job alone, from where the mount is cloned away and detached.
 namespace mbuild::executor {
 namespace {
 
@@ -54,8 +54,8 @@ Error overlay_error(const Error& cause) {
 Fd mount_by_fsconfig(const std::vector<std::string>& lower, const std::string& upper, const std::string& work,
                      unsigned attributes) {
   std::vector<Fd> keep;
-  std::vector<FsOption> options = {{"userxattr", ""},  {"redirect_dir", "nofollow"}, {"metacopy", "off"},
-                                   {"index", "off"}, {"xino", "off"}};
+  std::vector<FsOption> options = {
+      {"userxattr", ""}, {"redirect_dir", "nofollow"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}};
   for (const auto& path : lower) options.push_back({"lowerdir+", short_name(path, keep)});
   if (!upper.empty()) {
     options.push_back({"upperdir", short_name(upper, keep)});

@@ -22,6 +22,7 @@ struct DestinationProbe {
 // Archives that an action would unpack are read for their names. Throws Error (step_failed) as applying would for names
 // of owners that are not there.
 DestinationProbe destination_probe(int root, std::span<const graph::FileAction> actions,
-                                   std::span<const Selection> selections, image::OwnerMode owners = image::OwnerMode::real);
+                                   std::span<const Selection> selections,
+                                   image::OwnerMode owners = image::OwnerMode::real);
 
 }  // namespace mbuild::executor

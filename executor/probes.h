@@ -10,12 +10,12 @@ namespace mbuild::executor {
 
 // One thing that mbuild would like the host to allow. `name` is stable: MBUILD_TEST_DISABLE takes it.
 struct Probe {
-  std::string name;    // "userns"
-  std::string title;   // "user namespaces"
+  std::string name;   // "userns"
+  std::string title;  // "user namespaces"
   bool ok = false;
   bool required = false;  // nothing can be run without it; else the next best way is taken
-  std::string detail;  // what was found
-  std::string remedy;  // the one command that helps; "" when ok
+  std::string detail;     // what was found
+  std::string remedy;     // the one command that helps; "" when ok
 };
 
 // True when MBUILD_TEST_DISABLE (a comma-separated list) names the host feature: userns, userns-ranges, overlay,

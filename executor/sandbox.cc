@@ -14,10 +14,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <thread>
 
 #include "base/error.h"
-#include "base/pidfd.h"
 #include "base/fd.h"
+#include "base/pidfd.h"
 #include "executor/device_nodes.h"
 #include "executor/inner_wire.h"
 #include "executor/pid_namespace.h"
@@ -26,8 +27,8 @@
 #include "executor/seccomp.h"
 
 // The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
-// root, gives up what it should not have, and executes the program. Until then it can speak through a socket that closes
-// on exec: "ready" with the seccomp listener, or the error that ended it.
+// root, gives up what it should not have, and executes the program. Until then it can speak through a socket that
+// closes on exec: "ready" with the seccomp listener, or the error that ended it.
 namespace mbuild::executor {
 namespace {
 
@@ -89,7 +90,8 @@ void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfPr
   execute(spec.argv, env);
 }
 
-[[noreturn]] void first_process(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter, int channel) {
+[[noreturn]] void first_process(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter,
+                                int channel) {
   Error failure(ExitClass::internal, "");
   try {
     become_program(spec, prepared, filter, channel);
@@ -182,7 +184,11 @@ SandboxResult run_sandbox(const SandboxSpec& spec) {
   SandboxResult result;
   Started started = hear(channel.a.get(), pid);
   result.host_proc = started.host_proc;
-  serve_until_end(process, started.listener);
+  {
+    std::vector<std::jthread> forwarders;
+    for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
+    serve_until_end(process, started.listener);
+  }
   collect(pid, result);
   remove_stub_whiteouts(prepared);
   result.root_changed = directory_metadata_differs(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get(),

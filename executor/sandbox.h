@@ -14,7 +14,7 @@ namespace mbuild::executor {
 
 struct SandboxMount {
   graph::MountKind kind = graph::MountKind::bind;
-  std::string target;      // absolute; symbolic links of the root file system are followed inside it
+  std::string target;  // absolute; symbolic links of the root file system are followed inside it
   bool read_only = false;
 
   // bind: what is mounted is `selector` ("" is the root) of the snapshot `stack` (one directory is a stack of one
@@ -35,32 +35,32 @@ struct SandboxMount {
 
 struct SandboxSpec {
   Stack stack;
-  std::string upper, work;   // of the root: empty directories; "upper" is the new layer. Both "": writes are dropped
-  std::string scratch;       // an empty directory in the store; its content is worthless afterwards
+  std::string upper, work;  // of the root: empty directories; "upper" is the new layer. Both "": writes are dropped
+  std::string scratch;      // an empty directory in the store; its content is worthless afterwards
 
   std::vector<std::string> argv;
-  std::vector<std::string> env;  // "NAME=value"; HOME is added when missing
-  std::string cwd = "/";         // made when missing, owned by the user
-  std::string user;              // as in USER; "" is root
-  std::string hostname;          // "" is "buildkitsandbox"
+  std::vector<std::string> env;                                  // "NAME=value"; HOME is added when missing
+  std::string cwd = "/";                                         // made when missing, owned by the user
+  std::string user;                                              // as in USER; "" is root
+  std::string hostname;                                          // "" is "buildkitsandbox"
   std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address
   graph::NetworkMode network = graph::NetworkMode::standard;
-  int network_fd = -1;           // standard: a network namespace to join; -1: the one of the inner process
+  int network_fd = -1;  // standard: a network namespace to join; -1: the one of the inner process
   graph::SecurityMode security = graph::SecurityMode::sandbox;
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
-  std::uint64_t shm_size = 0;    // bytes, 0 is 64 MiB
+  std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB
   std::vector<SandboxMount> mounts;
-  bool single_id = false;        // IdMap::single
+  bool single_id = false;  // IdMap::single
   int stdout_fd = 1, stderr_fd = 2;
 };
 
 struct SandboxResult {
-  int exit_code = 0;               // 128 + signal when killed by one
+  int exit_code = 0;  // 128 + signal when killed by one
   int signal = 0;
   std::uint64_t user_microseconds = 0, system_microseconds = 0;
-  std::uint64_t peak_memory = 0;   // bytes, of the largest process
-  bool host_proc = false;          // the host refused a /proc of the sandbox's own: it saw the host's
-  bool root_changed = false;       // metadata of the root directory differ from the snapshot's
+  std::uint64_t peak_memory = 0;  // bytes, of the largest process
+  bool host_proc = false;         // the host refused a /proc of the sandbox's own: it saw the host's
+  bool root_changed = false;      // metadata of the root directory differ from the snapshot's
 };
 
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,

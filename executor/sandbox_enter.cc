@@ -24,10 +24,18 @@ constexpr unsigned k_no_programs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_
 constexpr std::uint64_t k_default_shm = 64ull << 20;
 
 // As runc's configuration of BuildKit has them.
-constexpr const char* k_masked[] = {"proc/acpi",         "proc/asound",      "proc/kcore",
-                                    "proc/keys",         "proc/latency_stats", "proc/timer_list",
-                                    "proc/timer_stats",  "proc/sched_debug", "proc/scsi",
-                                    "proc/interrupts",   "sys/firmware",     "sys/devices/virtual/powercap",
+constexpr const char* k_masked[] = {"proc/acpi",
+                                    "proc/asound",
+                                    "proc/kcore",
+                                    "proc/keys",
+                                    "proc/latency_stats",
+                                    "proc/timer_list",
+                                    "proc/timer_stats",
+                                    "proc/sched_debug",
+                                    "proc/scsi",
+                                    "proc/interrupts",
+                                    "sys/firmware",
+                                    "sys/devices/virtual/powercap",
                                     "sys/devices/system/cpu/cpu0/thermal_throttle"};
 constexpr const char* k_read_only[] = {"proc/bus", "proc/fs", "proc/irq", "proc/sys", "proc/sysrq-trigger"};
 
@@ -35,9 +43,9 @@ struct Link {
   const char* name;
   const char* target;
 };
-constexpr Link k_device_links[] = {{"fd", "/proc/self/fd"},         {"stdin", "/proc/self/fd/0"},
-                                   {"stdout", "/proc/self/fd/1"},   {"stderr", "/proc/self/fd/2"},
-                                   {"ptmx", "pts/ptmx"},            {"core", "/proc/kcore"}};
+constexpr Link k_device_links[] = {{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
+                                   {"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
+                                   {"ptmx", "pts/ptmx"},          {"core", "/proc/kcore"}};
 
 class RootBuilder {
  public:
@@ -81,8 +89,8 @@ class RootBuilder {
   }
 
   void mount_dev() {
-    const Fd dev = make_filesystem("tmpfs", {{"mode", "0755"}, {"size", "65536k"}},
-                                   MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
+    const Fd dev =
+        make_filesystem("tmpfs", {{"mode", "0755"}, {"size", "65536k"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME);
     put("dev", dev, true);
     for (const char* name : {"null", "zero", "full", "random", "urandom", "tty"}) bind_device(dev.get(), name);
     for (const char* name : {"pts", "shm", "mqueue"}) {

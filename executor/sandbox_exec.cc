@@ -36,8 +36,8 @@ bool is_default(int capability) {
 }
 
 Error identity_error(int code, std::string_view what, const SandboxUser& user) {
-  return Error(ExitClass::host, fmt::format("{} for the user {}:{} of the step: {}", what, user.uid, user.gid,
-                                            std::strerror(code)))
+  return Error(ExitClass::host,
+               fmt::format("{} for the user {}:{} of the step: {}", what, user.uid, user.gid, std::strerror(code)))
       .with_advice(
           "this id is not among those that mbuild has here; give this account subordinate ids: `sudo usermod "
           "--add-subuids 100000-165535 --add-subgids 100000-165535 $USER` (package uidmap must be installed)");
@@ -70,10 +70,11 @@ void limit_own_set() {
 
 int resource(const std::string& name) {
   static const std::map<std::string, int, std::less<>> resources = {
-      {"as", RLIMIT_AS},         {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},         {"data", RLIMIT_DATA},
-      {"fsize", RLIMIT_FSIZE},   {"locks", RLIMIT_LOCKS},   {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE},
-      {"nice", RLIMIT_NICE},     {"nofile", RLIMIT_NOFILE}, {"nproc", RLIMIT_NPROC},     {"rss", RLIMIT_RSS},
-      {"rtprio", RLIMIT_RTPRIO}, {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING},
+      {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+      {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+      {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+      {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+      {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
       {"stack", RLIMIT_STACK}};
   const auto found = resources.find(name);
   if (found == resources.end()) throw Error(ExitClass::step_failed, fmt::format("invalid ulimit type: {}", name));
@@ -110,8 +111,9 @@ std::string locate_program(const std::string& name, const std::vector<std::strin
   if (name.find('/') != std::string::npos) {
     const int code = check_program(name);
     if (code == 0) return name;
-    throw Error(ExitClass::step_failed,
-                fmt::format("exec: \"{}\": {}{}", name, code == ENOENT ? fmt::format("stat {}: ", name) : "", reason(code)));
+    throw Error(
+        ExitClass::step_failed,
+        fmt::format("exec: \"{}\": {}{}", name, code == ENOENT ? fmt::format("stat {}: ", name) : "", reason(code)));
   }
   for (const auto& directory : split(variable(env, "PATH", k_default_path), ':')) {
     std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
@@ -122,7 +124,8 @@ std::string locate_program(const std::string& name, const std::vector<std::strin
 
 Error exec_error(const std::string& path, int code) {
   Error error(ExitClass::step_failed, fmt::format("exec {}: {}", path, reason(code)));
-  if (code == ENOENT) error.advice = "the file is there: the interpreter or loader that it names is missing in the image";
+  if (code == ENOENT)
+    error.advice = "the file is there: the interpreter or loader that it names is missing in the image";
   if (code == ENOEXEC) error.advice = "the file is no program for this platform, or a script without a #! line";
   return error;
 }

@@ -22,7 +22,8 @@ std::vector<std::string> complete_environment(const std::vector<std::string>& en
 // Signals, standard input and output, session, umask.
 void set_up_process(const SandboxSpec& spec);
 
-// Executes argv[0], found in the PATH of the environment. Returns by throwing Error (step_failed) only, in runc's words.
+// Executes argv[0], found in the PATH of the environment. Returns by throwing Error (step_failed) only, in runc's
+// words.
 [[noreturn]] void execute(const std::vector<std::string>& argv, const std::vector<std::string>& env);
 
 }  // namespace mbuild::executor

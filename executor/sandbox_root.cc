@@ -16,8 +16,8 @@
 #include "executor/sandbox_source.h"
 
 // Where mount points come from. A target that the image has is used as it is. One that it lacks becomes a stub in the
-// generated lower directory, from where it can't get into the layer. One below another mount is made in that mount, when
-// it is there. And /dev, /proc and /sys are made in the layer itself, where BuildKit leaves them too.
+// generated lower directory, from where it can't get into the layer. One below another mount is made in that mount,
+// when it is there. And /dev, /proc and /sys are made in the layer itself, where BuildKit leaves them too.
 namespace mbuild::executor {
 namespace {
 
@@ -47,12 +47,12 @@ Layout plan_mounts(int snapshot, const std::vector<const PreparedMount*>& mounts
   return out;
 }
 
-std::vector<PreparedMount> make_mounts(const SandboxSpec& spec) {
+std::vector<PreparedMount> make_mounts(const SandboxSpec& spec, std::vector<AgentSocket>& agents) {
   std::vector<const SandboxMount*> order;
   for (const auto& mount : spec.mounts) order.push_back(&mount);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->target < b->target; });
   std::vector<PreparedMount> out;
-  for (const auto* mount : order) out.push_back(make_mount_source(spec, *mount));
+  for (const auto* mount : order) out.push_back(make_mount_source(spec, *mount, agents));
   return out;
 }
 
@@ -93,7 +93,7 @@ PreparedRoot prepare_root(const SandboxSpec& spec) {
   PreparedRoot out;
   out.place = make_directory(spec.scratch, "root");
   out.system_mounts = make_system_mounts(spec);
-  out.mounts = make_mounts(spec);
+  out.mounts = make_mounts(spec, out.agents);
   std::vector<const PreparedMount*> all;
   for (const auto* list : {&out.system_mounts, &out.mounts}) {
     for (const auto& mount : *list) all.push_back(&mount);

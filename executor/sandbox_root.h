@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "executor/sandbox.h"
 #include "executor/sandbox_user.h"
+#include "executor/ssh_forward.h"
 
 // The file system that the program of a RUN sees. The job prepares what it can (prepare_root), the first process of the
 // sandbox puts it together in its own namespaces (enter_root).
@@ -20,10 +21,11 @@ struct PreparedMount {
 struct PreparedRoot {
   Fd root;  // detached overlay
   SandboxUser user;
-  std::vector<Stub> stubs;  // in the generated lower directory
+  std::vector<Stub> stubs;                   // in the generated lower directory
   std::vector<PreparedMount> system_mounts;  // resolv.conf and hosts
   std::vector<PreparedMount> mounts;         // of the RUN, in the order of their targets
-  std::string place;        // an empty directory, on which the root is put before the pivot
+  std::vector<AgentSocket> agents;
+  std::string place;  // an empty directory, on which the root is put before the pivot
   std::string upper;
 };
 

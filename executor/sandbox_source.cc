@@ -26,8 +26,8 @@ bool is_directory(int fd) {
   return ::fstat(fd, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// A file system that is attached somewhere in this job's mount namespace: parts of a detached one can't be cloned before
-// Linux 6.15. Nothing outside the job sees it.
+// A file system that is attached somewhere in this job's mount namespace: parts of a detached one can't be cloned
+// before Linux 6.15. Nothing outside the job sees it.
 std::string attach_in_scratch(const Fd& mount, const SandboxSpec& spec) {
   const std::string place = fresh_directory(spec.scratch, "source");
   attach(mount.get(), open_file(place, O_PATH | O_DIRECTORY).get());
@@ -72,7 +72,8 @@ PreparedMount tmpfs_source(const SandboxMount& mount) {
 
 // Secrets are kept in memory alone.
 PreparedMount secret_source(const SandboxSpec& spec, const SandboxMount& mount) {
-  const Fd memory = make_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  const Fd memory =
+      make_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
   const std::string place = attach_in_scratch(memory, spec);
   const Fd file = open_file(place + "/secret", O_RDWR | O_CREAT | O_EXCL, 0600);
   const Fd content = open_file(fd_path(mount.content_fd), O_RDONLY);  // with a position of its own
@@ -97,14 +98,21 @@ PreparedMount scratch_file(const SandboxSpec& spec, const char* name, const char
 
 }  // namespace
 
-PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount) {
+PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents) {
   try {
     switch (mount.kind) {
-      case graph::MountKind::bind: return bind_source(spec, mount);
-      case graph::MountKind::cache: return cache_source(mount);
-      case graph::MountKind::tmpfs: return tmpfs_source(mount);
-      case graph::MountKind::secret: return secret_source(spec, mount);
-      case graph::MountKind::ssh: return {mount.target, clone_tree(AT_FDCWD, mount.source, false), false};
+      case graph::MountKind::bind:
+        return bind_source(spec, mount);
+      case graph::MountKind::cache:
+        return cache_source(mount);
+      case graph::MountKind::tmpfs:
+        return tmpfs_source(mount);
+      case graph::MountKind::secret:
+        return secret_source(spec, mount);
+      case graph::MountKind::ssh:
+        agents.push_back(
+            make_agent_socket(mount.source, fresh_directory(spec.scratch, "ssh"), mount.uid, mount.gid, mount.mode));
+        return {mount.target, clone_tree(AT_FDCWD, agents.back().path, false), false};
     }
     throw Error(ExitClass::internal, "a mount of unknown kind");
   } catch (Error& error) {

@@ -6,8 +6,9 @@
 
 namespace mbuild::executor {
 
-// The detached tree that a RUN --mount puts at its target. Throws Error (step_failed) when a selected path is missing.
-PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount);
+// The detached tree that a RUN --mount puts at its target; an ssh mount's socket is added to `agents`. Throws Error
+// (step_failed) when a selected path is missing.
+PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents);
 
 // Contents of /etc/hosts in a sandbox.
 std::string hosts_file(const SandboxSpec& spec);

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/digest.h"
+#include "graph/graph.h"
 
 namespace mbuild::executor {
 
@@ -19,6 +21,7 @@ struct SnapshotLayer {
   Digest cause;
   bool pulled = false;          // result_digest is the diff id; exported as its original blob
   std::int64_t created = 0;     // seconds since 1970; 0 is unknown
+  std::optional<graph::NodeId> made_by;  // the step of this build
 };
 
 using LayerList = std::vector<std::shared_ptr<const SnapshotLayer>>;

@@ -48,8 +48,8 @@ Fd open_directory(const std::string& path) { return open_file(path, O_RDONLY | O
 
 // What one layer has at a path.
 struct Found {
-  bool there = false;   // a directory
-  bool hides = false;   // what lower layers have there does not count
+  bool there = false;  // a directory
+  bool hides = false;  // what lower layers have there does not count
 };
 
 // Looks at one existing name; a missing one neither is there nor hides.
@@ -194,7 +194,8 @@ bool generate_directory(const Stack& stack, const std::vector<Stub>& stubs, cons
   // Children first: making entries changes times.
   for (auto path = all.rbegin(); path != all.rend(); ++path) {
     const int layer = metadata.find(*path).effective;
-    if (layer >= 0) copy_directory_metadata(metadata.open(layer, *path).get(), open_directory(into + "/" + *path).get());
+    if (layer >= 0)
+      copy_directory_metadata(metadata.open(layer, *path).get(), open_directory(into + "/" + *path).get());
   }
   return true;
 }

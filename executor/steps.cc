@@ -123,11 +123,13 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
 
 namespace {
 
-std::shared_ptr<const SnapshotLayer> as_result(const graph::Node& node, const cache::Layer& layer, std::int64_t created) {
+std::shared_ptr<const SnapshotLayer> as_result(const graph::Graph& graph, graph::NodeId id, const cache::Layer& layer,
+                                               std::int64_t created) {
+  const auto& node = graph.nodes[id];
   const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
   return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest,
                                                        .cause = is_run ? sha256(graph::canonical_parameters(node)) : Digest(),
-                                                       .pulled = false, .created = created});
+                                                       .pulled = false, .created = created, .made_by = id});
 }
 
 }  // namespace
@@ -137,8 +139,7 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
   if (!record || record->layers.empty()) return false;
   const auto layer = environment_.store.find_layer(record->layers.front());
   if (!layer) return false;
-  const auto& node = environment_.graph.nodes[id];
-  set_result(id, base_of(node), as_result(node, *layer, record->created));
+  set_result(id, base_of(environment_.graph.nodes[id]), as_result(environment_.graph, id, *layer, record->created));
   ++steps_cached_;
   report(id, VertexState::cached);
   return true;
@@ -187,7 +188,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
     executed_.insert(key);
   }
   ++steps_run_;
-  set_result(id, base_of(node), as_result(node, layer, created));
+  set_result(id, base_of(node), as_result(environment_.graph, id, layer, created));
   report(id, VertexState::completed);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
 #include <utility>
@@ -130,11 +131,11 @@ class Scanner {
 
   // True unless a component of the directory's path rules out that the include pattern matches below it.
   bool may_hold_match(const std::string& below, std::size_t depth) const {
+    for (std::size_t i = 0; i < std::min(depth, include_parts_.size()); ++i) {
+      if (include_parts_[i].find("**") != std::string::npos) return true;  // it may stand for any number of components
+    }
     if (depth > include_parts_.size()) return false;
     const auto& part = include_parts_[depth - 1];
-    for (std::size_t i = 0; i < depth; ++i) {
-      if (include_parts_[i].find("**") != std::string::npos) return true;
-    }
     return part.find('\\') != std::string::npos || match_component(part, resolved_name(below));
   }
 

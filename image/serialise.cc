@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "image/blob_reader.h"
 #include "image/block_compressor.h"
 #include "image/bounded_queue.h"
 
@@ -228,6 +229,14 @@ Serialisation serialise_layer(const LayerSource& source, int out_fd, const Seria
   check_level(options);
   Serialiser serialiser(out_fd, options);
   write_layer_tar(source, [&](std::string_view bytes) { serialiser.add(bytes); }, options.visitors, options.stop);
+  return serialiser.finish();
+}
+
+Serialisation recompress_blob(int in_fd, int out_fd, const SerialiseOptions& options) {
+  check_level(options);
+  Serialiser serialiser(out_fd, options);
+  BlobReader reader(in_fd, options.stop, {});
+  for (auto bytes = reader.next(); !bytes.empty(); bytes = reader.next()) serialiser.add(bytes);
   return serialiser.finish();
 }
 

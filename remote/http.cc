@@ -1,6 +1,5 @@
 #include "remote/http.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <condition_variable>
+#include <ctime>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -341,10 +341,14 @@ HttpError http_status_error(std::string_view method, const HttpResponse& respons
 }
 
 std::optional<std::int64_t> parse_http_date(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  const auto seconds = curl_getdate(std::string(text).c_str(), nullptr);
-  if (seconds == -1) return std::nullopt;
-  return seconds;
+  const std::string date(trim(text));
+  // RFC 9110, 5.6.7: the format in use and two old ones.
+  for (const char* format : {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"}) {
+    std::tm parts{};
+    const char* end = ::strptime(date.c_str(), format, &parts);
+    if (end != nullptr && *end == '\0') return ::timegm(&parts);
+  }
+  return std::nullopt;
 }
 
 HttpUpload upload_from_file(int fd) {

@@ -1,6 +1,7 @@
 #include "remote/http_transfer.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -22,17 +23,85 @@
 namespace mbuild::remote {
 namespace {
 
+// The functions of libcurl that are used here. The library is loaded by the first request and not linked: with the
+// thirty libraries that it brings along it would make every start of the program 5 ms longer (see the speed budget).
+struct Curl {
+  decltype(&curl_easy_init) easy_init;
+  decltype(&curl_easy_cleanup) easy_cleanup;
+  decltype(&curl_easy_reset) easy_reset;
+  decltype(&curl_easy_setopt) easy_setopt;
+  decltype(&curl_easy_getinfo) easy_getinfo;
+  decltype(&curl_easy_strerror) easy_strerror;
+  decltype(&curl_multi_init) multi_init;
+  decltype(&curl_multi_cleanup) multi_cleanup;
+  decltype(&curl_multi_add_handle) multi_add_handle;
+  decltype(&curl_multi_remove_handle) multi_remove_handle;
+  decltype(&curl_multi_perform) multi_perform;
+  decltype(&curl_multi_poll) multi_poll;
+  decltype(&curl_multi_wakeup) multi_wakeup;
+  decltype(&curl_multi_info_read) multi_info_read;
+  decltype(&curl_multi_strerror) multi_strerror;
+  decltype(&curl_slist_append) slist_append;
+  decltype(&curl_slist_free_all) slist_free_all;
+
+  Curl() : library_(::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL)) {
+    if (library_ == nullptr) {
+      throw Error(ExitClass::host, "libcurl is missing, which all network access needs")
+          .with_advice("Install libcurl (on Debian and Ubuntu the package libcurl4).");
+    }
+    decltype(&curl_global_init) global_init;
+    load(global_init, "curl_global_init");
+    load(easy_init, "curl_easy_init");
+    load(easy_cleanup, "curl_easy_cleanup");
+    load(easy_reset, "curl_easy_reset");
+    load(easy_setopt, "curl_easy_setopt");
+    load(easy_getinfo, "curl_easy_getinfo");
+    load(easy_strerror, "curl_easy_strerror");
+    load(multi_init, "curl_multi_init");
+    load(multi_cleanup, "curl_multi_cleanup");
+    load(multi_add_handle, "curl_multi_add_handle");
+    load(multi_remove_handle, "curl_multi_remove_handle");
+    load(multi_perform, "curl_multi_perform");
+    load(multi_poll, "curl_multi_poll");
+    load(multi_wakeup, "curl_multi_wakeup");
+    load(multi_info_read, "curl_multi_info_read");
+    load(multi_strerror, "curl_multi_strerror");
+    load(slist_append, "curl_slist_append");
+    load(slist_free_all, "curl_slist_free_all");
+    global_init(CURL_GLOBAL_DEFAULT);
+  }
+
+ private:
+  template <typename Function>
+  void load(Function& function, const char* name) {
+    function = reinterpret_cast<Function>(::dlsym(library_, name));
+    if (function == nullptr) throw Error(ExitClass::host, fmt::format("libcurl is too old: it has no {}", name));
+  }
+
+  void* library_;  // stays loaded to the end of the program
+};
+
+const Curl& curl() {
+  static const Curl k_library;
+  return k_library;
+}
+
+template <typename Value>
+void setopt(CURL* easy, CURLoption option, Value value) {
+  curl().easy_setopt(easy, option, value);
+}
+
 struct Session {
-  CURLM* multi = curl_multi_init();
-  CURL* easy = curl_easy_init();
+  CURLM* multi = curl().multi_init();
+  CURL* easy = curl().easy_init();
   std::string origin;
 
   Session() = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session() {
-    curl_easy_cleanup(easy);
-    curl_multi_cleanup(multi);
+    curl().easy_cleanup(easy);
+    curl().multi_cleanup(multi);
   }
 };
 
@@ -64,8 +133,6 @@ class SessionPool {
   }
 
  private:
-  SessionPool() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-
   static constexpr std::size_t k_most_idle = 16;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Session>> idle_;
@@ -85,7 +152,7 @@ struct Exchange {
   void begin_body() {
     if (std::exchange(head_seen, true)) return;
     const char* url = nullptr;
-    curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
+    curl().easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &url);
     response.url = url != nullptr ? url : request.url;
     events.on_head(response);
   }
@@ -148,12 +215,12 @@ int on_seek(void* context, curl_off_t offset, int origin) {
 }
 
 struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { curl().slist_free_all(list); }
 };
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
 void append(HeaderList& list, const std::string& line) {
-  curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+  curl_slist* longer = curl().slist_append(list.get(), line.c_str());
   if (longer == nullptr) throw std::bad_alloc();
   static_cast<void>(list.release());
   list.reset(longer);
@@ -179,22 +246,22 @@ HeaderList header_list(const HttpRequest& request, const Headers& more) {
 
 void set_method(CURL* easy, const HttpRequest& request, Exchange& exchange) {
   if (request.method == "HEAD") {
-    curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    setopt(easy, CURLOPT_NOBODY, 1L);
   } else if (request.upload) {
-    curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read);
-    curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
-    curl_easy_setopt(easy, CURLOPT_SEEKDATA, &exchange);
-    curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
+    setopt(easy, CURLOPT_UPLOAD, 1L);
+    setopt(easy, CURLOPT_READFUNCTION, on_read);
+    setopt(easy, CURLOPT_READDATA, &exchange);
+    setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
+    setopt(easy, CURLOPT_SEEKDATA, &exchange);
+    setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, 1L << 20);
     if (request.upload->size) {
-      curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.upload->size));
+      setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.upload->size));
     }
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   } else if (request.method != "GET") {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, "");
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    setopt(easy, CURLOPT_POSTFIELDSIZE, 0L);
+    setopt(easy, CURLOPT_POSTFIELDS, "");
+    setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 }
 
@@ -202,45 +269,45 @@ void set_method(CURL* easy, const HttpRequest& request, Exchange& exchange) {
 // upper-case HTTP_PROXY counts too, and this host itself is never asked for through a proxy.
 void set_proxy(CURL* easy, const Url& url) {
   if (is_loopback(url.host)) {
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    setopt(easy, CURLOPT_PROXY, "");
   } else if (url.scheme == "http" && std::getenv("http_proxy") == nullptr) {
-    if (const char* proxy = std::getenv("HTTP_PROXY"); proxy != nullptr) curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    if (const char* proxy = std::getenv("HTTP_PROXY"); proxy != nullptr) setopt(easy, CURLOPT_PROXY, proxy);
   }
 }
 
 void set_tls(CURL* easy, const HttpOptions& options) {
   const char* from_environment = std::getenv("SSL_CERT_FILE");
   if (!options.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
+    setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
   } else if (from_environment != nullptr && *from_environment != '\0') {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, from_environment);
+    setopt(easy, CURLOPT_CAINFO, from_environment);
   }
   if (options.verify_tls) return;
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-  curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+  setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
 }
 
 void set_options(CURL* easy, const HttpRequest& request, const Url& url, const HeaderList& headers,
                  Exchange& exchange) {
   const HttpOptions& options = request.options;
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
-  curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 10L);
-  curl_easy_setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "mbuild");
-  curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange.reason.data());
-  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-  curl_easy_setopt(easy, CURLOPT_HEADERDATA, &exchange);
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &exchange);
+  setopt(easy, CURLOPT_URL, request.url.c_str());
+  setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
+  setopt(easy, CURLOPT_MAXREDIRS, 10L);
+  setopt(easy, CURLOPT_POSTREDIR, static_cast<long>(CURL_REDIR_POST_ALL));
+  setopt(easy, CURLOPT_USERAGENT, "mbuild");
+  setopt(easy, CURLOPT_BUFFERSIZE, 256L << 10);
+  setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options.connect_timeout.count()));
+  setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  setopt(easy, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
+  setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  setopt(easy, CURLOPT_ERRORBUFFER, exchange.reason.data());
+  setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+  setopt(easy, CURLOPT_HEADERDATA, &exchange);
+  setopt(easy, CURLOPT_WRITEFUNCTION, on_write);
+  setopt(easy, CURLOPT_WRITEDATA, &exchange);
   set_method(easy, request, exchange);
   set_proxy(easy, url);
   set_tls(easy, options);
@@ -275,30 +342,30 @@ HttpFailure classify(CURLcode code) {
 
 // Runs the session's easy handle to its end.
 CURLcode perform(Session& session, const std::stop_token& stop) {
-  const std::stop_callback wake(stop, [multi = session.multi] { curl_multi_wakeup(multi); });
+  const std::stop_callback wake(stop, [multi = session.multi] { curl().multi_wakeup(multi); });
   for (;;) {
     if (stop.stop_requested()) throw Cancelled();
     int running = 0;
-    if (const auto code = curl_multi_perform(session.multi, &running); code != CURLM_OK) {
-      throw Error(ExitClass::internal, fmt::format("libcurl: {}", curl_multi_strerror(code)));
+    if (const auto code = curl().multi_perform(session.multi, &running); code != CURLM_OK) {
+      throw Error(ExitClass::internal, fmt::format("libcurl: {}", curl().multi_strerror(code)));
     }
     int queued = 0;
-    while (const CURLMsg* message = curl_multi_info_read(session.multi, &queued)) {
+    while (const CURLMsg* message = curl().multi_info_read(session.multi, &queued)) {
       if (message->msg == CURLMSG_DONE) return message->data.result;
     }
     if (running == 0) return CURLE_FAILED_INIT;
-    curl_multi_poll(session.multi, nullptr, 0, 1000, nullptr);
+    curl().multi_poll(session.multi, nullptr, 0, 1000, nullptr);
   }
 }
 
 struct Attached {
   Session& session;
-  explicit Attached(Session& s) : session(s) { curl_multi_add_handle(session.multi, session.easy); }
+  explicit Attached(Session& s) : session(s) { curl().multi_add_handle(session.multi, session.easy); }
   Attached(const Attached&) = delete;
   Attached& operator=(const Attached&) = delete;
   ~Attached() {
-    curl_multi_remove_handle(session.multi, session.easy);
-    curl_easy_reset(session.easy);
+    curl().multi_remove_handle(session.multi, session.easy);
+    curl().easy_reset(session.easy);
   }
 };
 
@@ -330,7 +397,7 @@ TransferOutcome transfer(const HttpRequest& request, const Headers& more_headers
   outcome.upload_started = exchange.upload_started;
   if (outcome.complete) return outcome;
   outcome.failure = classify(code);
-  outcome.reason = exchange.reason[0] != '\0' ? exchange.reason.data() : curl_easy_strerror(code);
+  outcome.reason = exchange.reason[0] != '\0' ? exchange.reason.data() : curl().easy_strerror(code);
   return outcome;
 }
 

@@ -33,8 +33,8 @@ struct Ran {
   SandboxResult result;
   std::string output;  // stdout and stderr
 };
-// Runs the spec in a sandbox, with upper, work and scratch directories tree/NAME-upper and so on (as the spec has them, if
-// it has some). Throws what run_sandbox throws.
+// Runs the spec in a sandbox, with upper, work and scratch directories tree/NAME-upper and so on (as the spec has them,
+// if it has some). Throws what run_sandbox throws.
 Ran run(FileTree& tree, SandboxSpec spec, const std::string& name = "run", Inner* other = nullptr,
         std::stop_token stop = {});
 // A spec that runs a shell command on the busybox root at tree/base.

@@ -81,7 +81,8 @@ TEST_CASE("a hundred layers with long paths are mounted, by either way") {
     tree.file(deep + std::to_string(i) + "/f", std::to_string(i));
     lower.push_back(tree.host_path(deep + std::to_string(i)));
   }
-  for (const char* disable : {"", "lowerdir-plus"}) CHECK(mounted({lower, "", "", disable, ""}) == "f file 644 0:0 0\n");
+  for (const char* disable : {"", "lowerdir-plus"})
+    CHECK(mounted({lower, "", "", disable, ""}) == "f file 644 0:0 0\n");
   lower.push_back(lower.front());
   CHECK_THROWS_AS(mounted({lower, "", "", "", ""}), Error);
 }

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -181,13 +183,13 @@ TEST_CASE("programs that can't be started are errors in runc's words") {
 TEST_CASE("devices, terminals and shared memory are there") {
   Base tree;
   if (!tree.ready) return;
-  auto spec = shell(tree,
-                    "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 1 /dev/urandom | wc -c && "
-                    "ls -d /dev/pts/ptmx /dev/mqueue && readlink /dev/fd && readlink /dev/ptmx && df -k /dev/shm | tail -1 | "
-                    "awk '{print $2}' && stat -c %a /dev/shm && echo y > /dev/stderr");
+  auto spec =
+      shell(tree,
+            "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 1 /dev/urandom | wc -c && "
+            "ls -d /dev/pts/ptmx /dev/mqueue && readlink /dev/fd && readlink /dev/ptmx && df -k /dev/shm | tail -1 | "
+            "awk '{print $2}' && stat -c %a /dev/shm && echo y > /dev/stderr");
   spec.shm_size = 4 << 20;
-  CHECK(run(tree, spec).output ==
-        "3\n1\n/dev/mqueue\n/dev/pts/ptmx\n/proc/self/fd\npts/ptmx\n4096\n1777\ny\n");
+  CHECK(run(tree, spec).output == "3\n1\n/dev/mqueue\n/dev/pts/ptmx\n/proc/self/fd\npts/ptmx\n4096\n1777\ny\n");
 }
 
 TEST_CASE("the kernel's settings are read-only and its secrets masked") {
@@ -212,8 +214,9 @@ TEST_CASE("chroot, chown and setuid bits still work") {
 TEST_CASE("a device node becomes its stand-in, with mode and owner") {
   Base tree;
   if (!tree.ready) return;
-  const auto ran = run(tree, shell(tree, "mknod -m 600 /c c 1 5 && cd /etc && mknod b b 7 300 && mkfifo /p; ls /c; "
-                                         "mknod /c c 1 5 2>&1; mknod /none/x c 1 5 2>&1; mknod /w c 0 0 2>&1"));
+  const auto ran = run(tree, shell(tree,
+                                   "mknod -m 600 /c c 1 5 && cd /etc && mknod b b 7 300 && mkfifo /p; ls /c; "
+                                   "mknod /c c 1 5 2>&1; mknod /none/x c 1 5 2>&1; mknod /w c 0 0 2>&1"));
   CHECK(ran.output ==
         "/c\nmknod: /c: File exists\nmknod: /none/x: No such file or directory\nmknod: /w: Operation not permitted\n");
   const auto c = tree.inode("run-upper/c"), b = tree.inode("run-upper/etc/b");
@@ -243,7 +246,8 @@ TEST_CASE("insecure gives all capabilities and no filter") {
 TEST_CASE("network none has loopback only") {
   Base tree;
   if (!tree.ready) return;
-  auto spec = shell(tree, "ip -o link | cut -d: -f2 | tr -d ' '; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net");
+  auto spec =
+      shell(tree, "ip -o link | cut -d: -f2 | tr -d ' '; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net");
   spec.network = graph::NetworkMode::none;
   CHECK(run(tree, spec).output == "lo\n1\nlo\n");
 }
@@ -254,7 +258,8 @@ TEST_CASE("extra hosts and the host name are in /etc/hosts") {
   auto spec = shell(tree, "hostname; grep -c ' me$' /etc/hosts; grep my.example /etc/hosts; echo x >> /etc/hosts");
   spec.hostname = "me";
   spec.extra_hosts = {{"my.example", "10.9.8.7"}};
-  CHECK_THAT(run(tree, spec).output, Catch::StartsWith("me\n1\n10.9.8.7\tmy.example\n") && Catch::Contains("Read-only"));
+  CHECK_THAT(run(tree, spec).output,
+             Catch::StartsWith("me\n1\n10.9.8.7\tmy.example\n") && Catch::Contains("Read-only"));
 }
 
 TEST_CASE("limits are set, and hard ones never raised") {
@@ -269,7 +274,8 @@ TEST_CASE("resolv.conf of an image may be a dangling link") {
   Base tree;
   if (!tree.ready) return;
   tree.link("base/etc/resolv.conf", "../run/x/resolv.conf").link("base/etc/hosts", "/etc/../../../outside");
-  const auto ran = run(tree, shell(tree, "test -f /etc/resolv.conf && readlink /etc/resolv.conf; test -s /outside && echo in"));
+  const auto ran =
+      run(tree, shell(tree, "test -f /etc/resolv.conf && readlink /etc/resolv.conf; test -s /outside && echo in"));
   CHECK(ran.output == "../run/x/resolv.conf\nin\n");
   CHECK_FALSE(tree.exists("run-upper/run"));
   CHECK_FALSE(tree.exists("run-upper/outside"));
@@ -279,7 +285,8 @@ TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
   Base tree;
   if (!tree.ready) return;
   tree.file("src/f", "text\n").file("src/d/g", "deep\n");
-  auto spec = shell(tree, "cat /m/f; touch /m/new 2>/dev/null || echo readonly; cat /g; echo changed > /rw/f && cat /rw/f");
+  auto spec =
+      shell(tree, "cat /m/f; touch /m/new 2>/dev/null || echo readonly; cat /g; echo changed > /rw/f && cat /rw/f");
   auto whole = mount_at(graph::MountKind::bind, "/m");
   whole.stack.layers.push_back({tree.host_path("src"), {}});
   auto file = whole;
@@ -374,6 +381,34 @@ TEST_CASE("a secret is a file in memory with mode and owner") {
   CHECK_FALSE(tree.exists("run-upper/run"));
 }
 
+TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode") {
+  Base tree;
+  if (!tree.ready) return;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  const std::string path = tree.host_path("agent");
+  std::copy(path.begin(), path.end(), address.sun_path);
+  const Fd agent(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  REQUIRE(::bind(agent.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  auto spec = shell(tree, "stat -c '%a %u:%g %F' /run/ssh");
+  auto mount = mount_at(graph::MountKind::ssh, "/run/ssh");
+  mount.source = path;
+  mount.mode = 0660;
+  if (!single_id()) mount.uid = 5, mount.gid = 6;
+  spec.mounts = {mount};
+  CHECK(run(tree, spec).output == std::string("660 ") + (single_id() ? "0:0" : "5:6") + " socket\n");
+  CHECK_FALSE(tree.exists("run-upper/run"));
+}
+
+TEST_CASE("without a user namespace root makes real device nodes") {
+  Base tree;
+  if (!tree.ready || ::geteuid() != 0) return;
+  auto real = Inner::start({.map = compute_id_map(), .user_namespace = false});
+  auto spec = shell(tree, "mknod /c c 1 5 && stat -c %F /c; mount -t tmpfs none /tmp && echo mounted");
+  spec.security = graph::SecurityMode::insecure;
+  CHECK(run(tree, spec, "run", real.get()).output == "character special file\nmounted\n");
+}
+
 TEST_CASE("a mount over a link goes where it leads in the image") {
   Base tree;
   if (!tree.ready) return;
@@ -419,7 +454,8 @@ TEST_CASE("cancelling ends a sandbox with all its processes at once") {
       asked = std::chrono::steady_clock::now();
       stop.request_stop();
     });
-    auto spec = shell(tree, "for i in 1 2 3 4 5; do setsid sh -c 'trap \"\" TERM INT; sleep 100' & done; touch /up; sleep 100");
+    auto spec =
+        shell(tree, "for i in 1 2 3 4 5; do setsid sh -c 'trap \"\" TERM INT; sleep 100' & done; touch /up; sleep 100");
     CHECK_THROWS_AS(run(tree, spec, "run", nullptr, stop.get_token()), Cancelled);
   }
   CHECK(std::chrono::steady_clock::now() - asked < std::chrono::milliseconds(100));

@@ -32,7 +32,7 @@ Written serialise(const Scratch& layer, const SerialiseOptions& options) {
 void fill(const Scratch& layer) {
   put(layer, "random", pseudo_random(2500000));
   std::string text;
-  for (int i = 0; i < 300000; ++i) text += "line " + std::to_string(i * i % 1000) + "\n";
+  for (long i = 0; i < 300000; ++i) text += "line " + std::to_string(i % 7919 * i % 1000) + "\n";
   put(layer, "text", text);
   put(layer, "zeros", std::string(3000000, '\0'));
 }

@@ -414,6 +414,9 @@ TEST_CASE("other schemes and header values with line breaks are refused") {
 
 TEST_CASE("HTTP dates are read") {
   CHECK(parse_http_date("Wed, 21 Oct 2015 07:28:00 GMT") == 1445412480);
+  CHECK(parse_http_date("Wednesday, 21-Oct-15 07:28:00 GMT") == 1445412480);
+  CHECK(parse_http_date("Wed Oct 21 07:28:00 2015") == 1445412480);
   CHECK_FALSE(parse_http_date(""));
+  CHECK_FALSE(parse_http_date("Wed, 21 Oct 2015"));
   CHECK_FALSE(parse_http_date("yesterday-ish"));
 }

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "cache/store.h"
+#include "executor/jobs.h"
+#include "executor/snapshot.h"
+#include "image/manifest.h"
+
+namespace mbuild::executor {
+
+struct ExportEnvironment;
+
+struct LayerFormat {
+  image::Compression compression = image::Compression::gzip;
+  std::optional<int> level;
+  bool force = false;                       // pulled layers in another compression are compressed anew
+  std::optional<std::int64_t> clamp;        // of file times
+};
+
+std::string_view compression_name(image::Compression compression);
+
+// The layers of a build's images as blobs: each is made once, whatever the number of images and outputs that have it.
+class LayerBlobs {
+ public:
+  struct Blob {
+    Digest diff_id;
+    image::Descriptor descriptor;
+  };
+
+  LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format) : environment_(environment), format_(format) {}
+
+  // Makes the blobs of all layers of all images, in parallel.
+  void prepare(std::stop_token stop);
+  const Blob& of(const SnapshotLayer& layer) const { return blobs_.at(layer.id); }
+  // What the architecture audit found in a layer that a step made; nothing for pulled ones.
+  std::vector<emu::AuditFinding> findings(const SnapshotLayer& layer, const platforms::Platform& platform) const;
+
+ private:
+  struct Wanted {
+    std::shared_ptr<const SnapshotLayer> layer;
+    std::vector<platforms::Platform> platforms;
+  };
+
+  Blob pulled(const SnapshotLayer& layer, const std::stop_token& stop) const;
+  Blob local(const Wanted& wanted, const std::stop_token& stop) const;
+  cache::Serialisation serialise(const Wanted& wanted, const cache::SerialisationKey& key, const std::stop_token& stop) const;
+  cache::Serialisation keep_blob(const std::string& layer_id, const cache::SerialisationKey& key,
+                                 const std::function<image::Serialisation(int)>& write) const;
+
+  const ExportEnvironment& environment_;
+  const LayerFormat& format_;
+  std::map<std::string, Blob> blobs_;  // by layer id
+};
+
+}  // namespace mbuild::executor
