@@ -168,7 +168,7 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   const cache::BuildDirectory directory(store);
   LazyInner inner(map);
   const Cleaner cleaner(store, directory, inner);
-  ImageSources images(store);
+  ImageSources images(store, stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));
@@ -206,10 +206,9 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
-  (void)stop;
   cache::Store store(request.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16)));
   const cache::BuildDirectory directory(store);
-  ImageSources images(store);
+  ImageSources images(store, stop);
   Contexts contexts(store, {});
   const Inputs inputs = read_inputs(request, directory.path());
   open_contexts(request, inputs, contexts);

@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "executor/jobs.h"
 #include "executor/layer_blobs.h"
+#include "executor/push.h"
 #include "frontend/reference.h"
 #include "image/exporters.h"
 
@@ -38,7 +39,11 @@ bool flag(const Output& output, const std::string& name, bool otherwise) {
   throw Error(ExitClass::usage, fmt::format("non-bool value {} specified for {}", value, name));
 }
 
-bool is_image_type(const Output& output) { return output.type == "oci" || output.type == "docker"; }
+bool is_push(const Output& output) {
+  return output.type == "registry" || (output.type == "image" && flag(output, "push", false));
+}
+
+bool is_image_type(const Output& output) { return output.type == "oci" || output.type == "docker" || is_push(output); }
 
 struct Format {
   LayerFormat layers;
@@ -183,7 +188,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, st
   auto& result = environment.result;
   const Format format = format_of(output, environment.request, environment.epoch);
   LayerBlobs blobs(environment, format.layers);
-  blobs.prepare(std::move(stop));
+  blobs.prepare(stop);
   audit(environment, blobs);
   image::ImageSet set;
   set.flavour = format.flavour;
@@ -204,7 +209,10 @@ void export_image(const ExportEnvironment& environment, const Output& output, st
   result.images.clear();
   for (const auto& image : set.images) result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
 
-  if (output.type == "docker") {
+  if (is_push(output)) {
+    push_images(set, environment.images, open_blob, {.by_digest = flag(output, "push-by-digest", false)},
+                stop);
+  } else if (output.type == "docker") {
     write_destination(output, [&](int fd) { image::write_docker_tar(set, fd, open_blob); });
   } else if (flag(output, "tar", true)) {
     write_destination(output, [&](int fd) { image::write_oci_tar(set, fd, open_blob); });
@@ -241,6 +249,7 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
 }
 
 std::string phase_name(const Output& output) {
+  if (is_push(output)) return "pushing to registry";
   if (output.type == "oci") return "exporting to oci image format";
   if (output.type == "docker") return "exporting to docker image format";
   return output.type == "tar" ? "exporting to client tarball" : "exporting to client directory";
@@ -251,9 +260,16 @@ std::string phase_name(const Output& output) {
 void check_outputs(const BuildRequest& request) {
   int to_stdout = 0;
   for (const auto& output : request.outputs) {
-    if (output.type == "image" || output.type == "registry") {
-      throw Error(ExitClass::usage, fmt::format("exporter \"{}\" needs a registry client, which this program does not have", output.type))
-          .with_advice("Write a layout with -o type=oci,dest=FILE and push that, for example with skopeo.");
+    if (output.type == "image" && !is_push(output)) {
+      throw Error(ExitClass::usage, "exporter \"image\" without push=true: images are not kept in the store")
+          .with_advice("Use -o type=oci,dest=FILE, or push=true.");
+    }
+    if (is_push(output)) {
+      format_of(output, request, {});
+      if (names_of(output, request).empty()) {
+        throw Error(ExitClass::usage, "tag is needed when pushing to registry").with_advice("Name the image with -t HOST/NAME:TAG.");
+      }
+      continue;
     }
     const bool to_directory = output.type == "local" || (output.type == "oci" && !flag(output, "tar", true));
     if (to_directory && output.destination.empty()) throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");

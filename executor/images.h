@@ -1,8 +1,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <mutex>
-#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -10,35 +11,48 @@
 #include "cache/store.h"
 #include "frontend/frontend.h"
 #include "image/manifest.h"
+#include "image/select_image.h"
+#include "remote/registry.h"
 
-// Where base images come from, and where their layers are to be had when one is needed at last.
+// Where base images come from, and where their layers are to be had when one is needed at last: OCI layouts and
+// registries.
 namespace mbuild::executor {
 
 class ImageSources {
  public:
-  explicit ImageSources(cache::Store& store) : store_(store) {}
+  ImageSources(cache::Store& store, std::stop_token stop) : store_(store), stop_(std::move(stop)) {}
 
   // Manifest and configuration only; no layer is read. Throws Error that names the reference.
   std::vector<frontend::ResolvedImage> resolve(const std::vector<frontend::ImageQuery>& queries);
 
   // The blob of a layer of a resolved image. Throws Error (internal) for an unknown diff id.
   image::Descriptor layer_descriptor(const Digest& diff_id) const;
-  // Opens a blob of the store or, failing that, of where the image came from. The reader checks the digest.
-  Fd open_blob(const image::Descriptor& descriptor) const;
+  // Opens a blob of the store or, failing that, of where the image came from; one from a registry is kept in the store.
+  // The reader of a layout's blob checks the digest.
+  Fd open_blob(const image::Descriptor& descriptor);
+  // The repository that a blob was found in, if a registry has it.
+  std::optional<remote::Repository> repository_of(const Digest& blob) const;
+
+  remote::Registry& registry();
 
  private:
-  frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
-
   struct Origin {
-    image::Descriptor descriptor;
-    std::string layout;  // directory of the OCI layout
+    std::string layout;  // directory of an OCI layout, or
+    std::optional<remote::Repository> repository;
   };
 
+  frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
+  image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
+  image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);
+  void pull(const remote::Repository& repository, const image::Descriptor& descriptor);
+
   cache::Store& store_;
+  std::stop_token stop_;
   mutable std::mutex mutex_;
+  std::unique_ptr<remote::Registry> registry_;
   std::map<frontend::ImageQuery, frontend::ResolvedImage> resolved_;
-  std::map<Digest, Origin> by_diff_id_;
-  std::map<Digest, std::string> layout_of_blob_;
+  std::map<Digest, image::Descriptor> by_diff_id_;
+  std::map<Digest, Origin> origins_;  // by blob digest
 };
 
 }  // namespace mbuild::executor

@@ -147,7 +147,11 @@ std::string fresh_directory(const std::string& scratch, const char* kind) {
 
 std::vector<std::string> lower_paths(const Stack& stack, const std::vector<Stub>& stubs, const std::string& scratch) {
   std::vector<std::string> lower;
-  for (auto layer = stack.layers.rbegin(); layer != stack.layers.rend(); ++layer) lower.push_back(layer->path);
+  // A layer may occur twice (two steps with one result); overlay refuses that. What the lower one brings, the upper one
+  // brings too, and hides at least as much.
+  for (auto layer = stack.layers.rbegin(); layer != stack.layers.rend(); ++layer) {
+    if (std::find(lower.begin(), lower.end(), layer->path) == lower.end()) lower.push_back(layer->path);
+  }
   const std::string generated = fresh_directory(scratch, "generated");
   if (generate_directory(stack, stubs, generated) || lower.empty()) lower.insert(lower.begin(), generated);
   return lower;

@@ -136,17 +136,22 @@ void LayerWriter::add(const TarEntry& entry, const std::function<TarPiece()>& co
 
 std::vector<std::string> LayerWriter::finish() {
   std::vector<std::string> implied;
-  const auto set_time = [&](const std::string& path, const Directory& state) {
+  const auto complete = [&](const std::string& path, const Directory& state) {
     if (state.implied) implied.push_back(path);
     const Fd parent = open_below(root_, parent_of(path), O_PATH | O_DIRECTORY);
     const struct timespec times[2] = {{0, UTIME_OMIT}, {state.mtime_sec, state.mtime_nsec}};
     const std::string name = path.empty() ? "." : last_of(path);
+    if ((state.mode & 0700) != 0700 && ::fchmodat(parent.get(), name.c_str(), state.mode, 0) != 0) {
+      throw system_error(errno, "set the mode of " + path);
+    }
     if (::utimensat(parent.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {
       throw system_error(errno, "set the time of " + path);
     }
   };
-  set_time("", root_directory_);
-  for (const auto& [path, state] : directories_) set_time(path, state);
+  // What is deeper first, because a mode may shut a directory.
+  for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) complete(it->first, it->second);
+  complete("", root_directory_);
+  std::sort(implied.begin(), implied.end());
   return implied;
 }
 
@@ -242,8 +247,10 @@ Inode LayerWriter::inode_of(const TarEntry& entry, FileType type) const {
 
 void LayerWriter::root_entry(const TarEntry& entry) {
   if (entry.type != '5') malformed("the root of the layer is not a directory");
-  apply_inode(root_, ".", inode_of(entry, FileType::directory), owners_);
-  root_directory_ = {false, entry.mtime_sec, entry.mtime_nsec};
+  Inode inode = inode_of(entry, FileType::directory);
+  inode.mode |= 0700;
+  apply_inode(root_, ".", inode, owners_);
+  root_directory_ = {false, entry.mode, entry.mtime_sec, entry.mtime_nsec};
 }
 
 void LayerWriter::directory(const TarEntry& entry, const Place& at) {
@@ -257,8 +264,9 @@ void LayerWriter::directory(const TarEntry& entry, const Place& at) {
   }
   Inode inode = inode_of(entry, FileType::directory);
   inode.opaque = deleted_.contains(at.path);
+  inode.mode |= 0700;  // until finish(), for those who are not root
   apply_inode(at.parent, at.name, inode, owners_);
-  directories_[at.path] = {false, entry.mtime_sec, entry.mtime_nsec};
+  directories_[at.path] = {false, entry.mode, entry.mtime_sec, entry.mtime_nsec};
 }
 
 void LayerWriter::regular(const TarEntry& entry, const Place& at, const std::function<TarPiece()>& content) {

@@ -24,7 +24,7 @@ class LayerWriter {
 
   // Throws Error: (network) where the entry makes no sense, (store) where it can't be written.
   void add(const TarEntry& entry, const std::function<TarPiece()>& content);
-  // To be called once, after the last entry: gives directories their times. Returns the implied directories.
+  // To be called once, after the last entry: gives directories their modes and times. Returns the implied directories.
   std::vector<std::string> finish();
 
   std::uint64_t bytes() const { return bytes_; }
@@ -33,6 +33,7 @@ class LayerWriter {
  private:
   struct Directory {
     bool implied = true;
+    std::uint32_t mode = 0755;
     std::int64_t mtime_sec = 0;
     std::uint32_t mtime_nsec = 0;
   };

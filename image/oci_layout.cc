@@ -11,7 +11,6 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "frontend/image_config.h"
 
 namespace mbuild::image {
 namespace {
@@ -92,42 +91,6 @@ Descriptor find_tag(const LayoutReference& reference, const Index& index) {
       .with_advice(list_tags(index));
 }
 
-struct Candidate {
-  Descriptor descriptor;
-  platforms::Platform platform;
-};
-
-platforms::Platform platform_of_config(const std::string& directory, const Descriptor& descriptor) {
-  const Manifest manifest = parse_manifest(read_layout_blob(directory, descriptor));
-  return frontend::parse_image_config(read_layout_blob(directory, manifest.config)).platform;
-}
-
-// All images that a descriptor leads to, with their platforms, attestations left out.
-void collect(const std::string& directory, const Descriptor& descriptor, int depth, std::vector<Candidate>& out) {
-  if (is_attestation(descriptor)) return;
-  if (is_index_type(descriptor.media_type)) {
-    if (depth >= k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
-    const Index index = parse_index(read_layout_blob(directory, descriptor));
-    for (const Descriptor& inner : index.manifests) collect(directory, inner, depth + 1, out);
-  } else if (is_manifest_type(descriptor.media_type) || descriptor.media_type.empty()) {
-    out.push_back({descriptor, descriptor.platform ? *descriptor.platform : platform_of_config(directory, descriptor)});
-  }
-}
-
-// An exact match first, then the best of what satisfies the request (images are listed best first).
-const Candidate* choose(const std::vector<Candidate>& candidates, const platforms::Platform& platform) {
-  const auto exact = std::find_if(candidates.begin(), candidates.end(),
-                                  [&](const Candidate& candidate) { return candidate.platform == platform; });
-  if (exact != candidates.end()) return &*exact;
-  const Candidate* best = nullptr;
-  for (const Candidate& candidate : candidates) {
-    if (!platforms::satisfies(candidate.platform, platform)) continue;
-    // Among variants that all will do ("v6" and "v7" for arm/v8) the highest is the nearest.
-    if (!best || candidate.platform.variant > best->platform.variant) best = &candidate;
-  }
-  return best;
-}
-
 std::string describe_reference(const LayoutReference& reference) {
   return reference.directory + (reference.tag.empty() ? "" : ":" + reference.tag) +
          (reference.digest.empty() ? "" : "@" + reference.digest);
@@ -176,40 +139,23 @@ Descriptor resolve_layout(const LayoutReference& reference) {
   return descriptor;
 }
 
+namespace {
+
+ReadDocument reader_of(const std::string& directory) {
+  return [directory](const Descriptor& descriptor) { return read_layout_blob(directory, descriptor); };
+}
+
+}  // namespace
+
 ImageDescription read_layout_image(const LayoutReference& reference, const platforms::Platform& platform) {
-  std::vector<Candidate> candidates;
   const Descriptor top = resolve_layout(reference);
-  collect(reference.directory, top, 0, candidates);
-  const Candidate* chosen = choose(candidates, platform);
-  // Whoever names one manifest by its digest means it.
-  if (!chosen && !reference.digest.empty() && !is_index_type(top.media_type) && candidates.size() == 1) {
-    chosen = &candidates.front();
-  }
-  if (!chosen) {
-    std::vector<std::string> there;
-    for (const Candidate& candidate : candidates) there.push_back(platforms::to_string(candidate.platform));
-    throw Error(ExitClass::usage,
-                fmt::format("{} has no image for {}", describe_reference(reference), platforms::to_string(platform)))
-        .with_advice(there.empty() ? "there is no image at all" : "there is: " + join(there, ", "));
-  }
-  ImageDescription image;
-  image.manifest_digest = chosen->descriptor.digest;
-  image.manifest_bytes = read_layout_blob(reference.directory, chosen->descriptor);
-  image.manifest = parse_manifest(image.manifest_bytes);
-  image.config_bytes = read_layout_blob(reference.directory, image.manifest.config);
-  return image;
+  // Whoever names one manifest by its digest means it, whatever its platform.
+  const bool any_platform = !reference.digest.empty() && !is_index_type(top.media_type);
+  return select_image(top, platform, reader_of(reference.directory), describe_reference(reference), any_platform);
 }
 
 std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference) {
-  std::vector<Candidate> candidates;
-  collect(reference.directory, resolve_layout(reference), 0, candidates);
-  std::vector<platforms::Platform> result;
-  for (Candidate& candidate : candidates) {
-    if (std::find(result.begin(), result.end(), candidate.platform) == result.end()) {
-      result.push_back(std::move(candidate.platform));
-    }
-  }
-  return result;
+  return image_platforms(resolve_layout(reference), reader_of(reference.directory));
 }
 
 Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor) {

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "image/manifest.h"
+#include "image/select_image.h"
 #include "platforms/platform.h"
 
 // Reading an OCI image layout directory (OCI image specification, image-layout.md).
@@ -16,13 +17,6 @@ struct LayoutReference {
   std::string directory;
   std::string tag;  // "": "latest", or the only image that there is
   Digest digest;    // "": by tag
-};
-
-struct ImageDescription {
-  Digest manifest_digest;
-  std::string manifest_bytes;
-  Manifest manifest;
-  std::string config_bytes;
 };
 
 // "DIR[:TAG][@DIGEST]", with or without "oci-layout://". Throws Error (usage).

@@ -33,8 +33,8 @@ struct Serialisation {
 // Writes the layer's blob to out_fd (a file or a pipe), front to back. Throws what write_layer_tar and writing throw.
 Serialisation serialise_layer(const LayerSource& source, int out_fd, const SerialiseOptions& options = {});
 
-// The same tar in another compression: what is read from in_fd (gzip, zstd or a bare tar) is written to out_fd. Visitors
-// see nothing of it. The caller compares the diff id.
+// The same tar in another compression: what is read from in_fd (gzip, zstd or a bare tar) is written to out_fd.
+// Visitors see nothing of it. The caller compares the diff id.
 Serialisation recompress_blob(int in_fd, int out_fd, const SerialiseOptions& options = {});
 
 }  // namespace mbuild::image

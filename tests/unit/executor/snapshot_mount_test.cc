@@ -115,6 +115,14 @@ TEST_CASE("an empty snapshot and a single layer can be mounted") {
   CHECK(shown(tree, {{"1", {}}}) == "root 493\nx file 644 0:0 1\n");
 }
 
+TEST_CASE("a layer may occur twice") {
+  if (!have_inner()) return;
+  FileTree tree;
+  tree.file("1/x", "1").file("2/x", "2").file("2/y", "2");
+  CHECK(shown(tree, {{"1", {}}, {"2", {}}, {"1", {}}}) == "root 493\nx file 644 0:0 1\ny file 644 0:0 2\n");
+  CHECK(shown(tree, {{"1", {}}, {"1", {}}}) == "root 493\nx file 644 0:0 1\n");
+}
+
 TEST_CASE("nothing is generated where metadata agree") {
   FileTree tree;
   tree.directory("1/d").directory("2/d").directory("into");

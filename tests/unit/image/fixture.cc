@@ -68,7 +68,14 @@ Tar& Tar::hard(std::string_view path, std::string_view target, std::optional<Ino
 
 std::string Tar::end() const { return bytes + std::string(tar_end()); }
 
-OwnerMode owner_mode() { return ::geteuid() == 0 ? OwnerMode::real : OwnerMode::attributes; }
+OwnerMode owner_mode() {
+  // Root of a user namespace may have one id only.
+  static const bool real = [] {
+    const Fd probe = memory_file("");
+    return ::fchown(probe.get(), 3000000, 1) == 0;
+  }();
+  return real ? OwnerMode::real : OwnerMode::attributes;
+}
 
 UnpackResult unpack(std::string_view blob, const Scratch& into, UnpackOptions options) {
   const Fd fd = memory_file(blob);

@@ -45,7 +45,7 @@ TEST_CASE("the result digest tells every attribute but time") {
   CHECK(digest_of(with([](Inode& i) { i.uid = 1; })) != base);
   CHECK(digest_of(with([](Inode& i) { i.gid = 1; })) != base);
   CHECK(digest_of(with([](Inode& i) { i.xattrs["user.a"] = "b"; })) != base);
-  CHECK(digest_of(with([](Inode& i) { i.type = FileType::directory; })) != base);
+  CHECK(digest_of(with([](Inode& i) { i.type = FileType::directory, i.mode = 0755; })) != base);
   CHECK(digest_of(Tar().file("g", "text")) != base);
   CHECK(digest_of(Tar().file("f", "Text")) != base);
   CHECK(digest_of(Tar().file(".wh.f")) != base);

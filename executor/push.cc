@@ -1,0 +1,87 @@
+#include "executor/push.h"
+
+#include <fmt/format.h>
+
+#include <map>
+#include <vector>
+
+#include "base/error.h"
+#include "executor/parallel.h"
+#include "frontend/reference.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr unsigned k_uploads_at_once = 4;
+
+class Push {
+ public:
+  Push(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob, std::stop_token stop)
+      : set_(set), images_(images), open_blob_(open_blob), stop_(std::move(stop)) {}
+
+  void to(const remote::Repository& repository, const std::vector<std::string>& tags) {
+    send_blobs(repository);
+    const auto top = image::top_level(set_);
+    for (const auto& image : set_.images) {
+      if (image.manifest.digest == top.descriptor.digest) continue;
+      push_manifest(repository, image.manifest.digest, image.manifest.media_type, image.manifest_bytes);
+    }
+    for (const auto& tag : tags) {
+      push_manifest(repository, tag.empty() ? top.descriptor.digest : tag, top.descriptor.media_type, top.bytes);
+    }
+  }
+
+ private:
+  void push_manifest(const remote::Repository& repository, const std::string& reference, const std::string& type,
+                     const std::string& bytes) {
+    images_.registry().push_manifest(repository, reference, type, bytes, stop_);
+  }
+
+  void send_blobs(const remote::Repository& repository) {
+    std::map<Digest, remote::Blob> layers;
+    std::map<Digest, const std::string*> configs;
+    for (const auto& image : set_.images) {
+      for (const auto& layer : image.layers) layers[layer.digest] = {layer.digest, layer.size};
+      configs[image.config.digest] = &image.config_bytes;
+    }
+    std::vector<remote::Blob> wanted;
+    for (const auto& [digest, blob] : layers) wanted.push_back(blob);
+    parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) { send_layer(repository, wanted[i]); });
+    for (const auto& [digest, bytes] : configs) {
+      if (images_.registry().has_blob(repository, digest, stop_)) continue;
+      images_.registry().push_blob(repository, {digest, bytes->size()}, remote::upload_from_string(*bytes), stop_);
+    }
+  }
+
+  void send_layer(const remote::Repository& repository, const remote::Blob& blob) {
+    auto& registry = images_.registry();
+    if (registry.has_blob(repository, blob.digest, stop_)) return;
+    const auto origin = images_.repository_of(blob.digest);
+    if (origin && origin->host == repository.host && registry.mount_blob(repository, blob.digest, origin->name, stop_)) return;
+    const Fd file = open_blob_(blob.digest);
+    registry.push_blob(repository, blob, remote::upload_from_file(file.get()), stop_);
+  }
+
+  const image::ImageSet& set_;
+  ImageSources& images_;
+  const image::OpenBlob& open_blob_;
+  std::stop_token stop_;
+};
+
+}  // namespace
+
+void push_images(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob,
+                 const PushOptions& options, std::stop_token stop) {
+  if (set.names.empty()) {
+    throw Error(ExitClass::usage, "tag is needed when pushing to registry").with_advice("Name the image with -t HOST/NAME:TAG.");
+  }
+  std::map<remote::Repository, std::vector<std::string>> tags;
+  for (const auto& name : set.names) {
+    const auto reference = frontend::parse_reference(name);
+    tags[{reference.domain, reference.path}].push_back(options.by_digest ? "" : reference.tag);
+  }
+  Push push(set, images, open_blob, std::move(stop));
+  for (const auto& [repository, repository_tags] : tags) push.to(repository, repository_tags);
+}
+
+}  // namespace mbuild::executor
