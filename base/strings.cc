@@ -162,7 +162,8 @@ std::uint64_t parse_size(std::string_view text) {
   double value = 0;
   const auto [end, code] = std::from_chars(trimmed.data(), trimmed.data() + trimmed.size(), value);
   if (code != std::errc() || value < 0 || !std::isfinite(value)) throw fail();
-  std::string unit = to_lower(trim(std::string_view(end, static_cast<std::size_t>(trimmed.data() + trimmed.size() - end))));
+  std::string unit =
+      to_lower(trim(std::string_view(end, static_cast<std::size_t>(trimmed.data() + trimmed.size() - end))));
   if (unit.ends_with("ib")) unit.resize(unit.size() - 2);
   if (unit.size() == 2 && unit.ends_with("b")) unit.resize(1);
   if (unit.empty() || unit == "b") return static_cast<std::uint64_t>(value);

@@ -10,16 +10,17 @@
 namespace mbuild {
 
 struct SubprocessResult {
-  int status = 0;          // exit status, or 128 + signal
-  std::string output;      // standard output
-  std::string error;       // standard error
+  int status = 0;      // exit status, or 128 + signal
+  std::string output;  // standard output
+  std::string error;   // standard error
 };
 
 // Runs a program found in PATH with standard input from `input`, and waits. `environment` ("NAME=value", or "NAME" to
 // take a variable away) is laid over this process's own. Throws Error (host) when it cannot be started; Cancelled when
 // stop is requested (the program is killed first; what it started itself is not waited for).
-SubprocessResult run_program(const std::vector<std::string>& argv, std::string_view input = {}, std::stop_token stop = {},
-                             const std::string& directory = {}, const std::vector<std::string>& environment = {});
+SubprocessResult run_program(const std::vector<std::string>& argv, std::string_view input = {},
+                             std::stop_token stop = {}, const std::string& directory = {},
+                             const std::vector<std::string>& environment = {});
 
 // The program's absolute path when PATH has it, else "".
 std::string find_program(const std::string& name);

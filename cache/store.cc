@@ -61,7 +61,8 @@ void refuse_network_file_system(const std::string& root) {
   constexpr std::uint64_t k_nfs = 0x6969, k_cifs = 0xff534d42, k_smb2 = 0xfe534d42, k_9p = 0x01021997;
   const auto type = static_cast<std::uint64_t>(static_cast<std::uint32_t>(status.f_type));
   if (type == k_nfs || type == k_cifs || type == k_smb2 || type == k_9p) {
-    throw Error(ExitClass::store, fmt::format("the store {} is on a network file system, which cannot hold layers", root))
+    throw Error(ExitClass::store,
+                fmt::format("the store {} is on a network file system, which cannot hold layers", root))
         .with_advice("Choose a local directory with --root DIR or MBUILD_ROOT.");
   }
 }
@@ -74,9 +75,9 @@ void check_version(const std::string& root) {
     return;
   }
   if (const std::string found = read_file(path); found != mine) {
-    throw Error(ExitClass::store, fmt::format("the store {} is not one that this program and user may use ({} found, {} wanted)",
-                                              root, join(split(trim(found), '\n'), ", "),
-                                              join(split(trim(mine), '\n'), ", ")))
+    throw Error(ExitClass::store,
+                fmt::format("the store {} is not one that this program and user may use ({} found, {} wanted)", root,
+                            join(split(trim(found), '\n'), ", "), join(split(trim(mine), '\n'), ", ")))
         .with_advice("Choose another directory with --root DIR or MBUILD_ROOT.");
   }
 }
@@ -108,7 +109,8 @@ void Store::prepare_directories() {
   make_directories(root_, 0700);
   refuse_network_file_system(root_);
   check_version(root_);
-  for (const auto& directory : {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts", fs_ + "/work"}) {
+  for (const auto& directory :
+       {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts", fs_ + "/work"}) {
     make_directories(directory, 0711);
   }
 }
@@ -128,7 +130,9 @@ void Store::open_index() {
     database_ = std::make_unique<Database>(path);
     Statement(*database_, "SELECT count(*) FROM sqlite_master").step();
   } catch (const Error& error) {
-    if (error.message.find("not a database") == std::string::npos && error.message.find("malformed") == std::string::npos) throw;
+    if (error.message.find("not a database") == std::string::npos &&
+        error.message.find("malformed") == std::string::npos)
+      throw;
     set_aside();
   }
   const auto version = [&] {
@@ -149,7 +153,9 @@ void Store::open_index() {
   }
   if (boot_of_last_use() != boot_id_) {
     for (const char* table : k_tables_with_boot) {
-      Statement(*database_, fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot<>?", table).c_str()).bind(boot_id_).run();
+      Statement(*database_, fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot<>?", table).c_str())
+          .bind(boot_id_)
+          .run();
     }
     Statement(*database_, "INSERT OR REPLACE INTO meta VALUES('boot',?)").bind(boot_id_).run();
   }
@@ -173,7 +179,8 @@ std::optional<Layer> Store::find_layer(std::string_view id) {
 }
 
 std::optional<Layer> Store::find_layer_by_result(const Digest& result_digest) {
-  Statement query(*database_, "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE result=? AND pulled=0");
+  Statement query(*database_,
+                  "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE result=? AND pulled=0");
   query.bind(result_digest);
   while (query.step()) {
     if (path_exists(layer_path(query.text(0)))) return layer_of(query);
@@ -188,14 +195,22 @@ void Store::add_layer(const Layer& layer) {
     implied += path;
   }
   Statement(*database_, "INSERT OR REPLACE INTO layers VALUES(?,?,?,?,?,?,?,?,?)")
-      .bind(layer.id).bind(layer.result_digest).bind(layer.pulled ? 1 : 0)
-      .bind(static_cast<std::int64_t>(layer.bytes)).bind(static_cast<std::int64_t>(layer.files))
-      .bind(layer.newest_mtime).bind(implied).bind(now()).bind(boot_id_).run();
+      .bind(layer.id)
+      .bind(layer.result_digest)
+      .bind(layer.pulled ? 1 : 0)
+      .bind(static_cast<std::int64_t>(layer.bytes))
+      .bind(static_cast<std::int64_t>(layer.files))
+      .bind(layer.newest_mtime)
+      .bind(implied)
+      .bind(now())
+      .bind(boot_id_)
+      .run();
   added_rows_ = true;
 }
 
 std::optional<StepRecord> Store::find_record(const Digest& content_key) {
-  Statement query(*database_, "SELECT content_key,layers,created,duration,emulator,name FROM records WHERE content_key=?");
+  Statement query(*database_,
+                  "SELECT content_key,layers,created,duration,emulator,name FROM records WHERE content_key=?");
   if (!query.bind(content_key).step()) return std::nullopt;
   StepRecord record;
   record.content_key = query.text(0);
@@ -209,8 +224,15 @@ std::optional<StepRecord> Store::find_record(const Digest& content_key) {
 
 void Store::add_record(const StepRecord& record) {
   Statement(*database_, "INSERT OR REPLACE INTO records VALUES(?,?,?,?,?,?,?,?)")
-      .bind(record.content_key).bind(join(record.layers, ",")).bind(record.created).bind(record.duration_ms)
-      .bind(record.emulator).bind(record.name).bind(now()).bind(boot_id_).run();
+      .bind(record.content_key)
+      .bind(join(record.layers, ","))
+      .bind(record.created)
+      .bind(record.duration_ms)
+      .bind(record.emulator)
+      .bind(record.name)
+      .bind(now())
+      .bind(boot_id_)
+      .run();
   added_rows_ = true;
 }
 
@@ -222,13 +244,18 @@ std::optional<Digest> Store::find_definition(const Digest& definition_key, const
 
 void Store::add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key) {
   Statement(*database_, "INSERT OR REPLACE INTO definitions VALUES(?,?,?,?)")
-      .bind(definition_key).bind(inputs).bind(content_key).bind(boot_id_).run();
+      .bind(definition_key)
+      .bind(inputs)
+      .bind(content_key)
+      .bind(boot_id_)
+      .run();
   added_rows_ = true;
 }
 
 std::optional<Serialisation> Store::find_serialisation(const SerialisationKey& key) {
-  Statement query(*database_,
-                  "SELECT diff_id,digest,size FROM serialisations WHERE layer=? AND compression=? AND level=? AND clamp=?");
+  Statement query(
+      *database_,
+      "SELECT diff_id,digest,size FROM serialisations WHERE layer=? AND compression=? AND level=? AND clamp=?");
   if (!query.bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime)).step()) {
     return std::nullopt;
   }
@@ -239,8 +266,15 @@ std::optional<Serialisation> Store::find_serialisation(const SerialisationKey& k
 
 void Store::add_serialisation(const SerialisationKey& key, const Serialisation& value) {
   Statement(*database_, "INSERT OR REPLACE INTO serialisations VALUES(?,?,?,?,?,?,?,?)")
-      .bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime))
-      .bind(value.diff_id).bind(value.digest).bind(static_cast<std::int64_t>(value.size)).bind(boot_id_).run();
+      .bind(key.layer_id)
+      .bind(key.compression)
+      .bind(key.level)
+      .bind(clamp_text(key.clamp_mtime))
+      .bind(value.diff_id)
+      .bind(value.digest)
+      .bind(static_cast<std::int64_t>(value.size))
+      .bind(boot_id_)
+      .run();
   added_rows_ = true;
 }
 
@@ -251,7 +285,11 @@ std::optional<std::string> Store::find_audit(std::string_view layer_id, std::str
 }
 
 void Store::add_audit(std::string_view layer_id, std::string_view platform, std::string_view findings) {
-  Statement(*database_, "INSERT OR REPLACE INTO audits VALUES(?,?,?)").bind(layer_id).bind(platform).bind(findings).run();
+  Statement(*database_, "INSERT OR REPLACE INTO audits VALUES(?,?,?)")
+      .bind(layer_id)
+      .bind(platform)
+      .bind(findings)
+      .run();
 }
 
 std::optional<DownloadRecord> Store::find_download(const std::string& url) {
@@ -262,15 +300,25 @@ std::optional<DownloadRecord> Store::find_download(const std::string& url) {
 
 void Store::add_download(const std::string& url, const DownloadRecord& record) {
   Statement(*database_, "INSERT OR REPLACE INTO downloads VALUES(?,?,?,?,?,?,?)")
-      .bind(url).bind(record.etag).bind(record.last_modified).bind(record.mtime).bind(record.digest).bind(record.layer_id)
-      .bind(boot_id_).run();
+      .bind(url)
+      .bind(record.etag)
+      .bind(record.last_modified)
+      .bind(record.mtime)
+      .bind(record.digest)
+      .bind(record.layer_id)
+      .bind(boot_id_)
+      .run();
   added_rows_ = true;
 }
 
 std::optional<Digest> Store::find_file_digest(const FileStamp& stamp) {
   Statement query(*database_, "SELECT digest FROM files WHERE device=? AND inode=? AND size=? AND mtime=? AND ctime=?");
-  if (!query.bind(static_cast<std::int64_t>(stamp.device)).bind(static_cast<std::int64_t>(stamp.inode))
-           .bind(static_cast<std::int64_t>(stamp.size)).bind(stamp.mtime_ns).bind(stamp.ctime_ns).step()) {
+  if (!query.bind(static_cast<std::int64_t>(stamp.device))
+           .bind(static_cast<std::int64_t>(stamp.inode))
+           .bind(static_cast<std::int64_t>(stamp.size))
+           .bind(stamp.mtime_ns)
+           .bind(stamp.ctime_ns)
+           .step()) {
     return std::nullopt;
   }
   return query.text(0);
@@ -281,8 +329,13 @@ void Store::add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& di
   Transaction transaction(*database_);
   for (const auto& [stamp, digest] : digests) {
     Statement(*database_, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)")
-        .bind(static_cast<std::int64_t>(stamp.device)).bind(static_cast<std::int64_t>(stamp.inode))
-        .bind(static_cast<std::int64_t>(stamp.size)).bind(stamp.mtime_ns).bind(stamp.ctime_ns).bind(digest).run();
+        .bind(static_cast<std::int64_t>(stamp.device))
+        .bind(static_cast<std::int64_t>(stamp.inode))
+        .bind(static_cast<std::int64_t>(stamp.size))
+        .bind(stamp.mtime_ns)
+        .bind(stamp.ctime_ns)
+        .bind(digest)
+        .run();
   }
   transaction.commit();
 }
@@ -303,7 +356,8 @@ FileLock Store::lock_step(const Digest& key, std::stop_token stop) {
 }
 
 FileLock Store::lock_layer(const Digest& diff_id, std::stop_token stop) {
-  return FileLock::acquire(fmt::format("{}/layer-{}", locks_directory(), digest_hex(diff_id).substr(0, 3)), std::move(stop));
+  return FileLock::acquire(fmt::format("{}/layer-{}", locks_directory(), digest_hex(diff_id).substr(0, 3)),
+                           std::move(stop));
 }
 
 FileLock Store::lock_cache_mount(std::string_view id, std::stop_token stop) {

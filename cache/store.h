@@ -20,7 +20,7 @@ namespace mbuild::cache {
 struct Layer {
   std::string id;
   Digest result_digest;
-  bool pulled = false;               // result_digest is then the diff id
+  bool pulled = false;  // result_digest is then the diff id
   std::uint64_t bytes = 0, files = 0;
   std::int64_t newest_mtime = 0;     // seconds since 1970
   std::vector<std::string> implied;  // directories that are there but are no entries of the layer
@@ -29,18 +29,18 @@ struct Layer {
 // What running a step gave.
 struct StepRecord {
   Digest content_key;
-  std::vector<std::string> layers;   // one layer id an output; "" is an output that changed nothing
-  std::int64_t created = 0;          // seconds since 1970: when the step ran
+  std::vector<std::string> layers;  // one layer id an output; "" is an output that changed nothing
+  std::int64_t created = 0;         // seconds since 1970: when the step ran
   std::int64_t duration_ms = 0;
-  std::string emulator;              // name and version, "" when native
+  std::string emulator;  // name and version, "" when native
   std::string name;
 };
 
 // A serialisation of a layer: its tar, compressed.
 struct SerialisationKey {
   std::string layer_id;
-  std::string compression;           // "gzip", "zstd", "none"
-  int level = -1;                    // -1 is the default
+  std::string compression;  // "gzip", "zstd", "none"
+  int level = -1;           // -1 is the default
   std::optional<std::int64_t> clamp_mtime;
 };
 struct Serialisation {
@@ -50,10 +50,10 @@ struct Serialisation {
 
 // A file that was had from a server, and what to ask the server with whether it is still the same.
 struct DownloadRecord {
-  std::string etag, last_modified;   // as the server wrote them
-  std::int64_t mtime = 0;            // seconds since 1970
+  std::string etag, last_modified;  // as the server wrote them
+  std::int64_t mtime = 0;           // seconds since 1970
   Digest digest;
-  std::string layer_id;              // the layer that holds it, alone
+  std::string layer_id;  // the layer that holds it, alone
 };
 
 struct FileStamp {

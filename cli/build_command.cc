@@ -24,10 +24,10 @@ namespace {
 
 // The flags as they were typed.
 struct Flags {
-  std::vector<std::string> add_host, allow, build_arg, build_context, label, no_cache_filter, output, platform, secret, ssh, tag,
-      ulimit, ignored, arch_allow;
-  std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root, shm_size,
-              target, context, arch_check = "error";
+  std::vector<std::string> add_host, allow, build_arg, build_context, label, no_cache_filter, output, platform, secret,
+      ssh, tag, ulimit, ignored, arch_allow;
+  std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
+              shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
   bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, explain = false,
        help_dockerfile = false, load = false, push = false;
@@ -35,8 +35,10 @@ struct Flags {
 
 std::string default_root() {
   if (const char* root = std::getenv("MBUILD_ROOT"); root != nullptr && *root != '\0') return root;
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') return std::string(data) + "/mbuild";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') return std::string(home) + "/.local/share/mbuild";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0')
+    return std::string(data) + "/mbuild";
+  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
+    return std::string(home) + "/.local/share/mbuild";
   return "/var/lib/mbuild";
 }
 
@@ -49,7 +51,8 @@ std::string absolute(const std::string& path) {
 void add_build_args(const Flags& flags, executor::BuildRequest& request) {
   for (const auto& text : flags.build_arg) {
     const auto equals = text.find('=');
-    if (equals == 0 || text.empty()) throw Error(ExitClass::usage, fmt::format("invalid key-value pair \"{}\": empty key", text));
+    if (equals == 0 || text.empty())
+      throw Error(ExitClass::usage, fmt::format("invalid key-value pair \"{}\": empty key", text));
     if (equals != std::string::npos) {
       request.build_args[text.substr(0, equals)] = text.substr(equals + 1);
     } else if (const char* value = std::getenv(text.c_str())) {
@@ -63,7 +66,8 @@ graph::NetworkMode parse_network(const std::string& name) {
   if (name == "default" || name.empty()) return graph::NetworkMode::standard;
   if (name == "none") return graph::NetworkMode::none;
   if (name == "host") return graph::NetworkMode::host;
-  throw Error(ExitClass::usage, fmt::format("network mode \"{}\" not supported", name)).with_advice("Modes are default, none and host.");
+  throw Error(ExitClass::usage, fmt::format("network mode \"{}\" not supported", name))
+      .with_advice("Modes are default, none and host.");
 }
 
 executor::BuildRequest request_of(const Flags& flags) {
@@ -73,11 +77,13 @@ executor::BuildRequest request_of(const Flags& flags) {
   request.dockerfile = flags.file;
   request.target = flags.target;
   std::string platform_text = join(flags.platform, ",");
-  if (const char* fallback = std::getenv("DOCKER_DEFAULT_PLATFORM"); platform_text.empty() && fallback != nullptr) platform_text = fallback;
+  if (const char* fallback = std::getenv("DOCKER_DEFAULT_PLATFORM"); platform_text.empty() && fallback != nullptr)
+    platform_text = fallback;
   if (!platform_text.empty()) request.platforms = platforms::parse_platform_list(platform_text);
   add_build_args(flags, request);
   for (const auto& text : flags.build_context) request.contexts.push_back(parse_pair(text, "context value"));
-  for (const auto& text : flags.label) request.labels.push_back(parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
+  for (const auto& text : flags.label)
+    request.labels.push_back(parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
   request.tags = flags.tag;
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
   if (flags.push) request.outputs.push_back({.type = "registry", .destination = {}, .attributes = {}});
@@ -108,11 +114,13 @@ executor::BuildRequest request_of(const Flags& flags) {
   return request;
 }
 
-void write_metadata(const std::string& path, const executor::BuildRequest& request, const executor::BuildResult& result) {
+void write_metadata(const std::string& path, const executor::BuildRequest& request,
+                    const executor::BuildResult& result) {
   nlohmann::ordered_json json;
   if (!result.index.empty()) {
     if (result.images.size() == 1) json["containerimage.config.digest"] = result.images.front().config;
-    json["containerimage.descriptor"] = {{"mediaType", result.index_media_type}, {"digest", result.index}, {"size", result.index_size}};
+    json["containerimage.descriptor"] = {
+        {"mediaType", result.index_media_type}, {"digest", result.index}, {"size", result.index_size}};
     json["containerimage.digest"] = result.index;
   }
   if (!request.tags.empty()) json["image.name"] = join(request.tags, ",");
@@ -125,17 +133,22 @@ int run_build_command(const Flags& flags) {
     return 0;
   }
   if (flags.context.empty()) {
-    throw Error(ExitClass::usage, "mbuild build requires exactly 1 argument: the context").with_advice("Often it is \".\", the current directory.");
+    throw Error(ExitClass::usage, "mbuild build requires exactly 1 argument: the context")
+        .with_advice("Often it is \".\", the current directory.");
   }
   const executor::BuildRequest request = request_of(flags);
   CancelOnSignal cancel;
   const auto call = split(flags.check ? "check" : flags.call, ',');
   if (call[0] == "check" || call[0] == "lint") return print_check(executor::run_check(request, cancel.token()), call);
-  if (call[0] != "build") throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"", call[0])).with_advice("Calls are build and check.");
+  if (call[0] != "build")
+    throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"", call[0]))
+        .with_advice("Calls are build and check.");
 
   auto sink = make_progress(flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress));
   if (request.outputs.empty()) {
-    fmt::print(stderr, "WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
+    fmt::print(
+        stderr,
+        "WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
   }
   executor::BuildResult result;
   const auto finish_display = [&] {
@@ -150,7 +163,8 @@ int run_build_command(const Flags& flags) {
   }
   finish_display();
   if (!result.index.empty() && !flags.iidfile.empty()) {
-    write_file_atomically(flags.iidfile, request.outputs.front().type == "docker" ? result.images.front().config : result.index, 0644);
+    write_file_atomically(flags.iidfile,
+                          request.outputs.front().type == "docker" ? result.images.front().config : result.index, 0644);
   }
   if (!flags.metadata_file.empty()) write_metadata(flags.metadata_file, request, result);
   if (flags.quiet && !result.index.empty()) fmt::print("{}\n", result.index);
@@ -167,13 +181,16 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure)")->delimiter(',');
   build->add_option("--arch-check", flags->arch_check, "What a foreign program in the image is: error, warn or off");
   build->add_option("--arch-allow", flags->arch_allow, "Paths (glob) that may hold programs of other architectures");
-  build->add_option("--build-arg", flags->build_arg, "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
-  build->add_option("--build-context", flags->build_context, "Additional context (name=path, name=oci-layout://DIR:TAG)");
+  build->add_option("--build-arg", flags->build_arg,
+                    "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
+  build->add_option("--build-context", flags->build_context,
+                    "Additional context (name=path, name=oci-layout://DIR:TAG)");
   build->add_option("--call", flags->call, "What to do: build, or check[,format=json]");
   build->add_flag("--check", flags->check, "Same as --call=check");
   build->add_option("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
   build->add_flag("--explain", flags->explain, "Say of each step that runs why it has to");
-  build->add_option("-f,--file", flags->file, "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
+  build->add_option("-f,--file", flags->file,
+                    "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
   build->add_flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
   build->add_option("--iidfile", flags->iidfile, "Write the image id to a file");
   build->add_option("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
@@ -183,7 +200,8 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("--network", flags->network, "Network of RUN steps: default, none, host");
   build->add_flag("--no-cache", flags->no_cache, "Run every step");
   build->add_option("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages");
-  build->add_option("-o,--output", flags->output, "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
+  build->add_option("-o,--output", flags->output,
+                    "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
   build->add_option("--platform", flags->platform, "Target platforms, comma-separated");
   build->add_option("--progress", flags->progress, "auto, plain, tty or quiet");
   build->add_option("--provenance", flags->ignored, "Accepted; attestations are not made")->group("");
@@ -191,7 +209,8 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_flag("--pull", flags->pull, "Look up every base image anew");
   build->add_flag("--push", flags->push, "Same as --output=type=registry");
   build->add_flag("-q,--quiet", flags->quiet, "Print the image id only");
-  build->add_flag("--reproducible", flags->reproducible, "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
+  build->add_flag("--reproducible", flags->reproducible,
+                  "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
   build->add_option("--root", flags->root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
   build->add_option("--secret", flags->secret, "Secret for RUN --mount=type=secret (id=x,src=FILE | id=x,env=NAME)");
   build->add_option("--shm-size", flags->shm_size, "Size of /dev/shm in RUN steps");

@@ -18,7 +18,8 @@ std::int64_t parse_limit(std::string_view text, const std::string& whole) {
   if (text == "unlimited") return -1;
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size()) throw usage(fmt::format("invalid ulimit argument: {}", whole));
+  if (code != std::errc() || end != text.data() + text.size())
+    throw usage(fmt::format("invalid ulimit argument: {}", whole));
   return value;
 }
 
@@ -113,8 +114,9 @@ std::vector<std::pair<std::string, std::string>> parse_add_host(const std::strin
 }
 
 graph::Ulimit parse_ulimit(const std::string& text) {
-  static const std::vector<std::string> k_names = {"core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice",
-                                                   "nofile", "nproc", "rss", "rtprio", "rttime", "sigpending", "stack"};
+  static const std::vector<std::string> k_names = {"core",    "cpu",      "data",   "fsize",      "locks",
+                                                   "memlock", "msgqueue", "nice",   "nofile",     "nproc",
+                                                   "rss",     "rtprio",   "rttime", "sigpending", "stack"};
   const auto [name, value] = parse_pair(text, "ulimit argument");
   if (std::find(k_names.begin(), k_names.end(), name) == k_names.end()) {
     throw usage(fmt::format("invalid ulimit type: {}{}", name, did_you_mean(name, k_names)));

@@ -103,5 +103,4 @@ void PlainProgress::status(const executor::StatusEvent& event) {
   fmt::print(stderr, "#{} {} done\n", vertex.number, event.part);
 }
 
-
 }  // namespace mbuild::cli

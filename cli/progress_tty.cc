@@ -35,7 +35,9 @@ std::string without_escapes(std::string_view text) {
       out += text[i] == '\t' ? ' ' : text[i];
       continue;
     }
-    while (i + 1 < text.size() && !((text[i + 1] >= 'a' && text[i + 1] <= 'z') || (text[i + 1] >= 'A' && text[i + 1] <= 'Z'))) ++i;
+    while (i + 1 < text.size() &&
+           !((text[i + 1] >= 'a' && text[i + 1] <= 'z') || (text[i + 1] >= 'A' && text[i + 1] <= 'Z')))
+      ++i;
     ++i;
   }
   return out;
@@ -71,7 +73,8 @@ std::string TtyProgress::row(std::string_view left, double elapsed, std::string_
   const std::string time = fmt::format(" {:.1f}s", elapsed);
   const std::size_t room = width_ > time.size() + 1 ? width_ - time.size() - 1 : 1;
   const auto shown = cut(left, room);
-  return fmt::format("{}{}{:{}}{}{}\n", colour_ ? colour : "", shown, "", room - shown.size(), time, colour_ ? "\x1b[0m" : "");
+  return fmt::format("{}{}{:{}}{}{}\n", colour_ ? colour : "", shown, "", room - shown.size(), time,
+                     colour_ ? "\x1b[0m" : "");
 }
 
 void TtyProgress::redraw() {
@@ -89,7 +92,8 @@ void TtyProgress::redraw() {
     ++rows;
     for (const auto& line : vertex.lines) {
       if (rows + 2 > height_) break;
-      text += fmt::format("{} => => # {}{}\n", colour_ ? "\x1b[2m" : "", cut(line, width_ > 12 ? width_ - 12 : 1), colour_ ? "\x1b[0m" : "");
+      text += fmt::format("{} => => # {}{}\n", colour_ ? "\x1b[2m" : "", cut(line, width_ > 12 ? width_ - 12 : 1),
+                          colour_ ? "\x1b[0m" : "");
       ++rows;
     }
   }
@@ -107,10 +111,18 @@ void TtyProgress::vertex(const executor::VertexEvent& event) {
       running_[event.id] = Running{event.name, event.time, {}, {}};
       if (!event.explanation.empty()) above_ += fmt::format(" => {}: because {}\n", event.name, event.explanation);
       return;
-    case executor::VertexState::cached: above_ += row(" => CACHED " + event.name, elapsed, "\x1b[34m"); break;
-    case executor::VertexState::completed: above_ += row(" => " + event.name, elapsed, "\x1b[34m"); break;
-    case executor::VertexState::failed: above_ += row(" => ERROR " + event.name, elapsed, "\x1b[31m"); break;
-    case executor::VertexState::cancelled: above_ += row(" => CANCELED " + event.name, elapsed, "\x1b[33m"); break;
+    case executor::VertexState::cached:
+      above_ += row(" => CACHED " + event.name, elapsed, "\x1b[34m");
+      break;
+    case executor::VertexState::completed:
+      above_ += row(" => " + event.name, elapsed, "\x1b[34m");
+      break;
+    case executor::VertexState::failed:
+      above_ += row(" => ERROR " + event.name, elapsed, "\x1b[31m");
+      break;
+    case executor::VertexState::cancelled:
+      above_ += row(" => CANCELED " + event.name, elapsed, "\x1b[33m");
+      break;
   }
   if (found != running_.end()) running_.erase(found);
 }

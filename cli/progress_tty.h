@@ -39,7 +39,7 @@ class TtyProgress : public executor::ProgressSink {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<executor::VertexId, Running> running_;
-  std::string above_;        // finished lines that are not on the screen yet
+  std::string above_;  // finished lines that are not on the screen yet
   std::size_t drawn_rows_ = 0;
   std::size_t width_ = 80, height_ = 24;
   bool colour_ = true;

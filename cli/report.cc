@@ -19,8 +19,8 @@ void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, con
   if (warnings.empty()) return;
   fmt::print(stderr, "\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
   for (const auto& warning : warnings) {
-    fmt::print(stderr, " - {}{}{} ({}:{})\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, dockerfile,
-               warning.range.first);
+    fmt::print(stderr, " - {}{}{} ({}:{})\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message,
+               dockerfile, warning.range.first);
   }
 }
 
@@ -31,8 +31,8 @@ void print_check_text(const executor::CheckResult& result) {
     fmt::print("Check complete, no warnings found.\n");
     return;
   }
-  fmt::print("Check complete, {} warning{} {} been found!\n", result.warnings.size(), result.warnings.size() == 1 ? "" : "s",
-             result.warnings.size() == 1 ? "has" : "have");
+  fmt::print("Check complete, {} warning{} {} been found!\n", result.warnings.size(),
+             result.warnings.size() == 1 ? "" : "s", result.warnings.size() == 1 ? "has" : "have");
   frontend::dockerfile::Dockerfile shown;
   shown.name = result.dockerfile_name;
   for (std::size_t start = 0; start <= result.dockerfile_text.size();) {
@@ -54,12 +54,17 @@ std::string check_json(const executor::CheckResult& result) {
     nlohmann::ordered_json location = {{"sourceIndex", 0}};
     location["ranges"] = nlohmann::ordered_json::array();
     if (warning.range.first > 0) {
-      location["ranges"].push_back({{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}});
+      location["ranges"].push_back(
+          {{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}});
     }
-    json["warnings"].push_back({{"ruleName", warning.rule}, {"description", warning.description}, {"url", warning.url},
-                                {"detail", warning.message}, {"location", location}});
+    json["warnings"].push_back({{"ruleName", warning.rule},
+                                {"description", warning.description},
+                                {"url", warning.url},
+                                {"detail", warning.message},
+                                {"location", location}});
   }
-  json["sources"] = {{{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
+  json["sources"] = {
+      {{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
   if (result.error) json["buildError"] = {{"message", *result.error}};
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }

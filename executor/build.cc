@@ -63,7 +63,8 @@ void start_sync(const std::string& root, const std::string& map) {
   std::string words[] = {"mbuild", "internal-sync", root, map};
   char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
   pid_t pid = -1;
-  posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv, environ);  // a failure costs a rebuild after a power cut
+  posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv,
+              environ);  // a failure costs a rebuild after a power cut
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
 }
@@ -72,7 +73,8 @@ bool is_local_value(const std::string& value) {
   return value.find("://") == std::string::npos && !value.starts_with("target:") && !value.starts_with("git@");
 }
 
-frontend::Request frontend_request(const BuildRequest& request, const Inputs& inputs, Contexts& contexts, ImageSources& images) {
+frontend::Request frontend_request(const BuildRequest& request, const Inputs& inputs, Contexts& contexts,
+                                   ImageSources& images) {
   frontend::Request out;
   out.dockerfile = frontend::dockerfile::parse_dockerfile(inputs.dockerfile_text, inputs.dockerfile_name);
   out.target = request.target;
@@ -103,7 +105,8 @@ frontend::Request frontend_request(const BuildRequest& request, const Inputs& in
   if (request.network == graph::NetworkMode::host) out.allow_network_host = true;
   out.multi_platform = out.platforms.size() > 1;
   out.resolve = [&images](const std::vector<frontend::ImageQuery>& queries) { return images.resolve(queries); };
-  out.read_file = [&inputs, &contexts](const std::string& context, const std::string& path) -> std::optional<std::string> {
+  out.read_file = [&inputs, &contexts](const std::string& context,
+                                       const std::string& path) -> std::optional<std::string> {
     if (context == "context" && path == ".dockerignore") {
       if (inputs.ignore_text) return inputs.ignore_text;
       if (!inputs.context_ignored) return std::nullopt;
@@ -121,7 +124,8 @@ void open_contexts(const BuildRequest& request, const Inputs& inputs, Contexts& 
 }
 
 // The time that --reproducible clamps to: SOURCE_DATE_EPOCH, else the commit of the context, else 0.
-std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend::Lowered& lowered, const Inputs& inputs) {
+std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend::Lowered& lowered,
+                                     const Inputs& inputs) {
   if (lowered.source_date_epoch || !request.reproducible) return lowered.source_date_epoch;
   std::int64_t seconds = 0;
   if (!find_program("git").empty()) {
@@ -182,22 +186,41 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   for (const auto& image : lowered.images) {
     if (image.root) roots.push_back(*image.root);
   }
-  const auto plan = planner::make_plan(lowered.graph, roots, [&](const Digest& id) { return store.expected_duration_ms(id); });
+  const auto plan =
+      planner::make_plan(lowered.graph, roots, [&](const Digest& id) { return store.expected_duration_ms(id); });
 
   const auto excerpt = [&](graph::NodeId id) {
     const auto& info = lowered.graph.info[id].front();
     if (info.first_line == 0) return std::string();
     return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
   };
-  Steps steps({.graph = lowered.graph, .plan = plan, .request = request, .store = store, .directory = directory,
-               .images = images, .contexts = contexts, .inner = inner, .sink = sink, .excerpt = excerpt});
+  Steps steps({.graph = lowered.graph,
+               .plan = plan,
+               .request = request,
+               .store = store,
+               .directory = directory,
+               .images = images,
+               .contexts = contexts,
+               .inner = inner,
+               .sink = sink,
+               .excerpt = excerpt});
   if (!plan.order.empty()) {
-    run_plan(plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
-             [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
+    run_plan(
+        plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
+        [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
   }
 
-  export_images({.request = request, .dockerfile = front.dockerfile, .lowered = lowered, .store = store, .directory = directory, .images = images,
-                 .inner = inner, .steps = steps, .sink = sink, .result = result, .excerpt = excerpt,
+  export_images({.request = request,
+                 .dockerfile = front.dockerfile,
+                 .lowered = lowered,
+                 .store = store,
+                 .directory = directory,
+                 .images = images,
+                 .inner = inner,
+                 .steps = steps,
+                 .sink = sink,
+                 .result = result,
+                 .excerpt = excerpt,
                  .epoch = epoch_of(request, lowered, inputs)},
                 stop);
   result.steps_run = steps.steps_run();

@@ -22,8 +22,8 @@ struct Output {
 
 struct Secret {
   std::string id;
-  std::string file;   // path, or
-  std::string env;    // environment variable
+  std::string file;  // path, or
+  std::string env;   // environment variable
 };
 
 struct SshAgent {
@@ -33,8 +33,8 @@ struct SshAgent {
 
 struct BuildRequest {
   std::string store_root;
-  std::string context;                       // directory, "-", or a git or http address
-  std::string dockerfile;                    // path, "-", or "" for CONTEXT/Dockerfile
+  std::string context;     // directory, "-", or a git or http address
+  std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
   std::string target;
   std::vector<platforms::Platform> platforms;
   std::map<std::string, std::string> build_args;
@@ -45,7 +45,7 @@ struct BuildRequest {
   std::vector<Secret> secrets;
   std::vector<SshAgent> ssh;
   std::vector<std::string> no_cache_filter;
-  std::vector<std::string> allow;            // entitlements
+  std::vector<std::string> allow;  // entitlements
   bool no_cache = false, pull = false;
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<std::pair<std::string, std::string>> extra_hosts;
@@ -53,9 +53,9 @@ struct BuildRequest {
   std::uint64_t shm_size = 0;
   std::string cgroup_parent;
   bool reproducible = false;
-  unsigned jobs = 0;                         // 0 is the default
+  unsigned jobs = 0;  // 0 is the default
   bool explain = false;
-  std::string arch_check = "error";          // error, warn, off
+  std::string arch_check = "error";  // error, warn, off
   std::vector<std::string> arch_allow;
 };
 
@@ -66,7 +66,7 @@ struct PlatformResult {
 
 struct BuildResult {
   std::vector<PlatformResult> images;
-  Digest index;                              // of the image index, or of the only manifest
+  Digest index;  // of the image index, or of the only manifest
   std::string index_media_type;
   std::uint64_t index_size = 0;
   std::vector<frontend::dockerfile::Warning> warnings;

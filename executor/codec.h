@@ -13,8 +13,8 @@
 #include "base/error.h"
 
 // Plain structs to bytes and back, between the outer and the inner process of one program. A type takes part by a
-// function `template <class Codec> void fields(Codec& codec, T& value)` that names its members: codec(value.a, value.b).
-// Both ends are the same program, so there are no versions; bytes that do not fit are an internal Error.
+// function `template <class Codec> void fields(Codec& codec, T& value)` that names its members: codec(value.a,
+// value.b). Both ends are the same program, so there are no versions; bytes that do not fit are an internal Error.
 namespace mbuild::executor {
 
 class Encoder {

@@ -46,7 +46,8 @@ unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 std::vector<std::string> ignore_patterns(const graph::SourceOp& source) {
   const auto found = source.attributes.find("exclude");
-  return found == source.attributes.end() || found->second.empty() ? std::vector<std::string>() : split(found->second, '\n');
+  return found == source.attributes.end() || found->second.empty() ? std::vector<std::string>()
+                                                                   : split(found->second, '\n');
 }
 
 Digest question(const graph::SourceOp& source, const graph::FileAction& action) {
@@ -69,7 +70,9 @@ void Contexts::add(const std::string& name, const std::string& directory) {
   find(name);
 }
 
-void Contexts::add_when_used(const std::string& name, const std::string& directory) { directories_[name] = {directory, Fd()}; }
+void Contexts::add_when_used(const std::string& name, const std::string& directory) {
+  directories_[name] = {directory, Fd()};
+}
 
 const Contexts::Directory* Contexts::find(const std::string& name) {
   const auto found = directories_.find(name);
@@ -78,7 +81,8 @@ const Contexts::Directory* Contexts::find(const std::string& name) {
   if (!directory.fd) {
     directory.fd = Fd(::open(directory.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory.fd) {
-      throw Error(ExitClass::usage, fmt::format("failed to get build context {}: path \"{}\" not found or no directory", name, directory.path));
+      throw Error(ExitClass::usage, fmt::format("failed to get build context {}: path \"{}\" not found or no directory",
+                                                name, directory.path));
     }
   }
   return &directory;
@@ -108,7 +112,8 @@ Tree Contexts::tree_of(const graph::SourceOp& source) {
   return tree;
 }
 
-std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp& source, const graph::FileAction& action) {
+std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp& source,
+                                                           const graph::FileAction& action) {
   const Digest asked = question(source, action);
   const std::lock_guard lock(mutex_);
   auto& known = selected_[asked];

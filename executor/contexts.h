@@ -21,25 +21,26 @@ namespace mbuild::executor {
 class Contexts {
  public:
   // The same selection and its digest, made by somebody who may read files that their owner may not (mode 0000).
-  using PrivilegedSelect = std::function<std::pair<Selection, Digest>(int directory, const std::vector<std::string>& ignore,
-                                                                      const graph::FileAction&)>;
+  using PrivilegedSelect = std::function<std::pair<Selection, Digest>(
+      int directory, const std::vector<std::string>& ignore, const graph::FileAction&)>;
 
   Contexts(cache::Store& store, PrivilegedSelect privileged) : store_(store), privileged_(std::move(privileged)) {}
 
   // Makes "local://NAME" mean this directory. Throws Error (usage) when it is none.
   void add(const std::string& name, const std::string& directory);
-  // The same, but the directory is looked at only when something asks for it: contexts that no stage names need not exist.
+  // The same, but the directory is looked at only when something asks for it: contexts that no stage names need not
+  // exist.
   void add_when_used(const std::string& name, const std::string& directory);
   // The text of a file at the directory's root, if it is there.
   std::optional<std::string> read_file(const std::string& name, const std::string& path);
 
   struct Selected {
-    int directory = -1;       // stays open as long as this object
+    int directory = -1;  // stays open as long as this object
     Selection selection;
     Digest digest;
   };
-  // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal questions
-  // are answered once.
+  // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal
+  // questions are answered once.
   std::shared_ptr<const Selected> select(const graph::SourceOp& source, const graph::FileAction& action);
   // Digest of what a bind mount of `selector` shows.
   Digest digest(const graph::SourceOp& source, const std::string& selector);

@@ -17,21 +17,21 @@ enum class VertexState { started, cached, completed, failed, cancelled };
 struct VertexEvent {
   VertexId id = 0;
   VertexState state = VertexState::started;
-  std::string name;                    // on every event
-  std::vector<std::string> needs;      // names under which other targets or platforms need it
-  std::string error;                   // failed: one line
-  std::string explanation;             // started: why it has to run (--explain)
+  std::string name;                // on every event
+  std::vector<std::string> needs;  // names under which other targets or platforms need it
+  std::string error;               // failed: one line
+  std::string explanation;         // started: why it has to run (--explain)
   std::chrono::steady_clock::time_point time;
 };
 
 struct LogEvent {
   VertexId id = 0;
-  int stream = 1;                      // 1 stdout, 2 stderr
-  std::string_view data;               // any bytes
+  int stream = 1;         // 1 stdout, 2 stderr
+  std::string_view data;  // any bytes
   std::chrono::steady_clock::time_point time;
 };
 
-struct StatusEvent {                   // progress of a part of a vertex: "sha256:1234 1.2MB / 3MB"
+struct StatusEvent {  // progress of a part of a vertex: "sha256:1234 1.2MB / 3MB"
   VertexId id = 0;
   std::string part;
   std::uint64_t current = 0, total = 0;  // bytes; total 0 is unknown

@@ -24,7 +24,9 @@ namespace {
 
 constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose bytes are the same on every processor
 
-std::string rfc3339(std::int64_t seconds) { return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds))); }
+std::string rfc3339(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
 
 std::string attribute(const Output& output, const std::string& name) {
   const auto found = output.attributes.find(name);
@@ -66,7 +68,8 @@ Format format_of(const Output& output, const BuildRequest& request, std::optiona
     const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
     const int most = format.layers.compression == image::Compression::zstd ? 22 : 9;
     if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > most) {
-      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most, compression_name(format.layers.compression)));
+      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most,
+                                                compression_name(format.layers.compression)));
     }
     format.layers.level = value;
   } else if (request.reproducible && format.layers.compression == image::Compression::gzip) {
@@ -84,7 +87,8 @@ Format format_of(const Output& output, const BuildRequest& request, std::optiona
 std::vector<std::string> names_of(const Output& output, const BuildRequest& request) {
   std::vector<std::string> names = request.tags;
   if (const std::string name = attribute(output, "name"); !name.empty()) names = split(name, ',');
-  for (auto& name : names) name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(trim(name))));
+  for (auto& name : names)
+    name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(trim(name))));
   std::vector<std::string> unique;
   for (auto& name : names) {
     if (std::find(unique.begin(), unique.end(), name) == unique.end()) unique.push_back(std::move(name));
@@ -105,8 +109,8 @@ void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
   if (config.created.empty()) config.created = latest.empty() ? rfc3339(0) : latest;
 }
 
-image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment, const LayerBlobs& blobs,
-                            image::MediaFlavour flavour) {
+image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment,
+                            const LayerBlobs& blobs, image::MediaFlavour flavour) {
   frontend::ImageConfig config = lowered.config;
   std::vector<image::Descriptor> descriptors;
   config.diff_ids.clear();
@@ -126,7 +130,8 @@ Fd open_destination(const Output& output) {
     return open_file(output.destination, O_WRONLY | O_CREAT | O_TRUNC, 0666);
   }
   if (::isatty(STDOUT_FILENO) == 1) {
-    throw Error(ExitClass::usage, "dest file is required for " + output.type + " exporter. refusing to write to console");
+    throw Error(ExitClass::usage,
+                "dest file is required for " + output.type + " exporter. refusing to write to console");
   }
   return duplicate(STDOUT_FILENO);
 }
@@ -142,7 +147,8 @@ void write_destination(const Output& output, const Write& write) {
   partial.destination += ".partial";
   try {
     write(open_destination(partial).get());
-    if (::rename(partial.destination.c_str(), output.destination.c_str()) < 0) throw system_error(errno, "rename to " + output.destination);
+    if (::rename(partial.destination.c_str(), output.destination.c_str()) < 0)
+      throw system_error(errno, "rename to " + output.destination);
   } catch (...) {
     ::unlink(partial.destination.c_str());
     throw;
@@ -169,7 +175,8 @@ void audit(const ExportEnvironment& environment, const LayerBlobs& blobs) {
     for (const auto& layer : environment.steps.result(*image.root).layers) {
       for (const auto& finding : blobs.findings(*layer, image.platform)) {
         if (emu::is_allowed(request.arch_allow, finding.path)) continue;
-        const bool grave = finding.kind == emu::AuditFinding::Kind::foreign && !finding.compatible && !is_meant(environment, finding);
+        const bool grave =
+            finding.kind == emu::AuditFinding::Kind::foreign && !finding.compatible && !is_meant(environment, finding);
         const std::string text = emu::to_string(finding);
         if (!grave || request.arch_check == "warn") {
           environment.result.warnings.push_back({.rule = "ForeignArchitecture", .message = text});
@@ -177,8 +184,9 @@ void audit(const ExportEnvironment& environment, const LayerBlobs& blobs) {
         }
         throw Error(ExitClass::step_failed, text)
             .with_excerpt(layer->made_by ? environment.excerpt(*layer->made_by) : "")
-            .with_advice(fmt::format("If it belongs there, allow it with --arch-allow='{}' or switch the check off with --arch-check=off.",
-                                     finding.path));
+            .with_advice(fmt::format(
+                "If it belongs there, allow it with --arch-allow='{}' or switch the check off with --arch-check=off.",
+                finding.path));
       }
     }
   }
@@ -201,17 +209,19 @@ void export_image(const ExportEnvironment& environment, const Output& output, st
   for (const auto& image : set.images) {
     for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
   }
-  const image::OpenBlob open_blob = [&](const Digest& digest) { return environment.images.open_blob(by_digest.at(digest)); };
+  const image::OpenBlob open_blob = [&](const Digest& digest) {
+    return environment.images.open_blob(by_digest.at(digest));
+  };
   const auto top = image::top_level(set);
   result.index = top.descriptor.digest;
   result.index_media_type = top.descriptor.media_type;
   result.index_size = top.descriptor.size;
   result.images.clear();
-  for (const auto& image : set.images) result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
+  for (const auto& image : set.images)
+    result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
 
   if (is_push(output)) {
-    push_images(set, environment.images, open_blob, {.by_digest = flag(output, "push-by-digest", false)},
-                stop);
+    push_images(set, environment.images, open_blob, {.by_digest = flag(output, "push-by-digest", false)}, stop);
   } else if (output.type == "docker") {
     write_destination(output, [&](int fd) { image::write_docker_tar(set, fd, open_blob); });
   } else if (flag(output, "tar", true)) {
@@ -227,7 +237,8 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
   request.work = environment.directory.path() + "/export-" + random_hex(4);
   make_directories(request.work, 0711);
   request.owners = environment.inner.map().owner_mode();
-  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false)) request.clamp_mtime = environment.epoch;
+  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false))
+    request.clamp_mtime = environment.epoch;
   for (const auto& image : environment.lowered.images) {
     jobs::TreeExport tree{.platform = image.platform, .subdirectory = {}, .stack = {}};
     if (split_platforms) tree.subdirectory = image::platform_directory(image.platform);
@@ -240,7 +251,8 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
   }
   const std::string mode = attribute(output, "mode");
   if (!mode.empty() && mode != "copy" && mode != "delete") {
-    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode)).with_advice("Modes are copy and delete.");
+    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
+        .with_advice("Modes are copy and delete.");
   }
   request.remove_others = mode == "delete";
   request.destination = output.destination;
@@ -267,16 +279,19 @@ void check_outputs(const BuildRequest& request) {
     if (is_push(output)) {
       format_of(output, request, {});
       if (names_of(output, request).empty()) {
-        throw Error(ExitClass::usage, "tag is needed when pushing to registry").with_advice("Name the image with -t HOST/NAME:TAG.");
+        throw Error(ExitClass::usage, "tag is needed when pushing to registry")
+            .with_advice("Name the image with -t HOST/NAME:TAG.");
       }
       continue;
     }
     const bool to_directory = output.type == "local" || (output.type == "oci" && !flag(output, "tar", true));
-    if (to_directory && output.destination.empty()) throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
+    if (to_directory && output.destination.empty())
+      throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
     if (!to_directory && output.type != "cacheonly" && (output.destination.empty() || output.destination == "-")) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
       if (::isatty(STDOUT_FILENO) == 1) {
-        throw Error(ExitClass::usage, "dest file is required for " + output.type + " exporter. refusing to write to console");
+        throw Error(ExitClass::usage,
+                    "dest file is required for " + output.type + " exporter. refusing to write to console");
       }
     }
     if (output.type == "docker" && request.platforms.size() > 1) {

@@ -78,8 +78,9 @@ frontend::ResolvedImage ImageSources::resolve_one(const frontend::ImageQuery& qu
   resolved.identifier = fmt::format("image://{}@{}", query.reference, description.manifest_digest);
   resolved.config = frontend::parse_image_config(description.config_bytes);
   if (resolved.config.diff_ids.size() != description.manifest.layers.size()) {
-    throw Error(ExitClass::network, fmt::format("{}: the manifest has {} layers but the configuration names {}", query.reference,
-                                                description.manifest.layers.size(), resolved.config.diff_ids.size()));
+    throw Error(ExitClass::network,
+                fmt::format("{}: the manifest has {} layers but the configuration names {}", query.reference,
+                            description.manifest.layers.size(), resolved.config.diff_ids.size()));
   }
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < resolved.config.diff_ids.size(); ++i) {
@@ -112,11 +113,12 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
   try {
     registry().pull_blob(repository, {descriptor.digest, descriptor.size},
                          {.data = [&](std::string_view bytes) { write_all(out.get(), bytes); },
-                          .restart = [&] {
-                            if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
-                              throw system_error(errno, "start again with " + partial);
-                            }
-                          }},
+                          .restart =
+                              [&] {
+                                if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
+                                  throw system_error(errno, "start again with " + partial);
+                                }
+                              }},
                          stop_);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
   } catch (...) {

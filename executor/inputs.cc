@@ -32,7 +32,8 @@ Error not_found(const std::string& name) {
 void read_named_dockerfile(Inputs& inputs, const std::string& path) {
   auto text = read_if_there(path);
   if (!text) throw not_found(path);
-  if (is_directory(path)) throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: {} is a directory", path));
+  if (is_directory(path))
+    throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: {} is a directory", path));
   inputs.dockerfile_name = base_name(path);
   inputs.dockerfile_text = std::move(*text);
   inputs.ignore_text = read_if_there(path + ".dockerignore");
@@ -49,7 +50,8 @@ void read_default_dockerfile(Inputs& inputs) {
 }
 
 std::string read_standard_input() {
-  if (::isatty(STDIN_FILENO) == 1) throw Error(ExitClass::usage, "standard input is a terminal, not a build context or a Dockerfile");
+  if (::isatty(STDIN_FILENO) == 1)
+    throw Error(ExitClass::usage, "standard input is a terminal, not a build context or a Dockerfile");
   return read_all(STDIN_FILENO);
 }
 
@@ -70,7 +72,8 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
   inputs.context_ignored = false;
   const Fd root = open_file(inputs.context_directory, O_RDONLY | O_DIRECTORY);
   WriteRecord record;
-  unpack_archive(file.get(), root.get(), "", {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = {}}, record);
+  unpack_archive(file.get(), root.get(), "", {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = {}},
+                 record);
   finish_directories(root.get(), record, image::OwnerMode::real);
   if (request.dockerfile.empty()) {
     read_default_dockerfile(inputs);
@@ -84,7 +87,8 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
 Inputs read_inputs(const BuildRequest& request, const std::string& scratch) {
   Inputs inputs;
   if (request.context == "-") {
-    if (request.dockerfile == "-") throw Error(ExitClass::usage, "can't use stdin for both build context and dockerfile");
+    if (request.dockerfile == "-")
+      throw Error(ExitClass::usage, "can't use stdin for both build context and dockerfile");
     read_context_from_stdin(inputs, request, scratch);
     return inputs;
   }

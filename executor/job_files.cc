@@ -85,7 +85,8 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   Sources sources(request, fds);
   ProbeReply reply;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
-    reply.selections.push_back(request.sources[i].stack ? selection_digest(sources.selections[i], {}, cores()) : Digest());
+    reply.selections.push_back(request.sources[i].stack ? selection_digest(sources.selections[i], {}, cores())
+                                                        : Digest());
   }
   const auto probe = destination_probe(base.get(), request.actions, sources.selections, image::OwnerMode::real);
   reply.digest = probe.digest;
@@ -100,9 +101,10 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
   {
     Sources sources(request, fds);
     const bool on_scratch = request.base.layers.empty();
-    const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
-                               : open_root(mount_snapshot_writable(request.base, {}, make_work_directory(request.work, "scratch"),
-                                                                   upper, make_work_directory(request.work, "work")));
+    const Fd root =
+        on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
+                   : open_root(mount_snapshot_writable(request.base, {}, make_work_directory(request.work, "scratch"),
+                                                       upper, make_work_directory(request.work, "work")));
     applied = apply_file_actions(root.get(), request.actions, sources.selections, {.threads = cores(), .stop = {}});
   }
   return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths)));

@@ -82,8 +82,10 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
 std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto request = decode<SerialiseRequest>(payload);
   const Fd directory = open_file(request.path, O_RDONLY | O_DIRECTORY);
-  const image::LayerSource source{.directory = directory.get(), .implied = request.implied,
-                                  .clamp_mtime = request.clamp_mtime, .owners = request.owners};
+  const image::LayerSource source{.directory = directory.get(),
+                                  .implied = request.implied,
+                                  .clamp_mtime = request.clamp_mtime,
+                                  .owners = request.owners};
   image::SerialiseOptions options;
   options.compression = request.compression;
   options.level = request.level;
@@ -107,13 +109,17 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
     // Without layers there is nothing to mount: the empty directory itself is the tree.
     roots.push_back(tree.stack.layers.empty() ? open_file(make_work_directory(scratch, "empty"), O_RDONLY | O_DIRECTORY)
                                               : open_root(mount_snapshot(tree.stack, scratch)));
-    trees.push_back({.platform = tree.platform, .subdirectory = tree.subdirectory, .root = roots.back().get(),
-                     .owners = request.owners, .clamp_mtime = request.clamp_mtime});
+    trees.push_back({.platform = tree.platform,
+                     .subdirectory = tree.subdirectory,
+                     .root = roots.back().get(),
+                     .owners = request.owners,
+                     .clamp_mtime = request.clamp_mtime});
   }
   if (request.destination.empty()) {
     image::export_tar(trees, fds.at(0).get());
   } else {
-    image::export_local(trees, request.destination, request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
+    image::export_local(trees, request.destination,
+                        request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
   }
   return "";
 }

@@ -28,7 +28,8 @@ void make_cache_directory(const CacheDirectory& cache) {
 
 std::string variable(const std::vector<std::string>& env, std::string_view name) {
   for (auto it = env.rbegin(); it != env.rend(); ++it) {
-    if (it->size() > name.size() && it->starts_with(name) && (*it)[name.size()] == '=') return it->substr(name.size() + 1);
+    if (it->size() > name.size() && it->starts_with(name) && (*it)[name.size()] == '=')
+      return it->substr(name.size() + 1);
   }
   return "";
 }
@@ -37,7 +38,8 @@ std::string variable(const std::vector<std::string>& env, std::string_view name)
 void check_program(const SandboxSpec& spec, const platforms::Platform& platform, const std::string& work) {
   if (spec.stack.layers.empty()) return;
   const Fd root = open_root(mount_snapshot(spec.stack, make_work_directory(work, "check")));
-  const auto problem = emu::check_executable(root.get(), spec.argv.at(0), variable(spec.env, "PATH"), spec.cwd, platform);
+  const auto problem =
+      emu::check_executable(root.get(), spec.argv.at(0), variable(spec.env, "PATH"), spec.cwd, platform);
   if (problem) throw Error(ExitClass::step_failed, problem->message).with_advice(problem->advice);
 }
 

@@ -16,8 +16,8 @@
 #include "image/exporters.h"
 #include "image/serialise.h"
 
-// The operations of the inner process: all work on files below fs/ of the store is done by one of these. A function here
-// runs its operation in a process of its own and waits; it may be called from any thread of the outer process. All
+// The operations of the inner process: all work on files below fs/ of the store is done by one of these. A function
+// here runs its operation in a process of its own and waits; it may be called from any thread of the outer process. All
 // throw what the operation throws, and Cancelled.
 namespace mbuild::executor::jobs {
 
@@ -54,9 +54,9 @@ struct CacheDirectory {
 };
 
 struct RunRequest {
-  SandboxSpec spec;                      // its descriptors are handed over
-  std::string work;                      // an existing directory; upper, work and scratch are made in it
-  std::string final_path;                // of the layer
+  SandboxSpec spec;                                   // its descriptors are handed over
+  std::string work;                                   // an existing directory; upper, work and scratch are made in it
+  std::string final_path;                             // of the layer
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
   std::vector<CacheDirectory> cache_directories;
 };
@@ -69,42 +69,44 @@ RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop);
 // What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
 struct CopySource {
   std::optional<Stack> stack;
-  int directory = -1;                    // handed over
-  Selection selection;                   // entries only; its tree is made anew
+  int directory = -1;   // handed over
+  Selection selection;  // entries only; its tree is made anew
 };
 
 struct FilesRequest {
   Stack base;
   std::vector<graph::FileAction> actions;
-  std::vector<CopySource> sources;       // one an action; neither: not a copy
-  std::string work;                      // an existing directory
-  std::string final_path;                // apply only
+  std::vector<CopySource> sources;  // one an action; neither: not a copy
+  std::string work;                 // an existing directory
+  std::string final_path;           // apply only
 };
 struct ProbeReply {
   Digest digest;
   bool complete = true;
-  std::vector<Digest> selections;        // of the snapshot sources; "" for others
+  std::vector<Digest> selections;  // of the snapshot sources; "" for others
 };
 // What the outcome depends on, without making it.
 ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 
 // Digest of what a bind mount of `selector` of the snapshot shows.
-Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work, std::stop_token stop);
+Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work,
+                   std::stop_token stop);
 
-// What a copy action takes from a directory of the user, some of whose files only the inner process may read (mode 0000).
+// What a copy action takes from a directory of the user, some of whose files only the inner process may read (mode
+// 0000).
 struct SelectRequest {
-  std::vector<std::string> ignore;       // .dockerignore patterns
+  std::vector<std::string> ignore;  // .dockerignore patterns
   graph::FileAction action;
 };
 struct SelectReply {
-  Selection selection;                   // entries only
+  Selection selection;  // entries only
   Digest digest;
 };
 SelectReply select_files(Inner& inner, const SelectRequest& request, int directory, std::stop_token stop);
 
 struct SerialiseRequest {
-  std::string path;                      // of the layer
+  std::string path;  // of the layer
   std::vector<std::string> implied;
   std::optional<std::int64_t> clamp_mtime;
   image::Compression compression = image::Compression::gzip;
@@ -125,7 +127,7 @@ struct TreeExport {
 };
 struct ExportRequest {
   std::vector<TreeExport> trees;
-  std::string destination;               // directory; "": a tar to the descriptor
+  std::string destination;  // directory; "": a tar to the descriptor
   bool remove_others = false;
   std::optional<std::int64_t> clamp_mtime;
   image::OwnerMode owners = image::OwnerMode::real;

@@ -33,8 +33,8 @@ namespace mbuild::image {
 
 template <class Codec>
 void fields(Codec& codec, Inode& v) {
-  codec(v.type, v.mode, v.uid, v.gid, v.size, v.mtime_sec, v.mtime_nsec, v.rdev_major, v.rdev_minor, v.link_target, v.opaque,
-        v.device, v.inode, v.link_count, v.xattrs);
+  codec(v.type, v.mode, v.uid, v.gid, v.size, v.mtime_sec, v.mtime_nsec, v.rdev_major, v.rdev_minor, v.link_target,
+        v.opaque, v.device, v.inode, v.link_count, v.xattrs);
 }
 
 template <class Codec>
@@ -67,14 +67,14 @@ void fields(Codec& codec, Stack& v) {
 
 template <class Codec>
 void fields(Codec& codec, SandboxMount& v) {
-  codec(v.kind, v.target, v.read_only, v.stack, v.selector, v.upper, v.work, v.source, v.size, v.content_fd, v.uid, v.gid,
-        v.mode);
+  codec(v.kind, v.target, v.read_only, v.stack, v.selector, v.upper, v.work, v.source, v.size, v.content_fd, v.uid,
+        v.gid, v.mode);
 }
 
 template <class Codec>
 void fields(Codec& codec, SandboxSpec& v) {
-  codec(v.stack, v.upper, v.work, v.scratch, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts, v.network, v.network_fd,
-        v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd, v.stderr_fd);
+  codec(v.stack, v.upper, v.work, v.scratch, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts, v.network,
+        v.network_fd, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd, v.stderr_fd);
 }
 
 template <class Codec>
@@ -111,7 +111,6 @@ struct DigestRequest {
   Stack stack;
   std::string selector, work;
 };
-
 
 template <class Codec>
 void fields(Codec& codec, NewLayer& v) {

@@ -18,9 +18,12 @@ namespace {
 
 std::string_view layer_type(image::Compression compression) {
   switch (compression) {
-    case image::Compression::none: return image::media_type::k_oci_layer;
-    case image::Compression::gzip: return image::media_type::k_oci_layer_gzip;
-    case image::Compression::zstd: return image::media_type::k_oci_layer_zstd;
+    case image::Compression::none:
+      return image::media_type::k_oci_layer;
+    case image::Compression::gzip:
+      return image::media_type::k_oci_layer_gzip;
+    case image::Compression::zstd:
+      return image::media_type::k_oci_layer_zstd;
   }
   return "";
 }
@@ -28,9 +31,12 @@ std::string_view layer_type(image::Compression compression) {
 bool has_compression(const image::Descriptor& descriptor, image::Compression compression) {
   const auto& type = descriptor.media_type;
   switch (compression) {
-    case image::Compression::none: return type.ends_with("tar");
-    case image::Compression::gzip: return type.ends_with("gzip");
-    case image::Compression::zstd: return type.ends_with("zstd");
+    case image::Compression::none:
+      return type.ends_with("tar");
+    case image::Compression::gzip:
+      return type.ends_with("gzip");
+    case image::Compression::zstd:
+      return type.ends_with("zstd");
   }
   return false;
 }
@@ -39,9 +45,12 @@ bool has_compression(const image::Descriptor& descriptor, image::Compression com
 
 std::string_view compression_name(image::Compression compression) {
   switch (compression) {
-    case image::Compression::none: return "none";
-    case image::Compression::gzip: return "gzip";
-    case image::Compression::zstd: return "zstd";
+    case image::Compression::none:
+      return "none";
+    case image::Compression::gzip:
+      return "gzip";
+    case image::Compression::zstd:
+      return "zstd";
   }
   return "";
 }
@@ -55,7 +64,8 @@ void LayerBlobs::prepare(std::stop_token stop) {
       const auto [known, fresh] = seen.emplace(layer->id, wanted.size());
       if (fresh) wanted.push_back({layer, {}});
       auto& platforms = wanted[known->second].platforms;
-      if (std::find(platforms.begin(), platforms.end(), image.platform) == platforms.end()) platforms.push_back(image.platform);
+      if (std::find(platforms.begin(), platforms.end(), image.platform) == platforms.end())
+        platforms.push_back(image.platform);
     }
   }
   std::vector<Blob> made(wanted.size());
@@ -65,7 +75,8 @@ void LayerBlobs::prepare(std::stop_token stop) {
   for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i].layer->id] = made[i];
 }
 
-std::vector<emu::AuditFinding> LayerBlobs::findings(const SnapshotLayer& layer, const platforms::Platform& platform) const {
+std::vector<emu::AuditFinding> LayerBlobs::findings(const SnapshotLayer& layer,
+                                                    const platforms::Platform& platform) const {
   if (layer.pulled) return {};
   const auto bytes = environment_.store.find_audit(layer.id, platforms::to_string(platform));
   return bytes ? decode<std::vector<emu::AuditFinding>>(*bytes) : std::vector<emu::AuditFinding>();
@@ -75,15 +86,19 @@ std::vector<emu::AuditFinding> LayerBlobs::findings(const SnapshotLayer& layer, 
 LayerBlobs::Blob LayerBlobs::pulled(const SnapshotLayer& layer, const std::stop_token& stop) const {
   const auto original = environment_.images.layer_descriptor(layer.result_digest);
   if (!format_.force || has_compression(original, format_.compression)) return {layer.result_digest, original};
-  const cache::SerialisationKey key{.layer_id = layer.id, .compression = std::string(compression_name(format_.compression)),
-                                    .level = format_.level.value_or(-1), .clamp_mtime = {}};
+  const cache::SerialisationKey key{.layer_id = layer.id,
+                                    .compression = std::string(compression_name(format_.compression)),
+                                    .level = format_.level.value_or(-1),
+                                    .clamp_mtime = {}};
   auto known = environment_.store.find_serialisation(key);
   if (!known) {
     const Fd in = environment_.images.open_blob(original);
     known = keep_blob(layer.id, key, [&](int out) {
-      const auto made = image::recompress_blob(in.get(), out, {.compression = format_.compression, .level = format_.level, .stop = stop});
+      const auto made = image::recompress_blob(
+          in.get(), out, {.compression = format_.compression, .level = format_.level, .stop = stop});
       if (made.diff_id != layer.result_digest) {
-        throw Error(ExitClass::network, fmt::format("layer {} holds {}, not {}", original.digest, made.diff_id, layer.result_digest));
+        throw Error(ExitClass::network,
+                    fmt::format("layer {} holds {}, not {}", original.digest, made.diff_id, layer.result_digest));
       }
       return made;
     });
@@ -95,24 +110,32 @@ LayerBlobs::Blob LayerBlobs::pulled(const SnapshotLayer& layer, const std::stop_
 LayerBlobs::Blob LayerBlobs::local(const Wanted& wanted, const std::stop_token& stop) const {
   auto& store = environment_.store;
   const auto& layer = *wanted.layer;
-  const cache::SerialisationKey key{.layer_id = layer.id, .compression = std::string(compression_name(format_.compression)),
-                                    .level = format_.level.value_or(-1), .clamp_mtime = format_.clamp};
+  const cache::SerialisationKey key{.layer_id = layer.id,
+                                    .compression = std::string(compression_name(format_.compression)),
+                                    .level = format_.level.value_or(-1),
+                                    .clamp_mtime = format_.clamp};
   auto known = store.find_serialisation(key);
   for (const auto& platform : wanted.platforms) {
     if (!store.find_audit(layer.id, platforms::to_string(platform))) known.reset();
   }
   if (!known) known = serialise(wanted, key, stop);
-  return {known->diff_id, {.media_type = std::string(layer_type(format_.compression)), .digest = known->digest, .size = known->size}};
+  return {known->diff_id,
+          {.media_type = std::string(layer_type(format_.compression)), .digest = known->digest, .size = known->size}};
 }
 
-cache::Serialisation LayerBlobs::serialise(const Wanted& wanted, const cache::SerialisationKey& key, const std::stop_token& stop) const {
+cache::Serialisation LayerBlobs::serialise(const Wanted& wanted, const cache::SerialisationKey& key,
+                                           const std::stop_token& stop) const {
   auto& store = environment_.store;
   const auto& layer = *wanted.layer;
   const auto row = store.find_layer(layer.id);
   if (!row) throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", layer.id));
-  jobs::SerialiseRequest request{.path = store.layer_path(layer.id), .implied = row->implied, .clamp_mtime = format_.clamp,
-                                 .compression = format_.compression, .level = format_.level,
-                                 .owners = environment_.inner.map().owner_mode(), .audit_for = wanted.platforms};
+  jobs::SerialiseRequest request{.path = store.layer_path(layer.id),
+                                 .implied = row->implied,
+                                 .clamp_mtime = format_.clamp,
+                                 .compression = format_.compression,
+                                 .level = format_.level,
+                                 .owners = environment_.inner.map().owner_mode(),
+                                 .audit_for = wanted.platforms};
   return keep_blob(layer.id, key, [&](int out) {
     const auto reply = jobs::serialise(environment_.inner.get(), request, out, stop);
     for (std::size_t i = 0; i < wanted.platforms.size(); ++i) {
@@ -129,7 +152,8 @@ cache::Serialisation LayerBlobs::keep_blob(const std::string& layer_id, const ca
   const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer_id);
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
   const auto made = write(out.get());
-  if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0) throw system_error(errno, "rename " + partial);
+  if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0)
+    throw system_error(errno, "rename " + partial);
   const cache::Serialisation value{made.diff_id, made.digest, made.size};
   store.add_serialisation(key, value);
   return value;

@@ -18,8 +18,8 @@ struct ExportEnvironment;
 struct LayerFormat {
   image::Compression compression = image::Compression::gzip;
   std::optional<int> level;
-  bool force = false;                       // pulled layers in another compression are compressed anew
-  std::optional<std::int64_t> clamp;        // of file times
+  bool force = false;                 // pulled layers in another compression are compressed anew
+  std::optional<std::int64_t> clamp;  // of file times
 };
 
 std::string_view compression_name(image::Compression compression);
@@ -32,7 +32,8 @@ class LayerBlobs {
     image::Descriptor descriptor;
   };
 
-  LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format) : environment_(environment), format_(format) {}
+  LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format)
+      : environment_(environment), format_(format) {}
 
   // Makes the blobs of all layers of all images, in parallel.
   void prepare(std::stop_token stop);
@@ -48,7 +49,8 @@ class LayerBlobs {
 
   Blob pulled(const SnapshotLayer& layer, const std::stop_token& stop) const;
   Blob local(const Wanted& wanted, const std::stop_token& stop) const;
-  cache::Serialisation serialise(const Wanted& wanted, const cache::SerialisationKey& key, const std::stop_token& stop) const;
+  cache::Serialisation serialise(const Wanted& wanted, const cache::SerialisationKey& key,
+                                 const std::stop_token& stop) const;
   cache::Serialisation keep_blob(const std::string& layer_id, const cache::SerialisationKey& key,
                                  const std::function<image::Serialisation(int)>& write) const;
 

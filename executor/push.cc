@@ -57,7 +57,8 @@ class Push {
     auto& registry = images_.registry();
     if (registry.has_blob(repository, blob.digest, stop_)) return;
     const auto origin = images_.repository_of(blob.digest);
-    if (origin && origin->host == repository.host && registry.mount_blob(repository, blob.digest, origin->name, stop_)) return;
+    if (origin && origin->host == repository.host && registry.mount_blob(repository, blob.digest, origin->name, stop_))
+      return;
     const Fd file = open_blob_(blob.digest);
     registry.push_blob(repository, blob, remote::upload_from_file(file.get()), stop_);
   }
@@ -73,7 +74,8 @@ class Push {
 void push_images(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob,
                  const PushOptions& options, std::stop_token stop) {
   if (set.names.empty()) {
-    throw Error(ExitClass::usage, "tag is needed when pushing to registry").with_advice("Name the image with -t HOST/NAME:TAG.");
+    throw Error(ExitClass::usage, "tag is needed when pushing to registry")
+        .with_advice("Name the image with -t HOST/NAME:TAG.");
   }
   std::map<remote::Repository, std::vector<std::string>> tags;
   for (const auto& name : set.names) {

@@ -17,7 +17,11 @@ class Run {
  public:
   Run(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
       const std::function<void(graph::NodeId, std::stop_token)>& step)
-      : plan_(plan), limits_(limits), is_emulated_(is_emulated), step_(step), inputs_left_(plan.inputs_left),
+      : plan_(plan),
+        limits_(limits),
+        is_emulated_(is_emulated),
+        step_(step),
+        inputs_left_(plan.inputs_left),
         unfinished_(plan.order.size()) {
     for (const auto id : plan.order) {
       if (inputs_left_[id] == 0) make_ready(id);
@@ -118,7 +122,8 @@ class Run {
 
 }  // namespace
 
-void run_plan(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
+void run_plan(const planner::Plan& plan, const SchedulerLimits& limits,
+              const std::function<bool(graph::NodeId)>& is_emulated,
               const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled();
   Run(plan, limits, is_emulated, step).execute(std::move(stop));

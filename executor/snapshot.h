@@ -13,14 +13,14 @@ namespace mbuild::executor {
 
 // A layer as a step's result: known by its digest, unpacked only when something has to read it.
 struct SnapshotLayer {
-  std::string id;               // of the store; of a pulled layer, the id it will have
+  std::string id;  // of the store; of a pulled layer, the id it will have
   Digest result_digest;
   // Digest of the parameters of the RUN that made it, "" for other layers. A RUN that is run again and gives the same
   // result leaves all below it cached; one whose text was changed does not, though its result be the same: that is how
   // people say that they want everything below run again.
   Digest cause;
-  bool pulled = false;          // result_digest is the diff id; exported as its original blob
-  std::int64_t created = 0;     // seconds since 1970; 0 is unknown
+  bool pulled = false;                   // result_digest is the diff id; exported as its original blob
+  std::int64_t created = 0;              // seconds since 1970; 0 is unknown
   std::optional<graph::NodeId> made_by;  // the step of this build
 };
 
@@ -29,7 +29,7 @@ using LayerList = std::vector<std::shared_ptr<const SnapshotLayer>>;
 // An ordered list of layers, bottom first.
 struct Snapshot {
   LayerList layers;
-  Digest digest;                // of the layers' result digests and causes
+  Digest digest;  // of the layers' result digests and causes
 };
 
 Snapshot make_snapshot(LayerList layers);

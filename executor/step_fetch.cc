@@ -61,7 +61,8 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   request.url = source.identifier;
   request.output = file.get();
   request.checksum = checksum;
-  request.authorization = remote::http_authorization(source.identifier, [this](const std::string& id) { return secret(id); });
+  request.authorization =
+      remote::http_authorization(source.identifier, [this](const std::string& id) { return secret(id); });
   request.stop = stop;
   if (layer) {
     if (!known->etag.empty()) request.etags = {known->etag};
@@ -110,8 +111,12 @@ cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token sto
   make_directories(directory, 0755);
   const auto checked_out = remote::checkout_git(ref, directory, options, stop);
   auto made = layer_of_directory(directory, "", stop);
-  store.add_record({.content_key = key_of(checked_out.commit.commit), .layers = {made.id}, .created = checked_out.commit_time,
-                    .duration_ms = 0, .emulator = {}, .name = source.identifier});
+  store.add_record({.content_key = key_of(checked_out.commit.commit),
+                    .layers = {made.id},
+                    .created = checked_out.commit_time,
+                    .duration_ms = 0,
+                    .emulator = {},
+                    .name = source.identifier});
   return made;
 }
 

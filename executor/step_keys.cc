@@ -91,10 +91,13 @@ Digest Steps::files_key(const graph::Node& node, const graph::FileOp& op, std::s
     // Files on an empty base have nothing to be probed, and context files are known from outside.
     bool outside = op.actions.front().input < 0;
     for (const auto& action : op.actions) {
-      if (action.secondary >= 0 && local_source(node.inputs.at(static_cast<std::size_t>(action.secondary))) == nullptr) outside = false;
+      if (action.secondary >= 0 && local_source(node.inputs.at(static_cast<std::size_t>(action.secondary))) == nullptr)
+        outside = false;
       if (!action.owner.empty() || action.unpack) outside = false;
     }
-    if (outside) return jobs::ProbeReply{.digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())};
+    if (outside)
+      return jobs::ProbeReply{
+          .digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())};
     return jobs::probe_files(environment_.inner.get(), files_request(node, op, stop), stop);
   }();
   Sha256 hash;
@@ -104,7 +107,8 @@ Digest Steps::files_key(const graph::Node& node, const graph::FileOp& op, std::s
   for (std::size_t i = 0; i < op.actions.size(); ++i) {
     const auto& action = op.actions[i];
     if (action.kind != graph::FileActionKind::copy) continue;
-    const auto* local = action.secondary < 0 ? nullptr : local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
+    const auto* local =
+        action.secondary < 0 ? nullptr : local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
     hash.field(local != nullptr ? environment_.contexts.select(*local, action)->digest : probe.selections.at(i));
   }
   const auto base = op.actions.front().input;

@@ -19,11 +19,14 @@ std::string quoted_log(const std::string& name, const std::string& tail) {
 
 Error run_failure(const graph::ExecOp& op, const SandboxResult& result) {
   const std::string words = join(op.argv, " ");
-  Error error(ExitClass::step_failed,
-              result.signal != 0 ? fmt::format("process \"{}\" did not complete successfully: signal {} (exit code: {})", words,
-                                               result.signal, result.exit_code)
-                                 : fmt::format("process \"{}\" did not complete successfully: exit code: {}", words, result.exit_code));
-  if (result.signal == 9) return std::move(error).with_advice("Signal 9 is often the kernel's answer to a lack of memory.");
+  Error error(
+      ExitClass::step_failed,
+      result.signal != 0
+          ? fmt::format("process \"{}\" did not complete successfully: signal {} (exit code: {})", words, result.signal,
+                        result.exit_code)
+          : fmt::format("process \"{}\" did not complete successfully: exit code: {}", words, result.exit_code));
+  if (result.signal == 9)
+    return std::move(error).with_advice("Signal 9 is often the kernel's answer to a lack of memory.");
   return error;
 }
 
@@ -54,8 +57,8 @@ jobs::NewLayer Steps::execute_files(const graph::Node& node, const graph::FileOp
   return layer;
 }
 
-jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,
-                                  std::stop_token stop) {
+jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
+                                  std::string& emulator, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
   jobs::RunRequest run;
   run.work = work_directory();
@@ -78,14 +81,16 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   spec.shm_size = op.shm_size;
   spec.single_id = environment_.inner.map().single;
 
-  std::vector<Fd> descriptors;          // contents of secrets
-  std::vector<cache::FileLock> locks;   // of cache mounts
+  std::vector<Fd> descriptors;         // contents of secrets
+  std::vector<cache::FileLock> locks;  // of cache mounts
   for (std::size_t i = 1; i < op.mounts.size(); ++i) {
     const auto& mount = op.mounts[i];
     if (mount.kind == graph::MountKind::secret) {
       const auto value = secret(mount.id);
-      if (!value && mount.required) throw Error(ExitClass::usage, fmt::format("secret {}: not found", mount.id))
-          .with_advice(fmt::format("Give it with --secret id={},src=FILE or --secret id={},env=NAME.", mount.id, mount.id));
+      if (!value && mount.required)
+        throw Error(ExitClass::usage, fmt::format("secret {}: not found", mount.id))
+            .with_advice(
+                fmt::format("Give it with --secret id={},src=FILE or --secret id={},env=NAME.", mount.id, mount.id));
       if (!mount.env.empty()) spec.env.push_back(fmt::format("{}={}", mount.env, value.value_or("")));
       if (!value || !mount.as_file) continue;
     }
@@ -113,9 +118,17 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
 }
 
 SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
-                                  std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop) {
-  SandboxMount out{.kind = mount.kind, .target = mount.target, .read_only = mount.read_only, .stack = {},
-                   .selector = mount.selector, .upper = {}, .work = {}, .source = {}, .size = mount.size};
+                                  std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks,
+                                  std::stop_token stop) {
+  SandboxMount out{.kind = mount.kind,
+                   .target = mount.target,
+                   .read_only = mount.read_only,
+                   .stack = {},
+                   .selector = mount.selector,
+                   .upper = {},
+                   .work = {},
+                   .source = {},
+                   .size = mount.size};
   out.uid = mount.uid.value_or(0);
   out.gid = mount.gid.value_or(0);
   switch (mount.kind) {
@@ -135,8 +148,11 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
       out.source = store.cache_mount_path(id);
       const bool fresh = !path_exists(out.source);
       if (fresh && mount.input >= 0) {
-        jobs::FilesRequest seed{.base = {}, .actions = {{.source = "/", .destination = "/", .keep_owner = true}}, .sources = {},
-                                .work = work_directory(), .final_path = out.source};
+        jobs::FilesRequest seed{.base = {},
+                                .actions = {{.source = "/", .destination = "/", .keep_owner = true}},
+                                .sources = {},
+                                .work = work_directory(),
+                                .final_path = out.source};
         graph::Mount whole = mount;
         whole.selector.clear();
         seed.sources.push_back({.stack = mount_source(node, whole, stop), .directory = -1, .selection = {}});
@@ -163,7 +179,8 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
             .with_advice(fmt::format("Give an agent with --ssh {}.", mount.id));
       }
       break;
-    case graph::MountKind::tmpfs: break;
+    case graph::MountKind::tmpfs:
+      break;
   }
   return out;
 }
@@ -177,21 +194,30 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
   if (local == nullptr) return unpacked(result(input), stop);
 
   const std::string path = join_path("/", mount.selector);
-  const graph::FileAction action{.source = path, .destination = path, .make_parents = true, .allow_wildcard = false,
+  const graph::FileAction action{.source = path,
+                                 .destination = path,
+                                 .make_parents = true,
+                                 .allow_wildcard = false,
                                  .allow_empty_wildcard = false};
   const auto selected = environment_.contexts.select(*local, action);
   const Digest key = sha256("context layer\n" + path + "\n" + selected->digest);
   auto& store = environment_.store;
   const auto lock = store.lock_layer(key, stop);
   if (const auto record = store.find_record(key)) {
-    if (const auto layer = store.find_layer(record->layers.front())) return {{{store.layer_path(layer->id), layer->implied}}};
+    if (const auto layer = store.find_layer(record->layers.front()))
+      return {{{store.layer_path(layer->id), layer->implied}}};
   }
-  jobs::FilesRequest request{.base = {}, .actions = {action}, .sources = {}, .work = work_directory(), .final_path = {}};
+  jobs::FilesRequest request{
+      .base = {}, .actions = {action}, .sources = {}, .work = work_directory(), .final_path = {}};
   request.sources.push_back({.stack = {}, .directory = selected->directory, .selection = selected->selection});
   const std::string layer_id = random_hex(16);
   request.final_path = store.layer_path(layer_id);
   const auto layer = keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop));
-  store.add_record({.content_key = key, .layers = {layer.id}, .created = layer.newest_mtime, .duration_ms = 0, .emulator = {},
+  store.add_record({.content_key = key,
+                    .layers = {layer.id},
+                    .created = layer.newest_mtime,
+                    .duration_ms = 0,
+                    .emulator = {},
                     .name = "build context"});
   return {{{store.layer_path(layer.id), layer.implied}}};
 }

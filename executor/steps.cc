@@ -71,7 +71,8 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::sto
       }
       results_[id] = {make_snapshot(std::move(layers))};
     } else if (!source.identifier.starts_with("local://")) {
-      const auto layer = source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(id, source, stop);
+      const auto layer =
+          source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(id, source, stop);
       results_[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
@@ -127,9 +128,13 @@ std::shared_ptr<const SnapshotLayer> as_result(const graph::Graph& graph, graph:
                                                std::int64_t created) {
   const auto& node = graph.nodes[id];
   const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
-  return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest,
-                                                       .cause = is_run ? sha256(graph::canonical_parameters(node)) : Digest(),
-                                                       .pulled = false, .created = created, .made_by = id});
+  return std::make_shared<SnapshotLayer>(
+      SnapshotLayer{.id = layer.id,
+                    .result_digest = layer.result_digest,
+                    .cause = is_run ? sha256(graph::canonical_parameters(node)) : Digest(),
+                    .pulled = false,
+                    .created = created,
+                    .made_by = id});
 }
 
 }  // namespace
@@ -176,12 +181,17 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
     report(id, VertexState::failed, error.what());
     throw;
   }
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
   const cache::Layer layer = keep(layer_id, made);
   // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
   const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;
-  environment_.store.add_record({.content_key = key, .layers = {layer.id}, .created = created, .duration_ms = took,
-                                 .emulator = emulator, .name = environment_.graph.info[id].front().instruction});
+  environment_.store.add_record({.content_key = key,
+                                 .layers = {layer.id},
+                                 .created = created,
+                                 .duration_ms = took,
+                                 .emulator = emulator,
+                                 .name = environment_.graph.info[id].front().instruction});
   if (exec != nullptr) environment_.store.remember_duration(environment_.graph.ids[id], took);
   {
     const std::lock_guard guard(mutex_);
@@ -198,8 +208,13 @@ cache::Layer Steps::keep(const std::string& layer_id, const jobs::NewLayer& made
     jobs::remove(environment_.inner.get(), {environment_.store.layer_path(layer_id)}, {});
     return std::move(*older);
   }
-  cache::Layer layer{.id = layer_id, .result_digest = made.result_digest, .pulled = false, .bytes = made.bytes,
-                     .files = made.files, .newest_mtime = made.newest_mtime, .implied = made.implied};
+  cache::Layer layer{.id = layer_id,
+                     .result_digest = made.result_digest,
+                     .pulled = false,
+                     .bytes = made.bytes,
+                     .files = made.files,
+                     .newest_mtime = made.newest_mtime,
+                     .implied = made.implied};
   environment_.store.add_layer(layer);
   return layer;
 }
@@ -216,7 +231,9 @@ Stack Steps::unpacked(const Snapshot& snapshot, std::stop_token stop) {
     auto layer = unpacked_layer(snapshot, i);
     if (!layer) layer = unpack(snapshot, i, stop);
     // A directory may be a lower one only once. The topmost occurrence hides all that one below it would show.
-    std::erase_if(stack.layers, [&, path = environment_.store.layer_path(layer->id)](const auto& lower) { return lower.path == path; });
+    std::erase_if(stack.layers, [&, path = environment_.store.layer_path(layer->id)](const auto& lower) {
+      return lower.path == path;
+    });
     if (layer->result_digest == image::empty_layer_digest()) continue;
     stack.layers.push_back({environment_.store.layer_path(layer->id), layer->implied});
   }
@@ -259,12 +276,17 @@ cache::Layer Steps::unpack(const Snapshot& snapshot, std::size_t index, std::sto
   request.final_path = environment_.store.layer_path(wanted.id);
   request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));
   for (std::size_t i = index; i-- > 0;) {
-    if (const auto lower = unpacked_layer(snapshot, i)) request.lower_paths.push_back(environment_.store.layer_path(lower->id));
+    if (const auto lower = unpacked_layer(snapshot, i))
+      request.lower_paths.push_back(environment_.store.layer_path(lower->id));
   }
   const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
   cache::Layer layer{.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
-                     .result_digest = wanted.result_digest, .pulled = true, .bytes = reply.layer.bytes,
-                     .files = reply.layer.files, .newest_mtime = 0, .implied = reply.layer.implied};
+                     .result_digest = wanted.result_digest,
+                     .pulled = true,
+                     .bytes = reply.layer.bytes,
+                     .files = reply.layer.files,
+                     .newest_mtime = 0,
+                     .implied = reply.layer.implied};
   environment_.store.add_layer(layer);
   return layer;
 }

@@ -23,11 +23,11 @@
 
 // One step after another: look it up, else run it, and keep what it gave.
 //
-// A step has two keys (docs/design.md, section 5). By its definition key and the digests of its whole inputs it is found
-// without reading any file of a snapshot. By its content key (what it really reads: the selected files, the probed
-// destination) it is found although an input changed. A record belongs to a content key; a row of definitions leads
-// there from the other. Both are sound because a result digest stands for a result completely: where two results have
-// the same digest, the older layer is kept.
+// A step has two keys (docs/design.md, section 5). By its definition key and the digests of its whole inputs it is
+// found without reading any file of a snapshot. By its content key (what it really reads: the selected files, the
+// probed destination) it is found although an input changed. A record belongs to a content key; a row of definitions
+// leads there from the other. Both are sound because a result digest stands for a result completely: where two results
+// have the same digest, the older layer is kept.
 namespace mbuild::executor {
 
 struct StepEnvironment {
@@ -85,8 +85,8 @@ class Steps {
   void execute(graph::NodeId id, const Digest& key, std::stop_token stop);
   jobs::NewLayer execute_files(const graph::Node& node, const graph::FileOp& op, const Digest& key,
                                const std::string& layer_id, std::stop_token stop);
-  jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id, std::string& emulator,
-                             std::stop_token stop);
+  jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
+                             std::string& emulator, std::stop_token stop);
   jobs::FilesRequest files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
   SandboxMount sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
                              std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop);
@@ -103,9 +103,9 @@ class Steps {
   const graph::SourceOp* local_source(graph::Ref ref) const;
 
   StepEnvironment environment_;
-  std::vector<Outputs> results_;        // by node; each written by one thread before its users start
+  std::vector<Outputs> results_;  // by node; each written by one thread before its users start
   std::mutex mutex_;
-  std::set<Digest> executed_;           // content keys that this build ran: hits even for steps that ignore the cache
+  std::set<Digest> executed_;  // content keys that this build ran: hits even for steps that ignore the cache
   std::atomic<unsigned> next_work_ = 0;
   std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
 };

@@ -21,7 +21,7 @@ struct HealthCheck {
 };
 
 struct HistoryEntry {
-  std::string created;      // RFC 3339; "" when not known yet
+  std::string created;  // RFC 3339; "" when not known yet
   std::string created_by;
   std::string comment;
   std::string author;
@@ -35,17 +35,17 @@ struct ImageConfig {
   std::string author;
 
   std::string user;
-  std::vector<std::string> env;                 // "NAME=value", in order
+  std::vector<std::string> env;  // "NAME=value", in order
   std::optional<std::vector<std::string>> entrypoint, cmd, shell;
   std::string working_dir;
   std::map<std::string, std::string> labels;
-  std::vector<std::string> exposed_ports;       // sorted
-  std::vector<std::string> volumes;             // sorted
+  std::vector<std::string> exposed_ports;  // sorted
+  std::vector<std::string> volumes;        // sorted
   std::string stop_signal;
   std::optional<HealthCheck> health_check;
   std::vector<std::string> on_build;
   bool args_escaped = false;
-  std::map<std::string, std::string> unknown;   // other members of "config": name -> JSON text
+  std::map<std::string, std::string> unknown;  // other members of "config": name -> JSON text
 
   std::vector<std::string> diff_ids;
   std::vector<HistoryEntry> history;

@@ -4,8 +4,8 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -42,18 +42,18 @@ enum class CacheSharing { shared, priv, locked };
 
 struct Mount {
   MountKind kind = MountKind::bind;
-  std::string target;                     // absolute; "/" is the root file system
-  std::int32_t input = -1;                // index into Node::inputs; -1: empty
-  std::string selector;                   // path within the input ("" is its root)
+  std::string target;       // absolute; "/" is the root file system
+  std::int32_t input = -1;  // index into Node::inputs; -1: empty
+  std::string selector;     // path within the input ("" is its root)
   bool read_only = false;
-  std::optional<std::uint32_t> output;    // output index; none: writes are dropped
-  std::string id;                         // cache id, secret id, ssh id
+  std::optional<std::uint32_t> output;  // output index; none: writes are dropped
+  std::string id;                       // cache id, secret id, ssh id
   CacheSharing sharing = CacheSharing::shared;
-  bool required = false;                  // secret, ssh
-  std::string env;                        // secret: environment variable instead of (or beside) a file
-  bool as_file = true;                    // secret: mount the file
+  bool required = false;  // secret, ssh
+  std::string env;        // secret: environment variable instead of (or beside) a file
+  bool as_file = true;    // secret: mount the file
   std::optional<std::uint32_t> uid, gid, mode;
-  std::uint64_t size = 0;                 // tmpfs: bytes, 0 is unlimited
+  std::uint64_t size = 0;  // tmpfs: bytes, 0 is unlimited
 };
 
 enum class NetworkMode { standard, none, host };
@@ -67,19 +67,19 @@ struct Ulimit {
 
 struct ExecOp {
   std::vector<std::string> argv;
-  std::vector<std::string> env;           // "NAME=value", in order
-  std::vector<std::string> proxy_env;     // not in the key
+  std::vector<std::string> env;        // "NAME=value", in order
+  std::vector<std::string> proxy_env;  // not in the key
   std::string cwd = "/";
-  std::string user;                       // as written; resolved in the root file system
+  std::string user;  // as written; resolved in the root file system
   NetworkMode network = NetworkMode::standard;
   SecurityMode security = SecurityMode::sandbox;
-  std::string hostname;                   // "" is the default
+  std::string hostname;                                          // "" is the default
   std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address (the address is not in the key)
   std::vector<Ulimit> ulimits;
-  std::uint64_t shm_size = 0;             // bytes, 0 is the default (64 MiB)
+  std::uint64_t shm_size = 0;  // bytes, 0 is the default (64 MiB)
   std::string cgroup_parent;
   std::vector<std::string> devices;
-  std::vector<Mount> mounts;              // mounts[0] is "/"
+  std::vector<Mount> mounts;  // mounts[0] is "/"
 };
 
 enum class FileActionKind { copy, mkfile, mkdir, rm, symlink };
@@ -87,20 +87,20 @@ enum class FileActionKind { copy, mkfile, mkdir, rm, symlink };
 struct FileAction {
   FileActionKind kind = FileActionKind::copy;
   // Operands: an index into Node::inputs; inputs.size() + k is the result of action k; -1 is empty (scratch).
-  std::int32_t input = -1;                // what is changed
-  std::int32_t secondary = -1;            // copy: what is read
-  std::optional<std::uint32_t> output;    // output index of the node, when this action's result is one
+  std::int32_t input = -1;              // what is changed
+  std::int32_t secondary = -1;          // copy: what is read
+  std::optional<std::uint32_t> output;  // output index of the node, when this action's result is one
 
-  std::string source;                     // copy: path in `secondary`, wildcards when allow_wildcard; symlink: old path
-  std::string destination;                // copy, mkfile, mkdir, rm, symlink (new path); absolute. A trailing '/' of a
-                                          // copy means "into this directory"
-  std::string content;                    // mkfile
-  std::string owner;                      // "" keep; else "user[:group]", names or numbers, as written
-  std::string mode;                       // "" keep; octal or symbolic
-  bool make_parents = false;              // mkdir, copy
-  bool follow_symlink = true;             // copy: a source that is a link is followed
-  bool contents_only = true;              // copy: of a directory source the contents go in
-  bool unpack = false;                    // copy: an archive (recognised by content) is unpacked
+  std::string source;          // copy: path in `secondary`, wildcards when allow_wildcard; symlink: old path
+  std::string destination;     // copy, mkfile, mkdir, rm, symlink (new path); absolute. A trailing '/' of a
+                               // copy means "into this directory"
+  std::string content;         // mkfile
+  std::string owner;           // "" keep; else "user[:group]", names or numbers, as written
+  std::string mode;            // "" keep; octal or symbolic
+  bool make_parents = false;   // mkdir, copy
+  bool follow_symlink = true;  // copy: a source that is a link is followed
+  bool contents_only = true;   // copy: of a directory source the contents go in
+  bool unpack = false;         // copy: an archive (recognised by content) is unpacked
   bool allow_wildcard = true;
   bool allow_empty_wildcard = true;
   bool keep_owner = false;                // copy: keep numeric owners of the source (stage or image); else 0:0
@@ -120,12 +120,12 @@ struct DiffOp {};   // inputs: lower, upper
 
 // What belongs to a node but not to its identity.
 struct NodeInfo {
-  std::string name;                       // "[linux/arm64 builder 2/5] RUN make"
-  std::string instruction;                // "RUN make": the part after the bracket
-  std::string file;                       // Dockerfile name
-  int first_line = 0, last_line = 0;      // 1-based; 0: none
+  std::string name;                   // "[linux/arm64 builder 2/5] RUN make"
+  std::string instruction;            // "RUN make": the part after the bracket
+  std::string file;                   // Dockerfile name
+  int first_line = 0, last_line = 0;  // 1-based; 0: none
   bool ignore_cache = false;
-  std::string stage;                      // for --no-cache-filter and displays
+  std::string stage;  // for --no-cache-filter and displays
   std::string description;
 };
 
@@ -136,8 +136,8 @@ struct Node {
 };
 
 struct Graph {
-  std::vector<Node> nodes;                // an input's index is always smaller than its user's
-  std::vector<Digest> ids;                // step id of each node
+  std::vector<Node> nodes;                  // an input's index is always smaller than its user's
+  std::vector<Digest> ids;                  // step id of each node
   std::vector<std::vector<NodeInfo>> info;  // one for each time the node was added (merged steps have several)
   std::unordered_map<Digest, NodeId> by_id;
 

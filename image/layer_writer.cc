@@ -141,11 +141,11 @@ std::vector<std::string> LayerWriter::finish() {
     const Fd parent = open_below(root_, parent_of(path), O_PATH | O_DIRECTORY);
     const struct timespec times[2] = {{0, UTIME_OMIT}, {state.mtime_sec, state.mtime_nsec}};
     const std::string name = path.empty() ? "." : last_of(path);
-    if ((state.mode & 0700) != 0700 && ::fchmodat(parent.get(), name.c_str(), state.mode, 0) != 0) {
-      throw system_error(errno, "set the mode of " + path);
-    }
     if (::utimensat(parent.get(), name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) {
       throw system_error(errno, "set the time of " + path);
+    }
+    if ((state.mode & 0700) != 0700 && ::fchmodat(parent.get(), name.c_str(), state.mode, 0) != 0) {
+      throw system_error(errno, "set the mode of " + path);
     }
   };
   // What is deeper first, because a mode may shut a directory.

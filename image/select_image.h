@@ -20,8 +20,8 @@ struct ImageDescription {
 // The verified bytes of a manifest, index or configuration.
 using ReadDocument = std::function<std::string(const Descriptor&)>;
 
-// The image for a platform below `top`; `name` is for messages. With `any_platform`, an image that is alone there is meant
-// whatever its platform. Throws Error (usage) that lists the platforms there are.
+// The image for a platform below `top`; `name` is for messages. With `any_platform`, an image that is alone there is
+// meant whatever its platform. Throws Error (usage) that lists the platforms there are.
 ImageDescription select_image(const Descriptor& top, const platforms::Platform& platform, const ReadDocument& read,
                               const std::string& name, bool any_platform);
 

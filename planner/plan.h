@@ -14,11 +14,11 @@
 namespace mbuild::planner {
 
 struct Plan {
-  std::vector<graph::NodeId> order;                 // needed nodes, inputs before their users
-  std::vector<Digest> definition_keys;              // by node id; "" for nodes that are not needed
-  std::vector<std::vector<graph::NodeId>> users;    // by node id: needed nodes that read it, without repeats
-  std::vector<std::uint32_t> inputs_left;           // by node id: number of distinct nodes it reads
-  std::vector<std::int64_t> remaining_ms;           // by node id: longest expected time from its start to a root's end
+  std::vector<graph::NodeId> order;               // needed nodes, inputs before their users
+  std::vector<Digest> definition_keys;            // by node id; "" for nodes that are not needed
+  std::vector<std::vector<graph::NodeId>> users;  // by node id: needed nodes that read it, without repeats
+  std::vector<std::uint32_t> inputs_left;         // by node id: number of distinct nodes it reads
+  std::vector<std::int64_t> remaining_ms;         // by node id: longest expected time from its start to a root's end
 };
 
 // Milliseconds that a step took when it last ran, if known.
