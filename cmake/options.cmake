@@ -16,6 +16,9 @@ endif()
 
 # Designated initialisers leave members at their defaults on purpose.
 add_compile_options(-Wall -Wextra -Wconversion -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wno-restrict) # GCC 12 sees overlaps in std::string's own operator+
+endif()
 if(MBUILD_WERROR)
   add_compile_options(-Werror)
 endif()

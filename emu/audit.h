@@ -22,11 +22,11 @@ struct AuditFinding {
   };
 
   Kind kind = Kind::foreign;
-  std::string path;         // in the image, with a leading slash
-  std::string found;        // "amd64 (x86-64)", "x86-64-v3", "/lib/ld-linux.so.3"
-  std::string expected;     // "arm64 (AArch64)"
-  std::string file_kind;    // "program", "shared object", ...
-  bool compatible = false;  // processors of the platform usually run it as it stands: 386 in an amd64 image
+  std::string path;            // in the image, with a leading slash
+  std::string found;           // "amd64 (x86-64)", "x86-64-v3", "/lib/ld-linux.so.3"
+  std::string expected;        // "arm64 (AArch64)"
+  std::string file_kind;       // "program", "shared object", ...
+  bool compatible = false;     // processors of the platform usually run it as it stands: 386 in an amd64 image
   std::string found_platform;  // foreign: "linux/amd64", where the machine has one
 };
 

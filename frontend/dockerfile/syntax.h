@@ -38,25 +38,35 @@ struct KeyValue {
 struct FromInstruction {
   std::string platform;  // text of --platform, "" when absent
   std::string base;
-  std::string name;           // lower-cased stage name, "" when absent
+  std::string name;  // lower-cased stage name, "" when absent
   std::string name_as_written;
-  std::string as_keyword;     // "AS" as written
+  std::string as_keyword;  // "AS" as written
 };
-struct ArgInstruction { std::vector<KeyValue> args; };
-struct EnvInstruction { std::vector<KeyValue> values; bool legacy = false; };
-struct LabelInstruction { std::vector<KeyValue> values; bool legacy = false; };
-struct MaintainerInstruction { std::string name; };
+struct ArgInstruction {
+  std::vector<KeyValue> args;
+};
+struct EnvInstruction {
+  std::vector<KeyValue> values;
+  bool legacy = false;
+};
+struct LabelInstruction {
+  std::vector<KeyValue> values;
+  bool legacy = false;
+};
+struct MaintainerInstruction {
+  std::string name;
+};
 struct RunInstruction {
   Command command;
-  std::vector<std::string> mounts;    // values of --mount, unexpanded
+  std::vector<std::string> mounts;  // values of --mount, unexpanded
   std::vector<std::string> devices;
   std::string network, security;
 };
 struct CopySource {
-  std::string path;                   // unexpanded; empty for a heredoc
+  std::string path;  // unexpanded; empty for a heredoc
   std::optional<Heredoc> heredoc;
 };
-struct CopyInstruction {              // COPY and ADD
+struct CopyInstruction {  // COPY and ADD
   bool add = false;
   std::vector<CopySource> sources;
   std::string destination;
@@ -65,38 +75,56 @@ struct CopyInstruction {              // COPY and ADD
   std::optional<bool> keep_git_dir, unpack;
   std::vector<std::string> exclude;
 };
-struct WorkdirInstruction { std::string path; };
-struct UserInstruction { std::string user; };
-struct CmdInstruction { Command command; };
-struct EntrypointInstruction { Command command; };
-struct ShellInstruction { std::vector<std::string> words; };
-struct ExposeInstruction { std::vector<std::string> ports; };
-struct VolumeInstruction { std::vector<std::string> paths; };
-struct StopSignalInstruction { std::string signal; };
+struct WorkdirInstruction {
+  std::string path;
+};
+struct UserInstruction {
+  std::string user;
+};
+struct CmdInstruction {
+  Command command;
+};
+struct EntrypointInstruction {
+  Command command;
+};
+struct ShellInstruction {
+  std::vector<std::string> words;
+};
+struct ExposeInstruction {
+  std::vector<std::string> ports;
+};
+struct VolumeInstruction {
+  std::vector<std::string> paths;
+};
+struct StopSignalInstruction {
+  std::string signal;
+};
 struct HealthCheckInstruction {
   bool none = false;
   Command command;
   std::int64_t interval_ns = 0, timeout_ns = 0, start_period_ns = 0, start_interval_ns = 0, retries = 0;
 };
-struct OnBuildInstruction { std::string text; };  // the payload verbatim, heredoc bodies included
+struct OnBuildInstruction {
+  std::string text;
+};  // the payload verbatim, heredoc bodies included
 
 using InstructionBody =
-    std::variant<FromInstruction, ArgInstruction, EnvInstruction, LabelInstruction, MaintainerInstruction, RunInstruction,
-                 CopyInstruction, WorkdirInstruction, UserInstruction, CmdInstruction, EntrypointInstruction,
-                 ShellInstruction, ExposeInstruction, VolumeInstruction, StopSignalInstruction, HealthCheckInstruction,
-                 OnBuildInstruction>;
+    std::variant<FromInstruction, ArgInstruction, EnvInstruction, LabelInstruction, MaintainerInstruction,
+                 RunInstruction, CopyInstruction, WorkdirInstruction, UserInstruction, CmdInstruction,
+                 EntrypointInstruction, ShellInstruction, ExposeInstruction, VolumeInstruction, StopSignalInstruction,
+                 HealthCheckInstruction, OnBuildInstruction>;
 
 struct Instruction {
   InstructionBody body;
-  std::string keyword;                // as written
-  std::string text;                   // the logical line: continued lines joined as they are, without the escapes
+  std::string keyword;  // as written
+  std::string text;     // the logical line: continued lines joined as they are, without the escapes
   Range range;
   std::vector<std::string> comments;  // comment lines above, without '#'; a bare "#" separates, a blank line doesn't
   std::vector<std::string> skip;      // lint rules silenced by "# check=skip=" directly above; "all"
 };
 
 struct Stage {
-  Instruction from;                   // holds FromInstruction
+  Instruction from;  // holds FromInstruction
   std::vector<Instruction> instructions;
 };
 
@@ -104,11 +132,11 @@ struct Warning {
   std::string rule;         // "StageNameCasing"; "" for a warning without a rule
   std::string description;  // what the rule is about
   std::string url;
-  std::string message;      // this case
+  std::string message;  // this case
   Range range;
 };
 
-struct CheckOptions {       // the check= directive
+struct CheckOptions {  // the check= directive
   std::vector<std::string> skip;
   bool skip_all = false;
   bool error = false;
@@ -116,15 +144,15 @@ struct CheckOptions {       // the check= directive
 };
 
 struct Dockerfile {
-  std::string name;                   // as shown in messages: "Dockerfile"
-  std::vector<std::string> lines;     // of the source, for excerpts
+  std::string name;                // as shown in messages: "Dockerfile"
+  std::vector<std::string> lines;  // of the source, for excerpts
   char escape = '\\';
-  std::string syntax;                 // value of the syntax directive
+  std::string syntax;  // value of the syntax directive
   CheckOptions check;
   std::vector<Instruction> global_args;
   std::vector<Stage> stages;
   std::vector<Range> empty_continuations;  // blank lines inside continued instructions
-  std::vector<Warning> warnings;      // found while parsing (lint_text() makes them), filtered by `check`
+  std::vector<Warning> warnings;           // found while parsing (lint_text() makes them), filtered by `check`
 };
 
 // Throws Error (usage) with the excerpt; every independent syntax error of the file is in the one message.
