@@ -183,6 +183,7 @@ void audit(const ExportEnvironment& environment, const LayerBlobs& blobs) {
           continue;
         }
         throw Error(ExitClass::step_failed, text)
+            .with_context("image for " + platforms::to_string(image.platform))
             .with_excerpt(layer->made_by ? environment.excerpt(*layer->made_by) : "")
             .with_advice(fmt::format(
                 "If it belongs there, allow it with --arch-allow='{}' or switch the check off with --arch-check=off.",

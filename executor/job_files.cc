@@ -44,6 +44,7 @@ class Sources {
         tree.root = roots_.back().get();
         tree.kind = Tree::Kind::snapshot;
         tree.missing = Tree::Missing::lstat;
+        tree.owners = request.owners;
         selection = select(tree, request.actions[i]);
       } else if (source.directory >= 0) {
         selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
@@ -88,7 +89,7 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
     reply.selections.push_back(request.sources[i].stack ? selection_digest(sources.selections[i], {}, cores())
                                                         : Digest());
   }
-  const auto probe = destination_probe(base.get(), request.actions, sources.selections, image::OwnerMode::real);
+  const auto probe = destination_probe(base.get(), request.actions, sources.selections, request.owners);
   reply.digest = probe.digest;
   reply.complete = probe.complete;
   return encode(reply);
@@ -105,9 +106,10 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
         on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
                    : open_root(mount_snapshot_writable(request.base, {}, make_work_directory(request.work, "scratch"),
                                                        upper, make_work_directory(request.work, "work")));
-    applied = apply_file_actions(root.get(), request.actions, sources.selections, {.threads = cores(), .stop = {}});
+    applied = apply_file_actions(root.get(), request.actions, sources.selections,
+                                 {.owners = request.owners, .threads = cores(), .stop = {}});
   }
-  return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths)));
+  return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners));
 }
 
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
@@ -128,6 +130,7 @@ std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   Tree tree;
   tree.root = root.get();
   tree.kind = Tree::Kind::snapshot;
+  tree.owners = request.owners;
   return tree_digest(tree, request.selector, {}, cores());
 }
 

@@ -40,11 +40,13 @@ std::string make_work_directory(const std::string& work, std::string_view name) 
 
 Fd open_root(const Fd& mount) { return open_at(mount.get(), ".", O_RDONLY | O_DIRECTORY); }
 
-NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied) {
+NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
+                      image::OwnerMode owners) {
   NewLayer layer;
   {
     const Fd directory = open_file(upper, O_RDONLY | O_DIRECTORY);
-    const auto summary = image::summarise_layer({.directory = directory.get(), .implied = implied, .clamp_mtime = {}});
+    const auto summary =
+        image::summarise_layer({.directory = directory.get(), .implied = implied, .clamp_mtime = {}, .owners = owners});
     layer.result_digest = summary.result_digest;
     layer.bytes = summary.bytes;
     layer.files = summary.entries;
@@ -64,6 +66,7 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   options.expected_digest = request.digest;
   options.expected_size = request.size;
   options.expected_diff_id = request.diff_id;
+  options.owners = request.owners;
   for (const auto& path : request.lower_paths) {
     lowers.push_back(open_file(path, O_RDONLY | O_DIRECTORY));
     options.lower_dirs.push_back(lowers.back().get());

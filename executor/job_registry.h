@@ -25,6 +25,7 @@ std::string make_work_directory(const std::string& work, std::string_view name);
 // A mounted tree as a directory that can be read (a mount descriptor can't).
 Fd open_root(const Fd& mount);
 // Digests what is in `upper`, then gives it its final name.
-NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied);
+NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
+                      image::OwnerMode owners);
 
 }  // namespace mbuild::executor::jobs

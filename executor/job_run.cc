@@ -61,7 +61,7 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
 
   RunReply reply;
   reply.result = run_sandbox(spec);
-  if (reply.result.exit_code == 0) reply.layer = commit_layer(spec.upper, request.final_path, {});
+  if (reply.result.exit_code == 0) reply.layer = commit_layer(spec.upper, request.final_path, {}, request.owners);
   return encode(reply);
 }
 

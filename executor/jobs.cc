@@ -57,9 +57,8 @@ NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token 
   return decode<NewLayer>(inner.call("apply-files", encode(packed), luggage.fds(), std::move(stop)));
 }
 
-Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work,
-                   std::stop_token stop) {
-  return inner.call("digest-tree", encode(DigestRequest{stack, selector, work}), {}, std::move(stop));
+Digest digest_tree(Inner& inner, const DigestRequest& request, std::stop_token stop) {
+  return inner.call("digest-tree", encode(request), {}, std::move(stop));
 }
 
 SelectReply select_files(Inner& inner, const SelectRequest& request, int directory, std::stop_token stop) {

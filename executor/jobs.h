@@ -40,6 +40,7 @@ struct UnpackRequest {
   std::string final_path;                // its name when complete,
   std::string final_path_on_lowers;      // or this one when hard links into lower layers were resolved
   std::vector<std::string> lower_paths;  // top first
+  image::OwnerMode owners = image::OwnerMode::real;
 };
 struct UnpackReply {
   NewLayer layer;
@@ -59,6 +60,7 @@ struct RunRequest {
   std::string final_path;                             // of the layer
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
   std::vector<CacheDirectory> cache_directories;
+  image::OwnerMode owners = image::OwnerMode::real;
 };
 struct RunReply {
   SandboxResult result;
@@ -79,6 +81,7 @@ struct FilesRequest {
   std::vector<CopySource> sources;  // one an action; neither: not a copy
   std::string work;                 // an existing directory
   std::string final_path;           // apply only
+  image::OwnerMode owners = image::OwnerMode::real;
 };
 struct ProbeReply {
   Digest digest;
@@ -90,8 +93,13 @@ ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_toke
 NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 
 // Digest of what a bind mount of `selector` of the snapshot shows.
-Digest digest_tree(Inner& inner, const Stack& stack, const std::string& selector, const std::string& work,
-                   std::stop_token stop);
+struct DigestRequest {
+  Stack stack;
+  std::string selector;
+  std::string work;
+  image::OwnerMode owners = image::OwnerMode::real;
+};
+Digest digest_tree(Inner& inner, const DigestRequest& request, std::stop_token stop);
 
 // What a copy action takes from a directory of the user, some of whose files only the inner process may read (mode
 // 0000).

@@ -107,10 +107,6 @@ namespace jobs {
 struct RemoveRequest {
   std::vector<std::string> paths;
 };
-struct DigestRequest {
-  Stack stack;
-  std::string selector, work;
-};
 
 template <class Codec>
 void fields(Codec& codec, NewLayer& v) {
@@ -119,7 +115,8 @@ void fields(Codec& codec, NewLayer& v) {
 
 template <class Codec>
 void fields(Codec& codec, UnpackRequest& v) {
-  codec(v.media_type, v.digest, v.diff_id, v.size, v.work, v.final_path, v.final_path_on_lowers, v.lower_paths);
+  codec(v.media_type, v.digest, v.diff_id, v.size, v.work, v.final_path, v.final_path_on_lowers, v.lower_paths,
+        v.owners);
 }
 
 template <class Codec>
@@ -134,7 +131,7 @@ void fields(Codec& codec, CacheDirectory& v) {
 
 template <class Codec>
 void fields(Codec& codec, RunRequest& v) {
-  codec(v.spec, v.work, v.final_path, v.check_platform, v.cache_directories);
+  codec(v.spec, v.work, v.final_path, v.check_platform, v.cache_directories, v.owners);
 }
 
 template <class Codec>
@@ -149,7 +146,7 @@ void fields(Codec& codec, CopySource& v) {
 
 template <class Codec>
 void fields(Codec& codec, FilesRequest& v) {
-  codec(v.base, v.actions, v.sources, v.work, v.final_path);
+  codec(v.base, v.actions, v.sources, v.work, v.final_path, v.owners);
 }
 
 template <class Codec>
@@ -193,7 +190,7 @@ void fields(Codec& codec, RemoveRequest& v) {
 }
 template <class Codec>
 void fields(Codec& codec, DigestRequest& v) {
-  codec(v.stack, v.selector, v.work);
+  codec(v.stack, v.selector, v.work, v.owners);
 }
 
 }  // namespace jobs

@@ -35,6 +35,7 @@ cache::Layer Steps::layer_of_directory(const std::string& directory, const std::
   Tree tree;
   tree.root = root.get();
   jobs::FilesRequest request;
+  request.owners = owner_mode();
   request.actions = {action};
   request.sources.push_back({.stack = {}, .directory = root.get(), .selection = select(tree, action)});
   request.work = work_directory();

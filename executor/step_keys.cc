@@ -57,11 +57,13 @@ Digest Steps::mount_digest(const graph::Node& node, const graph::Mount& mount, s
   if (const auto* local = local_source(input)) return environment_.contexts.digest(*local, mount.selector);
   const auto& snapshot = result(input);
   if (mount.output || &mount == root_mount(std::get<graph::ExecOp>(node.op))) return snapshot.digest;
-  return jobs::digest_tree(environment_.inner.get(), unpacked(snapshot, stop), mount.selector, work_directory(), stop);
+  return jobs::digest_tree(environment_.inner.get(),
+                           {unpacked(snapshot, stop), mount.selector, work_directory(), owner_mode()}, stop);
 }
 
 jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop) {
   jobs::FilesRequest request;
+  request.owners = owner_mode();
   const auto base = op.actions.front().input;
   if (base >= 0) request.base = unpacked(result(node.inputs.at(static_cast<std::size_t>(base))), stop);
   request.actions = op.actions;

@@ -61,6 +61,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
                                   std::string& emulator, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
   jobs::RunRequest run;
+  run.owners = owner_mode();
   run.work = work_directory();
   run.final_path = environment_.store.layer_path(layer_id);
   run.check_platform = node.platform;
@@ -152,7 +153,8 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
                                 .actions = {{.source = "/", .destination = "/", .keep_owner = true}},
                                 .sources = {},
                                 .work = work_directory(),
-                                .final_path = out.source};
+                                .final_path = out.source,
+                                .owners = owner_mode()};
         graph::Mount whole = mount;
         whole.selector.clear();
         seed.sources.push_back({.stack = mount_source(node, whole, stop), .directory = -1, .selection = {}});
@@ -207,8 +209,12 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
     if (const auto layer = store.find_layer(record->layers.front()))
       return {{{store.layer_path(layer->id), layer->implied}}};
   }
-  jobs::FilesRequest request{
-      .base = {}, .actions = {action}, .sources = {}, .work = work_directory(), .final_path = {}};
+  jobs::FilesRequest request{.base = {},
+                             .actions = {action},
+                             .sources = {},
+                             .work = work_directory(),
+                             .final_path = {},
+                             .owners = owner_mode()};
   request.sources.push_back({.stack = {}, .directory = selected->directory, .selection = selected->selection});
   const std::string layer_id = random_hex(16);
   request.final_path = store.layer_path(layer_id);

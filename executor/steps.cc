@@ -272,6 +272,7 @@ cache::Layer Steps::unpack(const Snapshot& snapshot, std::size_t index, std::sto
   request.digest = descriptor.digest;
   request.size = descriptor.size;
   request.diff_id = wanted.result_digest;
+  request.owners = owner_mode();
   request.work = work_directory() + "/layer";
   request.final_path = environment_.store.layer_path(wanted.id);
   request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));

@@ -96,6 +96,7 @@ class Steps {
   void set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer);
   LayerList base_of(const graph::Node& node) const;
   std::string work_directory();
+  image::OwnerMode owner_mode() const { return environment_.inner.map().owner_mode(); }
   std::optional<cache::Layer> unpacked_layer(const Snapshot& snapshot, std::size_t index);
   cache::Layer unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop);
 

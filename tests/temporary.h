@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/error.h"
+
+// What the tests of any room may need of the world around them.
+namespace mbuild::testing {
+
+// An empty directory that goes with the object and all it holds.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory() : path_((std::filesystem::temp_directory_path() / "mbuild-unit-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr) throw system_error(errno, "mkdtemp " + path_);
+  }
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  ~TemporaryDirectory() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::string& path() const { return path_; }
+  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+ private:
+  std::string path_;
+};
+
+// Sets an environment variable for as long as the object lives.
+class ScopedVariable {
+ public:
+  ScopedVariable(std::string name, const std::string& value) : name_(std::move(name)) {
+    if (const char* before = std::getenv(name_.c_str())) {
+      before_ = before;
+      was_set_ = true;
+    }
+    ::setenv(name_.c_str(), value.c_str(), 1);
+  }
+  ScopedVariable(const ScopedVariable&) = delete;
+  ScopedVariable& operator=(const ScopedVariable&) = delete;
+  ~ScopedVariable() { was_set_ ? ::setenv(name_.c_str(), before_.c_str(), 1) : ::unsetenv(name_.c_str()); }
+
+ private:
+  std::string name_, before_;
+  bool was_set_ = false;
+};
+
+// "<exit status> <what()>" of the Error that `work` throws, "" when it throws none.
+template <typename Work>
+std::string error_of(Work work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return std::to_string(static_cast<int>(error.exit_class)) + " " + error.what();
+  }
+  return "";
+}
+
+}  // namespace mbuild::testing

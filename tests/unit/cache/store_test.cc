@@ -1,0 +1,470 @@
+#include "cache/store.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+
+using namespace mbuild;
+using namespace mbuild::cache;
+using mbuild::testing::error_of;
+using mbuild::testing::ScopedVariable;
+using mbuild::testing::TemporaryDirectory;
+
+namespace {
+
+struct Place {
+  TemporaryDirectory directory;
+  Store open(const std::string& map = "map") const { return {directory / "store", map}; }
+  std::string index() const { return directory / "store/index.db"; }
+};
+
+// A layer with its directory, as a step that ran leaves it.
+Layer put_layer(Store& store, const std::string& id, const Digest& result = "sha256:r") {
+  make_directories(store.layer_path(id));
+  const Layer layer{.id = id, .result_digest = result, .bytes = 10, .files = 2, .newest_mtime = 77};
+  store.add_layer(layer);
+  return layer;
+}
+
+Serialisation put_serialisation(Store& store, const SerialisationKey& key, const std::string& blob) {
+  const Serialisation value{.diff_id = "sha256:diff", .digest = sha256(blob), .size = blob.size()};
+  write_file_atomically(store.blob_path(value.digest), blob);
+  store.add_serialisation(key, value);
+  return value;
+}
+
+std::vector<std::string> set_aside(const Place& place) {
+  std::vector<std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(place.directory / "store")) {
+    if (entry.path().filename().string().starts_with("index.db.damaged-")) found.push_back(entry.path());
+  }
+  return found;
+}
+
+// Overwrites the database behind its first page, which tells its kind and version.
+void damage_behind_first_page(const std::string& path) {
+  const auto size = std::filesystem::file_size(path);
+  const Fd file = open_file(path, O_WRONLY);
+  REQUIRE(::lseek(file.get(), 4096, SEEK_SET) == 4096);
+  write_all(file.get(), std::string(size - 4096, '\xff'));
+}
+
+}  // namespace
+
+TEST_CASE("A layer is found by its id and by what is in it") {
+  const Place place;
+  Store store = place.open();
+  make_directories(store.layer_path("one"));
+  store.add_layer({.id = "one",
+                   .result_digest = "sha256:r",
+                   .pulled = false,
+                   .bytes = 10,
+                   .files = 2,
+                   .newest_mtime = 77,
+                   .implied = {"usr", "usr/a\nb"}});
+  for (const auto& found : {store.find_layer("one"), store.find_layer_by_result("sha256:r")}) {
+    REQUIRE(found);
+    CHECK(found->id == "one");
+    CHECK(found->result_digest == "sha256:r");
+    CHECK(found->bytes == 10);
+    CHECK(found->files == 2);
+    CHECK(found->newest_mtime == 77);
+    CHECK(found->implied == std::vector<std::string>{"usr", "usr/a\nb"});
+  }
+  CHECK_FALSE(store.find_layer("two"));
+  CHECK_FALSE(store.find_layer_by_result("sha256:s"));
+}
+
+TEST_CASE("A layer without implied directories has none when it is found") {
+  const Place place;
+  Store store = place.open();
+  put_layer(store, "one");
+  CHECK(store.find_layer("one")->implied.empty());
+}
+
+TEST_CASE("A layer whose directory is gone is a miss") {
+  const Place place;
+  Store store = place.open();
+  put_layer(store, "one");
+  std::filesystem::remove(store.layer_path("one"));
+  CHECK_FALSE(store.find_layer("one"));
+  CHECK_FALSE(store.find_layer_by_result("sha256:r"));
+}
+
+TEST_CASE("Of two layers with one result the one that is there is found") {
+  const Place place;
+  Store store = place.open();
+  put_layer(store, "one");
+  put_layer(store, "two");
+  std::filesystem::remove(store.layer_path("one"));
+  CHECK(store.find_layer_by_result("sha256:r")->id == "two");
+}
+
+TEST_CASE("A directory without a row is no layer") {
+  const Place place;
+  Store store = place.open();
+  make_directories(store.layer_path("stray"));
+  CHECK_FALSE(store.find_layer("stray"));
+}
+
+TEST_CASE("The diff id of a pulled layer is not taken for a result digest") {
+  const Place place;
+  Store store = place.open();
+  make_directories(store.layer_path("pulled"));
+  store.add_layer({.id = "pulled", .result_digest = "sha256:r", .pulled = true});
+  CHECK(store.find_layer("pulled")->pulled);
+  CHECK_FALSE(store.find_layer_by_result("sha256:r"));
+}
+
+TEST_CASE("Another id map has layers of its own") {
+  const Place place;
+  Store store = place.open("one");
+  put_layer(store, "layer");
+  CHECK_FALSE(place.open("two").find_layer("layer"));
+  CHECK(place.open("one").find_layer("layer"));
+}
+
+TEST_CASE("A step record comes back as it was added, outputs that changed nothing included") {
+  const Place place;
+  Store store = place.open();
+  store.add_record({.content_key = "sha256:k",
+                    .layers = {"one", "", "two"},
+                    .created = 5,
+                    .duration_ms = 6,
+                    .emulator = "qemu 7.2",
+                    .name = "RUN 'x'"});
+  const auto found = store.find_record("sha256:k");
+  REQUIRE(found);
+  CHECK(found->layers == std::vector<std::string>{"one", "", "two"});
+  CHECK(found->created == 5);
+  CHECK(found->duration_ms == 6);
+  CHECK(found->emulator == "qemu 7.2");
+  CHECK(found->name == "RUN 'x'");
+  CHECK_FALSE(store.find_record("sha256:other"));
+}
+
+TEST_CASE("A later record takes the place of an earlier one") {
+  const Place place;
+  Store store = place.open();
+  store.add_record({.content_key = "sha256:k", .layers = {"one"}});
+  store.add_record({.content_key = "sha256:k", .layers = {"two"}});
+  CHECK(store.find_record("sha256:k")->layers == std::vector<std::string>{"two"});
+}
+
+TEST_CASE("A definition leads to a content key for exactly the inputs that it had") {
+  const Place place;
+  Store store = place.open();
+  store.add_definition("sha256:d", "sha256:i", "sha256:k");
+  CHECK(store.find_definition("sha256:d", "sha256:i") == "sha256:k");
+  CHECK_FALSE(store.find_definition("sha256:d", "sha256:j"));
+  CHECK_FALSE(store.find_definition("sha256:e", "sha256:i"));
+}
+
+TEST_CASE("A serialisation is found by every part of its key") {
+  const Place place;
+  Store store = place.open();
+  const SerialisationKey key{.layer_id = "one", .compression = "gzip", .level = 9, .clamp_mtime = 0};
+  const auto value = put_serialisation(store, key, "blob");
+  const auto found = store.find_serialisation(key);
+  REQUIRE(found);
+  CHECK(found->diff_id == value.diff_id);
+  CHECK(found->digest == value.digest);
+  CHECK(found->size == 4);
+  const auto missing = [&](auto change) {
+    SerialisationKey other = key;
+    change(other);
+    return !store.find_serialisation(other);
+  };
+  CHECK(missing([](SerialisationKey& k) { k.layer_id = "two"; }));
+  CHECK(missing([](SerialisationKey& k) { k.compression = "zstd"; }));
+  CHECK(missing([](SerialisationKey& k) { k.level = -1; }));
+  CHECK(missing([](SerialisationKey& k) { k.clamp_mtime = 1; }));
+  CHECK(missing([](SerialisationKey& k) { k.clamp_mtime.reset(); }));
+}
+
+TEST_CASE("A serialisation whose blob is gone is a miss") {
+  const Place place;
+  Store store = place.open();
+  const SerialisationKey key{.layer_id = "one", .compression = "none"};
+  const auto value = put_serialisation(store, key, "blob");
+  std::filesystem::remove(store.blob_path(value.digest));
+  CHECK_FALSE(store.find_serialisation(key));
+}
+
+TEST_CASE("A file's digest is known until anything of its stamp changes") {
+  const Place place;
+  Store store = place.open();
+  const FileStamp stamp{.device = ~0ULL, .inode = 2, .size = 3, .mtime_ns = -4, .ctime_ns = 5};
+  store.add_file_digests({{stamp, "sha256:f"}, {{.device = 1, .inode = 9}, "sha256:g"}});
+  CHECK(store.find_file_digest(stamp) == "sha256:f");
+  CHECK(store.find_file_digest({.device = 1, .inode = 9}) == "sha256:g");
+  const auto missing = [&](auto change) {
+    FileStamp other = stamp;
+    change(other);
+    return !store.find_file_digest(other);
+  };
+  CHECK(missing([](FileStamp& s) { s.device = 1; }));
+  CHECK(missing([](FileStamp& s) { s.inode = 9; }));
+  CHECK(missing([](FileStamp& s) { s.size = 4; }));
+  CHECK(missing([](FileStamp& s) { s.mtime_ns = 4; }));
+  CHECK(missing([](FileStamp& s) { s.ctime_ns = 6; }));
+}
+
+TEST_CASE("A changed file's digest takes the place of the old one") {
+  const Place place;
+  Store store = place.open();
+  const FileStamp before{.inode = 1, .mtime_ns = 1}, after{.inode = 1, .mtime_ns = 2};
+  store.add_file_digests({{before, "sha256:a"}});
+  store.add_file_digests({{after, "sha256:b"}});
+  CHECK(store.find_file_digest(after) == "sha256:b");
+  CHECK_FALSE(store.find_file_digest(before));
+}
+
+TEST_CASE("Audits, durations and downloads are kept by their names") {
+  const Place place;
+  Store store = place.open();
+  const std::string findings("a\0b", 3);
+  store.add_audit("one", "linux/arm64", findings);
+  store.remember_duration("sha256:s", 1234);
+  store.add_download("https://x", {"\"tag\"", "Monday", 7, "sha256:d", "layer"});
+  CHECK(store.find_audit("one", "linux/arm64") == findings);
+  CHECK_FALSE(store.find_audit("one", "linux/amd64"));
+  CHECK(store.expected_duration_ms("sha256:s") == 1234);
+  CHECK_FALSE(store.expected_duration_ms("sha256:t"));
+  const auto download = store.find_download("https://x");
+  REQUIRE(download);
+  CHECK(download->etag == "\"tag\"");
+  CHECK(download->last_modified == "Monday");
+  CHECK(download->mtime == 7);
+  CHECK(download->digest == "sha256:d");
+  CHECK(download->layer_id == "layer");
+}
+
+TEST_CASE("A step runs in one build at a time") {
+  const Place place;
+  Store store = place.open(), other = place.open();
+  const auto held = store.lock_step(sha256("step"), {});
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK_THROWS_AS(other.lock_step(sha256("step"), stop.get_token()), Cancelled);
+  CHECK(other.lock_layer(sha256("step"), stop.get_token()));
+}
+
+TEST_CASE("A cache mount's lock is that of its id") {
+  const Place place;
+  Store store = place.open();
+  const auto held = store.lock_cache_mount("a/b", {});
+  CHECK_FALSE(store.try_lock_cache_mount("a/b"));
+  CHECK(store.try_lock_cache_mount("a_b"));
+  CHECK(store.cache_mount_path("a/b") != store.cache_mount_path("a_b"));
+}
+
+// ---- Crashes and strangers ----
+
+namespace {
+
+// Adds a row of each kind in a store of boot `one`.
+void add_rows(Store& store) {
+  put_layer(store, "layer");
+  store.add_record({.content_key = "sha256:k", .layers = {"layer"}});
+  store.add_definition("sha256:d", "sha256:i", "sha256:k");
+  put_serialisation(store, {.layer_id = "layer", .compression = "none"}, "blob");
+  store.add_download("https://x", {.digest = "sha256:x"});
+}
+
+std::size_t rows_found(Store& store) {
+  return std::size_t{store.find_layer("layer").has_value()} + std::size_t{store.find_record("sha256:k").has_value()} +
+         std::size_t{store.find_definition("sha256:d", "sha256:i").has_value()} +
+         std::size_t{store.find_serialisation({.layer_id = "layer", .compression = "none"}).has_value()} +
+         std::size_t{store.find_download("https://x").has_value()};
+}
+
+}  // namespace
+
+TEST_CASE("Rows stay while the machine runs") {
+  const Place place;
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+  {
+    Store store = place.open();
+    add_rows(store);
+  }
+  Store store = place.open();
+  CHECK(rows_found(store) == 5);
+}
+
+TEST_CASE("Rows that were not made durable go with the boot that added them") {
+  const Place place;
+  {
+    const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+    Store store = place.open();
+    add_rows(store);
+  }
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "two");
+  Store store = place.open();
+  CHECK(rows_found(store) == 0);
+}
+
+TEST_CASE("Durable rows outlive the boot that added them") {
+  const Place place;
+  {
+    const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+    Store store = place.open();
+    add_rows(store);
+    store.make_durable();
+  }
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "two");
+  Store store = place.open();
+  CHECK(rows_found(store) == 5);
+}
+
+TEST_CASE("What is learnt of files and durations outlives a boot: it is checked against the files") {
+  const Place place;
+  {
+    const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+    Store store = place.open();
+    store.remember_duration("sha256:s", 5);
+  }
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "two");
+  CHECK(place.open().expected_duration_ms("sha256:s") == 5);
+}
+
+TEST_CASE("A store knows whether it added rows that a power cut could take") {
+  const Place place;
+  Store store = place.open();
+  CHECK_FALSE(store.has_volatile_rows());
+  store.remember_duration("sha256:s", 5);
+  CHECK_FALSE(store.has_volatile_rows());
+  put_layer(store, "one");
+  CHECK(store.has_volatile_rows());
+}
+
+TEST_CASE("An index that is no database is set aside, and the store starts empty") {
+  const Place place;
+  {
+    Store store = place.open();
+    put_layer(store, "one");
+  }
+  for (const char* file : {"store/index.db-wal", "store/index.db-shm"}) std::filesystem::remove(place.directory / file);
+  write_file_atomically(place.index(), std::string(8192, 'x'));
+  Store store = place.open();
+  CHECK_FALSE(store.find_layer("one"));
+  put_layer(store, "two");
+  CHECK(store.find_layer("two"));
+  REQUIRE(set_aside(place).size() == 1);
+  CHECK(read_file(set_aside(place)[0]) == std::string(8192, 'x'));
+}
+
+TEST_CASE("An index that a power cut damaged is set aside at the next boot") {
+  const Place place;
+  {
+    const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+    Store store = place.open();
+    put_layer(store, "one");
+    store.make_durable();
+  }
+  damage_behind_first_page(place.index());
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "two");
+  Store store = place.open();
+  CHECK_FALSE(store.find_layer("one"));
+  CHECK(set_aside(place).size() == 1);
+}
+
+TEST_CASE("A store of another owner is refused") {
+  const Place place;
+  place.open();
+  write_file_atomically(place.directory / "store/VERSION", fmt::format("mbuild store 1\nowner {}\n", ::geteuid() + 1));
+  CHECK(error_of([&] { place.open(); }).starts_with("4 the store "));
+}
+
+TEST_CASE("A store of another format is refused and left as it is") {
+  const Place place;
+  const std::string version = fmt::format("mbuild store 999\nowner {}\n", ::geteuid());
+  make_directories(place.directory / "store");
+  write_file_atomically(place.directory / "store/VERSION", version);
+  const auto error = error_of([&] { place.open(); });
+  CHECK(error.find("mbuild store 999") != std::string::npos);
+  CHECK(read_file(place.directory / "store/VERSION") == version);
+  CHECK_FALSE(path_exists(place.index()));
+}
+
+TEST_CASE("Two stores of one place see each other's rows") {
+  const Place place;
+  Store first = place.open(), second = place.open();
+  put_layer(first, "one");
+  CHECK(second.find_layer("one"));
+}
+
+TEST_CASE("Many threads may open a new store at once") {
+  const Place place;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        Store store = place.open();
+        put_layer(store, std::to_string(t));
+      });
+    }
+  }
+  Store store = place.open();
+  for (int t = 0; t < 4; ++t) CHECK(store.find_layer(std::to_string(t)));
+}
+
+// ---- Directories of builds ----
+
+TEST_CASE("The directory of a build that is alive is not abandoned") {
+  const Place place;
+  Store store = place.open();
+  const BuildDirectory first(store), second(store);
+  CHECK(path_exists(first.path()));
+  CHECK(first.path() != second.path());
+  CHECK(abandoned_build_directories(store).empty());
+}
+
+TEST_CASE("The directory of a build that ended is found, and its lock is gone") {
+  const Place place;
+  Store store = place.open();
+  std::string path;
+  {
+    const BuildDirectory directory(store);
+    path = directory.path();
+  }
+  CHECK(abandoned_build_directories(store) == std::vector<std::string>{path});
+  for (const auto& entry : std::filesystem::directory_iterator(store.locks_directory())) {
+    CHECK_FALSE(entry.path().filename().string().starts_with("build-"));
+  }
+}
+
+namespace {
+
+[[noreturn]] void build_until_killed(const Store& store, int ready) noexcept {
+  const BuildDirectory directory(store);
+  write_all(ready, directory.path());
+  ::close(ready);
+  for (;;) ::pause();
+}
+
+}  // namespace
+
+TEST_CASE("The directory of a build that was killed is found once its process is dead") {
+  const Place place;
+  const Store store = place.open();
+  Pipe ready = make_pipe();
+  const pid_t pid = ::fork();
+  if (pid == 0) build_until_killed(store, ready.write.get());
+  ready.write.reset();
+  const std::string path = read_all(ready.read.get());
+  CHECK(abandoned_build_directories(store).empty());
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+  CHECK(abandoned_build_directories(store) == std::vector<std::string>{path});
+}
