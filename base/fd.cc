@@ -12,6 +12,18 @@
 #include "base/error.h"
 
 namespace mbuild {
+namespace {
+
+// Makes one directory; true also when it (or a link to one) was there. Else errno says why not.
+bool is_made(const std::string& path, unsigned mode) {
+  if (::mkdir(path.c_str(), mode) == 0) return true;
+  struct stat status;
+  if (errno != EEXIST || ::stat(path.c_str(), &status) < 0) return false;
+  errno = ENOTDIR;
+  return S_ISDIR(status.st_mode);
+}
+
+}  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -115,12 +127,12 @@ void write_file_atomically(const std::string& path, std::string_view content, un
 }
 
 void make_directories(const std::string& path, unsigned mode) {
-  if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return;
+  if (is_made(path, mode)) return;
   if (errno != ENOENT) throw system_error(errno, "mkdir " + path);
   const auto slash = path.find_last_of('/');
   if (slash == std::string::npos || slash == 0) throw system_error(ENOENT, "mkdir " + path);
   make_directories(path.substr(0, slash), mode);
-  if (::mkdir(path.c_str(), mode) < 0 && errno != EEXIST) throw system_error(errno, "mkdir " + path);
+  if (!is_made(path, mode)) throw system_error(errno, "mkdir " + path);
 }
 
 bool path_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -165,12 +165,14 @@ std::uint64_t parse_size(std::string_view text) {
   std::string unit =
       to_lower(trim(std::string_view(end, static_cast<std::size_t>(trimmed.data() + trimmed.size() - end))));
   if (unit.ends_with("ib")) unit.resize(unit.size() - 2);
-  if (unit.size() == 2 && unit.ends_with("b")) unit.resize(1);
-  if (unit.empty() || unit == "b") return static_cast<std::uint64_t>(value);
-  static constexpr std::string_view k_units = "kmgtp";
+  if (unit.size() == 2 && unit != "bb" && unit.ends_with("b")) unit.resize(1);
+  if (unit.empty()) unit = "b";
+  static constexpr std::string_view k_units = "bkmgtp";
   const auto power = k_units.find(unit);
   if (unit.size() != 1 || power == std::string_view::npos) throw fail();
-  return static_cast<std::uint64_t>(value * std::pow(1024.0, static_cast<double>(power + 1)));
+  const double bytes = value * std::pow(1024.0, static_cast<double>(power));
+  if (bytes >= 0x1p64) throw fail();
+  return static_cast<std::uint64_t>(bytes);
 }
 
 }  // namespace mbuild

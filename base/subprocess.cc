@@ -11,7 +11,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -103,8 +105,11 @@ SubprocessResult run_program(const std::vector<std::string>& argv, std::string_v
 std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
   for (const auto& directory : split(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin", ':')) {
-    std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+    const std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
+    std::error_code ignored;
+    if (::access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate, ignored)) {
+      return std::filesystem::absolute(candidate).lexically_normal();
+    }
   }
   return "";
 }

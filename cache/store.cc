@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -84,6 +85,28 @@ void check_version(const std::string& root) {
 
 std::string clamp_text(const std::optional<std::int64_t>& clamp) { return clamp ? std::to_string(*clamp) : ""; }
 
+// 0 in a database that is new.
+std::int64_t schema_version(Database& database) {
+  Statement query(database, "PRAGMA user_version");
+  return query.step() ? query.number(0) : 0;
+}
+
+std::string boot_of_last_use(Database& database) {
+  Statement query(database, "SELECT value FROM meta WHERE name='boot'");
+  return query.step() ? query.text(0) : std::string();
+}
+
+bool tells_damage(const Error& error) {
+  return error.message.find("not a database") != std::string::npos ||
+         error.message.find("malformed") != std::string::npos;
+}
+
+void set_aside(const std::string& index) {
+  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, now()).c_str());
+  ::unlink((index + "-wal").c_str());
+  ::unlink((index + "-shm").c_str());
+}
+
 Layer layer_of(const Statement& row) {
   Layer layer;
   layer.id = row.text(0);
@@ -118,40 +141,25 @@ void Store::prepare_directories() {
 void Store::open_index() {
   const std::string path = root_ + "/index.db";
   const auto setting_up = FileLock::acquire(root_ + "/locks/open");
-  const auto set_aside = [&] {
-    database_.reset();
-    const std::string aside = fmt::format("{}.damaged-{}", path, now());
-    ::rename(path.c_str(), aside.c_str());
-    ::unlink((path + "-wal").c_str());
-    ::unlink((path + "-shm").c_str());
-    database_ = std::make_unique<Database>(path);
-  };
+  bool sound = false;
   try {
     database_ = std::make_unique<Database>(path);
-    Statement(*database_, "SELECT count(*) FROM sqlite_master").step();
+    // A power cut is what damages an index, so all of it is checked once a boot.
+    sound = schema_version(*database_) == 0 || boot_of_last_use(*database_) == boot_id_ || database_->intact();
   } catch (const Error& error) {
-    if (error.message.find("not a database") == std::string::npos &&
-        error.message.find("malformed") == std::string::npos)
-      throw;
-    set_aside();
+    if (!tells_damage(error)) throw;
   }
-  const auto version = [&] {
-    Statement query(*database_, "PRAGMA user_version");
-    return query.step() ? query.number(0) : 0;
-  };
-  const auto boot_of_last_use = [&] {
-    Statement query(*database_, "SELECT value FROM meta WHERE name='boot'");
-    return query.step() ? query.text(0) : std::string();
-  };
-  if (version() != 0 && boot_of_last_use() != boot_id_) {
-    if (!database_->intact()) set_aside();
+  if (!sound) {
+    database_.reset();
+    set_aside(path);
+    database_ = std::make_unique<Database>(path);
   }
   Transaction transaction(*database_);
-  if (version() == 0) {
+  if (schema_version(*database_) == 0) {
     database_->execute(k_schema);
     database_->execute("PRAGMA user_version=1");
   }
-  if (boot_of_last_use() != boot_id_) {
+  if (boot_of_last_use(*database_) != boot_id_) {
     for (const char* table : k_tables_with_boot) {
       Statement(*database_, fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot<>?", table).c_str())
           .bind(boot_id_)
@@ -383,6 +391,15 @@ BuildDirectory::BuildDirectory(const Store& store) {
   lock_ = FileLock::acquire(store.locks_directory() + "/build-" + name);
   path_ = store.work_directory() + "/" + name;
   make_directories(path_, 0700);
+}
+
+bool is_in_use(const std::string& root) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(root + "/locks", none)) {
+    if (!entry.path().filename().string().starts_with("build-")) continue;
+    if (!FileLock::try_acquire(entry.path())) return true;
+  }
+  return false;
 }
 
 std::vector<std::string> abandoned_build_directories(const Store& store) {

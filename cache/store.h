@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -121,7 +122,7 @@ class Store {
 
   std::string root_, fs_, boot_id_;
   std::unique_ptr<Database> database_;
-  bool added_rows_ = false;
+  std::atomic<bool> added_rows_ = false;  // steps add rows from many threads
 };
 
 // A build's own directory below work/, swept by others once its owner is dead.
@@ -134,6 +135,9 @@ class BuildDirectory {
   std::string path_;
   FileLock lock_;
 };
+
+// True while a build holds its lock in the store at `root`.
+bool is_in_use(const std::string& root);
 
 // Directories of dead builds below work/: whoever may delete their files removes them.
 std::vector<std::string> abandoned_build_directories(const Store& store);

@@ -16,6 +16,7 @@
 #include "cli/commands.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/store_root.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
 
@@ -29,24 +30,9 @@ struct Flags {
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
-  bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, explain = false,
-       help_dockerfile = false, load = false, push = false;
+  bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, help_dockerfile = false,
+       push = false;
 };
-
-std::string default_root() {
-  if (const char* root = std::getenv("MBUILD_ROOT"); root != nullptr && *root != '\0') return root;
-  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0')
-    return std::string(data) + "/mbuild";
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0')
-    return std::string(home) + "/.local/share/mbuild";
-  return "/var/lib/mbuild";
-}
-
-std::string absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  std::unique_ptr<char, decltype(&std::free)> current(::getcwd(nullptr, 0), &std::free);
-  return join_path(current ? current.get() : "/", path);
-}
 
 void add_build_args(const Flags& flags, executor::BuildRequest& request) {
   for (const auto& text : flags.build_arg) {
@@ -72,7 +58,7 @@ graph::NetworkMode parse_network(const std::string& name) {
 
 executor::BuildRequest request_of(const Flags& flags) {
   executor::BuildRequest request;
-  request.store_root = absolute(flags.root.empty() ? default_root() : flags.root);
+  request.store_root = store_root(flags.root);
   request.context = flags.context;
   request.dockerfile = flags.file;
   request.target = flags.target;
@@ -87,7 +73,6 @@ executor::BuildRequest request_of(const Flags& flags) {
   request.tags = flags.tag;
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
   if (flags.push) request.outputs.push_back({.type = "registry", .destination = {}, .attributes = {}});
-  if (flags.load) request.outputs.push_back({.type = "docker", .destination = {}, .attributes = {}});
   for (const auto& text : flags.secret) request.secrets.push_back(parse_secret(text));
   for (const auto& text : flags.ssh) request.ssh.push_back(parse_ssh(text));
   for (const auto& text : flags.no_cache_filter) {
@@ -108,7 +93,6 @@ executor::BuildRequest request_of(const Flags& flags) {
   request.cgroup_parent = flags.cgroup_parent;
   request.reproducible = flags.reproducible;
   request.jobs = flags.jobs;
-  request.explain = flags.explain;
   request.arch_check = flags.arch_check;
   request.arch_allow = flags.arch_allow;
   return request;
@@ -125,6 +109,16 @@ void write_metadata(const std::string& path, const executor::BuildRequest& reque
   }
   if (!request.tags.empty()) json["image.name"] = join(request.tags, ",");
   write_file_atomically(path, json.dump(2) + "\n", 0644);
+}
+
+// Flags of docker buildx that are taken, so that its command lines work, and have no effect.
+void warn_of_what_is_not_done(const Flags& flags) {
+  for (const auto& value : flags.ignored) {
+    if (value == "false" || value == "0" || value.starts_with("disabled=true")) continue;
+    fmt::print(stderr, "WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
+    break;
+  }
+  if (!flags.cgroup_parent.empty()) fmt::print(stderr, "WARNING: --cgroup-parent has no effect.\n");
 }
 
 int run_build_command(const Flags& flags) {
@@ -144,6 +138,7 @@ int run_build_command(const Flags& flags) {
     throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"", call[0]))
         .with_advice("Calls are build and check.");
 
+  warn_of_what_is_not_done(flags);
   auto sink = make_progress(flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress));
   if (request.outputs.empty()) {
     fmt::print(
@@ -188,14 +183,12 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("--call", flags->call, "What to do: build, or check[,format=json]");
   build->add_flag("--check", flags->check, "Same as --call=check");
   build->add_option("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
-  build->add_flag("--explain", flags->explain, "Say of each step that runs why it has to");
   build->add_option("-f,--file", flags->file,
                     "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
   build->add_flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
   build->add_option("--iidfile", flags->iidfile, "Write the image id to a file");
   build->add_option("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
   build->add_option("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
-  build->add_flag("--load", flags->load, "Same as --output=type=docker");
   build->add_option("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");
   build->add_option("--network", flags->network, "Network of RUN steps: default, none, host");
   build->add_flag("--no-cache", flags->no_cache, "Run every step");
@@ -211,7 +204,7 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_flag("-q,--quiet", flags->quiet, "Print the image id only");
   build->add_flag("--reproducible", flags->reproducible,
                   "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
-  build->add_option("--root", flags->root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
+  add_root_option(*build, flags->root);
   build->add_option("--secret", flags->secret, "Secret for RUN --mount=type=secret (id=x,src=FILE | id=x,env=NAME)");
   build->add_option("--shm-size", flags->shm_size, "Size of /dev/shm in RUN steps");
   build->add_option("--ssh", flags->ssh, "SSH agent for RUN --mount=type=ssh (default | id=SOCKET)");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -10,12 +11,38 @@ namespace {
 
 double seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
+// The bytes of the escape sequence (ECMA-48) that `text` starts with; all of them when it does not end.
+std::size_t escape_length(std::string_view text) {
+  const auto is_in = [&](std::size_t i, char first, char last) {
+    return i < text.size() && text[i] >= first && text[i] <= last;
+  };
+  if (text.size() < 2) return text.size();
+  std::size_t end = 1;
+  if (std::string_view("]PX^_").find(text[1]) != std::string_view::npos) {  // a string, up to BEL or ESC and backslash
+    const auto bell = std::min(text.find('\a'), text.size()), escape = std::min(text.find("\x1b\\", 2), text.size());
+    return std::min({bell + 1, escape + 2, text.size()});
+  }
+  if (text[1] == '[') {
+    for (end = 2; is_in(end, '0', '?');) ++end;
+  }
+  while (is_in(end, ' ', '/')) ++end;
+  return is_in(end, '0', '~') ? end + 1 : end;
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == '\t' || c == '\x1b' || static_cast<unsigned char>(c) >= 0x20) out += c;
+  while (!text.empty()) {
+    const char c = text.front();
+    std::size_t length = 1;
+    if (c == '\x1b') {
+      length = escape_length(text);
+      if (text.substr(0, 2) == "\x1b[" && text[length - 1] == 'm') out += text.substr(0, length);
+    } else if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f')) {
+      out += c;
+    }
+    text.remove_prefix(length);
   }
   return out;
 }
@@ -43,7 +70,6 @@ void PlainProgress::vertex(const executor::VertexEvent& event) {
       vertex.started = event.time;
       head(vertex);
       for (const auto& need : event.needs) fmt::print(stderr, "#{} also {}\n", vertex.number, need);
-      if (!event.explanation.empty()) fmt::print(stderr, "#{} because {}\n", vertex.number, event.explanation);
       break;
     case executor::VertexState::cached:
       head(vertex);

@@ -109,7 +109,6 @@ void TtyProgress::vertex(const executor::VertexEvent& event) {
   switch (event.state) {
     case executor::VertexState::started:
       running_[event.id] = Running{event.name, event.time, {}, {}};
-      if (!event.explanation.empty()) above_ += fmt::format(" => {}: because {}\n", event.name, event.explanation);
       return;
     case executor::VertexState::cached:
       above_ += row(" => CACHED " + event.name, elapsed, "\x1b[34m");

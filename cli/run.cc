@@ -45,6 +45,8 @@ int run_commands(int argc, char** argv) {
   app.require_subcommand(1);
   int status = 0;
   add_build_command(app, status);
+  add_doctor_command(app, status);
+  add_prune_command(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& answer) {

@@ -54,7 +54,6 @@ struct BuildRequest {
   std::string cgroup_parent;
   bool reproducible = false;
   unsigned jobs = 0;  // 0 is the default
-  bool explain = false;
   std::string arch_check = "error";  // error, warn, off
   std::vector<std::string> arch_allow;
 };

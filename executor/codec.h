@@ -73,6 +73,7 @@ class Decoder {
   void operator()(T&... values) {
     (get(values), ...);
   }
+  bool at_end() const { return rest_.empty(); }
 
  private:
   std::string_view take(std::size_t size) {
@@ -138,6 +139,7 @@ T decode(std::string_view bytes) {
   Decoder decoder(bytes);
   T value{};
   decoder(value);
+  if (!decoder.at_end()) throw Error(ExitClass::internal, "a message between the processes is too long");
   return value;
 }
 

@@ -20,7 +20,6 @@ struct VertexEvent {
   std::string name;                // on every event
   std::vector<std::string> needs;  // names under which other targets or platforms need it
   std::string error;               // failed: one line
-  std::string explanation;         // started: why it has to run (--explain)
   std::chrono::steady_clock::time_point time;
 };
 

@@ -18,7 +18,7 @@ class Run {
   Run(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
       const std::function<void(graph::NodeId, std::stop_token)>& step)
       : plan_(plan),
-        limits_(limits),
+        limits_{std::max(1U, limits.jobs), std::max(1U, limits.emulated_jobs)},
         is_emulated_(is_emulated),
         step_(step),
         inputs_left_(plan.inputs_left),
@@ -106,7 +106,7 @@ class Run {
   }
 
   const planner::Plan& plan_;
-  const SchedulerLimits& limits_;
+  const SchedulerLimits limits_;
   const std::function<bool(graph::NodeId)>& is_emulated_;
   const std::function<void(graph::NodeId, std::stop_token)>& step_;
 

@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <thread>
 #include <utility>
 

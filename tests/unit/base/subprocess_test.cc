@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <thread>
 
 #include "base/strings.h"
@@ -59,9 +60,9 @@ TEST_CASE("A program runs in the directory that it is given") {
 TEST_CASE("The environment is laid over this process's own") {
   const ScopedVariable kept("MBUILD_UNIT_KEPT", "kept"), changed("MBUILD_UNIT_CHANGED", "old"),
       gone("MBUILD_UNIT_GONE", "there");
-  const auto result =
-      run_program({"sh", "-c", "echo $MBUILD_UNIT_KEPT,$MBUILD_UNIT_CHANGED,${MBUILD_UNIT_GONE-unset},$MBUILD_UNIT_NEW"},
-                  {}, {}, {}, {"MBUILD_UNIT_CHANGED=a=b", "MBUILD_UNIT_GONE", "MBUILD_UNIT_NEW=new"});
+  const auto result = run_program(
+      {"sh", "-c", "echo $MBUILD_UNIT_KEPT,$MBUILD_UNIT_CHANGED,${MBUILD_UNIT_GONE-unset},$MBUILD_UNIT_NEW"}, {}, {},
+      {}, {"MBUILD_UNIT_CHANGED=a=b", "MBUILD_UNIT_GONE", "MBUILD_UNIT_NEW=new"});
   CHECK(result.output == "kept,a=b,unset,new\n");
 }
 
@@ -77,7 +78,8 @@ TEST_CASE("A stop kills the program and ends in Cancelled") {
     wait_for(directory / "started");
     stop.request_stop();
   });
-  const std::vector<std::string> program = {"sh", "-c", "echo $$ > started.tmp; mv started.tmp started; exec sleep 600"};
+  const std::vector<std::string> program = {"sh", "-c",
+                                            "echo $$ > started.tmp; mv started.tmp started; exec sleep 600"};
   CHECK_THROWS_AS(run_program(program, {}, stop.get_token(), directory.path()), Cancelled);
   CHECK(::kill(std::stoi(read_file(directory / "started")), 0) < 0);
 }
@@ -111,6 +113,13 @@ TEST_CASE("A program is found in the first directory of PATH that has it") {
   const ScopedVariable path("PATH", (directory / "missing") + ":" + (directory / "b") + ":" + (directory / "a"));
   CHECK(find_program("tool") == directory / "b/tool");
   CHECK(find_program("other").empty());
+}
+
+TEST_CASE("A program's path is absolute although its directory in PATH is not") {
+  const TemporaryDirectory directory;
+  write_file_atomically(directory / "tool", "", 0755);
+  const ScopedVariable path("PATH", std::filesystem::relative(directory.path()).string());
+  CHECK(find_program("tool") == directory / "tool");
 }
 
 TEST_CASE("A directory or a file that may not be executed is no program") {

@@ -1,0 +1,40 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "cli/commands.h"
+#include "cli/store_root.h"
+#include "executor/probes.h"
+
+namespace mbuild::cli {
+namespace {
+
+// Exit status 5 (host) when something is missing without which nothing can be run.
+int run_doctor(const std::string& root) {
+  make_directories(root, 0700);
+  int status = 0;
+  for (const auto& probe : executor::run_probes(root)) {
+    fmt::print("{:<8} {:<28} {}\n",
+               probe.ok         ? "ok"
+               : probe.required ? "MISSING"
+                                : "fallback",
+               probe.title, probe.detail);
+    if (!probe.ok && !probe.remedy.empty()) fmt::print("{:<8} {:<28} -> {}\n", "", "", probe.remedy);
+    if (!probe.ok && probe.required) status = static_cast<int>(ExitClass::host);
+  }
+  return status;
+}
+
+}  // namespace
+
+void add_doctor_command(CLI::App& app, int& status) {
+  auto root = std::make_shared<std::string>();
+  CLI::App* doctor = app.add_subcommand("doctor", "Say what this host offers, and what to do about the rest");
+  add_root_option(*doctor, *root);
+  doctor->callback([root, &status] { status = run_doctor(store_root(*root)); });
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,34 @@
+#include "cli/store_root.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+
+namespace mbuild::cli {
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+std::string default_root() {
+  if (const auto root = variable("MBUILD_ROOT"); !root.empty()) return root;
+  if (const auto data = variable("XDG_DATA_HOME"); !data.empty()) return data + "/mbuild";
+  if (const auto home = variable("HOME"); !home.empty()) return home + "/.local/share/mbuild";
+  return "/var/lib/mbuild";
+}
+
+}  // namespace
+
+void add_root_option(CLI::App& command, std::string& root) {
+  command.add_option("--root", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
+}
+
+std::string store_root(const std::string& given) {
+  return std::filesystem::absolute(given.empty() ? default_root() : given).lexically_normal().string();
+}
+
+}  // namespace mbuild::cli

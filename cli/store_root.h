@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace mbuild::cli {
+
+// --root DIR.
+void add_root_option(CLI::App& command, std::string& root);
+// The directory of the store as an absolute path: `given`, else $MBUILD_ROOT, $XDG_DATA_HOME/mbuild,
+// ~/.local/share/mbuild.
+std::string store_root(const std::string& given);
+
+}  // namespace mbuild::cli

@@ -1,0 +1,125 @@
+#include "cli/build_flags.h"
+
+#include <cstdlib>
+
+#include "tests/catch.h"
+#include "tests/temporary.h"
+
+using namespace mbuild;
+using namespace mbuild::cli;
+using mbuild::testing::error_of;
+using mbuild::testing::ScopedVariable;
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+TEST_CASE("An output has a type, a destination and attributes") {
+  const auto output = parse_output("type=oci,dest=out.tar,compression=zstd,\"annotation.a=b,c\"");
+  CHECK(output.type == "oci");
+  CHECK(output.destination == "out.tar");
+  CHECK(output.attributes == std::map<std::string, std::string>{{"annotation.a", "b,c"}, {"compression", "zstd"}});
+}
+
+TEST_CASE("The keys of an output are told without case, its values are not") {
+  const auto output = parse_output("Type=tar,DEST=Out,Name=A=B");
+  CHECK(output.type == "tar");
+  CHECK(output.destination == "Out");
+  CHECK(output.attributes.at("name") == "A=B");
+}
+
+TEST_CASE("A path alone is a local output, and a dash a tar on standard output") {
+  CHECK(parse_output("out/dir").type == "local");
+  CHECK(parse_output("out/dir").destination == "out/dir");
+  CHECK(parse_output("-").type == "tar");
+  CHECK(parse_output("-").destination == "-");
+}
+
+TEST_CASE("Outputs that say nothing sensible are usage errors") {
+  CHECK(error_of([] { parse_output("dest=x"); }) == "2 type is required for --output");
+  CHECK(error_of([] { parse_output("type=oci,dest"); }) == "2 invalid value dest in --output type=oci,dest");
+  CHECK(error_of([] { parse_output("type=docke"); }) ==
+        "2 exporter \"docke\" could not be found (did you mean docker?)");
+  CHECK(error_of([] { parse_output("type=local"); }) == "2 dest is required for local exporter");
+}
+
+TEST_CASE("A secret comes from a file or a variable") {
+  CHECK(parse_secret("id=a,src=f").file == "f");
+  CHECK(parse_secret("id=a,source=f").file == "f");
+  CHECK(parse_secret("id=a,env=F").env == "F");
+  CHECK(parse_secret("id=a,env=F").file.empty());
+  CHECK(parse_secret("id=a,src=f").id == "a");
+}
+
+TEST_CASE("A secret of type env takes its variable's name from src too") {
+  const auto secret = parse_secret("type=env,id=a,src=NAME");
+  CHECK(secret.env == "NAME");
+  CHECK(secret.file.empty());
+}
+
+TEST_CASE("A secret with an id alone is the variable of that name if it is set, else the file") {
+  CHECK(parse_secret("id=MBUILD_UNIT_SECRET").file == "MBUILD_UNIT_SECRET");
+  const ScopedVariable variable("MBUILD_UNIT_SECRET", "x");
+  CHECK(parse_secret("id=MBUILD_UNIT_SECRET").env == "MBUILD_UNIT_SECRET");
+  CHECK(parse_secret("id=MBUILD_UNIT_SECRET,type=file").file == "MBUILD_UNIT_SECRET");
+}
+
+TEST_CASE("Secrets that say nothing sensible are usage errors") {
+  CHECK(error_of([] { parse_secret("src=f"); }) == "2 --secret src=f has no id");
+  CHECK(error_of([] { parse_secret("id=a,mode=1"); }) == "2 unexpected key 'mode' in --secret id=a,mode=1");
+  CHECK(error_of([] { parse_secret("id=a,type=vault"); }) == "2 unsupported secret type \"vault\"");
+  CHECK(error_of([] { parse_secret("a"); }) == "2 invalid secret \"a\": expected key=value");
+}
+
+TEST_CASE("An ssh agent has an id, and sockets or keys") {
+  CHECK(parse_ssh("default").id == "default");
+  CHECK(parse_ssh("default").paths.empty());
+  CHECK(parse_ssh("git=/a,/b=c").id == "git");
+  CHECK(parse_ssh("git=/a,/b=c").paths == std::vector<std::string>{"/a", "/b=c"});
+  CHECK(error_of([] { parse_ssh("=/a"); }) == "2 invalid --ssh =/a");
+}
+
+TEST_CASE("A host's addresses follow a colon or an equals sign") {
+  CHECK(parse_add_host("db:10.0.0.1") == Pairs{{"db", "10.0.0.1"}});
+  CHECK(parse_add_host("db=10.0.0.1,10.0.0.2") == Pairs{{"db", "10.0.0.1"}, {"db", "10.0.0.2"}});
+  CHECK(parse_add_host("db:host-gateway") == Pairs{{"db", "host-gateway"}});
+}
+
+TEST_CASE("An IPv6 address may stand in brackets") {
+  CHECK(parse_add_host("db:[::1]") == Pairs{{"db", "::1"}});
+  CHECK(parse_add_host("db=::1") == Pairs{{"db", "::1"}});
+  CHECK(parse_add_host("db:fe80::1") == Pairs{{"db", "fe80::1"}});
+}
+
+TEST_CASE("Hosts without a name or an address are usage errors") {
+  for (const char* text : {"db", ":1.2.3.4", "db:", "db:1.2.3.4,", "db:[]"}) {
+    CAPTURE(text);
+    CHECK(error_of([&] { parse_add_host(text); }) == std::string("2 invalid host ") + text);
+  }
+}
+
+TEST_CASE("A ulimit has a soft and a hard limit, one number is both") {
+  CHECK(parse_ulimit("nofile=1024:2048") == graph::Ulimit{"nofile", 1024, 2048});
+  CHECK(parse_ulimit("nproc=5") == graph::Ulimit{"nproc", 5, 5});
+}
+
+TEST_CASE("A ulimit may be unlimited, but not the soft one alone") {
+  CHECK(parse_ulimit("core=-1") == graph::Ulimit{"core", -1, -1});
+  CHECK(parse_ulimit("core=unlimited") == graph::Ulimit{"core", -1, -1});
+  CHECK(parse_ulimit("core=0:-1") == graph::Ulimit{"core", 0, -1});
+  CHECK(error_of([] { parse_ulimit("core=-1:5"); }).starts_with("2 ulimit soft limit must be"));
+  CHECK(error_of([] { parse_ulimit("core=6:5"); }).starts_with("2 ulimit soft limit must be"));
+}
+
+TEST_CASE("Ulimits that say nothing sensible are usage errors") {
+  CHECK(error_of([] { parse_ulimit("nofiles=1"); }) == "2 invalid ulimit type: nofiles (did you mean nofile?)");
+  CHECK(error_of([] { parse_ulimit("nofile"); }) == "2 invalid ulimit argument \"nofile\": expected key=value");
+  for (const char* text : {"nofile=", "nofile=x", "nofile=1:", "nofile=1:2:3", "nofile=1k"}) {
+    CAPTURE(text);
+    CHECK(error_of([&] { parse_ulimit(text); }) == std::string("2 invalid ulimit argument: ") + text);
+  }
+}
+
+TEST_CASE("A pair is split at its first equals sign") {
+  CHECK(parse_pair("A=b=c", "build-arg") == std::pair<std::string, std::string>{"A", "b=c"});
+  CHECK(parse_pair("A=", "build-arg") == std::pair<std::string, std::string>{"A", ""});
+  CHECK(error_of([] { parse_pair("=b", "label"); }) == "2 invalid label \"=b\": empty key");
+  CHECK(error_of([] { parse_pair("A", "label"); }) == "2 invalid label \"A\": expected key=value");
+}

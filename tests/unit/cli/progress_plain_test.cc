@@ -1,0 +1,171 @@
+#include "cli/progress_plain.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <thread>
+
+#include "base/fd.h"
+#include "base/strings.h"
+#include "tests/catch.h"
+
+using namespace mbuild;
+using namespace mbuild::cli;
+using executor::VertexState;
+using std::chrono::milliseconds;
+
+namespace {
+
+// What is written to standard error while `work` runs.
+template <typename Work>
+std::string errors_of(Work work) {
+  const Fd file = memory_file(""), before = duplicate(STDERR_FILENO);
+  ::dup2(file.get(), STDERR_FILENO);
+  work();
+  std::fflush(stderr);
+  ::dup2(before.get(), STDERR_FILENO);
+  ::lseek(file.get(), 0, SEEK_SET);
+  return read_all(file.get());
+}
+
+// A display that is told of events at times after its start.
+struct Display {
+  PlainProgress progress;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+  void vertex(unsigned id, VertexState state, long after_ms = 0) {
+    progress.vertex(
+        {.id = id, .state = state, .name = "step " + std::to_string(id), .time = start + milliseconds(after_ms)});
+  }
+  void log(unsigned id, std::string_view text, int stream = 1, long after_ms = 0) {
+    progress.log({.id = id, .stream = stream, .data = text, .time = start + milliseconds(after_ms)});
+  }
+};
+
+template <typename Work>
+std::string shown(Work work) {
+  Display display;
+  return errors_of([&] { work(display); });
+}
+
+}  // namespace
+
+TEST_CASE("A step is shown with its number, its output and its time") {
+  CHECK(shown([](Display& d) {
+          d.vertex(7, VertexState::started);
+          d.log(7, "hello\n", 1, 512);
+          d.vertex(7, VertexState::completed, 600);
+        }) == "#1 step 7\n#1 0.512 hello\n#1 DONE 0.6s\n");
+}
+
+TEST_CASE("Steps are numbered in the order in which they are first seen") {
+  CHECK(shown([](Display& d) {
+          d.vertex(9, VertexState::cached);
+          d.vertex(3, VertexState::cached);
+        }) == "#1 step 9\n#1 CACHED\n\n#2 step 3\n#2 CACHED\n");
+}
+
+TEST_CASE("A step that goes on after another spoke is named again") {
+  CHECK(shown([](Display& d) {
+          d.vertex(1, VertexState::started);
+          d.vertex(2, VertexState::started);
+          d.log(1, "a\n");
+          d.log(1, "b\n");
+        }) == "#1 step 1\n\n#2 step 2\n\n#1 step 1\n#1 0.000 a\n#1 0.000 b\n");
+}
+
+TEST_CASE("Failed and cancelled steps say so") {
+  Display display;
+  CHECK(errors_of([&] {
+          display.vertex(1, VertexState::started);
+          display.progress.vertex({.id = 1, .state = VertexState::failed, .name = "step 1", .error = "exit code: 1"});
+          display.vertex(2, VertexState::cancelled);
+        }) == "#1 step 1\n#1 ERROR: exit code: 1\n\n#2 step 2\n#2 CANCELED\n");
+}
+
+TEST_CASE("Others that need a step are told when it starts") {
+  Display display;
+  CHECK(
+      errors_of([&] {
+        display.progress.vertex(
+            {.id = 1, .state = VertexState::started, .name = "[linux/amd64] RUN x", .needs = {"[linux/arm64] RUN x"}});
+      }) == "#1 [linux/amd64] RUN x\n#1 also [linux/arm64] RUN x\n");
+}
+
+TEST_CASE("A line that comes in parts is shown once, when it is whole") {
+  CHECK(shown([](Display& d) {
+          d.vertex(1, VertexState::started);
+          d.log(1, "he");
+          d.log(1, "llo\nwor");
+        }) == "#1 step 1\n#1 0.000 hello\n");
+}
+
+TEST_CASE("A last line without an end is shown when the step ends") {
+  CHECK(shown([](Display& d) {
+          d.vertex(1, VertexState::started);
+          d.log(1, "no newline");
+          d.vertex(1, VertexState::completed, 100);
+        }) == "#1 step 1\n#1 0.100 no newline\n#1 DONE 0.1s\n");
+}
+
+TEST_CASE("The parts of lines of two streams are not mixed") {
+  CHECK(shown([](Display& d) {
+          d.vertex(1, VertexState::started);
+          d.log(1, "out ", 1);
+          d.log(1, "error ", 2);
+          d.log(1, "put\n", 1);
+          d.log(1, "text\n", 2);
+        }) == "#1 step 1\n#1 0.000 out put\n#1 0.000 error text\n");
+}
+
+TEST_CASE("Of a line that was overwritten by carriage returns the last version is shown") {
+  CHECK(shown([](Display& d) {
+          d.vertex(1, VertexState::started);
+          d.log(1, "10%\r50%\r100%\r\n");
+        }) == "#1 step 1\n#1 0.000 100%\n");
+}
+
+TEST_CASE("A part of a step is shown when it is done") {
+  Display display;
+  CHECK(errors_of([&] {
+          display.vertex(1, VertexState::started);
+          display.progress.status({.id = 1, .part = "sha256:12", .current = 1, .total = 2});
+          display.progress.status({.id = 1, .part = "sha256:12", .current = 2, .total = 2, .done = true});
+        }) == "#1 step 1\n#1 sha256:12 done\n");
+}
+
+TEST_CASE("Lines of many threads stay whole") {
+  const auto text = shown([](Display& d) {
+    for (unsigned id = 0; id < 4; ++id) d.vertex(id, VertexState::started);
+    std::vector<std::jthread> threads;
+    for (unsigned id = 0; id < 4; ++id) {
+      threads.emplace_back([&d, id] {
+        for (int i = 0; i < 50; ++i) d.log(id, "line of " + std::to_string(id) + "\n");
+      });
+    }
+  });
+  std::size_t lines = 0;
+  for (const auto& line : split(text, '\n')) {
+    if (line.find("line") == std::string::npos) continue;
+    ++lines;
+    CHECK(line == "#" + std::to_string(line.back() - '0' + 1) + " 0.000 line of " + line.back());
+  }
+  CHECK(lines == 200);
+}
+
+TEST_CASE("Text and colours are printable, other control characters are not") {
+  CHECK(printable("a\tb \xC3\xA4") == "a\tb \xC3\xA4");
+  CHECK(printable("a\a\b\x7f z\r") == "a z");
+  CHECK(printable("\x1b[1;31mred\x1b[0m\x1b[m") == "\x1b[1;31mred\x1b[0m\x1b[m");
+}
+
+TEST_CASE("Sequences that move the cursor, clear the screen or name the window are dropped") {
+  CHECK(printable("a\x1b[2Jb\x1b[10;5Hc\x1b[?25ld") == "abcd");
+  CHECK(printable("a\x1b]0;title\ab") == "ab");
+  CHECK(printable("a\x1b]8;;http://x\x1b\\link") == "alink");
+  CHECK(printable("a\x1b"
+                  "cb\x1b(Bc") == "abc");
+  CHECK(printable("cut\x1b[31") == "cut");
+  CHECK(printable("cut\x1b") == "cut");
+  CHECK(printable("\x1b\xC3\xA4\x1b[3\xC3\xA4") == "\xC3\xA4\xC3\xA4");
+}
