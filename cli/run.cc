@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstring>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "cache/store.h"
 #include "cli/commands.h"
 #include "cli/main.h"
@@ -39,6 +42,27 @@ std::optional<int> run_internal(int argc, char** argv) {
   return std::nullopt;
 }
 
+// An unknown first word, or the flags that nothing knows, with what was probably meant; CLI11 says only that it did not
+// expect them.
+std::string usage_message(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
+  std::vector<std::string> known;
+  for (const auto* command : app.get_subcommands({})) known.push_back(command->get_name());
+  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty()) {
+    return fmt::format("unknown command \"{}\"{}", argv[1], did_you_mean(argv[1], known));
+  }
+  known.clear();
+  for (const auto* command : app.get_subcommands()) {
+    for (const auto* option : command->get_options()) {
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+    }
+    for (const auto& word : command->remaining()) {
+      const std::string flag = word.substr(0, word.find('='));
+      if (flag.starts_with("-")) return fmt::format("unknown flag: {}{}", flag, did_you_mean(flag, known));
+    }
+  }
+  return error.what();
+}
+
 int run_commands(int argc, char** argv) {
   CLI::App app("mbuild builds images for several platforms from a Dockerfile.", "mbuild");
   app.set_version_flag("--version", "mbuild " MBUILD_VERSION);
@@ -52,7 +76,8 @@ int run_commands(int argc, char** argv) {
   } catch (const CLI::Success& answer) {
     return app.exit(answer);
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "ERROR: {}\n       mbuild --help lists the commands and flags.\n", error.what());
+    fmt::print(stderr, "ERROR: {}\n       mbuild --help lists the commands and flags.\n",
+               usage_message(app, argc, argv, error));
     return static_cast<int>(ExitClass::usage);
   }
   return status;

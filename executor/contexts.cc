@@ -126,6 +126,10 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
     LearningCache cache(store_);
     selected->digest = selection_digest(selected->selection, cache.functions(), cores());
   } catch (const Error& error) {
+    if (error.message.ends_with("not found") && error.advice.empty()) {
+      throw Error(error).with_advice(fmt::format(
+          "There is no such file in the context {}, or .dockerignore leaves it out.", find(tree.name)->path));
+    }
     if (error.message.find("Permission denied") == std::string::npos || ::geteuid() == 0 || !privileged_) throw;
     std::tie(selected->selection, selected->digest) = privileged_(tree.root, ignore_patterns(source), action);
   }
