@@ -39,7 +39,28 @@ Database::Database(const std::string& path) {
   }
 }
 
-Database::~Database() { sqlite3_close(handle_); }
+Database::~Database() {
+  for (const auto& [sql, statement] : idle_) sqlite3_finalize(statement);
+  sqlite3_close(handle_);
+}
+
+sqlite3_stmt* Database::borrow(const std::string& sql) {
+  if (const auto found = idle_.find(sql); found != idle_.end()) {
+    sqlite3_stmt* statement = found->second;
+    idle_.erase(found);
+    return statement;
+  }
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
+    throw failure(handle_, "index.db");
+  return statement;
+}
+
+void Database::give_back(const std::string& sql, sqlite3_stmt* statement) {
+  sqlite3_reset(statement);
+  sqlite3_clear_bindings(statement);
+  if (!idle_.emplace(sql, statement).second) sqlite3_finalize(statement);
+}
 
 void Database::execute(const char* sql) {
   const std::lock_guard lock(mutex_);
@@ -55,13 +76,10 @@ bool Database::intact() {
   }
 }
 
-Statement::Statement(Database& database, const char* sql) : database_(database), lock_(database.mutex()) {
-  if (sqlite3_prepare_v2(database.handle(), sql, -1, &statement_, nullptr) != SQLITE_OK) {
-    throw failure(database.handle(), "index.db");
-  }
-}
+Statement::Statement(Database& database, const char* sql)
+    : database_(database), lock_(database.mutex()), sql_(sql), statement_(database.borrow(sql_)) {}
 
-Statement::~Statement() { sqlite3_finalize(statement_); }
+Statement::~Statement() { database_.give_back(sql_, statement_); }
 
 Statement& Statement::bind(std::string_view value) {
   sqlite3_bind_text(statement_, next_++, value.data(), static_cast<int>(value.size()), SQLITE_TRANSIENT);

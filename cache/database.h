@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -26,9 +27,14 @@ class Database {
   std::recursive_mutex& mutex() { return mutex_; }
   sqlite3* handle() { return handle_; }
 
+  // A compiled statement that nobody uses at the moment, and its way back; the caller holds the lock.
+  sqlite3_stmt* borrow(const std::string& sql);
+  void give_back(const std::string& sql, sqlite3_stmt* statement);
+
  private:
   sqlite3* handle_ = nullptr;
   std::recursive_mutex mutex_;
+  std::unordered_map<std::string, sqlite3_stmt*> idle_;  // by text: compiling costs more than most look-ups
 };
 
 // A prepared statement for one use: bind in order, then step. Holds the connection's lock while it lives.
@@ -53,6 +59,7 @@ class Statement {
  private:
   Database& database_;
   std::unique_lock<std::recursive_mutex> lock_;
+  std::string sql_;
   sqlite3_stmt* statement_ = nullptr;
   int next_ = 1;
 };

@@ -25,6 +25,9 @@ endif()
 if(MBUILD_SANITIZE)
   add_compile_options(-fsanitize=${MBUILD_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${MBUILD_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options(-Wno-maybe-uninitialized) # with sanitizers, GCC 12 sees it in std::regex itself
+  endif()
 endif()
 
 find_package(Threads REQUIRED)

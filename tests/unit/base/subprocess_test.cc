@@ -22,8 +22,14 @@ SubprocessResult shell(const std::string& script, std::string_view input = {}) {
   return run_program({"sh", "-c", script}, input);
 }
 
-void wait_for(const std::string& path) {
-  while (!path_exists(path)) std::this_thread::yield();
+// Runs a script that makes the file `started`, and stops it then.
+void run_until_started(const std::string& directory, const std::string& script) {
+  std::stop_source stop;
+  std::jthread stopper([&] {
+    while (!path_exists(directory + "/started")) std::this_thread::yield();
+    stop.request_stop();
+  });
+  CHECK_THROWS_AS(run_program({"sh", "-c", script}, {}, stop.get_token(), directory), Cancelled);
 }
 
 }  // namespace
@@ -73,29 +79,14 @@ TEST_CASE("A program that is not there is a host error that names it") {
 
 TEST_CASE("A stop kills the program and ends in Cancelled") {
   const TemporaryDirectory directory;
-  std::stop_source stop;
-  std::jthread stopper([&] {
-    wait_for(directory / "started");
-    stop.request_stop();
-  });
-  const std::vector<std::string> program = {"sh", "-c",
-                                            "echo $$ > started.tmp; mv started.tmp started; exec sleep 600"};
-  CHECK_THROWS_AS(run_program(program, {}, stop.get_token(), directory.path()), Cancelled);
-  CHECK(::kill(std::stoi(read_file(directory / "started")), 0) < 0);
+  run_until_started(directory.path(), "echo $$ > pid; : > started; exec sleep 600");
+  CHECK(::kill(std::stoi(read_file(directory / "pid")), 0) < 0);
 }
 
 TEST_CASE("A stop does not wait for what the program itself started") {
   const TemporaryDirectory directory;
-  std::stop_source stop;
-  std::jthread stopper([&] {
-    wait_for(directory / "started");
-    stop.request_stop();
-  });
-  const std::vector<std::string> program = {"sh", "-c",
-                                            "sleep 600 & echo $! > child.tmp; mv child.tmp child; : > started; wait"};
-  CHECK_THROWS_AS(run_program(program, {}, stop.get_token(), directory.path()), Cancelled);
-  const pid_t child = std::stoi(read_file(directory / "child"));
-  CHECK(::kill(child, SIGKILL) == 0);  // it held the pipes all the time
+  run_until_started(directory.path(), "sleep 600 & echo $! > pid; : > started; wait");
+  CHECK(::kill(std::stoi(read_file(directory / "pid")), SIGKILL) == 0);  // it held the pipes all the time
 }
 
 TEST_CASE("A stop that was requested before is kept too") {
