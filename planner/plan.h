@@ -27,7 +27,7 @@ using ExpectedDuration = std::function<std::optional<std::int64_t>(const Digest&
 Plan make_plan(const graph::Graph& graph, std::span<const graph::Ref> roots, const ExpectedDuration& expected = {});
 
 // Digest of kind, canonical parameters and the definition keys of the inputs. An image source's is that of its layers;
-// a local source's is that of its name alone (what is selected from it counts as an input digest).
+// a local source's that of its name and ignore patterns (what is selected from it counts as an input digest).
 Digest definition_key(const graph::Node& node, std::span<const Digest> keys_of_inputs);
 
 }  // namespace mbuild::planner
