@@ -53,7 +53,7 @@ struct BuildRequest {
   std::uint64_t shm_size = 0;
   std::string cgroup_parent;
   bool reproducible = false;
-  unsigned jobs = 0;  // 0 is the default
+  unsigned jobs = 0;                 // 0 is the default
   std::string arch_check = "error";  // error, warn, off
   std::vector<std::string> arch_allow;
 };
