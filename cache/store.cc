@@ -388,10 +388,13 @@ void Store::make_durable() {
 
 BuildDirectory::BuildDirectory(const Store& store) {
   const std::string name = random_hex(8);
-  lock_ = FileLock::acquire(store.locks_directory() + "/build-" + name);
+  lock_path_ = store.locks_directory() + "/build-" + name;
+  lock_ = FileLock::acquire(lock_path_);
   path_ = store.work_directory() + "/" + name;
   make_directories(path_, 0700);
 }
+
+BuildDirectory::~BuildDirectory() { ::unlink(lock_path_.c_str()); }
 
 bool is_in_use(const std::string& root) {
   std::error_code none;

@@ -129,10 +129,13 @@ class Store {
 class BuildDirectory {
  public:
   explicit BuildDirectory(const Store& store);
+  ~BuildDirectory();
+  BuildDirectory(const BuildDirectory&) = delete;
+  BuildDirectory& operator=(const BuildDirectory&) = delete;
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_;
+  std::string path_, lock_path_;
   FileLock lock_;
 };
 
