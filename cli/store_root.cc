@@ -9,19 +9,19 @@
 namespace mbuild::cli {
 namespace {
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 std::string default_root() {
-  if (const auto root = variable("MBUILD_ROOT"); !root.empty()) return root;
-  if (const auto data = variable("XDG_DATA_HOME"); !data.empty()) return data + "/mbuild";
-  if (const auto home = variable("HOME"); !home.empty()) return home + "/.local/share/mbuild";
+  if (const auto root = environment_variable("MBUILD_ROOT"); !root.empty()) return root;
+  if (const auto data = environment_variable("XDG_DATA_HOME"); !data.empty()) return data + "/mbuild";
+  if (const auto home = environment_variable("HOME"); !home.empty()) return home + "/.local/share/mbuild";
   return "/var/lib/mbuild";
 }
 
 }  // namespace
+
+std::string environment_variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
 
 void add_root_option(CLI::App& command, std::string& root) {
   command.add_option("--root", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");

@@ -8,6 +8,9 @@ class App;
 
 namespace mbuild::cli {
 
+// The value of a variable of the environment, "" when it is not set.
+std::string environment_variable(const char* name);
+
 // --root DIR.
 void add_root_option(CLI::App& command, std::string& root);
 // The directory of the store as an absolute path: `given`, else $MBUILD_ROOT, $XDG_DATA_HOME/mbuild,

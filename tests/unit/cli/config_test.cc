@@ -1,0 +1,60 @@
+#include "cli/config.h"
+
+#include "base/fd.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+
+using namespace mbuild;
+using namespace mbuild::cli;
+using mbuild::testing::error_of;
+using mbuild::testing::ScopedVariable;
+using mbuild::testing::TemporaryDirectory;
+
+namespace {
+
+std::string config_error(const std::string& text) {
+  return error_of([&] { parse_config(text, "c.toml"); });
+}
+
+}  // namespace
+
+TEST_CASE("An empty configuration leaves everything at its default") {
+  const auto config = parse_config("", "c.toml");
+  CHECK(config.gc.enabled);
+  CHECK_FALSE(config.gc.max_used_space);
+}
+
+TEST_CASE("The space of the store is bounded by sizes, shares or bytes") {
+  const auto config = parse_config(
+      "[gc]\nenabled = false\nmax-used-space = \"20GB\"\nmin-free-space = \"15%\"\nreserved-space = 4096\n", "c.toml");
+  CHECK_FALSE(config.gc.enabled);
+  CHECK(config.gc.max_used_space == cache::Amount{.bytes = 20ULL << 30});
+  CHECK(config.gc.min_free_space == cache::Amount{.percent = 15});
+  CHECK(config.gc.reserved_space == cache::Amount{.bytes = 4096});
+}
+
+TEST_CASE("What is wrong in a configuration is told with file and line") {
+  CHECK(config_error("\n[gc]\nmax-used-spac = \"1GB\"\n") ==
+        "2 c.toml:3: unknown key gc.max-used-spac (did you mean max-used-space?)");
+  CHECK(config_error("[gv]\n") == "2 c.toml:1: unknown key gv (did you mean gc?)");
+  CHECK(config_error("gc = 1\n") == "2 c.toml:1: gc is a table: write [gc]");
+  CHECK(config_error("[gc]\nenabled = 1\n") == "2 c.toml:2: gc.enabled: true or false is expected");
+  CHECK(config_error("[gc]\nmin-free-space = \"101%\"\n") == "2 c.toml:2: gc.min-free-space: invalid size: '101%'");
+  CHECK(config_error("[gc\n").starts_with("2 c.toml:1: "));
+}
+
+TEST_CASE("The file that MBUILD_CONFIG names comes first, and must be there") {
+  const TemporaryDirectory directory;
+  const ScopedVariable home("XDG_CONFIG_HOME", directory.path());
+  make_directories(directory / "mbuild");
+  write_file_atomically(directory / "mbuild/config.toml", "[gc]\nenabled = false\n");
+  {
+    const ScopedVariable none("MBUILD_CONFIG", "");
+    CHECK(load_config().path == directory / "mbuild/config.toml");
+    CHECK_FALSE(load_config().gc.enabled);
+  }
+  const ScopedVariable named("MBUILD_CONFIG", directory / "other.toml");
+  CHECK(error_of([] { load_config(); }) == "2 there is no " + (directory / "other.toml"));
+  write_file_atomically(directory / "other.toml", "");
+  CHECK(load_config().gc.enabled);
+}
