@@ -84,11 +84,24 @@ Format format_of(const Output& output, const BuildRequest& request, std::optiona
   return format;
 }
 
+// What an image is to be called, with its tag.
+frontend::Reference target_name(const Output& output, const std::string& name) {
+  auto reference = frontend::parse_reference(trim(name));
+  if (!reference.digest.empty()) {
+    throw Error(ExitClass::usage, fmt::format("an image can't be given the name {}, which has a digest", name))
+        .with_advice("Its digest is known when it is built: leave out what follows the @.");
+  }
+  if (is_push(output) && flag(output, "push-by-digest", false) && !reference.tag.empty()) {
+    throw Error(ExitClass::usage, fmt::format("can't push tagged ref {} by digest", name))
+        .with_advice("Leave out the tag, or push-by-digest.");
+  }
+  return frontend::with_default_tag(std::move(reference));
+}
+
 std::vector<std::string> names_of(const Output& output, const BuildRequest& request) {
   std::vector<std::string> names = request.tags;
   if (const std::string name = attribute(output, "name"); !name.empty()) names = split(name, ',');
-  for (auto& name : names)
-    name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(trim(name))));
+  for (auto& name : names) name = frontend::to_string(target_name(output, name));
   std::vector<std::string> unique;
   for (auto& name : names) {
     if (std::find(unique.begin(), unique.end(), name) == unique.end()) unique.push_back(std::move(name));

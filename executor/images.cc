@@ -12,6 +12,25 @@
 #include "image/oci_layout.h"
 
 namespace mbuild::executor {
+namespace {
+
+constexpr std::uint64_t k_largest_document = std::uint64_t{16} << 20;
+
+void check_layers(const frontend::ImageQuery& query, const image::ImageDescription& description, std::size_t diff_ids) {
+  const auto& layers = description.manifest.layers;
+  for (const auto& layer : layers) {
+    if (image::is_layer_type(layer.media_type)) continue;
+    throw Error(ExitClass::network,
+                fmt::format("{}: {} is no media type of a file system layer", query.reference, layer.media_type))
+        .with_advice("What has this name is not an image for containers, or its layers are encrypted.");
+  }
+  if (diff_ids == layers.size()) return;
+  throw Error(ExitClass::network, fmt::format("{}: the manifest has {} layers but the configuration names {}",
+                                              query.reference, layers.size(), diff_ids))
+      .with_advice("The image on the registry is inconsistent: have it pushed again.");
+}
+
+}  // namespace
 
 remote::Registry& ImageSources::registry() {
   const std::lock_guard lock(mutex_);
@@ -51,37 +70,66 @@ image::ImageDescription ImageSources::describe_from_registry(const frontend::Ima
   const auto reference = frontend::with_default_tag(frontend::parse_reference(query.reference));
   const remote::Repository repository{reference.domain, reference.path};
   origin.repository = repository;
-  const std::string wanted = reference.digest.empty() ? reference.tag : reference.digest;
-  const auto top = remote::require_manifest(registry(), repository, wanted, stop_);
-  const image::Descriptor descriptor{.media_type = top.media_type, .digest = top.digest, .size = top.bytes.size()};
-  const auto read = [&](const image::Descriptor& document) {
-    if (document.digest == top.digest) return top.bytes;
-    if (image::is_manifest_type(document.media_type) || image::is_index_type(document.media_type)) {
-      return remote::require_manifest(registry(), repository, document.digest, stop_).bytes;
-    }
-    pull(repository, document);
-    return read_file(store_.blob_path(document.digest));
+  image::Descriptor top{.digest = reference.digest};
+  if (top.digest.empty()) {
+    const auto info = registry().find_manifest_info(repository, reference.tag, stop_);
+    if (!info) throw remote::no_manifest(repository, reference.tag);
+    top.media_type = info->media_type;
+    top.digest = info->digest;
+  }
+  const auto read = [&](const image::Descriptor& wanted) {
+    return document(repository, wanted,
+                    wanted.digest == top.digest || image::is_manifest_type(wanted.media_type) ||
+                        image::is_index_type(wanted.media_type));
   };
-  return image::select_image(descriptor, query.platform, read, query.reference, !image::is_index_type(top.media_type));
+  const std::string bytes = read(top);
+  image::check_is_image_or_index(bytes, top.media_type);
+  top.media_type = image::is_index_document(bytes) ? image::media_type::k_oci_index : image::media_type::k_oci_manifest;
+  return image::select_image(top, query.platform, read, query.reference, !image::is_index_document(bytes));
+}
+
+// A manifest, index or configuration: what the store has is not asked for again.
+std::string ImageSources::document(const remote::Repository& repository, const image::Descriptor& descriptor,
+                                   bool is_manifest) {
+  const std::string path = store_.blob_path(descriptor.digest);
+  if (descriptor.size > k_largest_document) {
+    throw Error(ExitClass::network,
+                fmt::format("{} is said to have {} bytes: too many for a manifest or a configuration",
+                            descriptor.digest, descriptor.size));
+  }
+  std::string bytes;
+  if (path_exists(path)) bytes = read_file(path);
+  if (bytes.empty() || sha256(bytes) != descriptor.digest) {
+    if (is_manifest) {
+      bytes = remote::require_manifest(registry(), repository, descriptor.digest, stop_).bytes;
+      write_file_atomically(path, bytes, 0644);
+    } else {
+      ::unlink(path.c_str());
+      pull(repository, descriptor);
+      bytes = read_file(path);
+    }
+  }
+  if (descriptor.size != 0 && bytes.size() != descriptor.size) {
+    throw Error(ExitClass::network, fmt::format("{} has {} bytes, but the manifest that names it says {}",
+                                                descriptor.digest, bytes.size(), descriptor.size))
+        .with_advice("The image on the registry is inconsistent: have it pushed again.");
+  }
+  return bytes;
 }
 
 frontend::ResolvedImage ImageSources::resolve_one(const frontend::ImageQuery& query) {
   Origin origin;
   image::ImageDescription description;
+  frontend::ResolvedImage resolved;
   try {
     description = describe(query, origin);
+    resolved.config = frontend::parse_image_config(description.config_bytes);
+    check_layers(query, description, resolved.config.diff_ids.size());
   } catch (Error& error) {
     error.with_context("failed to resolve source metadata for " + query.reference);
     throw;
   }
-  frontend::ResolvedImage resolved;
   resolved.identifier = fmt::format("image://{}@{}", query.reference, description.manifest_digest);
-  resolved.config = frontend::parse_image_config(description.config_bytes);
-  if (resolved.config.diff_ids.size() != description.manifest.layers.size()) {
-    throw Error(ExitClass::network,
-                fmt::format("{}: the manifest has {} layers but the configuration names {}", query.reference,
-                            description.manifest.layers.size(), resolved.config.diff_ids.size()));
-  }
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < resolved.config.diff_ids.size(); ++i) {
     const auto& descriptor = description.manifest.layers[i];

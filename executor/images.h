@@ -44,6 +44,7 @@ class ImageSources {
   frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);
+  std::string document(const remote::Repository& repository, const image::Descriptor& descriptor, bool is_manifest);
   void pull(const remote::Repository& repository, const image::Descriptor& descriptor);
 
   cache::Store& store_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -29,6 +30,7 @@ class Push {
     for (const auto& tag : tags) {
       push_manifest(repository, tag.empty() ? top.descriptor.digest : tag, top.descriptor.media_type, top.bytes);
     }
+    finished_.push_back(repository);
   }
 
  private:
@@ -46,27 +48,39 @@ class Push {
     }
     std::vector<remote::Blob> wanted;
     for (const auto& [digest, blob] : layers) wanted.push_back(blob);
-    parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) { send_layer(repository, wanted[i]); });
+    parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) {
+      if (is_there(repository, wanted[i].digest)) return;
+      const Fd file = open_blob_(wanted[i].digest);
+      images_.registry().push_blob(repository, wanted[i], remote::upload_from_file(file.get()), stop_);
+    });
     for (const auto& [digest, bytes] : configs) {
-      if (images_.registry().has_blob(repository, digest, stop_)) continue;
+      if (is_there(repository, digest)) continue;
       images_.registry().push_blob(repository, {digest, bytes->size()}, remote::upload_from_string(*bytes), stop_);
     }
   }
 
-  void send_layer(const remote::Repository& repository, const remote::Blob& blob) {
+  // Whether the repository has the blob, from now on perhaps.
+  bool is_there(const remote::Repository& repository, const Digest& digest) {
     auto& registry = images_.registry();
-    if (registry.has_blob(repository, blob.digest, stop_)) return;
-    const auto origin = images_.repository_of(blob.digest);
-    if (origin && origin->host == repository.host && registry.mount_blob(repository, blob.digest, origin->name, stop_))
-      return;
-    const Fd file = open_blob_(blob.digest);
-    registry.push_blob(repository, blob, remote::upload_from_file(file.get()), stop_);
+    if (registry.has_blob(repository, digest, stop_)) return true;
+    const auto origin = elsewhere(repository, digest);
+    return origin && registry.mount_blob(repository, digest, origin->name, stop_);
+  }
+
+  // Another repository of the same registry that has the blob: one that was just pushed to, or the base image's.
+  std::optional<remote::Repository> elsewhere(const remote::Repository& repository, const Digest& digest) const {
+    const auto finished = std::find_if(finished_.begin(), finished_.end(),
+                                       [&](const auto& other) { return other.host == repository.host; });
+    if (finished != finished_.end()) return *finished;
+    const auto origin = images_.repository_of(digest);
+    return origin && origin->host == repository.host ? origin : std::nullopt;
   }
 
   const image::ImageSet& set_;
   ImageSources& images_;
   const image::OpenBlob& open_blob_;
   std::stop_token stop_;
+  std::vector<remote::Repository> finished_;
 };
 
 }  // namespace

@@ -97,8 +97,9 @@ void check_version(const json& document) {
   const auto version = document.find("schemaVersion");
   if (version == document.end()) return;
   if (!version->is_number_integer() || *version != 2) {
-    throw Error(ExitClass::network, "the manifest is of a schema version other than 2")
-        .with_advice("version 1 images are obsolete: pull and push the image with a current tool");
+    throw Error(ExitClass::network,
+                fmt::format("the manifest is of schema version {}; only version 2 is supported", version->dump()))
+        .with_advice("Images of Docker's schema version 1 are obsolete: pull and push the image with a current tool.");
   }
 }
 
@@ -201,6 +202,15 @@ Index parse_index(std::string_view text) {
 }
 
 Descriptor parse_descriptor(std::string_view text) { return descriptor_of(parse(text, "the descriptor")); }
+
+void check_is_image_or_index(std::string_view text, std::string_view type) {
+  const json document = parse(text, "the manifest");
+  check_version(document);
+  if (type.empty()) type = document.contains("manifests") ? media_type::k_oci_index : media_type::k_oci_manifest;
+  if (is_index_type(type) || is_manifest_type(type)) return;
+  throw Error(ExitClass::network, fmt::format("{} is neither an image nor an image index", type))
+      .with_advice("Check the name: it is that of something else.");
+}
 
 bool is_index_document(std::string_view text) {
   const json document = parse(text, "the manifest");

@@ -76,6 +76,9 @@ struct Index {
 Manifest parse_manifest(std::string_view json);
 Index parse_index(std::string_view json);
 Descriptor parse_descriptor(std::string_view json);
+// Throws Error (network) where a document of this media type ("" is not known) is neither an index nor a manifest of a
+// version that is in use.
+void check_is_image_or_index(std::string_view json, std::string_view media_type);
 // True where the document has the form of an index, by its mediaType or its members.
 bool is_index_document(std::string_view json);
 

@@ -36,9 +36,15 @@ std::string shown(const Repository& repository, const std::string& reference) {
   return repository.to_string() + separator_of(reference) + reference;
 }
 
+// A Content-Type without its parameters; "" where it says nothing about a manifest.
+std::string telling_type(std::string_view header) {
+  std::string type(trim(header.substr(0, header.find(';'))));
+  const bool vague = type == "application/json" || type == "application/octet-stream" || type.starts_with("text/");
+  return vague ? "" : type;
+}
+
 // The media type, from the header or, where that says nothing, from the manifest itself.
 std::string manifest_media_type(const HttpResponse& response, const std::string& what) {
-  const auto header = response.header("content-type");
   const auto json = nlohmann::json::parse(response.body, nullptr, false);
   if (!json.is_object()) throw Error(ExitClass::network, what + ": the registry sent no manifest");
   const bool lists = json.contains("manifests"), layers = json.contains("layers");
@@ -46,10 +52,7 @@ std::string manifest_media_type(const HttpResponse& response, const std::string&
     throw Error(ExitClass::network, what + ": both an image index and an image manifest")
         .with_advice("Such ambiguous manifests are an attack or a defect; have the image built anew.");
   }
-  std::string type(trim(header.substr(0, header.find(';'))));
-  const bool vague =
-      type.empty() || type == "application/json" || type == "application/octet-stream" || type.starts_with("text/");
-  if (!vague) return type;
+  if (auto type = telling_type(response.header("content-type")); !type.empty()) return type;
   if (json.contains("mediaType") && json["mediaType"].is_string()) return json["mediaType"].get<std::string>();
   return lists ? "application/vnd.oci.image.index.v1+json" : "application/vnd.oci.image.manifest.v1+json";
 }
@@ -209,7 +212,7 @@ class HttpRegistry final : public Registry {
     const auto response = send(endpoint, request, pull_scope(repository.name));
     if (response.status == 404) return std::nullopt;
     const bool usable = response.ok() && is_sha256_digest(response.header("docker-content-digest")) &&
-                        !response.header("content-type").empty();
+                        !telling_type(response.header("content-type")).empty();
     if (!usable && !response.ok() && response.status != 405) throw registry_error(request, response, repository);
     if (!usable) {  // some registries say too little: read the manifest itself
       const auto manifest = get_manifest(endpoint, repository, reference, stop);
@@ -217,8 +220,7 @@ class HttpRegistry final : public Registry {
       return ManifestInfo{manifest->media_type, manifest->digest, manifest->bytes.size()};
     }
     ManifestInfo info;
-    const auto type = response.header("content-type");
-    info.media_type = trim(type.substr(0, type.find(';')));
+    info.media_type = telling_type(response.header("content-type"));
     info.digest = response.header("docker-content-digest");
     info.size = std::strtoull(std::string(response.header("content-length")).c_str(), nullptr, 10);
     return info;
@@ -242,12 +244,16 @@ class HttpRegistry final : public Registry {
 
 }  // namespace
 
+HttpError no_manifest(const Repository& repository, const std::string& reference) {
+  return HttpError(HttpFailure::status, 404, shown(repository, reference) + ": not found",
+                   fmt::format("Check the name and the tag: {} has no such image.", repository.host));
+}
+
 Manifest require_manifest(Registry& registry, const Repository& repository, const std::string& reference,
                           std::stop_token stop) {
   auto manifest = registry.find_manifest(repository, reference, stop);
   if (manifest) return *std::move(manifest);
-  throw HttpError(HttpFailure::status, 404, shown(repository, reference) + ": not found",
-                  fmt::format("Check the name and the tag: {} has no such image.", repository.host));
+  throw no_manifest(repository, reference);
 }
 
 std::unique_ptr<Registry> make_http_registry(RegistryOptions options) {

@@ -78,7 +78,9 @@ class Registry {
   virtual Blob push_stream(const Repository& repository, const HttpUpload& source, std::stop_token stop) = 0;
 };
 
-// find_manifest, or Error (network): "HOST/NAME:TAG: not found" with advice.
+// "HOST/NAME:TAG: not found" with advice.
+HttpError no_manifest(const Repository& repository, const std::string& reference);
+// find_manifest, or no_manifest thrown.
 Manifest require_manifest(Registry& registry, const Repository& repository, const std::string& reference,
                           std::stop_token stop);
 

@@ -89,6 +89,7 @@ class Case:
         self.root = os.path.join(directory, "store")
         self.nonce = "n" + uuid.uuid4().hex
         self.processes, self._outputs, self._last = [], 0, ""
+        self._at_end, self._directories = [], 0
         os.mkdir(self.context)
 
     # ---- files
@@ -213,7 +214,19 @@ class Case:
         writer.finish()
         return path
 
+    def new_directory(self, name):
+        self._directories += 1
+        path = os.path.join(self.dir, "%s-%d" % (name, self._directories))
+        os.mkdir(path)
+        return path
+
+    def at_end(self, action):
+        """Has `action` called when the test has ended, the last one first."""
+        self._at_end.append(action)
+
     def end(self):
+        for action in reversed(self._at_end):
+            action()
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
