@@ -51,9 +51,17 @@ pid_t spawn(const std::vector<std::string>& argv, int in, int out, int err, cons
   posix_spawn_file_actions_adddup2(&actions, in, 0);
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
+  posix_spawnattr_t attributes;  // a program expects to be ended by SIGPIPE, whatever this one does about it
+  posix_spawnattr_init(&attributes);
+  sigset_t as_usual;
+  sigemptyset(&as_usual);
+  sigaddset(&as_usual, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &as_usual);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
   const int code =
-      posix_spawnp(&pid, argv[0].c_str(), &actions, nullptr, pointers.data(), environment_with(environment).data());
+      posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes, pointers.data(), environment_with(environment).data());
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (code != 0) throw system_error(code, "start " + argv[0], ExitClass::host);
   return pid;

@@ -25,6 +25,7 @@ sigset_t ending_signals() {
 CancelOnSignal::CancelOnSignal() {
   const sigset_t set = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
   thread_ = std::jthread([this, set](std::stop_token stop) {
     const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
     int seen = 0;

@@ -5,8 +5,9 @@
 
 namespace mbuild::cli {
 
-// While it lives, the first Ctrl-C (or SIGTERM) requests stop, and a second one ends the program at once. It must be
-// made before any other thread.
+// The signals of a build. A broken connection or pipe is an error of whoever writes to it, never the end of the
+// program. While this lives, the first Ctrl-C (or SIGTERM) requests stop, and a second one ends the program at once. It
+// must be made before any other thread.
 class CancelOnSignal {
  public:
   CancelOnSignal();
