@@ -7,6 +7,7 @@
 
 #include <charconv>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 
 #include "base/error.h"
@@ -46,9 +47,15 @@ class Cleaner {
   Cleaner(const Cleaner&) = delete;
   Cleaner& operator=(const Cleaner&) = delete;
 
+  void remove_later(std::string path) {
+    const std::lock_guard guard(mutex_);
+    abandoned_.push_back(std::move(path));
+  }
+
  private:
   const cache::BuildDirectory& directory_;
   LazyInner& inner_;
+  std::mutex mutex_;
   std::vector<std::string> abandoned_;
 };
 
@@ -171,7 +178,7 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   cache::Store store(request.store_root, map_name.substr(0, 16));
   const cache::BuildDirectory directory(store);
   LazyInner inner(map);
-  const Cleaner cleaner(store, directory, inner);
+  Cleaner cleaner(store, directory, inner);
   ImageSources images(store, stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
@@ -203,7 +210,8 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
                .contexts = contexts,
                .inner = inner,
                .sink = sink,
-               .excerpt = excerpt});
+               .excerpt = excerpt,
+               .remove_later = [&](std::string path) { cleaner.remove_later(std::move(path)); }});
   if (!plan.order.empty()) {
     run_plan(
         plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },

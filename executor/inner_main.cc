@@ -17,6 +17,7 @@
 #include <cstring>
 #include <map>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/pidfd.h"
 #include "emu/binfmt.h"
@@ -179,6 +180,7 @@ void prepare_process() {
         .with_advice(userns_remedy());
   }
   prepare_filter_cache();
+  sha256("");  // the library sets itself up at its first use: here once, instead of in every job
 }
 
 }  // namespace

@@ -25,45 +25,27 @@ namespace {
 
 unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
-// The base, mounted where there is something to mount; else the empty directory itself.
-Fd mount_base(const Stack& base, const std::string& work) {
-  if (base.layers.empty()) return open_file(make_work_directory(work, "base"), O_RDONLY | O_DIRECTORY);
-  return open_root(mount_snapshot(base, make_work_directory(work, "base")));
-}
-
 // The selections of all actions; those of snapshots are made here, under a mount each.
-class Sources {
- public:
-  Sources(const FilesRequest& request, const std::vector<Fd>& fds) {
-    for (std::size_t i = 0; i < request.sources.size(); ++i) {
-      const auto& source = request.sources[i];
-      Selection selection = source.selection;
-      if (source.stack) {
-        Tree tree;
-        roots_.push_back(source_root(request, i));
-        tree.root = roots_.back().get();
-        tree.kind = Tree::Kind::snapshot;
-        tree.missing = Tree::Missing::lstat;
-        tree.owners = request.owners;
-        selection = select(tree, request.actions[i]);
-      } else if (source.directory >= 0) {
-        selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
-      }
-      selections.push_back(std::move(selection));
-    }
-  }
-
+std::vector<Selection> select_sources(const FilesRequest& request, const std::vector<Fd>& fds,
+                                      const std::string& scratch) {
   std::vector<Selection> selections;
-
- private:
-  Fd source_root(const FilesRequest& request, std::size_t index) {
-    const std::string scratch = make_work_directory(request.work, fmt::format("source-{}", index));
-    if (request.sources[index].stack->layers.empty()) return open_file(scratch, O_RDONLY | O_DIRECTORY);
-    return open_root(mount_snapshot(*request.sources[index].stack, scratch));
+  for (std::size_t i = 0; i < request.sources.size(); ++i) {
+    const auto& source = request.sources[i];
+    Selection selection = source.selection;
+    if (source.stack) {
+      Tree tree;
+      tree.root = snapshot_root(*source.stack, fmt::format("{}/source-{}", scratch, i));
+      tree.kind = Tree::Kind::snapshot;
+      tree.missing = Tree::Missing::lstat;
+      tree.owners = request.owners;
+      selection = select(tree, request.actions[i]);
+    } else if (source.directory >= 0) {
+      selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
+    }
+    selections.push_back(std::move(selection));
   }
-
-  std::vector<Fd> roots_;
-};
+  return selections;
+}
 
 std::vector<std::string> implied_directories(const std::vector<std::string>& made) {
   const std::set<std::string> entries(made.begin(), made.end());
@@ -82,14 +64,14 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
 
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto request = decode<FilesRequest>(payload);
-  const Fd base = mount_base(request.base, request.work);
-  Sources sources(request, fds);
+  const std::string scratch = make_scratch(request.work);
+  const int base = snapshot_root(request.base, scratch + "/base");
+  auto selections = select_sources(request, fds, scratch);
   ProbeReply reply;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
-    reply.selections.push_back(request.sources[i].stack ? selection_digest(sources.selections[i], {}, cores())
-                                                        : Digest());
+    reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, cores()) : Digest());
   }
-  const auto probe = destination_probe(base.get(), request.actions, sources.selections, request.owners);
+  const auto probe = destination_probe(base, request.actions, selections, request.owners);
   reply.digest = probe.digest;
   reply.complete = probe.complete;
   return encode(reply);
@@ -98,15 +80,15 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
 std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto request = decode<FilesRequest>(payload);
   const std::string upper = make_work_directory(request.work, "upper");
+  const std::string scratch = make_scratch(request.work);
   ApplyResult applied;
   {
-    Sources sources(request, fds);
+    const auto selections = select_sources(request, fds, scratch);
     const bool on_scratch = request.base.layers.empty();
-    const Fd root =
-        on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
-                   : open_root(mount_snapshot_writable(request.base, {}, make_work_directory(request.work, "scratch"),
-                                                       upper, make_work_directory(request.work, "work")));
-    applied = apply_file_actions(root.get(), request.actions, sources.selections,
+    const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
+                               : open_root(mount_snapshot_writable(request.base, {}, scratch, upper,
+                                                                   make_work_directory(request.work, "work")));
+    applied = apply_file_actions(root.get(), request.actions, selections,
                                  {.owners = request.owners, .threads = cores(), .stop = {}});
   }
   return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners));
@@ -126,9 +108,8 @@ std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
 
 std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   const auto request = decode<DigestRequest>(payload);
-  const Fd root = mount_base(request.stack, request.work);
   Tree tree;
-  tree.root = root.get();
+  tree.root = snapshot_root(request.stack, make_scratch(request.work) + "/base");
   tree.kind = Tree::Kind::snapshot;
   tree.owners = request.owners;
   return tree_digest(tree, request.selector, {}, cores());

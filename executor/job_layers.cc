@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include "base/strings.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
+#include "executor/sandbox_mount.h"
 #include "image/layer_digest.h"
 #include "image/unpack.h"
 
@@ -39,6 +41,23 @@ std::string make_work_directory(const std::string& work, std::string_view name) 
 }
 
 Fd open_root(const Fd& mount) { return open_at(mount.get(), ".", O_RDONLY | O_DIRECTORY); }
+
+std::string make_scratch(const std::string& work) {
+  std::string path = make_work_directory(work, "scratch");
+  const Fd memory = make_filesystem("tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  const Fd root = open_root(memory);
+  // Generated directories need them; tmpfs has had them since Linux 6.6. Before, the disk will do.
+  if (::fsetxattr(root.get(), "user.mbuild.test", "", 0, 0) == 0) {
+    attach(memory.get(), open_file(path, O_PATH | O_DIRECTORY).get());
+  }
+  return path;
+}
+
+int snapshot_root(const Stack& stack, const std::string& scratch) {
+  if (::mkdir(scratch.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + scratch);
+  if (stack.layers.empty()) return open_file(scratch, O_RDONLY | O_DIRECTORY).release();
+  return open_root(mount_snapshot(stack, scratch)).release();
+}
 
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
                       image::OwnerMode owners) {
@@ -105,16 +124,13 @@ std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
 
 std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto request = decode<ExportRequest>(payload);
-  std::vector<Fd> roots;
+  const std::string scratch = make_scratch(request.work);
   std::vector<image::ExportTree> trees;
   for (const auto& tree : request.trees) {
-    const std::string scratch = make_work_directory(request.work, fmt::format("tree-{}", trees.size()));
-    // Without layers there is nothing to mount: the empty directory itself is the tree.
-    roots.push_back(tree.stack.layers.empty() ? open_file(make_work_directory(scratch, "empty"), O_RDONLY | O_DIRECTORY)
-                                              : open_root(mount_snapshot(tree.stack, scratch)));
+    const int root = snapshot_root(tree.stack, fmt::format("{}/tree-{}", scratch, trees.size()));
     trees.push_back({.platform = tree.platform,
                      .subdirectory = tree.subdirectory,
-                     .root = roots.back().get(),
+                     .root = root,
                      .owners = request.owners,
                      .clamp_mtime = request.clamp_mtime});
   }

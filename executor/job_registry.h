@@ -22,8 +22,15 @@ std::string remove_job(std::string_view payload, std::vector<Fd>& fds);
 
 // Makes `path` below the job's work directory, empty.
 std::string make_work_directory(const std::string& work, std::string_view name);
+// The directory "scratch" below the job's work directory, on a file system in memory that ends with the job: a step
+// makes a dozen files and directories that nobody needs afterwards, and on disk each costs more than all the rest of
+// its life.
+std::string make_scratch(const std::string& work);
 // A mounted tree as a directory that can be read (a mount descriptor can't).
 Fd open_root(const Fd& mount);
+// The mounted snapshot, or an empty directory where it has no layers; `scratch` is made, and both last as long as the
+// job's process. (Closing a mount waits for the kernel, milliseconds that would come before the reply.)
+int snapshot_root(const Stack& stack, const std::string& scratch);
 // Digests what is in `upper`, then gives it its final name.
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
                       image::OwnerMode owners);

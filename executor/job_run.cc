@@ -35,11 +35,9 @@ std::string variable(const std::vector<std::string>& env, std::string_view name)
 }
 
 // What the step is about to execute, read before it starts: see emu/preflight.h.
-void check_program(const SandboxSpec& spec, const platforms::Platform& platform, const std::string& work) {
+void check_program(const SandboxSpec& spec, const platforms::Platform& platform, int snapshot) {
   if (spec.stack.layers.empty()) return;
-  const Fd root = open_root(mount_snapshot(spec.stack, make_work_directory(work, "check")));
-  const auto problem =
-      emu::check_executable(root.get(), spec.argv.at(0), variable(spec.env, "PATH"), spec.cwd, platform);
+  const auto problem = emu::check_executable(snapshot, spec.argv.at(0), variable(spec.env, "PATH"), spec.cwd, platform);
   if (problem) throw Error(ExitClass::step_failed, problem->message).with_advice(problem->advice);
 }
 
@@ -56,11 +54,13 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
   for (const auto& cache : request.cache_directories) make_cache_directory(cache);
   spec.upper = make_work_directory(request.work, "upper");
   spec.work = make_work_directory(request.work, "work");
-  spec.scratch = make_work_directory(request.work, "scratch");
-  if (request.check_platform) check_program(spec, *request.check_platform, request.work);
+  spec.scratch = make_scratch(request.work);
+  spec.spill = request.work;
+  const int snapshot = snapshot_root(spec.stack, spec.scratch + "/snapshot");
+  if (request.check_platform) check_program(spec, *request.check_platform, snapshot);
 
   RunReply reply;
-  reply.result = run_sandbox(spec);
+  reply.result = run_sandbox(spec, snapshot);
   if (reply.result.exit_code == 0) reply.layer = commit_layer(spec.upper, request.final_path, {}, request.owners);
   return encode(reply);
 }

@@ -73,8 +73,8 @@ void fields(Codec& codec, SandboxMount& v) {
 
 template <class Codec>
 void fields(Codec& codec, SandboxSpec& v) {
-  codec(v.stack, v.upper, v.work, v.scratch, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts, v.network,
-        v.network_fd, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd, v.stderr_fd);
+  codec(v.stack, v.upper, v.work, v.scratch, v.spill, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts,
+        v.network, v.network_fd, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd, v.stderr_fd);
 }
 
 template <class Codec>

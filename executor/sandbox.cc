@@ -156,20 +156,14 @@ void close_mounts(PreparedRoot& prepared) {
   prepared.mounts.clear();
 }
 
-// The metadata that the root directory of the new layer begins with.
-std::string remember_root(const SandboxSpec& spec, const PreparedRoot& prepared) {
-  std::string copy = spec.scratch + "/root-metadata";
-  make_directories(copy, 0755);
-  copy_directory_metadata(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get(),
-                          open_file(copy, O_RDONLY | O_DIRECTORY).get());
-  return copy;
-}
-
 }  // namespace
 
-SandboxResult run_sandbox(const SandboxSpec& spec) {
-  PreparedRoot prepared = prepare_root(spec);
-  const std::string root_before = remember_root(spec, prepared);
+SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
+  PreparedRoot prepared = prepare_root(spec, snapshot);
+  const auto describe_root = [&] {
+    return describe_directory(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get());
+  };
+  const std::string root_before = describe_root();
   const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
   SocketPair channel = make_socket_pair();
   const pid_t pid = fork_in_new_pid_namespace();
@@ -191,8 +185,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec) {
   }
   collect(pid, result);
   remove_stub_whiteouts(prepared);
-  result.root_changed = directory_metadata_differs(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get(),
-                                                   open_file(root_before, O_RDONLY | O_DIRECTORY).get());
+  result.root_changed = describe_root() != root_before;
   return result;
 }
 

@@ -36,7 +36,8 @@ struct SandboxMount {
 struct SandboxSpec {
   Stack stack;
   std::string upper, work;  // of the root: empty directories; "upper" is the new layer. Both "": writes are dropped
-  std::string scratch;      // an empty directory in the store; its content is worthless afterwards
+  std::string scratch;      // a directory for small things, best in memory; its content is worthless afterwards
+  std::string spill;        // one on the store's file system, for writes that are dropped
 
   std::vector<std::string> argv;
   std::vector<std::string> env;                                  // "NAME=value"; HOME is added when missing
@@ -66,6 +67,8 @@ struct SandboxResult {
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,
 // which it kills by ending it. A program that fails is a result; one that cannot be started is an Error (step_failed)
 // with the text runc has for it; what the host refuses is an Error (host or store) with advice.
-SandboxResult run_sandbox(const SandboxSpec& spec);
+//
+// `snapshot` is the root of spec.stack, mounted read-only.
+SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot);
 
 }  // namespace mbuild::executor

@@ -89,7 +89,7 @@ std::string make_in_root(int root, std::string_view path, bool directory, const 
   return target.path;
 }
 
-PreparedRoot prepare_root(const SandboxSpec& spec) {
+PreparedRoot prepare_root(const SandboxSpec& spec, int snapshot) {
   PreparedRoot out;
   out.place = make_directory(spec.scratch, "root");
   out.system_mounts = make_system_mounts(spec);
@@ -98,14 +98,10 @@ PreparedRoot prepare_root(const SandboxSpec& spec) {
   for (const auto* list : {&out.system_mounts, &out.mounts}) {
     for (const auto& mount : *list) all.push_back(&mount);
   }
-  Layout layout;
-  {
-    const Fd snapshot = mount_snapshot(spec.stack, spec.scratch);
-    layout = plan_mounts(snapshot.get(), all);
-  }
+  Layout layout = plan_mounts(snapshot, all);
   out.stubs = std::move(layout.stubs);
-  out.upper = spec.upper.empty() ? make_directory(spec.scratch, "root-upper") : spec.upper;
-  const std::string work = spec.upper.empty() ? make_directory(spec.scratch, "root-work") : spec.work;
+  out.upper = spec.upper.empty() ? make_directory(spec.spill, "root-upper") : spec.upper;
+  const std::string work = spec.upper.empty() ? make_directory(spec.spill, "root-work") : spec.work;
   out.root = mount_snapshot_writable(spec.stack, out.stubs, spec.scratch, out.upper, work);
   out.user = resolve_user_in(out.root.get(), spec.user);
   for (const char* name : {"dev", "proc", "sys"}) make_in_root(out.root.get(), name, true, {});

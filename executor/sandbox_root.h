@@ -29,9 +29,9 @@ struct PreparedRoot {
   std::string upper;
 };
 
-// Mounts the snapshot with stubs for all mount points, resolves the user, makes the working directory, and prepares the
-// mounts.
-PreparedRoot prepare_root(const SandboxSpec& spec);
+// Mounts the snapshot with stubs for all mount points that it, seen through `snapshot`, lacks; resolves the user, makes
+// the working directory, and prepares the mounts.
+PreparedRoot prepare_root(const SandboxSpec& spec, int snapshot);
 
 // In the first process of the sandbox, in its own namespaces: joins everything and makes it the root directory. Returns
 // true when the host refused a fresh /proc and its own is seen.

@@ -49,8 +49,8 @@ PreparedMount bind_source(const SandboxSpec& spec, const SandboxMount& mount) {
   if (mount.read_only) {
     tree = mount_snapshot(mount.stack, spec.scratch);
   } else {
-    const std::string upper = mount.upper.empty() ? fresh_directory(spec.scratch, "upper") : mount.upper;
-    const std::string work = mount.upper.empty() ? fresh_directory(spec.scratch, "work") : mount.work;
+    const std::string upper = mount.upper.empty() ? fresh_directory(spec.spill, "upper") : mount.upper;
+    const std::string work = mount.upper.empty() ? fresh_directory(spec.spill, "work") : mount.work;
     tree = mount_snapshot_writable(mount.stack, {}, spec.scratch, upper, work);
   }
   if (mount.selector.empty() || mount.selector == "/") return {mount.target, std::move(tree), true};

@@ -116,9 +116,8 @@ class EffectiveMetadata {
     for (const auto& path : candidates) {
       const Sources sources = find(path);
       if (sources.topmost == sources.effective) continue;
-      if (directory_metadata_differs(open(sources.topmost, path).get(), open(sources.effective, path).get())) {
-        out.insert(path);
-      }
+      const auto describe = [&](int layer) { return describe_directory(open(layer, path).get()); };
+      if (describe(sources.topmost) != describe(sources.effective)) out.insert(path);
     }
     return out;
   }
@@ -174,11 +173,12 @@ void copy_directory_metadata(int from, int to) {
   if (::futimens(to, times) < 0) throw system_error(errno, "set the times of a directory");
 }
 
-bool directory_metadata_differs(int a, int b) {
-  struct stat one, two;
-  if (::fstat(a, &one) < 0 || ::fstat(b, &two) < 0) throw system_error(errno, "stat a directory");
-  return one.st_mode != two.st_mode || one.st_uid != two.st_uid || one.st_gid != two.st_gid ||
-         attributes_of(a) != attributes_of(b);
+std::string describe_directory(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) < 0) throw system_error(errno, "stat a directory");
+  std::string out = fmt::format("{:o} {}:{}", status.st_mode, status.st_uid, status.st_gid);
+  for (const auto& [name, value] : attributes_of(fd)) out += fmt::format(" {} {}:{}", name, value.size(), value);
+  return out;
 }
 
 bool generate_directory(const Stack& stack, const std::vector<Stub>& stubs, const std::string& into) {

@@ -45,7 +45,7 @@ Fd mount_snapshot_writable(const Stack& stack, const std::vector<Stub>& stubs, c
 
 // Copies mode, owner, times and extended attributes (but overlay's own) of a directory.
 void copy_directory_metadata(int from, int to);
-// True when mode, owner or extended attributes (but overlay's own) differ.
-bool directory_metadata_differs(int a, int b);
+// Mode, owner and extended attributes (but overlay's own), for comparisons.
+std::string describe_directory(int fd);
 
 }  // namespace mbuild::executor

@@ -205,7 +205,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
 // Where an equal layer is in the store, that one is kept: all that was built on it stays valid.
 cache::Layer Steps::keep(const std::string& layer_id, const jobs::NewLayer& made) {
   if (auto older = environment_.store.find_layer_by_result(made.result_digest)) {
-    jobs::remove(environment_.inner.get(), {environment_.store.layer_path(layer_id)}, {});
+    environment_.remove_later(environment_.store.layer_path(layer_id));
     return std::move(*older);
   }
   cache::Layer layer{.id = layer_id,

@@ -42,6 +42,8 @@ struct StepEnvironment {
   ProgressSink& sink;
   // The Dockerfile's lines around the node's instruction, for errors.
   std::function<std::string(graph::NodeId)> excerpt;
+  // Removes a directory in the store when the build is over; called from many threads.
+  std::function<void(std::string)> remove_later;
 };
 
 class Steps {

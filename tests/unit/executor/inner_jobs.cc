@@ -14,6 +14,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "executor/inner_main.h"
+#include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
 #include "executor/root_path.h"
 
@@ -70,10 +71,10 @@ std::string run_in_job(std::string_view payload, std::vector<Fd>& fds) {
   for (auto& mount : spec.mounts) {
     if (mount.content_fd >= 0) mount.content_fd = fds.at(static_cast<std::size_t>(mount.content_fd)).get();
   }
-  for (const auto& path : {spec.upper, spec.work, spec.scratch}) {
+  for (const auto& path : {spec.upper, spec.work, spec.scratch, spec.spill}) {
     if (!path.empty()) make_directories(path, 0755);
   }
-  return encode(run_sandbox(spec));
+  return encode(run_sandbox(spec, jobs::open_root(mount_snapshot(spec.stack, spec.scratch)).get()));
 }
 
 const TestJob k_run("test-run", run_in_job);
@@ -124,6 +125,7 @@ Ran run(FileTree& tree, SandboxSpec spec, const std::string& name, Inner* other,
   if (spec.upper.empty()) spec.upper = tree.host_path(name + "-upper");
   if (spec.work.empty()) spec.work = tree.host_path(name + "-work");
   spec.scratch = tree.host_path(name + "-scratch");
+  spec.spill = tree.host_path(name + "-spill");
   Pipe pipe = make_pipe();
   std::vector<int> fds = {pipe.write.get()};
   for (auto& mount : spec.mounts) {
