@@ -25,24 +25,30 @@ namespace {
 
 constexpr int k_format = 1;
 
+// Of the index, kept in user_version. An older one gets the tables that it lacks; those whose columns have changed, and
+// that cost little to fill again, are dropped first.
+constexpr int k_index_format = 2;
+constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files;";
+
 constexpr const char* k_schema = R"sql(
-CREATE TABLE layers(id TEXT PRIMARY KEY, result TEXT NOT NULL, pulled INTEGER NOT NULL, bytes INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS layers(id TEXT PRIMARY KEY, result TEXT NOT NULL, pulled INTEGER NOT NULL, bytes INTEGER NOT NULL,
   files INTEGER NOT NULL, newest INTEGER NOT NULL, implied TEXT NOT NULL, used INTEGER NOT NULL, boot TEXT) WITHOUT ROWID;
-CREATE INDEX layers_by_result ON layers(result);
-CREATE TABLE records(content_key TEXT PRIMARY KEY, layers TEXT NOT NULL, created INTEGER NOT NULL,
+CREATE INDEX IF NOT EXISTS layers_by_result ON layers(result);
+CREATE TABLE IF NOT EXISTS records(content_key TEXT PRIMARY KEY, layers TEXT NOT NULL, created INTEGER NOT NULL,
   duration INTEGER NOT NULL, emulator TEXT NOT NULL, name TEXT NOT NULL, used INTEGER NOT NULL, boot TEXT) WITHOUT ROWID;
-CREATE TABLE definitions(definition_key TEXT NOT NULL, inputs TEXT NOT NULL, content_key TEXT NOT NULL, boot TEXT,
+CREATE TABLE IF NOT EXISTS definitions(definition_key TEXT NOT NULL, inputs TEXT NOT NULL, content_key TEXT NOT NULL, boot TEXT,
   PRIMARY KEY(definition_key, inputs)) WITHOUT ROWID;
-CREATE TABLE serialisations(layer TEXT NOT NULL, compression TEXT NOT NULL, level INTEGER NOT NULL, clamp TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS serialisations(layer TEXT NOT NULL, compression TEXT NOT NULL, level INTEGER NOT NULL, clamp TEXT NOT NULL,
   diff_id TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, boot TEXT,
   PRIMARY KEY(layer, compression, level, clamp)) WITHOUT ROWID;
-CREATE TABLE files(device INTEGER NOT NULL, inode INTEGER NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
-  ctime INTEGER NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(device, inode)) WITHOUT ROWID;
-CREATE TABLE durations(step TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE audits(layer TEXT NOT NULL, platform TEXT NOT NULL, findings BLOB NOT NULL, PRIMARY KEY(layer, platform)) WITHOUT ROWID;
-CREATE TABLE downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, modified TEXT NOT NULL, mtime INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS files(device INTEGER NOT NULL, chunk INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY(device, chunk)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS durations(step TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS audits(layer TEXT NOT NULL, platform TEXT NOT NULL, findings BLOB NOT NULL, PRIMARY KEY(layer, platform)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, modified TEXT NOT NULL, mtime INTEGER NOT NULL,
   digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
-CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, inputs BLOB NOT NULL,
+  used INTEGER NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
 constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations", "downloads"};
@@ -155,9 +161,10 @@ void Store::open_index() {
     database_ = std::make_unique<Database>(path);
   }
   Transaction transaction(*database_);
-  if (schema_version(*database_) == 0) {
+  if (schema_version(*database_) < k_index_format) {
+    database_->execute(k_drop_changed);
     database_->execute(k_schema);
-    database_->execute("PRAGMA user_version=1");
+    database_->execute(fmt::format("PRAGMA user_version={}", k_index_format).c_str());
   }
   if (boot_of_last_use(*database_) != boot_id_) {
     for (const char* table : k_tables_with_boot) {
@@ -317,35 +324,6 @@ void Store::add_download(const std::string& url, const DownloadRecord& record) {
       .bind(boot_id_)
       .run();
   added_rows_ = true;
-}
-
-std::optional<Digest> Store::find_file_digest(const FileStamp& stamp) {
-  Statement query(*database_, "SELECT digest FROM files WHERE device=? AND inode=? AND size=? AND mtime=? AND ctime=?");
-  if (!query.bind(static_cast<std::int64_t>(stamp.device))
-           .bind(static_cast<std::int64_t>(stamp.inode))
-           .bind(static_cast<std::int64_t>(stamp.size))
-           .bind(stamp.mtime_ns)
-           .bind(stamp.ctime_ns)
-           .step()) {
-    return std::nullopt;
-  }
-  return query.text(0);
-}
-
-void Store::add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& digests) {
-  if (digests.empty()) return;
-  Transaction transaction(*database_);
-  for (const auto& [stamp, digest] : digests) {
-    Statement(*database_, "INSERT OR REPLACE INTO files VALUES(?,?,?,?,?,?)")
-        .bind(static_cast<std::int64_t>(stamp.device))
-        .bind(static_cast<std::int64_t>(stamp.inode))
-        .bind(static_cast<std::int64_t>(stamp.size))
-        .bind(stamp.mtime_ns)
-        .bind(stamp.ctime_ns)
-        .bind(digest)
-        .run();
-  }
-  transaction.commit();
 }
 
 std::optional<std::int64_t> Store::expected_duration_ms(const Digest& step_id) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <atomic>
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -57,9 +59,18 @@ struct DownloadRecord {
   std::string layer_id;  // the layer that holds it, alone
 };
 
+// What a step read when it was last looked up, for the question why it runs now. `place` says where in the Dockerfile
+// it is, `inputs` is the asker's.
+struct SeenStep {
+  std::string place;
+  Digest key;
+  std::string inputs;
+};
+
 struct FileStamp {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
+  auto operator<=>(const FileStamp&) const = default;
 };
 
 class Store {
@@ -97,8 +108,15 @@ class Store {
   std::optional<DownloadRecord> find_download(const std::string& url);
   void add_download(const std::string& url, const DownloadRecord& record);
 
-  std::optional<Digest> find_file_digest(const FileStamp& stamp);
+  // Content digests of files of the user, by what tells one version of a file from another; in the order asked.
+  std::vector<std::optional<Digest>> find_file_digests(std::span<const FileStamp> stamps);
   void add_file_digests(const std::vector<std::pair<FileStamp, Digest>>& digests);
+
+  // The steps that were last seen of a build (a context with a Dockerfile), without their inputs; their inputs; and
+  // those that have changed. Steps of builds that nobody ran for a month are forgotten.
+  std::vector<SeenStep> seen_steps(const Digest& build);
+  std::string seen_inputs(const Digest& build, std::string_view place);
+  void remember_steps(const Digest& build, const std::vector<SeenStep>& changed);
 
   std::optional<std::int64_t> expected_duration_ms(const Digest& step_id);
   void remember_duration(const Digest& step_id, std::int64_t milliseconds);

@@ -92,12 +92,17 @@ void bring_up_to_date(TreeEntry& entry, const struct stat& status) {
 // Sets TreeEntry::content for all jobs.
 void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) {
   std::vector<Job*> misses;
-  for (auto& job : jobs) {
-    auto known = cache.get ? cache.get(job.entry->key) : std::nullopt;
-    if (known) {
-      job.entry->content = std::move(*known);
+  std::vector<std::optional<Digest>> known(jobs.size());
+  if (cache.get && !jobs.empty()) {
+    std::vector<StatKey> keys;
+    for (const auto& job : jobs) keys.push_back(job.entry->key);
+    known = cache.get(keys);
+  }
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (known[i]) {
+      jobs[i].entry->content = std::move(*known[i]);
     } else {
-      misses.push_back(&job);
+      misses.push_back(&jobs[i]);
     }
   }
   const std::int64_t started = wall_clock_ns();
@@ -108,9 +113,11 @@ void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) 
     if (job.tree->kind == Tree::Kind::context) bring_up_to_date(*job.entry, hashed.status);
   });
   if (!cache.put) return;
+  std::vector<std::pair<StatKey, Digest>> learnt;
   for (const Job* job : misses) {
-    if (at_rest(job->entry->key, started)) cache.put(job->entry->key, job->entry->content);
+    if (at_rest(job->entry->key, started)) learnt.emplace_back(job->entry->key, job->entry->content);
   }
+  if (!learnt.empty()) cache.put(learnt);
 }
 
 void add_metadata(Sha256& hash, const TreeEntry& entry, bool with_mode) {
@@ -173,17 +180,22 @@ Digest selection_digest(Selection& selection, const StatCache& cache, unsigned t
   return hash.digest();
 }
 
-Digest tree_digest(const Tree& tree, const std::string& selector, const StatCache& cache, unsigned threads) {
+Selection select_tree(const Tree& tree, const std::string& selector) {
   const Resolved start = resolve_in_root(tree.root, selector);
-  std::vector<TreeEntry> entries;
-  if (start.status) entries = scan_tree(tree, start.path);
-  if (entries.empty()) throw missing_error(tree, join_path("/", selector));
+  Selection shown{.tree = tree, .sources = {{.name = {}, .path = start.path, .entries = {}}}};
+  if (start.status) shown.sources[0].entries = scan_tree(tree, start.path);
+  if (shown.sources[0].entries.empty()) throw missing_error(tree, join_path("/", selector));
+  return shown;
+}
+
+Digest tree_digest(Selection& shown, const StatCache& cache, unsigned threads) {
+  auto& source = shown.sources.at(0);
   std::vector<Job> jobs;
-  add_jobs(jobs, tree, start.path, entries);
+  add_jobs(jobs, shown.tree, source.path, source.entries);
   hash_all(jobs, cache, threads);
   Sha256 hash;
   hash.field("tree 1");
-  add_entries(hash, entries, true);
+  add_entries(hash, source.entries, true);
   return hash.digest();
 }
 

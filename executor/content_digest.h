@@ -11,8 +11,11 @@ namespace mbuild::executor {
 // Error (step_failed) when a file keeps changing, or is gone.
 Digest selection_digest(Selection& selection, const StatCache& cache, unsigned threads);
 
-// The same for what a bind mount of `selector` (a path in the tree; links are followed) shows. Throws Error
-// (step_failed, `"/x": not found`) when it is not there.
-Digest tree_digest(const Tree& tree, const std::string& selector, const StatCache& cache, unsigned threads);
+// What a bind mount of `selector` (a path in the tree; links are followed) shows: one source. Throws Error
+// (step_failed,
+// `"/x": not found`) when it is not there.
+Selection select_tree(const Tree& tree, const std::string& selector);
+// The digest of that.
+Digest tree_digest(Selection& shown, const StatCache& cache, unsigned threads);
 
 }  // namespace mbuild::executor

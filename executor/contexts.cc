@@ -16,31 +16,26 @@
 namespace mbuild::executor {
 namespace {
 
-// The stat cache of one question: what was learnt is written to the store in one transaction at the end.
-class LearningCache {
- public:
-  explicit LearningCache(cache::Store& store) : store_(store) {}
-  ~LearningCache() {
-    try {
-      store_.add_file_digests(learnt_);
-    } catch (const Error&) {
-      // Nothing is lost but time in the next build.
-    }
-  }
-  LearningCache(const LearningCache&) = delete;
-  LearningCache& operator=(const LearningCache&) = delete;
+cache::FileStamp stamp_of(const StatKey& key) { return {key.dev, key.ino, key.size, key.mtime_ns, key.ctime_ns}; }
 
-  StatCache functions() {
-    return {[this](const StatKey& key) { return store_.find_file_digest(stamp(key)); },
-            [this](const StatKey& key, const Digest& digest) { learnt_.emplace_back(stamp(key), digest); }};
-  }
-
- private:
-  static cache::FileStamp stamp(const StatKey& key) { return {key.dev, key.ino, key.size, key.mtime_ns, key.ctime_ns}; }
-
-  cache::Store& store_;
-  std::vector<std::pair<cache::FileStamp, Digest>> learnt_;
-};
+StatCache stat_cache(cache::Store& store) {
+  return {.get =
+              [&store](std::span<const StatKey> keys) {
+                std::vector<cache::FileStamp> stamps;
+                for (const auto& key : keys) stamps.push_back(stamp_of(key));
+                return store.find_file_digests(stamps);
+              },
+          .put =
+              [&store](const std::vector<std::pair<StatKey, Digest>>& learnt) {
+                std::vector<std::pair<cache::FileStamp, Digest>> rows;
+                for (const auto& [key, digest] : learnt) rows.emplace_back(stamp_of(key), digest);
+                try {
+                  store.add_file_digests(rows);
+                } catch (const Error&) {
+                  // Nothing is lost but time in the next build.
+                }
+              }};
+}
 
 unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
@@ -123,8 +118,7 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
   selected->directory = tree.root;
   try {
     selected->selection = executor::select(tree, action);
-    LearningCache cache(store_);
-    selected->digest = selection_digest(selected->selection, cache.functions(), cores());
+    selected->digest = selection_digest(selected->selection, stat_cache(store_), cores());
   } catch (const Error& error) {
     if (error.message.ends_with("not found") && error.advice.empty()) {
       throw Error(error).with_advice(fmt::format(
@@ -136,10 +130,16 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
   return known = std::move(selected);
 }
 
-Digest Contexts::digest(const graph::SourceOp& source, const std::string& selector) {
+std::shared_ptr<const Contexts::Selected> Contexts::shown(const graph::SourceOp& source, const std::string& selector) {
+  const Digest asked = sha256(question(source, {}) + "shown at\n" + selector);
   const std::lock_guard lock(mutex_);
-  LearningCache cache(store_);
-  return tree_digest(tree_of(source), selector, cache.functions(), cores());
+  auto& known = selected_[asked];
+  if (known) return known;
+  auto selected = std::make_shared<Selected>();
+  selected->selection = select_tree(tree_of(source), selector);
+  selected->directory = selected->selection.tree.root;
+  selected->digest = tree_digest(selected->selection, stat_cache(store_), cores());
+  return known = std::move(selected);
 }
 
 }  // namespace mbuild::executor

@@ -42,8 +42,8 @@ class Contexts {
   // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal
   // questions are answered once.
   std::shared_ptr<const Selected> select(const graph::SourceOp& source, const graph::FileAction& action);
-  // Digest of what a bind mount of `selector` shows.
-  Digest digest(const graph::SourceOp& source, const std::string& selector);
+  // The same for what a bind mount of `selector` shows.
+  std::shared_ptr<const Selected> shown(const graph::SourceOp& source, const std::string& selector);
 
  private:
   struct Directory {

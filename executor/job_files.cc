@@ -112,7 +112,8 @@ std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   tree.root = snapshot_root(request.stack, make_scratch(request.work) + "/base");
   tree.kind = Tree::Kind::snapshot;
   tree.owners = request.owners;
-  return tree_digest(tree, request.selector, {}, cores());
+  auto shown = select_tree(tree, request.selector);
+  return tree_digest(shown, {}, cores());
 }
 
 }  // namespace mbuild::executor::jobs

@@ -4,6 +4,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "base/digest.h"
 
@@ -20,11 +23,12 @@ struct StatKey {
 
 StatKey stat_key(const struct stat& status);
 
-// What is known of file contents from earlier builds. Either function may be empty. Both are called from the thread
-// that asks for a digest, never from its helpers, so that a database connection of that thread will do.
+// What is known of file contents from earlier builds, asked and told for all files of a question at once. Either
+// function may be empty. Both are called from the thread that asks for a digest, never from its helpers, so that a
+// database connection of that thread will do.
 struct StatCache {
-  std::function<std::optional<Digest>(const StatKey&)> get;
-  std::function<void(const StatKey&, const Digest&)> put;
+  std::function<std::vector<std::optional<Digest>>(std::span<const StatKey>)> get;  // in the order asked
+  std::function<void(const std::vector<std::pair<StatKey, Digest>>&)> put;
 };
 
 }  // namespace mbuild::executor

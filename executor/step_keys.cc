@@ -27,7 +27,7 @@ Digest Steps::inputs_digest(graph::NodeId id) {
       }
     } else if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) {
       for (const auto& mount : exec->mounts) {
-        if (mount.input == index) hash.field(environment_.contexts.digest(*local, mount.selector));
+        if (mount.input == index) hash.field(environment_.contexts.shown(*local, mount.selector)->digest);
       }
     }
   }
@@ -54,7 +54,7 @@ Digest Steps::exec_key(const graph::Node& node, const graph::ExecOp& op, std::st
 
 Digest Steps::mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop) {
   const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
-  if (const auto* local = local_source(input)) return environment_.contexts.digest(*local, mount.selector);
+  if (const auto* local = local_source(input)) return environment_.contexts.shown(*local, mount.selector)->digest;
   const auto& snapshot = result(input);
   if (mount.output || &mount == root_mount(std::get<graph::ExecOp>(node.op))) return snapshot.digest;
   return jobs::digest_tree(environment_.inner.get(),

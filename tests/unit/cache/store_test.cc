@@ -28,6 +28,12 @@ struct Place {
   std::string index() const { return directory / "store/index.db"; }
 };
 
+const Digest k_one = sha256("one"), k_two = sha256("two");
+
+std::optional<Digest> find_one(Store& store, const FileStamp& stamp) {
+  return store.find_file_digests(std::span(&stamp, 1)).front();
+}
+
 // A layer with its directory, as a step that ran leaves it.
 Layer put_layer(Store& store, const std::string& id, const Digest& result = "sha256:r") {
   make_directories(store.layer_path(id));
@@ -205,13 +211,13 @@ TEST_CASE("A file's digest is known until anything of its stamp changes") {
   const Place place;
   Store store = place.open();
   const FileStamp stamp{.device = ~0ULL, .inode = 2, .size = 3, .mtime_ns = -4, .ctime_ns = 5};
-  store.add_file_digests({{stamp, "sha256:f"}, {{.device = 1, .inode = 9}, "sha256:g"}});
-  CHECK(store.find_file_digest(stamp) == "sha256:f");
-  CHECK(store.find_file_digest({.device = 1, .inode = 9}) == "sha256:g");
+  store.add_file_digests({{stamp, k_one}, {{.device = 1, .inode = 9}, k_two}});
+  CHECK(find_one(store, stamp) == k_one);
+  CHECK(find_one(store, {.device = 1, .inode = 9}) == k_two);
   const auto missing = [&](auto change) {
     FileStamp other = stamp;
     change(other);
-    return !store.find_file_digest(other);
+    return !find_one(store, other);
   };
   CHECK(missing([](FileStamp& s) { s.device = 1; }));
   CHECK(missing([](FileStamp& s) { s.inode = 9; }));
@@ -224,10 +230,59 @@ TEST_CASE("A changed file's digest takes the place of the old one") {
   const Place place;
   Store store = place.open();
   const FileStamp before{.inode = 1, .mtime_ns = 1}, after{.inode = 1, .mtime_ns = 2};
-  store.add_file_digests({{before, "sha256:a"}});
-  store.add_file_digests({{after, "sha256:b"}});
-  CHECK(store.find_file_digest(after) == "sha256:b");
-  CHECK_FALSE(store.find_file_digest(before));
+  store.add_file_digests({{before, k_one}});
+  store.add_file_digests({{after, k_two}});
+  CHECK(find_one(store, after) == k_two);
+  CHECK_FALSE(find_one(store, before));
+}
+
+TEST_CASE("Neighbouring inodes are told apart, and answers come in the order asked") {
+  const Place place;
+  Store store = place.open();
+  std::vector<std::pair<FileStamp, Digest>> known;
+  std::vector<FileStamp> asked;
+  for (std::uint64_t inode = 1000; inode < 1300; ++inode) {
+    const FileStamp stamp{.device = inode % 2, .inode = inode, .size = inode};
+    known.emplace_back(stamp, sha256(std::to_string(inode)));
+    asked.insert(asked.begin(), stamp);
+  }
+  store.add_file_digests(known);
+  asked.push_back({.device = 0, .inode = 2000});
+  const auto found = store.find_file_digests(asked);
+  REQUIRE(found.size() == 301);
+  CHECK(found[0] == sha256("1299"));
+  CHECK(found[299] == sha256("1000"));
+  CHECK_FALSE(found[300]);
+}
+
+TEST_CASE("Steps are remembered by build and place, the latest alone") {
+  const Place place;
+  Store store = place.open();
+  store.remember_steps("b", {{"1", "k1", "old"}, {"2", "k2", std::string("x\0y", 3)}});
+  store.remember_steps("b", {{"1", "k3", "new"}});
+  store.remember_steps("other", {{"1", "k4", ""}});
+  const auto seen = store.seen_steps("b");
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0].key == "k3");
+  CHECK(store.seen_inputs("b", "1") == "new");
+  CHECK(store.seen_inputs("b", "2") == std::string("x\0y", 3));
+  CHECK(store.seen_inputs("b", "3").empty());
+}
+
+TEST_CASE("An index of the first format is brought up to date and keeps its records") {
+  const Place place;
+  {
+    Store store = place.open();
+    put_layer(store, "one");
+    Database index(place.index());
+    index.execute("DROP TABLE files; DROP TABLE steps; CREATE TABLE files(digest TEXT); PRAGMA user_version=1");
+  }
+  Store store = place.open();
+  CHECK(store.find_layer("one"));
+  store.add_file_digests({{{.inode = 1}, k_one}});
+  CHECK(find_one(store, {.inode = 1}) == k_one);
+  store.remember_steps("b", {{"1", "k", ""}});
+  CHECK(store.seen_steps("b").size() == 1);
 }
 
 TEST_CASE("Audits, durations and downloads are kept by their names") {

@@ -36,7 +36,7 @@ Digest selected(Place& place, const std::string& path, const std::string& exclud
 Digest shown(Place& place, const std::string& selector, const std::string& exclude = {}) {
   Contexts contexts(place.store, {});
   contexts.add("context", place.tree.host_path("."));
-  return contexts.digest(context_source(exclude), selector);
+  return contexts.shown(context_source(exclude), selector)->digest;
 }
 
 cache::FileStamp stamp_of(const FileTree& tree, const std::string& path) {
