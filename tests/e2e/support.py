@@ -197,6 +197,15 @@ class Case:
                 pass
         return found
 
+    def derived_base(self, name, *lines):
+        """A layout whose only image was made of busybox by these instructions."""
+        layout, context = os.path.join(self.dir, "base-" + name), os.path.join(self.dir, "context-" + name)
+        os.mkdir(context)
+        with open(os.path.join(context, "Dockerfile"), "w") as f:
+            f.write("\n".join(("FROM busybox",) + lines) + "\n")
+        self.check(*self.command("-o", "type=oci,tar=false,dest=" + layout, context=context))
+        return layout
+
     def relabelled_base(self, name="busybox"):
         """A layout in which the foreign platform's image of `name` has the programs of the host platform."""
         path = os.path.join(self.dir, "relabelled")
