@@ -31,7 +31,7 @@ struct Flags {
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
   bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, help_dockerfile = false,
-       push = false;
+       explain = false, push = false;
 };
 
 void add_build_args(const Flags& flags, executor::BuildRequest& request) {
@@ -84,6 +84,7 @@ executor::BuildRequest request_of(const Flags& flags) {
   request.allow = flags.allow;
   request.no_cache = flags.no_cache;
   request.pull = flags.pull;
+  request.explain = flags.explain;
   request.network = parse_network(flags.network);
   for (const auto& text : flags.add_host) {
     for (auto& host : parse_add_host(text)) request.extra_hosts.push_back(std::move(host));
@@ -148,6 +149,7 @@ int run_build_command(const Flags& flags) {
   executor::BuildResult result;
   const auto finish_display = [&] {
     sink.reset();
+    if (request.explain) print_explanations(result);
     print_warnings(result.warnings, flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file));
   };
   try {
@@ -183,6 +185,7 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("--call", flags->call, "What to do: build, or check[,format=json]");
   build->add_flag("--check", flags->check, "Same as --call=check");
   build->add_option("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
+  build->add_flag("--explain", flags->explain, "Say for each step that ran why it did");
   build->add_option("-f,--file", flags->file,
                     "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
   build->add_flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");

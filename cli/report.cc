@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
+#include "base/strings.h"
 
 namespace mbuild::cli {
 
@@ -21,6 +22,20 @@ void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, con
   for (const auto& warning : warnings) {
     fmt::print(stderr, " - {}{}{} ({}:{})\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message,
                dockerfile, warning.range.first);
+  }
+}
+
+void print_explanations(const executor::BuildResult& result) {
+  const auto count = [](std::size_t steps) { return fmt::format("{} step{}", steps, steps == 1 ? "" : "s"); };
+  if (result.explanations.empty() && result.steps_cached == 0) return;
+  if (result.explanations.empty()) {
+    fmt::print(stderr, "\n No step ran: {} from the cache.\n", count(result.steps_cached));
+    return;
+  }
+  fmt::print(stderr, "\n Why {} ran ({} from the cache):\n", count(result.explanations.size()),
+             count(result.steps_cached));
+  for (const auto& step : result.explanations) {
+    fmt::print(stderr, " - {}\n     {}\n", step.name, join(step.reasons, "; "));
   }
 }
 

@@ -9,6 +9,8 @@
 
 namespace mbuild::cli {
 
+// Why each step ran, for --explain.
+void print_explanations(const executor::BuildResult& result);
 // On standard error: the excerpt, "ERROR: ...", and what to do.
 void print_error(const Error& error);
 // "N warnings found" and a line for each, on standard error.

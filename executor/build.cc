@@ -156,6 +156,21 @@ void report_definition(ProgressSink& sink, const std::string& name, VertexState 
   sink.vertex(event);
 }
 
+// What steps read is kept for the question why they run the next time, of a build that fails too.
+void note_inputs(const BuildRequest& request, const Inputs& inputs, Steps& steps, BuildResult& result) {
+  try {
+    if (request.explain) {
+      result.explanations = steps.explain(inputs.dockerfile_name);
+    } else {
+      steps.remember(inputs.dockerfile_name);
+    }
+  } catch (const Error&) {
+    // The next build knows less.
+  }
+  result.steps_run = steps.steps_run();
+  result.steps_cached = steps.steps_cached();
+}
+
 frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink& sink,
                                   std::vector<frontend::dockerfile::Warning>& warnings) {
   report_definition(sink, request.dockerfile.name, VertexState::started);
@@ -213,9 +228,15 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
                .excerpt = excerpt,
                .remove_later = [&](std::string path) { cleaner.remove_later(std::move(path)); }});
   if (!plan.order.empty()) {
-    run_plan(
-        plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
-        [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
+    try {
+      run_plan(
+          plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
+          [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
+    } catch (...) {
+      note_inputs(request, inputs, steps, result);
+      throw;
+    }
+    note_inputs(request, inputs, steps, result);
   }
 
   export_images({.request = request,
@@ -231,8 +252,6 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
                  .excerpt = excerpt,
                  .epoch = epoch_of(request, lowered, inputs)},
                 stop);
-  result.steps_run = steps.steps_run();
-  result.steps_cached = steps.steps_cached();
   if (store.has_volatile_rows()) start_sync(store.root(), map_name.substr(0, 16));
 }
 

@@ -46,7 +46,7 @@ struct BuildRequest {
   std::vector<SshAgent> ssh;
   std::vector<std::string> no_cache_filter;
   std::vector<std::string> allow;  // entitlements
-  bool no_cache = false, pull = false;
+  bool no_cache = false, pull = false, explain = false;
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<std::pair<std::string, std::string>> extra_hosts;
   std::vector<graph::Ulimit> ulimits;
@@ -63,6 +63,12 @@ struct PlatformResult {
   Digest manifest, config;
 };
 
+// Why a step ran.
+struct StepExplanation {
+  std::string name;
+  std::vector<std::string> reasons;  // the most important first
+};
+
 struct BuildResult {
   std::vector<PlatformResult> images;
   Digest index;  // of the image index, or of the only manifest
@@ -70,6 +76,7 @@ struct BuildResult {
   std::uint64_t index_size = 0;
   std::vector<frontend::dockerfile::Warning> warnings;
   std::size_t steps_run = 0, steps_cached = 0;
+  std::vector<StepExplanation> explanations;  // of the steps that ran, where the request asks for them
 };
 
 }  // namespace mbuild::executor

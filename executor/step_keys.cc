@@ -36,18 +36,20 @@ Digest Steps::inputs_digest(graph::NodeId id) {
 
 Digest Steps::content_key(graph::NodeId id, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
-  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(node, *exec, std::move(stop));
-  return files_key(node, std::get<graph::FileOp>(node.op), std::move(stop));
+  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(id, *exec, std::move(stop));
+  return files_key(id, std::get<graph::FileOp>(node.op), std::move(stop));
 }
 
-Digest Steps::exec_key(const graph::Node& node, const graph::ExecOp& op, std::stop_token stop) {
+Digest Steps::exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
   Sha256 hash;
   hash.field("exec");
   hash.field(graph::canonical_parameters(node));
-  for (const auto& mount : op.mounts) {
+  for (std::size_t i = 0; i < op.mounts.size(); ++i) {
+    const auto& mount = op.mounts[i];
     // What a cache mount holds, its first content included, is not in the key.
     if (mount.input < 0 || mount.kind == graph::MountKind::cache) continue;
-    hash.field(mount_digest(node, mount, stop));
+    hash.field(traces_[id].content[i] = mount_digest(node, mount, stop));
   }
   return hash.digest();
 }
@@ -88,7 +90,8 @@ jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::Fi
   return request;
 }
 
-Digest Steps::files_key(const graph::Node& node, const graph::FileOp& op, std::stop_token stop) {
+Digest Steps::files_key(graph::NodeId id, const graph::FileOp& op, std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
   const auto probe = [&] {
     // Files on an empty base have nothing to be probed, and context files are known from outside.
     bool outside = op.actions.front().input < 0;
@@ -111,9 +114,11 @@ Digest Steps::files_key(const graph::Node& node, const graph::FileOp& op, std::s
     if (action.kind != graph::FileActionKind::copy) continue;
     const auto* local =
         action.secondary < 0 ? nullptr : local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
-    hash.field(local != nullptr ? environment_.contexts.select(*local, action)->digest : probe.selections.at(i));
+    hash.field(traces_[id].content[i] =
+                   local != nullptr ? environment_.contexts.select(*local, action)->digest : probe.selections.at(i));
   }
   const auto base = op.actions.front().input;
+  traces_[id].probe = probe.complete ? probe.digest : Digest();
   if (!probe.complete && base >= 0) hash.field(result(node.inputs.at(static_cast<std::size_t>(base))).digest);
   return hash.digest();
 }

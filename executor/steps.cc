@@ -18,7 +18,7 @@ std::int64_t unix_seconds() {
 }  // namespace
 
 Steps::Steps(StepEnvironment environment)
-    : environment_(std::move(environment)), results_(environment_.graph.nodes.size()) {}
+    : environment_(std::move(environment)), results_(environment_.graph.nodes.size()), traces_(results_.size()) {}
 
 bool Steps::is_emulated(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
@@ -105,7 +105,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
     if (!ignore_cache) {
       if (const auto key = store.find_definition(definition, inputs); key && use_record(id, *key)) return;
     }
-    const Digest key = content_key(id, stop);
+    const Digest key = traces_[id].key = content_key(id, stop);
     const auto lock = store.lock_step(key, stop);
     bool may_use = !ignore_cache;
     {
@@ -143,7 +143,10 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
   const auto record = environment_.store.find_record(key);
   if (!record || record->layers.empty()) return false;
   const auto layer = environment_.store.find_layer(record->layers.front());
+  traces_[id].evicted = !layer;
   if (!layer) return false;
+  traces_[id].key = key;
+  traces_[id].kept = true;
   set_result(id, base_of(environment_.graph.nodes[id]), as_result(environment_.graph, id, *layer, record->created));
   ++steps_cached_;
   report(id, VertexState::cached);
@@ -165,6 +168,7 @@ void Steps::set_result(graph::NodeId id, LayerList base, std::shared_ptr<const S
 
 void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   report(id, VertexState::started);
+  traces_[id].executed = true;
   const auto started = std::chrono::steady_clock::now();
   const auto& node = environment_.graph.nodes[id];
   const std::string layer_id = random_hex(16);
@@ -198,6 +202,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
     executed_.insert(key);
   }
   ++steps_run_;
+  traces_[id].kept = true;
   set_result(id, base_of(node), as_result(environment_.graph, id, layer, created));
   report(id, VertexState::completed);
 }

@@ -18,6 +18,7 @@
 #include "executor/jobs.h"
 #include "executor/lazy_inner.h"
 #include "executor/snapshot.h"
+#include "executor/step_inputs.h"
 #include "graph/graph.h"
 #include "planner/plan.h"
 
@@ -58,6 +59,12 @@ class Steps {
   // The snapshot's layers as directories, pulled ones unpacked.
   Stack unpacked(const Snapshot& snapshot, std::stop_token stop);
 
+  // Why each step ran, or failed, in the order of the graph. What steps read now is remembered for the next time; only
+  // what changed is written. Called when no step runs any more.
+  std::vector<StepExplanation> explain(const std::string& dockerfile);
+  // The same without the answer.
+  void remember(const std::string& dockerfile);
+
   std::size_t steps_run() const { return steps_run_; }
   std::size_t steps_cached() const { return steps_cached_; }
 
@@ -68,12 +75,32 @@ class Steps {
   void run_merge(graph::NodeId id);
   void run_cached(graph::NodeId id, std::stop_token stop);
 
+  // What became of a step.
+  struct Trace {
+    Digest key;                             // "": it was not looked up
+    bool executed = false, kept = false;    // kept: there is a result
+    bool evicted = false;                   // there was a record, but its layer is gone
+    Digest probe;                           // of the destination; "": nothing was probed
+    std::map<std::size_t, Digest> content;  // by mount or action: what was read of its input
+  };
+
   // Keys.
   Digest inputs_digest(graph::NodeId id);
   Digest content_key(graph::NodeId id, std::stop_token stop);
-  Digest exec_key(const graph::Node& node, const graph::ExecOp& op, std::stop_token stop);
-  Digest files_key(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
+  Digest exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop);
+  Digest files_key(graph::NodeId id, const graph::FileOp& op, std::stop_token stop);
   Digest mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+
+  // Explanations.
+  struct Place;
+  std::vector<Place> places() const;
+  StepInputs inputs_of(graph::NodeId id);
+  void add_parts(StepInputs& inputs, graph::NodeId id, const graph::ExecOp& op);
+  void add_parts(StepInputs& inputs, graph::NodeId id, const graph::FileOp& op);
+  std::string shown_name(graph::Ref ref) const;
+  StepExplanation reasons(const Place& place, const cache::SeenStep* seen);
+  Digest seen_build(const std::string& dockerfile) const;
+  void remember(const Digest& build, const std::vector<Place>& places, const std::vector<cache::SeenStep>& seen);
 
   // Hits.
   bool use_record(graph::NodeId id, const Digest& key);
@@ -107,6 +134,7 @@ class Steps {
 
   StepEnvironment environment_;
   std::vector<Outputs> results_;  // by node; each written by one thread before its users start
+  std::vector<Trace> traces_;     // likewise
   std::mutex mutex_;
   std::set<Digest> executed_;  // content keys that this build ran: hits even for steps that ignore the cache
   std::atomic<unsigned> next_work_ = 0;
