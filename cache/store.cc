@@ -128,6 +128,8 @@ Layer layer_of(const Statement& row) {
 
 }  // namespace
 
+std::string run_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
+
 Store::Store(const std::string& root, const std::string& map)
     : root_(root), fs_(root + "/fs/" + map), boot_id_(read_boot_id()) {
   prepare_directories();

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/flatten.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
 #include "executor/sandbox_mount.h"
@@ -141,6 +142,19 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
                         request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
   }
   return "";
+}
+
+std::string flatten_job(std::string_view payload, std::vector<Fd>&) {
+  constexpr std::uint64_t k_directory_size = 4096;
+  const auto request = decode<FlattenRequest>(payload);
+  if (::mkdir(request.work.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + request.work);
+  auto run = flatten(request.stack, request.below, request.work);
+  give_final_name(request.work, request.final_path);
+  NewLayer layer;
+  layer.bytes = run.directories * k_directory_size;
+  layer.files = run.entries;
+  layer.implied = std::move(run.implied);
+  return encode(layer);
 }
 
 std::string remove_job(std::string_view payload, std::vector<Fd>&) {

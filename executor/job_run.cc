@@ -74,6 +74,7 @@ void register_all() {
   register_job("select-files", select_files_job);
   register_job("serialise", serialise_job);
   register_job("export", export_job);
+  register_job("flatten", flatten_job);
   register_job("remove", remove_job);
 }
 

@@ -73,6 +73,10 @@ void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop
   inner.call("export", encode(request), std::span(&out, out < 0 ? 0 : 1), std::move(stop));
 }
 
+NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token stop) {
+  return decode<NewLayer>(inner.call("flatten", encode(request), {}, std::move(stop)));
+}
+
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {
   inner.call("remove", encode(RemoveRequest{paths}), {}, std::move(stop));
 }

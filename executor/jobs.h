@@ -143,6 +143,14 @@ struct ExportRequest {
 };
 void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop);
 
+// Merges layers into one directory, a flattened run (flatten.h). The result has no digest and no newest_mtime.
+struct FlattenRequest {
+  Stack stack, below;
+  std::string work;  // a path for the directory in progress
+  std::string final_path;
+};
+NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token stop);
+
 // Removes files and directories with all they hold.
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
 

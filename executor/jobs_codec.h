@@ -185,6 +185,11 @@ void fields(Codec& codec, ExportRequest& v) {
 }
 
 template <class Codec>
+void fields(Codec& codec, FlattenRequest& v) {
+  codec(v.stack, v.below, v.work, v.final_path);
+}
+
+template <class Codec>
 void fields(Codec& codec, RemoveRequest& v) {
   codec(v.paths);
 }

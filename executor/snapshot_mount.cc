@@ -20,6 +20,8 @@ namespace mbuild::executor {
 namespace {
 
 bool is_overlay_attribute(std::string_view name) {
+  // An escaped name is an attribute of the image.
+  if (name.starts_with("user.overlay.overlay.")) return false;
   return name.starts_with("user.overlay.") || name.starts_with("trusted.overlay.");
 }
 

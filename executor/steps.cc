@@ -142,9 +142,9 @@ std::shared_ptr<const SnapshotLayer> as_result(const graph::Graph& graph, graph:
 bool Steps::use_record(graph::NodeId id, const Digest& key) {
   const auto record = environment_.store.find_record(key);
   if (!record || record->layers.empty()) return false;
-  const auto layer = environment_.store.find_layer(record->layers.front());
-  traces_[id].evicted = !layer;
-  if (!layer) return false;
+  const auto* layer = find_layer(record->layers.front());
+  traces_[id].evicted = layer == nullptr;
+  if (layer == nullptr) return false;
   traces_[id].key = key;
   traces_[id].kept = true;
   set_result(id, base_of(environment_.graph.nodes[id]), as_result(environment_.graph, id, *layer, record->created));
@@ -187,7 +187,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   }
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  const cache::Layer layer = keep(layer_id, made);
+  const cache::Layer& layer = keep(layer_id, made);
   // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
   const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;
   environment_.store.add_record({.content_key = key,
@@ -208,93 +208,24 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
 }
 
 // Where an equal layer is in the store, that one is kept: all that was built on it stays valid.
-cache::Layer Steps::keep(const std::string& layer_id, const jobs::NewLayer& made) {
+const cache::Layer& Steps::keep(const std::string& layer_id, const jobs::NewLayer& made) {
   if (auto older = environment_.store.find_layer_by_result(made.result_digest)) {
     environment_.remove_later(environment_.store.layer_path(layer_id));
-    return std::move(*older);
+    return remember(std::move(*older));
   }
-  cache::Layer layer{.id = layer_id,
-                     .result_digest = made.result_digest,
-                     .pulled = false,
-                     .bytes = made.bytes,
-                     .files = made.files,
-                     .newest_mtime = made.newest_mtime,
-                     .implied = made.implied};
-  environment_.store.add_layer(layer);
-  return layer;
+  return add_layer({.id = layer_id,
+                    .result_digest = made.result_digest,
+                    .pulled = false,
+                    .bytes = made.bytes,
+                    .files = made.files,
+                    .newest_mtime = made.newest_mtime,
+                    .implied = made.implied});
 }
 
 std::string Steps::work_directory() {
   std::string path = fmt::format("{}/{}", environment_.directory.path(), next_work_++);
   make_directories(path, 0711);
   return path;
-}
-
-Stack Steps::unpacked(const Snapshot& snapshot, std::stop_token stop) {
-  Stack stack;
-  for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
-    auto layer = unpacked_layer(snapshot, i);
-    if (!layer) layer = unpack(snapshot, i, stop);
-    // A directory may be a lower one only once. The topmost occurrence hides all that one below it would show.
-    std::erase_if(stack.layers, [&, path = environment_.store.layer_path(layer->id)](const auto& lower) {
-      return lower.path == path;
-    });
-    if (layer->result_digest == image::empty_layer_digest()) continue;
-    stack.layers.push_back({environment_.store.layer_path(layer->id), layer->implied});
-  }
-  return stack;
-}
-
-namespace {
-
-// The id of a pulled layer whose hard links point into the layers below it: it depends on them.
-std::string id_on_lowers(const Snapshot& snapshot, std::size_t index) {
-  Sha256 chain;
-  for (std::size_t i = 0; i < index; ++i) chain.field(snapshot.layers[i]->result_digest);
-  return fmt::format("{}-{}", snapshot.layers[index]->id, digest_hex(chain.digest()).substr(0, 16));
-}
-
-}  // namespace
-
-std::optional<cache::Layer> Steps::unpacked_layer(const Snapshot& snapshot, std::size_t index) {
-  auto layer = environment_.store.find_layer(snapshot.layers[index]->id);
-  if (layer || !snapshot.layers[index]->pulled) return layer;
-  return environment_.store.find_layer(id_on_lowers(snapshot, index));
-}
-
-cache::Layer Steps::unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop) {
-  const auto& wanted = *snapshot.layers[index];
-  if (!wanted.pulled) {
-    throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", wanted.id))
-        .with_advice("Run the build again.");
-  }
-  const auto lock = environment_.store.lock_layer(wanted.result_digest, stop);
-  if (auto layer = unpacked_layer(snapshot, index)) return std::move(*layer);
-  const auto descriptor = environment_.images.layer_descriptor(wanted.result_digest);
-  const Fd blob = environment_.images.open_blob(descriptor);
-  jobs::UnpackRequest request;
-  request.media_type = descriptor.media_type;
-  request.digest = descriptor.digest;
-  request.size = descriptor.size;
-  request.diff_id = wanted.result_digest;
-  request.owners = owner_mode();
-  request.work = work_directory() + "/layer";
-  request.final_path = environment_.store.layer_path(wanted.id);
-  request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));
-  for (std::size_t i = index; i-- > 0;) {
-    if (const auto lower = unpacked_layer(snapshot, i))
-      request.lower_paths.push_back(environment_.store.layer_path(lower->id));
-  }
-  const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
-  cache::Layer layer{.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
-                     .result_digest = wanted.result_digest,
-                     .pulled = true,
-                     .bytes = reply.layer.bytes,
-                     .files = reply.layer.files,
-                     .newest_mtime = 0,
-                     .implied = reply.layer.implied};
-  environment_.store.add_layer(layer);
-  return layer;
 }
 
 }  // namespace mbuild::executor

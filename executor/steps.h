@@ -6,8 +6,10 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "cache/store.h"
@@ -56,7 +58,7 @@ class Steps {
   bool is_emulated(graph::NodeId id) const;
 
   const Snapshot& result(graph::Ref ref) const;
-  // The snapshot's layers as directories, pulled ones unpacked.
+  // The snapshot's layers as directories, pulled ones unpacked, and in a long one the older ones flattened.
   Stack unpacked(const Snapshot& snapshot, std::stop_token stop);
 
   // Why each step ran, or failed, in the order of the graph. What steps read now is remembered for the next time; only
@@ -121,13 +123,21 @@ class Steps {
                              std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop);
   Stack mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
   std::optional<std::string> secret(const std::string& id) const;
-  cache::Layer keep(const std::string& layer_id, const jobs::NewLayer& made);
+  const cache::Layer& keep(const std::string& layer_id, const jobs::NewLayer& made);
   void set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer);
   LayerList base_of(const graph::Node& node) const;
   std::string work_directory();
   image::OwnerMode owner_mode() const { return environment_.inner.map().owner_mode(); }
-  std::optional<cache::Layer> unpacked_layer(const Snapshot& snapshot, std::size_t index);
-  cache::Layer unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop);
+
+  // Layers as directories.
+  const cache::Layer* find_layer(const std::string& id);
+  const cache::Layer& remember(cache::Layer layer);
+  const cache::Layer& add_layer(cache::Layer layer);
+  const cache::Layer* unpacked_layer(const Snapshot& snapshot, std::size_t index);
+  const cache::Layer& unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop);
+  const cache::Layer& flattened(std::span<const cache::Layer* const> layers, std::vector<const cache::Layer*> below,
+                                const std::stop_token& stop);
+  Stack stack_of(const std::vector<const cache::Layer*>& layers) const;
 
   void report(graph::NodeId id, VertexState state, std::string error = {});
   const graph::SourceOp* local_source(graph::Ref ref) const;
@@ -136,6 +146,7 @@ class Steps {
   std::vector<Outputs> results_;  // by node; each written by one thread before its users start
   std::vector<Trace> traces_;     // likewise
   std::mutex mutex_;
+  std::unordered_map<std::string, cache::Layer> layers_;  // by id: in the store, and held by this build
   std::set<Digest> executed_;  // content keys that this build ran: hits even for steps that ignore the cache
   std::atomic<unsigned> next_work_ = 0;
   std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
