@@ -81,9 +81,9 @@ bool is_local_value(const std::string& value) {
 }
 
 frontend::Request frontend_request(const BuildRequest& request, const Inputs& inputs, Contexts& contexts,
-                                   ImageSources& images) {
+                                   ImageSources& images, std::vector<frontend::dockerfile::Warning>& warnings) {
   frontend::Request out;
-  out.dockerfile = frontend::dockerfile::parse_dockerfile(inputs.dockerfile_text, inputs.dockerfile_name);
+  out.dockerfile = frontend::dockerfile::parse_dockerfile(inputs.dockerfile_text, inputs.dockerfile_name, &warnings);
   out.target = request.target;
   out.platforms = request.platforms;
   out.implicit_platform = request.platforms.empty();
@@ -202,7 +202,7 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   const Inputs inputs = read_inputs(request, directory.path());
   open_contexts(request, inputs, contexts);
 
-  frontend::Request front = frontend_request(request, inputs, contexts, images);
+  frontend::Request front = frontend_request(request, inputs, contexts, images, result.warnings);
   const frontend::Lowered lowered = lower_reporting(front, sink, result.warnings);
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
@@ -265,9 +265,13 @@ CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
   CheckResult result;
   result.dockerfile_name = inputs.dockerfile_name;
   result.dockerfile_text = inputs.dockerfile_text;
-  const auto checked = frontend::check(frontend_request(request, inputs, contexts, images));
-  result.warnings = checked.warnings;
-  if (checked.error) result.error = checked.error->what();
+  try {
+    const auto checked = frontend::check(frontend_request(request, inputs, contexts, images, result.warnings));
+    result.warnings = checked.warnings;
+    if (checked.error) result.error = checked.error->what();
+  } catch (const Error& error) {
+    result.error = error.what();  // the Dockerfile could not be parsed
+  }
   std::filesystem::remove_all(directory.path());
   return result;
 }

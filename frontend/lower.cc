@@ -20,15 +20,7 @@ std::vector<dockerfile::Warning> text_warnings(const Shared& shared) {
   if (!shared.request.build_args.contains(k_check_argument)) return file.warnings;
   dockerfile::Dockerfile copy = file;
   copy.check = shared.check;
-  std::vector<dockerfile::Warning> warnings = dockerfile::lint_text(copy);
-  for (const dockerfile::Warning& warning : file.warnings) {
-    if (warning.rule == "NoEmptyContinuation") {
-      dockerfile::add_warning(warnings, shared.check, {}, warning.rule, warning.message, warning.range);
-    } else if (warning.rule.empty()) {
-      warnings.push_back(warning);
-    }
-  }
-  return warnings;
+  return dockerfile::lint_text(copy);
 }
 
 std::string familiar_name(const ImageQuery& query) {
@@ -84,12 +76,13 @@ void ask_one_by_one(Shared& shared, const std::vector<ImageQuery>& queries, cons
 }
 
 // All platforms' questions of one round, each once, that have no answer yet.
-std::vector<ImageQuery> open_questions(const Shared& shared, std::deque<Lowering>& lowerings, bool all_stages) {
+std::vector<ImageQuery> open_questions(Shared& shared, std::deque<Lowering>& lowerings, bool all_stages) {
   std::set<ImageQuery> queries;
   for (Lowering& lowering : lowerings) {
     mark_reachable(lowering, all_stages);
     for (ImageQuery& query : locate_bases(lowering)) queries.insert(std::move(query));
   }
+  shared.problems.throw_if_any(shared.request.dockerfile);
   std::vector<ImageQuery> open;
   std::ranges::copy_if(queries, std::back_inserter(open), [&](const ImageQuery& query) {
     return !shared.images.contains(query) && !shared.unavailable.contains(query);
@@ -137,9 +130,11 @@ void lower_all(Shared& shared, std::deque<Lowering>& lowerings, std::optional<Er
     resolve_epoch(lowering);
     make_stages(lowering);
   }
+  shared.problems.throw_if_any(shared.request.dockerfile);
   resolve_images(shared, lowerings, failure);
+  for (Lowering& lowering : lowerings) dispatch_stages(lowering);
+  shared.problems.throw_if_any(shared.request.dockerfile);
   for (Lowering& lowering : lowerings) {
-    dispatch_stages(lowering);
     if (!shared.checking) outcome.images.push_back(finish_image(lowering));
   }
   if (!lowerings.empty()) outcome.epoch = lowerings.front().epoch;

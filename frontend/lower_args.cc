@@ -110,6 +110,12 @@ void Environment::set(std::string_view name, std::string value) {
   values_.emplace_back(name, std::move(value));
 }
 
+void Environment::erase(std::string_view name) {
+  std::erase_if(values_, [&](const auto& value) { return value.first == name; });
+  index_.clear();
+  for (std::size_t i = 0; i < values_.size(); ++i) index_.emplace(values_[i].first, i);
+}
+
 std::vector<std::string> Environment::names() const {
   std::vector<std::string> names;
   names.reserve(values_.size());

@@ -94,6 +94,7 @@ void lower_workdir(Lowering& lowering, Stage& stage, const Step& step, const doc
 
 void lower_env(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::EnvInstruction& env) {
   const auto pairs = expand_pairs(lowering, stage, step, env.values);
+  check_key_value_format(lowering, stage, step, env.legacy);
   for (const auto& [name, value] : pairs) {
     check_secret_name(lowering, stage, step, "ENV", name);
     stage.state.image_env.set(name, value);
@@ -104,6 +105,7 @@ void lower_env(Lowering& lowering, Stage& stage, const Step& step, const dockerf
 
 void lower_label(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::LabelInstruction& label) {
   const auto pairs = expand_pairs(lowering, stage, step, label.values);
+  check_key_value_format(lowering, stage, step, label.legacy);
   for (const auto& [name, value] : pairs) stage.state.config.labels[name] = value;
   append_history(lowering, stage, pairs_text("LABEL", pairs), true);
 }

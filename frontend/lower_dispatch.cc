@@ -190,19 +190,34 @@ void lower_step(Lowering& lowering, Stage& stage, const Step& step) {
   std::visit(Visitor{lowering, stage, step}, step.instruction->body);
 }
 
-void dispatch_stage(Lowering& lowering, Stage& stage) {
+// True when what follows in the stage would go wrong, or mean something else, because of this instruction's error.
+bool spoils_what_follows(const dockerfile::Instruction& instruction) {
+  return std::holds_alternative<dockerfile::EnvInstruction>(instruction.body) ||
+         std::holds_alternative<dockerfile::ArgInstruction>(instruction.body);
+}
+
+// Goes on after an error, so that one run tells all that is wrong.
+void lower_steps(Lowering& lowering, Stage& stage) {
   try {
     start_stage(lowering, stage);
   } catch (Error& error) {
-    throw with_place(lowering, std::move(error), stage.range);
+    stage.failed = true;
+    lowering.shared.problems.add(std::move(error), stage.range);
   }
-  for (const Step& step : stage.steps) {
+  for (auto step = stage.steps.begin(); step != stage.steps.end() && !stage.failed; ++step) {
     try {
-      lower_step(lowering, stage, step);
+      lower_step(lowering, stage, *step);
     } catch (Error& error) {
-      throw with_place(lowering, std::move(error), step_range(stage, step));
+      stage.failed = spoils_what_follows(*step->instruction);
+      lowering.shared.problems.add(std::move(error), step_range(stage, *step));
     }
   }
+}
+
+// A stage that cannot go on takes its heirs with it.
+void dispatch_stage(Lowering& lowering, Stage& stage) {
+  stage.failed = stage.base_kind == BaseKind::stage && lowering.stages[stage.base].failed;
+  if (!stage.failed) lower_steps(lowering, stage);
   stage.dispatched = true;
 }
 

@@ -31,41 +31,57 @@ std::optional<graph::SourceOp> remote_source(std::string_view address) {
   return std::nullopt;
 }
 
-std::optional<graph::SourceOp> stage_source(const Lowering& lowering, const dockerfile::Stage& stage) {
-  const auto& from = std::get<dockerfile::FromInstruction>(stage.from.body);
-  if (from.base != "scratch") {
-    throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must use FROM scratch"), stage.from.range);
+Error not_one_add() { return usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"); }
+
+void set_stage_args(const Lowering& lowering, const dockerfile::ArgInstruction& arg, Environment& environment) {
+  const char escape = lowering.shared.request.dockerfile.escape;
+  for (const auto& [name, value] : arg.args) {
+    const auto given = lowering.build_args.find(name);
+    if (given != lowering.build_args.end()) {
+      environment.set(name, given->second);
+    } else if (value) {
+      environment.set(name, dockerfile::expand(*value, lookup_in(environment), {.escape = escape}).text);
+    }
   }
+}
+
+graph::SourceOp added_source(const Lowering& lowering, const dockerfile::CopyInstruction& add,
+                             const Environment& environment) {
+  const auto expand = [&](const std::string& word) {
+    return dockerfile::expand(word, lookup_in(environment), {.escape = lowering.shared.request.dockerfile.escape}).text;
+  };
+  if (add.sources.size() != 1 || add.sources.front().heredoc) throw not_one_add();
+  auto source = remote_source(expand(add.sources.front().path));
+  if (!source) throw usage_error("SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD");
+  if (!add.checksum.empty()) source->attributes["checksum"] = expand(add.checksum);
+  return *std::move(source);
+}
+
+// The one remote ADD of a stage FROM scratch that holds nothing but that and ARGs.
+graph::SourceOp stage_source(const Lowering& lowering, const dockerfile::Stage& stage) {
+  const auto& from = std::get<dockerfile::FromInstruction>(stage.from.body);
   Environment environment = lowering.global_args;
+  environment.erase(k_name);
+  const char escape = lowering.shared.request.dockerfile.escape;
+  if (dockerfile::expand(from.base, lookup_in(environment), {.escape = escape}).text != "scratch") {
+    throw usage_error("SOURCE_DATE_EPOCH stage must use FROM scratch");
+  }
   std::optional<graph::SourceOp> source;
   for (const dockerfile::Instruction& instruction : stage.instructions) {
     if (const auto* arg = std::get_if<dockerfile::ArgInstruction>(&instruction.body)) {
-      for (const auto& [name, value] : arg->args) {
-        const auto given = lowering.build_args.find(name);
-        if (given != lowering.build_args.end()) {
-          environment.set(name, given->second);
-        } else if (value) {
-          environment.set(name, dockerfile::expand(*value, lookup_in(environment)).text);
-        }
-      }
+      set_stage_args(lowering, *arg, environment);
       continue;
     }
     const auto* add = std::get_if<dockerfile::CopyInstruction>(&instruction.body);
-    if (add == nullptr || !add->add || source || add->sources.size() != 1) {
-      throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
-                       instruction.range);
+    if (add == nullptr || !add->add) {
+      throw usage_error("SOURCE_DATE_EPOCH stage does not meet source-only requirements: unsupported " +
+                        instruction.keyword + " instruction");
     }
-    source = remote_source(dockerfile::expand(add->sources.front().path, lookup_in(environment)).text);
-    if (!source) {
-      throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
-                       instruction.range);
-    }
+    if (source) throw not_one_add();
+    source = added_source(lowering, *add, environment);
   }
-  if (!source) {
-    throw with_place(lowering, usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"),
-                     stage.from.range);
-  }
-  return source;
+  if (!source) throw not_one_add();
+  return *std::move(source);
 }
 
 // The source that the value names; none for a local one. Throws Error when it names nothing.
@@ -78,10 +94,32 @@ std::optional<graph::SourceOp> named_source(const Lowering& lowering, const std:
   }
   for (const dockerfile::Stage& stage : request.dockerfile.stages) {
     const auto& name = std::get<dockerfile::FromInstruction>(stage.from.body).name;
-    if (!name.empty() && iequals(name, value)) return stage_source(lowering, stage);
+    if (name.empty() || !iequals(name, value)) continue;
+    try {
+      return stage_source(lowering, stage);
+    } catch (Error& error) {
+      throw with_place(lowering, std::move(error), stage.from.range);
+    }
   }
   throw usage_error("invalid SOURCE_DATE_EPOCH: " + value)
       .with_advice("give seconds since 1970-01-01, for example SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)");
+}
+
+// What the name stands for from now on, where it was given; an empty text leaves it unset.
+void set_everywhere(Lowering& lowering, const std::string& text) {
+  if (lowering.build_args.contains(k_name)) {
+    if (text.empty()) {
+      lowering.build_args.erase(k_name);
+    } else {
+      lowering.build_args[k_name] = text;
+    }
+  }
+  if (lowering.global_args.find(k_name) == nullptr) return;
+  if (text.empty()) {
+    lowering.global_args.erase(k_name);
+  } else {
+    lowering.global_args.set(k_name, text);
+  }
 }
 
 }  // namespace
@@ -91,20 +129,13 @@ void resolve_epoch(Lowering& lowering) {
   const std::string* global = lowering.global_args.find(k_name);
   const bool is_given = given != lowering.build_args.end();
   const std::string value = is_given ? given->second : global != nullptr ? *global : "";
-  if (value.empty()) return;
-  lowering.epoch = parse_number(value);
-  if (!lowering.epoch) {
+  if (!value.empty()) lowering.epoch = parse_number(value);
+  if (!value.empty() && !lowering.epoch) {
     const auto source = named_source(lowering, value);
     const auto& source_time = lowering.shared.request.source_time;
     if (source && source_time) lowering.epoch = source_time(*source);
   }
-  const std::string text = lowering.epoch ? fmt::format("{}", *lowering.epoch) : "";
-  if (is_given && text.empty()) {
-    lowering.build_args.erase(k_name);
-  } else if (is_given) {
-    lowering.build_args[k_name] = text;
-  }
-  if (global != nullptr) lowering.global_args.set(k_name, text);
+  set_everywhere(lowering, lowering.epoch ? fmt::format("{}", *lowering.epoch) : "");
 }
 
 std::string rfc3339(std::int64_t seconds) {

@@ -10,6 +10,7 @@
 
 #include "base/strings.h"
 #include "frontend/dockerfile/lint.h"
+#include "frontend/dockerfile/table.h"
 #include "frontend/lower_text.h"
 #include "frontend/reference.h"
 
@@ -19,6 +20,11 @@ namespace {
 void warn(Lowering& lowering, const dockerfile::Instruction& instruction, dockerfile::Range range,
           std::string_view rule, std::string message) {
   dockerfile::add_warning(lowering.warnings, lowering.shared.check, instruction.skip, rule, std::move(message), range);
+}
+
+// For the rules that "# check=skip=" above an instruction does not silence.
+void warn_always(Lowering& lowering, dockerfile::Range range, std::string_view rule, std::string message) {
+  dockerfile::add_warning(lowering.warnings, lowering.shared.check, {}, rule, std::move(message), range);
 }
 
 void warn(Lowering& lowering, const Stage& stage, const Step& step, std::string_view rule, std::string message) {
@@ -105,10 +111,10 @@ void check_undefined_variables(Lowering& lowering, const Stage& stage, const Ste
   if (stage.state.unknown_base) return;
   for (const std::string& name : undefined) {
     if (stage.state.arguments.find(name) != nullptr) continue;
-    const std::string known = nearest(name, stage.state.env.names());
+    std::vector<std::string> known = stage.state.env.names();
+    for (std::string& candidate : known) candidate.insert(0, "$");
     warn(lowering, stage, step, "UndefinedVar",
-         fmt::format("Usage of undefined variable '${}'{}", name,
-                     known.empty() ? "" : fmt::format(" (did you mean ${}?)", known)));
+         fmt::format("Usage of undefined variable '${}'{}", name, dockerfile::suggest("$" + name, known)));
   }
 }
 
@@ -117,7 +123,8 @@ void check_undefined_in_from(Lowering& lowering, const dockerfile::Instruction& 
   for (const std::string& name : undefined) {
     if (declares_globally(lowering, name)) continue;
     warn(lowering, from, from.range, "UndefinedArgInFrom",
-         fmt::format("FROM argument '{}' is not declared{}", name, did_you_mean(name, lowering.global_args.names())));
+         fmt::format("FROM argument '{}' is not declared{}", name,
+                     dockerfile::suggest(name, lowering.global_args.names())));
   }
 }
 
@@ -129,8 +136,8 @@ void check_default_arg_in_from(Lowering& lowering) {
       const std::string& base = std::get<dockerfile::FromInstruction>(stage.from.body).base;
       const std::string name = dockerfile::expand(base, lookup_in(environment), {.escape = file.escape}).text;
       if (is_reference(name)) continue;
-      warn(lowering, stage.from, stage.from.range, "InvalidDefaultArgInFrom",
-           fmt::format("Default value for ARG {} results in empty or invalid base image name", base));
+      warn_always(lowering, stage.from.range, "InvalidDefaultArgInFrom",
+                  fmt::format("Default value for ARG {} results in empty or invalid base image name", base));
     }
   } catch (const Error&) {
     return;  // what can't be expanded is reported when the stage is made
@@ -161,9 +168,9 @@ void check_platform_flag(Lowering& lowering, const dockerfile::Instruction& inst
 void check_base_platform(Lowering& lowering, const Stage& stage, const platforms::Platform& actual) {
   const platforms::Platform& expected = *stage.platform;
   if (stage.source == nullptr || (expected.os == actual.os && expected.arch == actual.arch)) return;
-  warn(lowering, stage.source->from, stage.range, "InvalidBaseImagePlatform",
-       fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build", stage.base_text,
-                   platforms::to_string(actual), platforms::to_string(expected)));
+  warn_always(lowering, stage.range, "InvalidBaseImagePlatform",
+              fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
+                          stage.base_text, platforms::to_string(actual), platforms::to_string(expected)));
 }
 
 void check_shell_form(Lowering& lowering, const Stage& stage, const Step& step, const dockerfile::Command& command) {
@@ -195,6 +202,13 @@ void check_secret_name(Lowering& lowering, const Stage& stage, const Step& step,
   if (!looks_secret(name)) return;
   warn(lowering, stage, step, "SecretsUsedInArgOrEnv",
        fmt::format("Do not use ARG or ENV instructions for sensitive data ({} {})", instruction, go_quote(name)));
+}
+
+void check_key_value_format(Lowering& lowering, const Stage& stage, const Step& step, bool legacy) {
+  if (!legacy) return;
+  warn(lowering, stage, step, "LegacyKeyValueFormat",
+       fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format",
+                   step.instruction->keyword));
 }
 
 void check_ignored_source(Lowering& lowering, const Stage& stage, const Step& step, bool add, std::string_view source) {

@@ -24,6 +24,8 @@ void check_relative_workdir(Lowering& lowering, const Stage& stage, const Step& 
 void check_used_once(Lowering& lowering, const Step& step, const dockerfile::Instruction*& previous);
 void check_secret_name(Lowering& lowering, const Stage& stage, const Step& step, std::string_view instruction,
                        std::string_view name);
+// `legacy`: "ENV KEY VALUE".
+void check_key_value_format(Lowering& lowering, const Stage& stage, const Step& step, bool legacy);
 void check_ignored_source(Lowering& lowering, const Stage& stage, const Step& step, bool add, std::string_view source);
 void check_expose_protocol(Lowering& lowering, const Stage& stage, const Step& step, std::string_view port,
                            std::string_view protocol);

@@ -110,15 +110,15 @@ std::string shown_text(const Lowering& lowering, const Stage& stage, const docke
 }
 
 std::string shown_run_text(const Lowering& lowering, const Stage& stage, const dockerfile::Instruction& instruction,
-                           const std::set<std::string>& secret_variables) {
-  const std::string text(trim(instruction.text));
-  if (text.find('$') == std::string::npos) return upper_keyword(text);
+                           const std::string& summary, const std::set<std::string>& secret_variables) {
+  const std::string text = std::string(trim(instruction.text)) + summary;
+  const char escape = lowering.shared.request.dockerfile.escape;
+  if (is_plain(text, escape)) return upper_keyword(text);
   const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
     if (secret_variables.contains(std::string(name))) return "****";
     return lookup_in(stage.state.env)(name);
   };
-  const dockerfile::ExpandOptions options{
-      .escape = lowering.shared.request.dockerfile.escape, .raw_quotes = true, .raw_escapes = true, .skip_unset = true};
+  const dockerfile::ExpandOptions options{.escape = escape, .keep_quotes = true, .skip_unset = true};
   try {
     return upper_keyword(dockerfile::expand(text, lookup, options).text);
   } catch (const Error&) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "frontend/dockerfile/heredoc.h"
 #include "frontend/lower_state.h"
 
 // RUN. A heredoc body goes to the shell as its command; one that starts with "#!" becomes a file of its own, which the
@@ -14,24 +15,14 @@ constexpr const char* k_pipes = "/dev/pipes";
 
 // True when the command is nothing but "<<DELIMITER".
 bool is_heredoc_alone(const dockerfile::Command& command) {
-  if (command.heredocs.size() != 1 || command.words.size() != 1) return false;
-  std::string_view text = trim(command.words.front());
-  const dockerfile::Heredoc& heredoc = command.heredocs.front();
-  if (!text.starts_with(heredoc.fd + "<<")) return false;
-  text.remove_prefix(heredoc.fd.size() + 2);
-  if (text.starts_with('-')) text.remove_prefix(1);
-  std::string delimiter;
-  for (const char c : trim(text)) {
-    if (c != '\'' && c != '"' && c != '\\') delimiter += c;
-  }
-  std::string name;
-  std::ranges::copy_if(heredoc.name, std::back_inserter(name), [](char c) { return c != '\\'; });
-  return delimiter == name;
+  return !command.heredocs.empty() && command.words.size() == 1 &&
+         dockerfile::parse_heredoc_word(command.words.front()).has_value();
 }
 
+// The bodies keep the tabs of "<<-", as the shell strips them itself.
 std::string with_bodies(const dockerfile::Command& command) {
   std::string text = command.words.empty() ? "" : command.words.front();
-  for (const dockerfile::Heredoc& heredoc : command.heredocs) text += "\n" + heredoc.content + heredoc.name;
+  for (const dockerfile::Heredoc& heredoc : command.heredocs) text += "\n" + heredoc.raw + heredoc.name;
   return text;
 }
 
@@ -172,7 +163,7 @@ void lower_run(Lowering& lowering, Stage& stage, const Step& step, const dockerf
   std::string history = "RUN " + argument_prefix(state) + join(op.argv, " ") + " # buildkit";
 
   node.platform = stage.platform;
-  const std::string text = shown_run_text(lowering, stage, *step.instruction, secret_variables) + summary;
+  const std::string text = shown_run_text(lowering, stage, *step.instruction, summary, secret_variables);
   state.root = add_node(lowering, std::move(node), step_info(lowering, stage, step, text));
   append_history(lowering, stage, std::move(history), false);
 }

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "frontend/dockerfile/mount.h"
+#include "frontend/dockerfile/table.h"
 #include "frontend/lower_lint.h"
 #include "frontend/lower_state.h"
 #include "frontend/lower_text.h"
@@ -35,7 +36,7 @@ platforms::Platform stage_platform(Lowering& lowering, const dockerfile::Instruc
   check_platform_flag(lowering, instruction, word.text);
   std::string suggestion;
   for (const std::string& name : word.undefined) {
-    if (suggestion.empty()) suggestion = did_you_mean(name, lowering.global_args.names());
+    if (suggestion.empty()) suggestion = dockerfile::suggest(name, lowering.global_args.names());
   }
   if (word.text.empty()) throw usage_error("empty platform value from expression " + from.platform + suggestion);
   try {
@@ -44,19 +45,6 @@ platforms::Platform stage_platform(Lowering& lowering, const dockerfile::Instruc
     if (word.text == from.platform) throw;
     throw std::move(error).with_context("failed to parse platform " + from.platform + suggestion);
   }
-}
-
-Stage make_stage(Lowering& lowering, const dockerfile::Stage& source, std::size_t index) {
-  const auto& from = std::get<dockerfile::FromInstruction>(source.from.body);
-  Stage stage;
-  stage.source = &source;
-  stage.name = from.name;
-  stage.label = from.name.empty() ? fmt::format("stage-{}", index) : from.name;
-  stage.range = source.from.range;
-  stage.base_text = expand_from_word(lowering, source.from, from.base).text;
-  if (stage.base_text.empty()) throw usage_error(fmt::format("base name ({}) should not be blank", from.base));
-  if (!from.platform.empty()) stage.platform = stage_platform(lowering, source.from);
-  return stage;
 }
 
 void find_base(Lowering& lowering, Stage& stage) {
@@ -76,6 +64,33 @@ bool ignores_cache(const Request& request, const Stage& stage) {
   return request.no_cache || std::ranges::any_of(request.no_cache_filter, [&](const std::string& name) {
            return !stage.name.empty() && iequals(name, stage.name);
          });
+}
+
+void read_from(Lowering& lowering, Stage& stage) {
+  const dockerfile::Instruction& instruction = stage.source->from;
+  const auto& from = std::get<dockerfile::FromInstruction>(instruction.body);
+  stage.base_text = expand_from_word(lowering, instruction, from.base).text;
+  if (stage.base_text.empty()) throw usage_error(fmt::format("base name ({}) should not be blank", from.base));
+  if (!from.platform.empty()) stage.platform = stage_platform(lowering, instruction);
+  find_base(lowering, stage);
+}
+
+// A stage whose FROM is wrong is there too, so that others can name it.
+void add_stage(Lowering& lowering, std::size_t index) {
+  const dockerfile::Stage& source = lowering.shared.request.dockerfile.stages[index];
+  Stage& stage = lowering.stages.emplace_back();
+  stage.source = &source;
+  stage.name = std::get<dockerfile::FromInstruction>(source.from.body).name;
+  stage.label = stage.name.empty() ? fmt::format("stage-{}", index) : stage.name;
+  stage.range = source.from.range;
+  try {
+    read_from(lowering, stage);
+  } catch (Error& error) {
+    lowering.shared.problems.add(std::move(error), stage.range);
+  }
+  stage.ignore_cache = ignores_cache(lowering.shared.request, stage);
+  if (stage.base_kind != BaseKind::stage && stage.base_text != "scratch") stage.step_count = 1;
+  if (!stage.name.empty()) lowering.by_name.insert_or_assign(stage.name, static_cast<StageId>(index));
 }
 
 StageId stage_of_reference(Lowering& lowering, const std::string& reference, dockerfile::Range range) {
@@ -154,7 +169,7 @@ void make_steps(Lowering& lowering, StageId id) {
       if (is_counted(instruction)) ++stage.step_count;
       stage.steps.push_back(std::move(step));
     } catch (Error& error) {
-      throw with_place(lowering, std::move(error), instruction.range);
+      lowering.shared.problems.add(std::move(error), instruction.range);
     }
   }
 }
@@ -199,7 +214,8 @@ void find_target(Lowering& lowering, std::size_t stages) {
   if (found == lowering.by_name.end()) {
     std::vector<std::string> names;
     for (const Stage& stage : lowering.stages) names.push_back(stage.label);
-    throw usage_error(fmt::format("target stage {} could not be found{}", go_quote(name), did_you_mean(name, names)));
+    throw usage_error(
+        fmt::format("target stage {} could not be found{}", go_quote(name), dockerfile::suggest(name, names)));
   }
   lowering.target = found->second;
 }
@@ -227,34 +243,27 @@ void locate_base(Lowering& lowering, Stage& stage) {
   }
 }
 
-struct Triggers {
-  std::vector<std::string> texts;
-  char escape = '\\';
-};
-
 // What the base wants done first: ONBUILD instructions of a base stage, or those in an image's configuration.
-Triggers triggers_of_base(const Lowering& lowering, const Stage& stage) {
-  if (stage.base_kind != BaseKind::stage) {
-    return stage.image != nullptr ? Triggers{stage.image->config.on_build} : Triggers{};
+std::vector<std::string> triggers_of_base(const Lowering& lowering, const Stage& stage) {
+  const Stage& origin = stage.base_kind == BaseKind::stage ? lowering.stages[stage.base] : stage;
+  if (&origin == &stage || origin.replaced) {
+    return origin.image != nullptr ? origin.image->config.on_build : std::vector<std::string>();
   }
-  const Stage& base = lowering.stages[stage.base];
-  if (base.replaced) return base.image != nullptr ? Triggers{base.image->config.on_build} : Triggers{};
-  Triggers triggers;
-  triggers.escape = lowering.shared.request.dockerfile.escape;
-  for (const dockerfile::Instruction& instruction : base.source->instructions) {
+  std::vector<std::string> triggers;
+  for (const dockerfile::Instruction& instruction : origin.source->instructions) {
     const auto* on_build = std::get_if<dockerfile::OnBuildInstruction>(&instruction.body);
-    if (on_build != nullptr) triggers.texts.push_back(on_build->text);
+    if (on_build != nullptr) triggers.push_back(on_build->text);
   }
   return triggers;
 }
 
-bool fire(Lowering& lowering, StageId id, const Triggers& triggers) {
+bool fire(Lowering& lowering, StageId id, const std::vector<std::string>& triggers) {
   bool new_sources = false;
   std::vector<Step> steps;
   const dockerfile::Range range = lowering.stages[id].range;
-  for (const std::string& text : triggers.texts) {
+  for (const std::string& text : triggers) {
     try {
-      lowering.triggers.push_back(dockerfile::parse_trigger(text, triggers.escape));
+      lowering.triggers.push_back(dockerfile::parse_trigger(text));
       lowering.triggers.back().range = range;
       steps.push_back(make_step(lowering, lowering.triggers.back(), range));
     } catch (Error& error) {
@@ -275,17 +284,7 @@ bool fire(Lowering& lowering, StageId id, const Triggers& triggers) {
 void make_stages(Lowering& lowering) {
   const dockerfile::Dockerfile& file = lowering.shared.request.dockerfile;
   if (file.stages.empty()) throw usage_error("dockerfile contains no stages to build");
-  for (std::size_t i = 0; i < file.stages.size(); ++i) {
-    try {
-      Stage& stage = lowering.stages.emplace_back(make_stage(lowering, file.stages[i], i));
-      find_base(lowering, stage);
-      stage.ignore_cache = ignores_cache(lowering.shared.request, stage);
-      if (stage.base_kind != BaseKind::stage && stage.base_text != "scratch") stage.step_count = 1;
-      if (!stage.name.empty()) lowering.by_name.insert_or_assign(stage.name, static_cast<StageId>(i));
-    } catch (Error& error) {
-      throw with_place(lowering, std::move(error), file.stages[i].from.range);
-    }
-  }
+  for (std::size_t i = 0; i < file.stages.size(); ++i) add_stage(lowering, i);
   find_target(lowering, file.stages.size());
   for (StageId id = 0; id < file.stages.size(); ++id) {
     if (!lowering.stages[id].replaced) make_steps(lowering, id);
@@ -318,7 +317,7 @@ std::vector<ImageQuery> locate_bases(Lowering& lowering) {
     try {
       locate_base(lowering, stage);
     } catch (Error& error) {
-      throw with_place(lowering, std::move(error), stage.range);
+      lowering.shared.problems.add(std::move(error), stage.range);
     }
     if (stage.query) queries.push_back(*stage.query);
   }

@@ -16,6 +16,7 @@
 #include "frontend/dockerfile/syntax.h"
 #include "frontend/dockerignore.h"
 #include "frontend/frontend.h"
+#include "frontend/lower_problems.h"
 
 // What the files lower_*.cc share. Lowering has three phases for each target platform:
 //   1. stages (lower_stages.cc): global arguments, a Stage for each FROM and for each image that COPY or a mount names,
@@ -33,6 +34,7 @@ class Environment {
   // nullptr when the variable is not set. The pointer is valid until the next set().
   const std::string* find(std::string_view name) const;
   void set(std::string_view name, std::string value);
+  void erase(std::string_view name);  // slow: the later ones move up
   bool empty() const { return values_.empty(); }
   const std::vector<std::pair<std::string, std::string>>& values() const { return values_; }
   std::vector<std::string> names() const;
@@ -124,6 +126,7 @@ struct Stage {
   State state;
   std::optional<Tree> tree;  // a context taken as it is, instead of state.root
   bool dispatched = false;
+  bool failed = false;  // lowering it ended in an error
   std::size_t step_index = 0, step_count = 0;
   bool ignore_cache = false;
   const dockerfile::Instruction* cmd = nullptr;
@@ -146,6 +149,7 @@ struct Shared {
   bool ignore_read = false;
   std::vector<std::string> ignore_patterns;  // of the main context
   std::unique_ptr<IgnoreMatcher> ignore_matcher;
+  Problems problems;  // of the phase that is under way
 };
 
 // One target platform.
@@ -186,6 +190,7 @@ void resolve_epoch(Lowering& lowering);
 std::string rfc3339(std::int64_t seconds);
 
 // lower_stages.cc
+// What is wrong goes to Shared::problems, here and in locate_bases() and dispatch_stages().
 void make_stages(Lowering& lowering);
 // The stages that the target needs (every stage when `all`), through bases, COPY --from and mounts.
 void mark_reachable(Lowering& lowering, bool all);
@@ -222,8 +227,9 @@ graph::NodeInfo base_info(const Lowering& lowering, Stage& stage, std::string_vi
 graph::NodeInfo internal_info(std::string name, const Stage& stage);
 // The text of an instruction for display: variables expanded where that works, keyword in upper case.
 std::string shown_text(const Lowering& lowering, const Stage& stage, const dockerfile::Instruction& instruction);
+// The same for RUN, where quotes stay; `summary` is what its heredoc adds, values from secrets are masked.
 std::string shown_run_text(const Lowering& lowering, const Stage& stage, const dockerfile::Instruction& instruction,
-                           const std::set<std::string>& secret_variables);
+                           const std::string& summary, const std::set<std::string>& secret_variables);
 // How many of the steps have a node of their own and so a place in "2/5".
 bool is_counted(const dockerfile::Instruction& instruction);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "frontend/dockerfile/syntax.h"
 
@@ -24,20 +25,38 @@ Range with_context(Range range, int line_count) {
   return range;
 }
 
+// Those that lie in the file, cut to its lines, in order.
+std::vector<Range> clamped(std::span<const Range> ranges, int line_count) {
+  std::vector<Range> out;
+  for (const Range range : ranges) {
+    if (range.first < 1 || range.first > line_count) continue;
+    out.push_back({range.first, std::clamp(range.last, range.first, line_count)});
+  }
+  std::ranges::sort(out, {}, [](Range range) { return std::pair(range.first, range.last); });
+  return out;
+}
+
 }  // namespace
 
-std::string excerpt(const Dockerfile& dockerfile, Range range) {
+std::string excerpt(const Dockerfile& dockerfile, std::span<const Range> ranges) {
   const int line_count = static_cast<int>(dockerfile.lines.size());
-  if (range.first < 1 || range.first > line_count) return "";
-  range.last = std::clamp(range.last, range.first, line_count);
-  const auto shown = with_context(range, line_count);
-  auto out = fmt::format("{}:{}\n--------------------\n", dockerfile.name, range.first);
-  for (int number = shown.first; number <= shown.last; ++number) {
-    const bool marked = number >= range.first && number <= range.last;
-    const auto& line = dockerfile.lines[static_cast<std::size_t>(number - 1)];
-    out += fmt::format(" {:3d} | {} {}\n", number, marked ? ">>>" : "   ", line);
+  const auto marked = clamped(ranges, line_count);
+  if (marked.empty()) return "";
+  auto out = fmt::format("{}:{}\n--------------------\n", dockerfile.name, marked.front().first);
+  int next = 1;  // the first line that is not shown yet
+  for (const Range range : marked) {
+    const auto shown = with_context(range, line_count);
+    if (next > 1 && shown.first > next) out += "  ...\n";
+    for (next = std::max(next, shown.first); next <= shown.last; ++next) {
+      const bool is_marked =
+          std::ranges::any_of(marked, [&](Range mark) { return next >= mark.first && next <= mark.last; });
+      const auto& line = dockerfile.lines[static_cast<std::size_t>(next - 1)];
+      out += fmt::format(" {:3d} | {} {}\n", next, is_marked ? ">>>" : "   ", line);
+    }
   }
   return out + "--------------------\n";
 }
+
+std::string excerpt(const Dockerfile& dockerfile, Range range) { return excerpt(dockerfile, std::span(&range, 1)); }
 
 }  // namespace mbuild::frontend::dockerfile

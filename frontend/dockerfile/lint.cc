@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <functional>
-#include <map>
 #include <set>
 
 #include "base/strings.h"
@@ -14,7 +13,8 @@
 namespace mbuild::frontend::dockerfile {
 namespace {
 
-// Where a rule reports: the file's options are applied here.
+// Where a rule reports: the file's options are applied here, and for a hit with an instruction the comment above it.
+// The rules that compare several instructions report ranges: no comment silences them.
 class Report {
  public:
   explicit Report(const Dockerfile& file) : file_(file) {}
@@ -84,7 +84,7 @@ void check_instruction_casing(const Dockerfile& file, Report& report) {
   const bool want_lower = lower > upper;
   for_each_instruction(file, [&](const Instruction& instruction) {
     if (want_lower ? is_lower(instruction.keyword) : is_upper(instruction.keyword)) return;
-    report.hit("ConsistentInstructionCasing", instruction,
+    report.hit("ConsistentInstructionCasing", instruction.range,
                fmt::format("Command '{}' should match the case of the command majority ({})", instruction.keyword,
                            want_lower ? "lowercase" : "uppercase"));
   });
@@ -94,7 +94,7 @@ void check_duplicate_stage_name(const Dockerfile& file, Report& report) {
   std::set<std::string_view> seen;
   for_each_from(file, [&](const Instruction& instruction, const FromInstruction& from) {
     if (from.name.empty() || seen.insert(from.name).second) return;
-    report.hit("DuplicateStageName", instruction,
+    report.hit("DuplicateStageName", instruction.range,
                fmt::format("Duplicate stage name {}, stage names should be unique", quote(from.name)));
   });
 }
@@ -102,7 +102,7 @@ void check_duplicate_stage_name(const Dockerfile& file, Report& report) {
 void check_reserved_stage_name(const Dockerfile& file, Report& report) {
   for_each_from(file, [&](const Instruction& instruction, const FromInstruction& from) {
     if (from.name != "scratch" && from.name != "context") return;
-    report.hit("ReservedStageName", instruction,
+    report.hit("ReservedStageName", instruction.range,
                fmt::format("Stage name should not use the same name as reserved stage {}", quote(from.name)));
   });
 }
@@ -114,35 +114,30 @@ void check_maintainer(const Dockerfile& file, Report& report) {
   });
 }
 
-void check_legacy_key_value(const Dockerfile& file, Report& report) {
-  for_each_instruction(file, [&](const Instruction& instruction) {
-    const auto* env = std::get_if<EnvInstruction>(&instruction.body);
-    const auto* label = std::get_if<LabelInstruction>(&instruction.body);
-    if (!(env != nullptr && env->legacy) && !(label != nullptr && label->legacy)) return;
-    report.hit("LegacyKeyValueFormat", instruction,
-               fmt::format("\"{0} key=value\" should be used instead of legacy \"{0} key value\" format",
-                           instruction.keyword));
-  });
-}
+using TextRule = void (*)(const Dockerfile& file, Report& report);
 
-constexpr std::array k_text_rules = {
-    check_stage_name_casing,    check_from_as_casing,      check_empty_continuation, check_instruction_casing,
-    check_duplicate_stage_name, check_reserved_stage_name, check_maintainer,         check_legacy_key_value,
-};
+constexpr TextRule k_instruction_rules[] = {check_stage_name_casing, check_from_as_casing, check_empty_continuation,
+                                            check_maintainer};
+constexpr TextRule k_file_rules[] = {check_instruction_casing, check_duplicate_stage_name, check_reserved_stage_name};
+
+std::vector<Warning> by_line(std::vector<Warning> warnings) {
+  std::ranges::stable_sort(warnings, {}, [](const Warning& warning) { return warning.range.first; });
+  return warnings;
+}
 
 }  // namespace
 
 std::vector<Warning> lint_text(const Dockerfile& dockerfile) {
   Report report(dockerfile);
-  for (const auto check : k_text_rules) check(dockerfile, report);
-  std::multimap<int, Warning> by_line;
-  for (auto& warning : report.warnings) {
-    const int line = warning.range.first;
-    by_line.emplace(line, std::move(warning));
-  }
-  std::vector<Warning> out;
-  for (auto& [line, warning] : by_line) out.push_back(std::move(warning));
-  return out;
+  for (const auto check : k_instruction_rules) check(dockerfile, report);
+  for (const auto check : k_file_rules) check(dockerfile, report);
+  return by_line(std::move(report.warnings));
+}
+
+std::vector<Warning> lint_instructions(const Dockerfile& dockerfile) {
+  Report report(dockerfile);
+  for (const auto check : k_instruction_rules) check(dockerfile, report);
+  return by_line(std::move(report.warnings));
 }
 
 }  // namespace mbuild::frontend::dockerfile

@@ -42,10 +42,12 @@ CheckOptions parse_check_options(std::string_view text);
 std::vector<std::string> skips_of_comments(std::span<const std::string> comments);
 
 // Runs the rules that need only the text of a file over it: StageNameCasing, FromAsCasing, NoEmptyContinuation,
-// ConsistentInstructionCasing, DuplicateStageName, ReservedStageName, MaintainerDeprecated, LegacyKeyValueFormat.
+// ConsistentInstructionCasing, DuplicateStageName, ReservedStageName, MaintainerDeprecated.
 // Sorted by line, filtered by Dockerfile::check. parse_dockerfile() has put these in Dockerfile::warnings already; call
 // it again after replacing `check` (BUILDKIT_DOCKERFILE_CHECK).
 std::vector<Warning> lint_text(const Dockerfile& dockerfile);
+// Only those of them that judge each instruction by itself, for a file that ends in an error.
+std::vector<Warning> lint_instructions(const Dockerfile& dockerfile);
 
 // The error that check=error=true asks for: "lint violation found for rules: A, B" (sorted, each once), or "" when
 // no warning has a rule.

@@ -31,7 +31,7 @@ class Parser {
     file_.empty_continuations = std::move(lines_.empty_continuations);
   }
 
-  Dockerfile parse();
+  Dockerfile parse(std::vector<Warning>* warnings);
 
  private:
   void take_check();
@@ -39,6 +39,7 @@ class Parser {
   void add(Instruction instruction);
   void check_whole();
   Error all_errors();
+  std::vector<Warning> early_warnings();
   void fail(Range range, std::string message) { errors_.emplace(range.first, SyntaxError{range, std::move(message)}); }
 
   Lines lines_;
@@ -104,29 +105,46 @@ void Parser::check_whole() {
 
 Error Parser::all_errors() {
   std::string message;
-  std::size_t told = 0;
+  std::vector<Range> places;
   for (const auto& [line, error] : errors_) {
-    if (told++ == k_max_errors) break;
-    message += fmt::format("{}dockerfile parse error on line {}: {}", told > 1 ? "\n" : "", line, error.message);
+    if (places.size() == k_max_errors) break;
+    message += fmt::format("{}dockerfile parse error on line {}: {}", places.empty() ? "" : "\n", line, error.message);
+    places.push_back(error.range);
   }
   if (errors_.size() > k_max_errors) message += fmt::format("\nand {} more", errors_.size() - k_max_errors);
-  return Error(ExitClass::usage, std::move(message)).with_excerpt(excerpt(file_, errors_.begin()->second.range));
+  return Error(ExitClass::usage, std::move(message)).with_excerpt(excerpt(file_, places));
 }
 
-Dockerfile Parser::parse() {
+// What stands before the first error, judged by the rules that look at one instruction at a time.
+std::vector<Warning> Parser::early_warnings() {
+  std::erase_if(file_.stages, [&](const Stage& stage) { return stage.from.range.first >= errors_.begin()->first; });
+  for (Stage& stage : file_.stages) {
+    std::erase_if(stage.instructions,
+                  [&](const Instruction& instruction) { return instruction.range.first >= errors_.begin()->first; });
+  }
+  return lint_instructions(file_);
+}
+
+Dockerfile Parser::parse(std::vector<Warning>* warnings) {
   take_check();
   for (auto& line : lines_.lines) take_line(line);
   check_whole();
-  if (!errors_.empty()) throw all_errors();
+  if (!errors_.empty()) {
+    if (warnings != nullptr) *warnings = early_warnings();
+    throw all_errors();
+  }
   file_.warnings = lint_text(file_);
   return std::move(file_);
 }
 
 }  // namespace
 
-Dockerfile parse_dockerfile(std::string_view text, std::string name) { return Parser(text, std::move(name)).parse(); }
+Dockerfile parse_dockerfile(std::string_view text, std::string name, std::vector<Warning>* warnings) {
+  return Parser(text, std::move(name)).parse(warnings);
+}
 
-Instruction parse_trigger(std::string_view text, char escape) {
+Instruction parse_trigger(std::string_view text) {
+  constexpr char escape = '\\';
   auto lines = read_lines(text, escape, false);
   if (!lines.errors.empty()) throw Error(ExitClass::usage, lines.errors[0].message);
   if (lines.lines.size() != 1) throw Error(ExitClass::usage, "onbuild trigger should be a single expression");

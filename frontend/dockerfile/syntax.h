@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -155,13 +156,17 @@ struct Dockerfile {
   std::vector<Warning> warnings;           // found while parsing (lint_text() makes them), filtered by `check`
 };
 
-// Throws Error (usage) with the excerpt; every independent syntax error of the file is in the one message.
-Dockerfile parse_dockerfile(std::string_view text, std::string name);
+// Throws Error (usage): every independent syntax error of the file is in the one message and marked in its excerpt.
+// `warnings`, if given, then receives what was found in the lines before the first error.
+Dockerfile parse_dockerfile(std::string_view text, std::string name, std::vector<Warning>* warnings = nullptr);
 
-// Parses the payload of an ONBUILD trigger.
-Instruction parse_trigger(std::string_view text, char escape);
+// Parses the payload of an ONBUILD trigger. Its escape character is the backslash, whatever the file says that it comes
+// from: an image's triggers have no file.
+Instruction parse_trigger(std::string_view text);
 
 // "NAME:LINE" and the lines around `range`, the range marked with ">>>".
 std::string excerpt(const Dockerfile& dockerfile, Range range);
+// The same with several ranges marked; "..." stands for the lines between that are not shown.
+std::string excerpt(const Dockerfile& dockerfile, std::span<const Range> ranges);
 
 }  // namespace mbuild::frontend::dockerfile

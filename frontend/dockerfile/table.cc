@@ -136,6 +136,11 @@ std::string suggest(std::string_view word, std::span<const std::string_view> kno
   return best.empty() ? "" : fmt::format(" (did you mean {}?)", best);
 }
 
+std::string suggest(std::string_view word, std::span<const std::string> known) {
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  return suggest(word, views);
+}
+
 std::string suggest_instruction(std::string_view name) {
   std::vector<std::string_view> known;
   for (const auto& info : k_instructions) known.push_back(info.name);

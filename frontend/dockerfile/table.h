@@ -55,6 +55,7 @@ const InstructionInfo* find_instruction(std::string_view name);
 std::string suggest_instruction(std::string_view name);
 // " (did you mean X?)" for a word of a closed list, when one is at an edit distance of 2 at most, or "".
 std::string suggest(std::string_view word, std::span<const std::string_view> known);
+std::string suggest(std::string_view word, std::span<const std::string> known);
 
 // The language reference for a terminal: each instruction with its flags, the directives, and the mount keys.
 std::string reference_text();

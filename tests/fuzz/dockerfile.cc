@@ -18,7 +18,7 @@ void read_triggers(const Dockerfile& file) {
       const auto* on_build = std::get_if<OnBuildInstruction>(&instruction.body);
       if (on_build == nullptr) continue;
       try {
-        parse_trigger(on_build->text, file.escape);
+        parse_trigger(on_build->text);
       } catch (const mbuild::Error& error) {
         if (error.message.empty()) std::abort();
       }

@@ -84,7 +84,7 @@ TEST_CASE("unterminated heredocs and heredoc destinations are refused") {
 TEST_CASE("an ONBUILD payload carries its heredocs and can be read again") {
   const auto text = only<OnBuildInstruction>("ONBUILD COPY <<-A <<B /\n\ta\n\tA\nb\nB").text;
   CHECK(text == "COPY <<-A <<B /\n\ta\nA\nb\nB");
-  const auto copy = std::get<CopyInstruction>(parse_trigger(text, '\\').body);
+  const auto copy = std::get<CopyInstruction>(parse_trigger(text).body);
   CHECK(copy.sources[0].heredoc->content == "a\n");
   CHECK(copy.sources[1].heredoc->content == "b\n");
 }

@@ -52,9 +52,7 @@ TEST_CASE("keywords have the casing of the majority") {
 
 TEST_CASE("old forms are pointed at") {
   CHECK(hits("FROM a\nENV b c\nLABEL d e\nMAINTAINER x\nRUN y \\\n\n z\n") ==
-        Strings{"LegacyKeyValueFormat:2", "LegacyKeyValueFormat:3", "MaintainerDeprecated:4", "NoEmptyContinuation:7"});
-  CHECK(first_message("FROM a\nENV b c\n") ==
-        "\"ENV key=value\" should be used instead of legacy \"ENV key value\" format");
+        Strings{"MaintainerDeprecated:4", "NoEmptyContinuation:7"});
 }
 
 TEST_CASE("the check directive filters, with case") {
@@ -64,7 +62,22 @@ TEST_CASE("the check directive filters, with case") {
 }
 
 TEST_CASE("a check comment filters for one instruction") {
-  CHECK(hits("FROM a\n# check=skip=all\nENV a b\nENV c d\n") == Strings{"LegacyKeyValueFormat:4"});
+  CHECK(hits("FROM a\n# check=skip=all\nMAINTAINER x\nMAINTAINER y\n") == Strings{"MaintainerDeprecated:4"});
+}
+
+TEST_CASE("rules that compare instructions take no notice of a check comment") {
+  CHECK(hits("FROM a AS x\n# check=skip=all\nFROM a AS x\n# check=skip=all\nrun y\n# check=skip=all\nFROM a AS "
+             "scratch\n") == Strings{"DuplicateStageName:3", "ConsistentInstructionCasing:5", "ReservedStageName:7"});
+}
+
+TEST_CASE("warnings of the lines before a syntax error are not lost") {
+  std::vector<Warning> warnings;
+  const std::string text = "FROM a AS Name\nMAINTAINER x\nrun y\nBADCMD\nMAINTAINER z\n";
+  CHECK_THROWS_AS(parse_dockerfile(text, "Dockerfile", &warnings), mbuild::Error);
+  REQUIRE(warnings.size() == 2);
+  CHECK(warnings[0].rule == "StageNameCasing");
+  CHECK(warnings[1].rule == "MaintainerDeprecated");
+  CHECK(warnings[1].range.first == 2);
 }
 
 TEST_CASE("experimental rules are asked for") {
@@ -82,8 +95,8 @@ TEST_CASE("other options can be applied to a parsed file") {
 }
 
 TEST_CASE("violations name each rule once") {
-  CHECK(violation_message(samples::parse("FROM a\nMAINTAINER x\nENV a b\nENV c d\n").warnings) ==
-        "lint violation found for rules: LegacyKeyValueFormat, MaintainerDeprecated");
+  CHECK(violation_message(samples::parse("FROM a as b\nMAINTAINER x\nMAINTAINER y\n").warnings) ==
+        "lint violation found for rules: FromAsCasing, MaintainerDeprecated");
   CHECK(violation_message({}).empty());
 }
 

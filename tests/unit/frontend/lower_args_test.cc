@@ -95,5 +95,23 @@ TEST_CASE("an epoch can be the time of a remote source") {
   CHECK(label(build) == "[]");
 }
 
+TEST_CASE("an empty epoch of the build takes the file's away") {
+  Build build("ARG SOURCE_DATE_EPOCH=5\nFROM base\nARG SOURCE_DATE_EPOCH\nLABEL l=[${SOURCE_DATE_EPOCH-unset}]\n");
+  CHECK(label(build) == "[5]");
+  build.request.build_args["SOURCE_DATE_EPOCH"] = "";
+  CHECK(label(build) == "[unset]");
+}
+
+TEST_CASE("what a stage that gives the epoch must be") {
+  const auto failure = [](const std::string& stage) {
+    return Build("ARG SOURCE_DATE_EPOCH=t\n" + stage + "\nFROM base\n").failure();
+  };
+  CHECK(failure("FROM base AS t\nADD https://h/f /").find("SOURCE_DATE_EPOCH stage must use FROM scratch") == 0);
+  CHECK(failure("FROM scratch AS t").find("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD") == 0);
+  CHECK(failure("FROM scratch AS t\nADD https://h/f /\nUSER x").find("unsupported USER instruction") !=
+        std::string::npos);
+  CHECK(failure("FROM scratch AS t\nADD local /").find("must be a single HTTP(S) or Git ADD") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace mbuild::frontend::testing

@@ -15,6 +15,27 @@ TEST_CASE("undefined variables") {
   CHECK(warning.message == "Usage of undefined variable '$nam' (did you mean $name?)");
 }
 
+TEST_CASE("suggestions are near and keep the case") {
+  CHECK(Build("FROM base\nLABEL x=$bar\n").check().warnings.at(0).message == "Usage of undefined variable '$bar'");
+  CHECK(Build("FROM base\nENV name=1\nLABEL x=$NAME\n").check().warnings.at(0).message ==
+        "Usage of undefined variable '$NAME'");
+}
+
+TEST_CASE("old forms of ENV and LABEL, in stages that are built") {
+  const std::string text =
+      "FROM base AS a\nENV a b\nFROM base\nLABEL c d\n# check=skip=LegacyKeyValueFormat\nENV e f\n";
+  CHECK(checked(text) == Strings{"LegacyKeyValueFormat:2", "LegacyKeyValueFormat:4"});
+  const auto warnings = Build(text).lower().warnings;
+  REQUIRE(hits(warnings) == Strings{"LegacyKeyValueFormat:4"});
+  CHECK(warnings.at(0).message == "\"LABEL key=value\" should be used instead of legacy \"LABEL key value\" format");
+}
+
+TEST_CASE("a check option of the build replaces the file's") {
+  Build build("FROM base\nRUN a \\\n\n b\nMAINTAINER x\n");
+  build.request.build_args["BUILDKIT_DOCKERFILE_CHECK"] = "skip=MaintainerDeprecated";
+  CHECK(hits(build.check().warnings) == Strings{"NoEmptyContinuation:4"});
+}
+
 TEST_CASE("undeclared arguments in FROM, and defaults that name nothing") {
   CHECK(checked("ARG image\nFROM ba${x}se AS a\nFROM $image\n") ==
         Strings{"UndefinedArgInFrom:2", "InvalidDefaultArgInFrom:3"});

@@ -96,6 +96,13 @@ TEST_CASE("a heredoc with #! is a file") {
 TEST_CASE("heredocs among other words are left to the shell") {
   CHECK(run("RUN cat <<A >x <<B\n1\nA\n2\nB\n").argv.back() == "cat <<A >x <<B\n1\nA\n2\nB");
   CHECK(run("RUN cat <<A\n#!x\nA\n").argv.back() == "cat <<A\n#!x\nA");
+  CHECK(run("RUN cat <<-A\n\t1\n\tA\n").argv.back() == "cat <<-A\n\t1\nA");  // the shell strips the tabs
+  CHECK(run("RUN <<\"A B\"\nx\nA B\n").argv.back() == "x\n");
+}
+
+TEST_CASE("step names keep the quotes of RUN and what they protect") {
+  const auto lowered = Build("FROM base\nENV V=\"q r\"\nRUN echo \"$V\" '$V' \\$V ${U:-x}\n").lower();
+  CHECK(name_of(lowered, root_node(lowered)) == "[2/2] RUN echo \"q r\" '$V' $V ${U:-x}");
 }
 
 TEST_CASE("bind mounts") {

@@ -126,5 +126,26 @@ TEST_CASE("a chain of very many stages") {
   CHECK(Build(text).lower().images.at(0).root);
 }
 
+TEST_CASE("independent errors are told together, each once for all platforms") {
+  Build build(
+      "FROM base AS a\nSTOPSIGNAL nope\nFROM a\nCOPY --chmod=9 x /\nENV x=${y:?}\nLABEL l=${x:?}\nFROM base\n"
+      "EXPOSE z\nCOPY --from=1 / /\n");
+  const std::string failure = build.platforms({"linux/amd64", "linux/arm64"}).failure();
+  CHECK(failure.find("line 2: invalid signal: nope\nline 4: invalid chmod parameter: '9'") == 0);
+  CHECK(failure.find("\nline 5: ") != std::string::npos);
+  CHECK(failure.find("\nline 6: ") == std::string::npos);  // follows from line 5
+  CHECK(failure.find("\nline 8: invalid containerPort: z\n") != std::string::npos);
+  CHECK(failure.find("line 8:", failure.find("line 8:") + 1) == std::string::npos);
+  CHECK(failure.find("   8 | >>> EXPOSE z") != std::string::npos);
+}
+
+TEST_CASE("errors of several FROM lines are told together") {
+  const std::string failure =
+      Build("FROM --platform=$none base\nFROM base:\nCOPY --from=$x a /\nFROM ${x}\n").failure();
+  CHECK(failure.find("line 1: empty platform value") == 0);
+  CHECK(failure.find("\nline 3: variable expansion is not supported for --from") != std::string::npos);
+  CHECK(failure.find("\nline 4: base name (${x}) should not be blank") != std::string::npos);
+}
+
 }  // namespace
 }  // namespace mbuild::frontend::testing

@@ -100,7 +100,7 @@ TEST_CASE("a line may have 65535 bytes") {
   CHECK_THAT(parse_error(file(65536)), Contains("line 2: dockerfile line greater than max allowed size of 65535"));
 }
 
-TEST_CASE("all errors of a file are told, the first one with its place") {
+TEST_CASE("all errors of a file are told and marked") {
   try {
     parse("FROM busybox\n\nFORM x\nENV\nRUN ok\nRUN <<E\n");
     FAIL("nothing was refused");
@@ -112,7 +112,8 @@ TEST_CASE("all errors of a file are told, the first one with its place") {
           "dockerfile parse error on line 6: unterminated heredoc");
     CHECK(error.excerpt ==
           "Dockerfile:3\n--------------------\n"
-          "   1 |     FROM busybox\n   2 |     \n   3 | >>> FORM x\n   4 |     ENV\n   5 |     RUN ok\n"
+          "   1 |     FROM busybox\n   2 |     \n   3 | >>> FORM x\n   4 | >>> ENV\n   5 |     RUN ok\n   6 | >>> RUN "
+          "<<E\n"
           "--------------------\n");
   }
 }
@@ -128,6 +129,14 @@ TEST_CASE("an excerpt marks all lines of an instruction") {
         "Dockerfile:2\n--------------------\n   1 |     FROM a\n   2 | >>> RUN x \\\n   3 | >>>  y\n   4 |     USER b\n"
         "--------------------\n");
   CHECK(excerpt(file, {9, 9}).empty());
+}
+
+TEST_CASE("an excerpt marks several instructions") {
+  const auto file = samples::parse("FROM a\nRUN 2\nRUN 3\nRUN 4\nRUN 5\nRUN 6\nRUN 7\nRUN 8\nRUN 9\n");
+  const Range ranges[] = {{9, 9}, {1, 1}, {2, 2}};
+  CHECK(excerpt(file, ranges) ==
+        "Dockerfile:1\n--------------------\n   1 | >>> FROM a\n   2 | >>> RUN 2\n   3 |     RUN 3\n"
+        "   4 |     RUN 4\n  ...\n   7 |     RUN 7\n   8 |     RUN 8\n   9 | >>> RUN 9\n--------------------\n");
 }
 
 TEST_CASE("unknown instructions get a suggestion in their own case") {
@@ -280,10 +289,16 @@ TEST_CASE("ONBUILD keeps its payload and judges its form") {
   CHECK(instruction_error("ONBUILD ENV [\"x\"]") == "ENV must have two arguments");
 }
 
+TEST_CASE("a trigger's escape character is the backslash") {
+  const auto env = std::get<EnvInstruction>(parse_trigger("ENV a=x\\ y b=`").body);
+  REQUIRE(env.values.size() == 2);
+  CHECK(env.values[0].value == "x\\ y");
+}
+
 TEST_CASE("a trigger is one instruction") {
-  CHECK(std::holds_alternative<RunInstruction>(parse_trigger("RUN x", '\\').body));
-  CHECK_THAT(samples::message_of([] { parse_trigger("RUN x\nRUN y", '\\'); }), Contains("a single expression"));
-  CHECK_THAT(samples::message_of([] { parse_trigger("NOPE", '\\'); }), Contains("unknown instruction: NOPE"));
+  CHECK(std::holds_alternative<RunInstruction>(parse_trigger("RUN x").body));
+  CHECK_THAT(samples::message_of([] { parse_trigger("RUN x\nRUN y"); }), Contains("a single expression"));
+  CHECK_THAT(samples::message_of([] { parse_trigger("NOPE"); }), Contains("unknown instruction: NOPE"));
 }
 
 TEST_CASE("stage names are checked") {
