@@ -12,7 +12,7 @@ namespace mbuild::cli {
 
 void print_error(const Error& error) {
   if (!error.excerpt.empty()) fmt::print(stderr, "{}{}", error.excerpt, error.excerpt.ends_with('\n') ? "" : "\n");
-  fmt::print(stderr, "ERROR: {}\n", error.what());
+  fmt::print(stderr, "ERROR: {}\n", join(split(error.what(), '\n'), "\n       "));
   if (!error.advice.empty()) fmt::print(stderr, "       {}\n", error.advice);
 }
 

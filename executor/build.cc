@@ -16,6 +16,7 @@
 #include "executor/export.h"
 #include "executor/inputs.h"
 #include "executor/probes.h"
+#include "executor/remote_context.h"
 #include "executor/scheduler.h"
 #include "executor/steps.h"
 #include "planner/plan.h"
@@ -26,6 +27,7 @@ namespace mbuild::executor {
 namespace {
 
 constexpr VertexId k_definition_vertex = 0xF0000000;
+constexpr VertexId k_context_vertex = 0xF0000001;
 
 // The directory of a build is removed by the inner process, where there is one: some files in it are not the user's.
 class Cleaner {
@@ -81,7 +83,8 @@ bool is_local_value(const std::string& value) {
 }
 
 frontend::Request frontend_request(const BuildRequest& request, const Inputs& inputs, Contexts& contexts,
-                                   ImageSources& images, std::vector<frontend::dockerfile::Warning>& warnings) {
+                                   ImageSources& images, const std::string& scratch, std::stop_token stop,
+                                   std::vector<frontend::dockerfile::Warning>& warnings) {
   frontend::Request out;
   out.dockerfile = frontend::dockerfile::parse_dockerfile(inputs.dockerfile_text, inputs.dockerfile_name, &warnings);
   out.target = request.target;
@@ -112,6 +115,15 @@ frontend::Request frontend_request(const BuildRequest& request, const Inputs& in
   if (request.network == graph::NetworkMode::host) out.allow_network_host = true;
   out.multi_platform = out.platforms.size() > 1;
   out.resolve = [&images](const std::vector<frontend::ImageQuery>& queries) { return images.resolve(queries); };
+  out.context_time = inputs.context_time;
+  out.source_time = [&request, scratch, stop, known = std::map<std::string, std::optional<std::int64_t>>()](
+                        const graph::SourceOp& source) mutable {
+    graph::Node node;
+    node.op = source;
+    const auto [found, is_new] = known.try_emplace(graph::canonical_parameters(node));
+    if (is_new) found->second = time_of_source(request, source, scratch, stop);
+    return found->second;
+  };
   out.read_file = [&inputs, &contexts](const std::string& context,
                                        const std::string& path) -> std::optional<std::string> {
     if (context == "context" && path == ".dockerignore") {
@@ -149,11 +161,30 @@ SchedulerLimits limits_of(const BuildRequest& request) {
   return {.jobs = jobs, .emulated_jobs = std::min(jobs, 2 * cores)};
 }
 
-void report_definition(ProgressSink& sink, const std::string& name, VertexState state, std::string error = {}) {
-  VertexEvent event{.id = k_definition_vertex, .state = state, .name = "[internal] load build definition from " + name};
-  event.error = std::move(error);
-  event.time = std::chrono::steady_clock::now();
-  sink.vertex(event);
+// Runs what prepares the build as a vertex of the display.
+template <class Work>
+auto as_vertex(ProgressSink& sink, VertexId id, const std::string& name, const Work& work) {
+  const auto report = [&](VertexState state, std::string error = {}) {
+    VertexEvent event{.id = id, .state = state, .name = "[internal] " + name, .needs = {}, .error = std::move(error)};
+    event.time = std::chrono::steady_clock::now();
+    sink.vertex(event);
+  };
+  report(VertexState::started);
+  try {
+    auto result = work();
+    report(VertexState::completed);
+    return result;
+  } catch (const Error& error) {
+    report(VertexState::failed, error.what());
+    throw;
+  }
+}
+
+Inputs read_inputs_reporting(const BuildRequest& request, const std::string& scratch, ProgressSink& sink,
+                             const std::stop_token& stop) {
+  const auto read = [&] { return read_inputs(request, scratch, stop); };
+  if (!is_remote_context(request)) return read();
+  return as_vertex(sink, k_context_vertex, "load remote build context " + request.context, read);
 }
 
 // What steps read is kept for the question why they run the next time, of a build that fails too.
@@ -173,15 +204,8 @@ void note_inputs(const BuildRequest& request, const Inputs& inputs, Steps& steps
 
 frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink& sink,
                                   std::vector<frontend::dockerfile::Warning>& warnings) {
-  report_definition(sink, request.dockerfile.name, VertexState::started);
-  try {
-    auto lowered = frontend::lower(request, &warnings);
-    report_definition(sink, request.dockerfile.name, VertexState::completed);
-    return lowered;
-  } catch (const Error& error) {
-    report_definition(sink, request.dockerfile.name, VertexState::failed, error.what());
-    throw;
-  }
+  return as_vertex(sink, k_definition_vertex, "load build definition from " + request.dockerfile.name,
+                   [&] { return frontend::lower(request, &warnings); });
 }
 
 }  // namespace
@@ -199,10 +223,11 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));
   });
-  const Inputs inputs = read_inputs(request, directory.path());
+  const Inputs inputs = read_inputs_reporting(request, directory.path(), sink, stop);
   open_contexts(request, inputs, contexts);
 
-  frontend::Request front = frontend_request(request, inputs, contexts, images, result.warnings);
+  frontend::Request front =
+      frontend_request(request, inputs, contexts, images, directory.path(), stop, result.warnings);
   const frontend::Lowered lowered = lower_reporting(front, sink, result.warnings);
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
@@ -260,13 +285,14 @@ CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
   const cache::BuildDirectory directory(store);
   ImageSources images(store, stop);
   Contexts contexts(store, {});
-  const Inputs inputs = read_inputs(request, directory.path());
+  const Inputs inputs = read_inputs(request, directory.path(), stop);
   open_contexts(request, inputs, contexts);
   CheckResult result;
   result.dockerfile_name = inputs.dockerfile_name;
   result.dockerfile_text = inputs.dockerfile_text;
   try {
-    const auto checked = frontend::check(frontend_request(request, inputs, contexts, images, result.warnings));
+    const auto checked =
+        frontend::check(frontend_request(request, inputs, contexts, images, directory.path(), stop, result.warnings));
     result.warnings = checked.warnings;
     if (checked.error) result.error = checked.error->what();
   } catch (const Error& error) {

@@ -9,6 +9,8 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "executor/archive.h"
+#include "executor/remote_context.h"
+#include "executor/root_path.h"
 #include "executor/write_record.h"
 
 namespace mbuild::executor {
@@ -37,6 +39,22 @@ void read_named_dockerfile(Inputs& inputs, const std::string& path) {
   inputs.dockerfile_name = base_name(path);
   inputs.dockerfile_text = std::move(*text);
   inputs.ignore_text = read_if_there(path + ".dockerignore");
+}
+
+// The Dockerfile of a context that came as a whole: links in it lead nowhere outside, and no ignore file applies.
+void read_enclosed_dockerfile(Inputs& inputs, const std::string& wanted) {
+  const Fd root = open_file(inputs.context_directory, O_RDONLY | O_DIRECTORY);
+  const std::vector<std::string> names =
+      wanted.empty() ? std::vector<std::string>{"Dockerfile", "dockerfile"} : std::vector{wanted};
+  for (const auto& name : names) {
+    const Resolved found = resolve_in_root(root.get(), name);
+    if (!found.status || !S_ISREG(found.status->st_mode)) continue;
+    inputs.dockerfile_name = base_name(name);
+    inputs.dockerfile_text = read_all(open_resolved(root.get(), found.path, O_RDONLY).get());
+    return;
+  }
+  throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: open {}: no such file or directory", names[0]))
+      .with_advice("Name the file within the context with -f FILE.");
 }
 
 void read_default_dockerfile(Inputs& inputs) {
@@ -75,16 +93,41 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
   unpack_archive(file.get(), root.get(), "", {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = {}},
                  record);
   finish_directories(root.get(), record, image::OwnerMode::real);
-  if (request.dockerfile.empty()) {
-    read_default_dockerfile(inputs);
+  read_enclosed_dockerfile(inputs, request.dockerfile);
+}
+
+// True when the Dockerfile is not in the context: it was read.
+bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
+                                    const std::stop_token& stop) {
+  if (request.dockerfile == "-") {
+    inputs.dockerfile_text = read_standard_input();
+  } else if (request.dockerfile.starts_with("http://") || request.dockerfile.starts_with("https://")) {
+    inputs.dockerfile_text = fetch_text(request, request.dockerfile, scratch, stop);
   } else {
-    read_named_dockerfile(inputs, join_path(inputs.context_directory, request.dockerfile));
+    return false;
   }
+  inputs.dockerfile_name = "Dockerfile";
+  return true;
+}
+
+void read_remote_context(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
+                         const std::stop_token& stop) {
+  inputs.context_directory = scratch + "/context";
+  make_directories(inputs.context_directory, 0755);
+  inputs.context_ignored = false;
+  const RemoteContext fetched = fetch_context(request, inputs.context_directory, stop);
+  inputs.context_time = fetched.time;
+  if (read_dockerfile_from_elsewhere(inputs, request, scratch, stop)) return;
+  read_enclosed_dockerfile(inputs, fetched.dockerfile.empty() ? request.dockerfile : fetched.dockerfile);
 }
 
 }  // namespace
 
-Inputs read_inputs(const BuildRequest& request, const std::string& scratch) {
+bool is_remote_context(const BuildRequest& request) {
+  return !is_directory(request.context) && is_remote(request.context);
+}
+
+Inputs read_inputs(const BuildRequest& request, const std::string& scratch, std::stop_token stop) {
   Inputs inputs;
   if (request.context == "-") {
     if (request.dockerfile == "-")
@@ -92,15 +135,18 @@ Inputs read_inputs(const BuildRequest& request, const std::string& scratch) {
     read_context_from_stdin(inputs, request, scratch);
     return inputs;
   }
+  if (is_remote_context(request)) {
+    read_remote_context(inputs, request, scratch, stop);
+    return inputs;
+  }
   inputs.context_directory = request.context;
   if (!is_directory(request.context)) {
     throw Error(ExitClass::usage, fmt::format("unable to prepare context: path \"{}\" not found", request.context))
-        .with_advice("The last argument is the directory with the files that COPY and ADD name.");
+        .with_advice(
+            "The last argument is the directory with the files that COPY and ADD name, or a git or http address.");
   }
-  if (request.dockerfile == "-") {
-    inputs.dockerfile_name = "Dockerfile";
-    inputs.dockerfile_text = read_standard_input();
-  } else if (request.dockerfile.empty()) {
+  if (read_dockerfile_from_elsewhere(inputs, request, scratch, stop)) return inputs;
+  if (request.dockerfile.empty()) {
     read_default_dockerfile(inputs);
   } else {
     read_named_dockerfile(inputs, request.dockerfile);

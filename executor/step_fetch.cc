@@ -78,15 +78,7 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
 }
 
 cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token stop) {
-  frontend::GitRef ref;
-  ref.remote = attribute(source, "remote");
-  ref.ref = attribute(source, "ref");
-  ref.subdir = attribute(source, "subdir");
-  ref.checksum = attribute(source, "checksum");
-  ref.mtime = attribute(source, "mtime");
-  ref.keep_git_dir = attribute(source, "keep-git-dir") == "true";
-  ref.submodules = attribute(source, "submodules") != "false";
-  ref.fetch_by_commit = attribute(source, "fetch-by-commit") == "true";
+  const frontend::GitRef ref = frontend::git_ref_of(source);
   remote::GitOptions options;
   options.authorization = remote::git_authorization(ref, [this](const std::string& id) { return secret(id); });
 

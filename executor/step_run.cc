@@ -1,11 +1,10 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/log_pump.h"
+#include "executor/remote_context.h"
 #include "executor/steps.h"
 
 // Executing a step that was found in no cache.
@@ -228,15 +227,6 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
   return {{{store.layer_path(layer.id), layer.implied}}};
 }
 
-std::optional<std::string> Steps::secret(const std::string& id) const {
-  for (const auto& secret : environment_.request.secrets) {
-    if (secret.id != id) continue;
-    if (secret.env.empty()) return read_file(secret.file);
-    const char* value = std::getenv(secret.env.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
-  }
-  return std::nullopt;
-}
+std::optional<std::string> Steps::secret(const std::string& id) const { return read_secret(environment_.request, id); }
 
 }  // namespace mbuild::executor

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -44,8 +45,8 @@ struct Request {
   std::uint64_t shm_size = 0;
   std::string cgroup_parent;
   bool allow_network_host = false, allow_security_insecure = false;
-  // The main context: "local://context", or a git or http identifier.
-  std::string main_context = "local://context";
+  // The time of the main context where it came from elsewhere, for SOURCE_DATE_EPOCH=context; a directory has none.
+  std::optional<std::int64_t> context_time;
   bool multi_platform = false;  // step names carry the platform
   // The platform was not asked for: the image keeps the platform of its base.
   bool implicit_platform = false;
@@ -54,7 +55,7 @@ struct Request {
   std::function<std::vector<ResolvedImage>(const std::vector<ImageQuery>&)> resolve;
   // The text of a file at the root of a local context ("context" or a named one: ".dockerignore"), if it is there.
   std::function<std::optional<std::string>(const std::string& context, const std::string& path)> read_file;
-  // The time of a remote source (commit time, Last-Modified), for SOURCE_DATE_EPOCH=context and its kin. May be empty.
+  // The time of a remote source (commit time, Last-Modified), for SOURCE_DATE_EPOCH=NAME. May be empty.
   std::function<std::optional<std::int64_t>(const graph::SourceOp& source)> source_time;
 };
 

@@ -202,4 +202,21 @@ graph::SourceOp git_source(const GitRef& ref) {
   return source;
 }
 
+GitRef git_ref_of(const graph::SourceOp& source) {
+  const auto attribute = [&](const char* name) {
+    const auto found = source.attributes.find(name);
+    return found == source.attributes.end() ? "" : found->second;
+  };
+  GitRef ref;
+  ref.remote = attribute("remote");
+  ref.ref = attribute("ref");
+  ref.subdir = attribute("subdir");
+  ref.checksum = attribute("checksum");
+  ref.mtime = attribute("mtime");
+  ref.keep_git_dir = attribute("keep-git-dir") == "true";
+  ref.submodules = attribute("submodules") != "false";
+  ref.fetch_by_commit = attribute("fetch-by-commit") == "true";
+  return ref;
+}
+
 }  // namespace mbuild::frontend

@@ -25,5 +25,7 @@ struct GitRef {
 std::optional<GitRef> parse_git_ref(std::string_view text);
 // git://HOST/PATH with the attributes of graph.h; "remote" holds the address for git.
 graph::SourceOp git_source(const GitRef& ref);
+// The way back.
+GitRef git_ref_of(const graph::SourceOp& source);
 
 }  // namespace mbuild::frontend

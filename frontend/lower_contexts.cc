@@ -12,6 +12,7 @@ namespace mbuild::frontend::lowering {
 namespace {
 
 constexpr std::string_view k_latest = ":latest";
+constexpr std::string_view k_main = "context";  // a name that no --build-context can take
 
 std::string context_key(const Reference& reference) {
   std::string key = familiar_string(reference);
@@ -71,24 +72,6 @@ graph::Ref add_source(Lowering& lowering, graph::SourceOp source, std::string na
   return add_node(lowering, graph::Node{std::move(source), {}, std::nullopt}, std::move(info));
 }
 
-// A downloaded context: an archive is unpacked, anything else is the one file "context".
-graph::Ref add_http_context(Lowering& lowering, const std::string& address, const std::string& name) {
-  graph::SourceOp source{address, {{"filename", "context"}}};
-  graph::Node node;
-  const graph::Ref download = add_source(lowering, std::move(source), name);
-  graph::FileAction copy;
-  copy.secondary = input_index(node, download);
-  copy.source = "/context";
-  copy.destination = "/";
-  copy.unpack = true;
-  copy.allow_wildcard = false;
-  copy.output = 0;
-  node.op = graph::FileOp{{std::move(copy)}};
-  graph::NodeInfo info;
-  info.name = info.instruction = "[internal] unpack build context";
-  return add_node(lowering, std::move(node), std::move(info));
-}
-
 graph::Ref add_local_context(Lowering& lowering, const std::string& identifier,
                              const std::vector<std::string>& patterns, std::string name) {
   graph::SourceOp source{identifier, {}};
@@ -99,10 +82,7 @@ graph::Ref add_local_context(Lowering& lowering, const std::string& identifier,
 void read_main_ignore_file(Shared& shared) {
   if (shared.ignore_read) return;
   shared.ignore_read = true;
-  constexpr std::string_view k_local = "local://";
-  const std::string& main = shared.request.main_context;
-  if (!main.starts_with(k_local)) return;
-  shared.ignore_patterns = read_ignore_file(shared.request, main.substr(k_local.size()));
+  shared.ignore_patterns = read_ignore_file(shared.request, std::string(k_main));
   if (!shared.ignore_patterns.empty()) shared.ignore_matcher = std::make_unique<IgnoreMatcher>(shared.ignore_patterns);
 }
 
@@ -134,18 +114,12 @@ const NamedContext* find_context(const Shared& shared, std::string_view name, co
 
 graph::Ref main_context(Lowering& lowering) {
   Shared& shared = lowering.shared;
-  const std::string& main = shared.request.main_context;
-  if (const auto known = shared.trees.find(main); known != shared.trees.end()) return known->second;
+  const std::string identifier = fmt::format("local://{}", k_main);
+  if (const auto known = shared.trees.find(identifier); known != shared.trees.end()) return known->second;
   read_main_ignore_file(shared);
-  graph::Ref ref;
-  if (const auto git = parse_git_ref(main)) {
-    ref = add_source(lowering, git_source(*git), "[internal] load git source " + main);
-  } else if (main.starts_with("http://") || main.starts_with("https://")) {
-    ref = add_http_context(lowering, main, "[internal] load remote build context");
-  } else {
-    ref = add_local_context(lowering, main, shared.ignore_patterns, "[internal] load build context");
-  }
-  shared.trees.emplace(main, ref);
+  const graph::Ref ref =
+      add_local_context(lowering, identifier, shared.ignore_patterns, "[internal] load build context");
+  shared.trees.emplace(identifier, ref);
   return ref;
 }
 

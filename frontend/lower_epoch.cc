@@ -84,19 +84,23 @@ graph::SourceOp stage_source(const Lowering& lowering, const dockerfile::Stage& 
   return *std::move(source);
 }
 
-// The source that the value names; none for a local one. Throws Error when it names nothing.
-std::optional<graph::SourceOp> named_source(const Lowering& lowering, const std::string& value) {
+std::optional<std::int64_t> time_of(const Request& request, const graph::SourceOp& source) {
+  return request.source_time ? request.source_time(source) : std::nullopt;
+}
+
+// The time of what the value names; none for a local directory. Throws Error when it names nothing.
+std::optional<std::int64_t> named_time(const Lowering& lowering, const std::string& value) {
   const Request& request = lowering.shared.request;
-  if (value == "context") return remote_source(request.main_context);
+  if (value == "context") return request.context_time;
   if (const NamedContext* context = find_context(lowering.shared, value, lowering.target_platform)) {
-    const bool remote = context->kind == ContextKind::git || context->kind == ContextKind::http;
-    return remote ? remote_source(context->value) : std::nullopt;
+    const auto source = remote_source(context->value);
+    return source ? time_of(request, *source) : std::nullopt;
   }
   for (const dockerfile::Stage& stage : request.dockerfile.stages) {
     const auto& name = std::get<dockerfile::FromInstruction>(stage.from.body).name;
     if (name.empty() || !iequals(name, value)) continue;
     try {
-      return stage_source(lowering, stage);
+      return time_of(request, stage_source(lowering, stage));
     } catch (Error& error) {
       throw with_place(lowering, std::move(error), stage.from.range);
     }
@@ -130,11 +134,7 @@ void resolve_epoch(Lowering& lowering) {
   const bool is_given = given != lowering.build_args.end();
   const std::string value = is_given ? given->second : global != nullptr ? *global : "";
   if (!value.empty()) lowering.epoch = parse_number(value);
-  if (!value.empty() && !lowering.epoch) {
-    const auto source = named_source(lowering, value);
-    const auto& source_time = lowering.shared.request.source_time;
-    if (source && source_time) lowering.epoch = source_time(*source);
-  }
+  if (!value.empty() && !lowering.epoch) lowering.epoch = named_time(lowering, value);
   set_everywhere(lowering, lowering.epoch ? fmt::format("{}", *lowering.epoch) : "");
 }
 

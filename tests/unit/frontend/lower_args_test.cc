@@ -93,6 +93,8 @@ TEST_CASE("an epoch can be the time of a remote source") {
   CHECK(asked == "https://h/f");
   build.request.build_args["SOURCE_DATE_EPOCH"] = "context";  // a directory has no time
   CHECK(label(build) == "[]");
+  build.request.context_time = 43;
+  CHECK(label(build) == "[43]");
 }
 
 TEST_CASE("an empty epoch of the build takes the file's away") {

@@ -79,16 +79,6 @@ TEST_CASE("git and http contexts") {
   CHECK(source(lowered.graph.nodes.at(nodes.at(2)->inputs.at(1).node)).identifier == "https://h/file");
 }
 
-TEST_CASE("a remote main context has no ignore file") {
-  Build build("FROM base\nCOPY f /\n");
-  build.request.main_context = "https://h/a.git#v1:sub";
-  build.ignore_files = {{"context", "f\n"}};
-  const auto lowered = build.lower();
-  const auto& context = source(lowered.graph.nodes.at(root_node(lowered).inputs.at(1).node));
-  CHECK(context.attributes.at("subdir") == "sub");
-  CHECK_FALSE(context.attributes.contains("exclude"));
-}
-
 TEST_CASE("contexts that nothing names are never asked for; scratch and context can't be replaced") {
   Build build("FROM scratch\nLABEL a=b\n");
   build.request.contexts = {{"unused", "docker-image://nowhere/x"}, {"scratch", "docker-image://nowhere/x"}};

@@ -1,0 +1,138 @@
+#include "executor/remote_context.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "executor/archive.h"
+#include "executor/write_record.h"
+#include "frontend/git_ref.h"
+#include "remote/download.h"
+#include "remote/git.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr const char* k_download_name = "context";
+
+bool is_http(std::string_view address) { return address.starts_with("http://") || address.starts_with("https://"); }
+
+remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRef& ref, const std::string& directory,
+                              std::stop_token stop) {
+  remote::GitOptions options;
+  options.authorization =
+      remote::git_authorization(ref, [&](const std::string& id) { return read_secret(request, id); });
+  return remote::checkout_git(ref, directory, options, stop);
+}
+
+remote::Download download_to(const BuildRequest& request, const std::string& url, const std::string& checksum, int file,
+                             std::stop_token stop) {
+  remote::DownloadRequest download;
+  download.url = url;
+  download.output = file;
+  download.checksum = checksum;
+  download.authorization =
+      remote::http_authorization(url, [&](const std::string& id) { return read_secret(request, id); });
+  download.stop = std::move(stop);
+  return remote::download(download);
+}
+
+void unpack_into(int archive, const std::string& directory, std::stop_token stop) {
+  const Fd root = open_file(directory, O_RDONLY | O_DIRECTORY);
+  WriteRecord record;
+  unpack_archive(archive, root.get(), "",
+                 {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = std::move(stop)}, record);
+  finish_directories(root.get(), record, image::OwnerMode::real);
+}
+
+std::optional<std::int64_t> newest_file(const std::string& directory) {
+  std::optional<std::int64_t> newest;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    struct stat status;
+    if (::lstat(entry.path().c_str(), &status) < 0 || !S_ISREG(status.st_mode)) continue;
+    newest = std::max(newest.value_or(status.st_mtim.tv_sec), std::int64_t{status.st_mtim.tv_sec});
+  }
+  return newest;
+}
+
+RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef ref, const std::string& directory,
+                                std::stop_token stop) {
+  const auto argument = [&](const char* name) {
+    const auto found = request.build_args.find(name);
+    return found == request.build_args.end() ? "" : found->second;
+  };
+  const std::string keep = argument("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  if (keep == "1" || keep == "true") ref.keep_git_dir = true;
+  if (ref.mtime.empty() && !argument("SOURCE_DATE_EPOCH").empty()) ref.mtime = "commit";
+  return {check_out(request, ref, directory, std::move(stop)).commit_time, ""};
+}
+
+RemoteContext fetch_http_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+  const std::string path = directory + "/" + k_download_name;
+  Fd file = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+  const auto got = download_to(request, request.context, "", file.get(), stop);
+  if (!is_archive(file.get())) return {got.mtime, k_download_name};
+  std::filesystem::remove(path);
+  unpack_into(file.get(), directory, std::move(stop));
+  return {got.mtime ? got.mtime : newest_file(directory), ""};
+}
+
+std::string fresh_directory(const std::string& scratch) {
+  const std::string directory = scratch + "/fetched-" + random_hex(8);
+  make_directories(directory, 0755);
+  return directory;
+}
+
+}  // namespace
+
+bool is_remote(const std::string& context) { return is_http(context) || frontend::parse_git_ref(context).has_value(); }
+
+RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+  if (const auto git = frontend::parse_git_ref(request.context)) {
+    return fetch_git_context(request, *git, directory, std::move(stop));
+  }
+  return fetch_http_context(request, directory, std::move(stop));
+}
+
+std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
+                       std::stop_token stop) {
+  const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
+  download_to(request, url, "", file.get(), std::move(stop));
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a download");
+  return read_all(file.get());
+}
+
+std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& source,
+                                           const std::string& scratch, std::stop_token stop) {
+  const std::string directory = fresh_directory(scratch);
+  if (source.identifier.starts_with("git://")) {
+    return check_out(request, frontend::git_ref_of(source), directory, std::move(stop)).commit_time;
+  }
+  const auto checksum = source.attributes.find("checksum");
+  const Fd file = open_file(directory + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
+  const auto got = download_to(request, source.identifier, checksum == source.attributes.end() ? "" : checksum->second,
+                               file.get(), stop);
+  if (got.mtime || !is_archive(file.get())) return got.mtime;
+  const std::string unpacked = fresh_directory(scratch);
+  unpack_into(file.get(), unpacked, std::move(stop));
+  return newest_file(unpacked);
+}
+
+std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id) {
+  for (const auto& secret : request.secrets) {
+    if (secret.id != id) continue;
+    if (secret.env.empty()) return read_file(secret.file);
+    const char* value = std::getenv(secret.env.c_str());
+    if (value == nullptr) return std::nullopt;
+    return value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace mbuild::executor
