@@ -17,12 +17,9 @@ int run_doctor(const std::string& root) {
   make_directories(root, 0700);
   int status = 0;
   for (const auto& probe : executor::run_probes(root)) {
-    fmt::print("{:<8} {:<28} {}\n",
-               probe.ok         ? "ok"
-               : probe.required ? "MISSING"
-                                : "fallback",
-               probe.title, probe.detail);
-    if (!probe.ok && !probe.remedy.empty()) fmt::print("{:<8} {:<28} -> {}\n", "", "", probe.remedy);
+    const char* verdict = probe.ok ? "ok" : probe.required ? "MISSING" : probe.name.empty() ? "missing" : "fallback";
+    fmt::print("{:<8} {:<36} {}\n", verdict, probe.title, probe.detail);
+    if (!probe.ok && !probe.remedy.empty()) fmt::print("{:<8} {:<36} -> {}\n", "", "", probe.remedy);
     if (!probe.ok && probe.required) status = static_cast<int>(ExitClass::host);
   }
   return status;

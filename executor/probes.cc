@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "emu/emulator.h"
 #include "executor/inner.h"
 #include "executor/inner_wire.h"
 #include "executor/overlay.h"
@@ -145,6 +146,32 @@ std::string run_probe_job(std::string_view directory, std::vector<Fd>&) {
   return out;
 }
 
+namespace {
+
+// How programs of the two platforms that images are mostly made for run here, and which others do. A build whose
+// foreign images only copy files needs none of it.
+std::vector<Probe> probe_emulators() {
+  const auto& host = platforms::host_platform();
+  const auto search = emu::default_search();
+  std::vector<Probe> out;
+  std::string others;
+  for (const auto& descriptor : platforms::all_descriptors()) {
+    const std::string& name = descriptor.name;
+    const bool usual = name == "linux/amd64" || name == "linux/arm64";
+    try {
+      const auto how = emu::describe(emu::choose(descriptor.platform, host, search));
+      if (usual) out.push_back({"", "programs of " + name, true, false, how, ""});
+      if (!usual) others += (others.empty() ? "" : ", ") + name;
+    } catch (const Error& error) {
+      if (usual) out.push_back({"", "programs of " + name, false, false, error.message, error.advice});
+    }
+  }
+  if (!others.empty()) out.push_back({"", "programs of other platforms", true, false, others, ""});
+  return out;
+}
+
+}  // namespace
+
 std::vector<Probe> run_probes(const std::string& directory) {
   const IdMap map = compute_id_map();
   std::vector<Probe> out;
@@ -164,6 +191,7 @@ std::vector<Probe> run_probes(const std::string& directory) {
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
   out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
   out.push_back(probe_binfmt(*inner));
+  for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));
   return out;
 }
 

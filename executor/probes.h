@@ -10,7 +10,7 @@ namespace mbuild::executor {
 
 // One thing that mbuild would like the host to allow. `name` is stable: MBUILD_TEST_DISABLE takes it.
 struct Probe {
-  std::string name;   // "userns"
+  std::string name;   // "userns"; "" where there is nothing to be switched off
   std::string title;  // "user namespaces"
   bool ok = false;
   bool required = false;  // nothing can be run without it; else the next best way is taken

@@ -60,4 +60,17 @@ TEST_CASE("without user namespaces nothing else is tried") {
   CHECK(find(list, "overlay") == nullptr);
 }
 
+TEST_CASE("The probes say how the programs of both usual platforms run") {
+  int native = 0;
+  for (const auto& probe : probes("")) {
+    if (!probe.title.starts_with("programs of linux/")) continue;
+    CHECK(probe.ok == probe.remedy.empty());
+    if (probe.title == "programs of " + platforms::to_string(platforms::host_platform())) {
+      ++native;
+      CHECK(probe.detail == "native");
+    }
+  }
+  CHECK(native == 1);
+}
+
 }  // namespace mbuild::executor
