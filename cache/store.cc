@@ -140,8 +140,8 @@ void Store::prepare_directories() {
   make_directories(root_, 0700);
   refuse_network_file_system(root_);
   check_version(root_);
-  for (const auto& directory :
-       {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts", fs_ + "/work"}) {
+  for (const auto& directory : {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts",
+                                fs_ + "/contents", fs_ + "/work"}) {
     make_directories(directory, 0711);
   }
 }
@@ -184,6 +184,10 @@ std::string Store::blob_path(std::string_view digest) const {
 }
 
 std::string Store::layer_path(std::string_view id) const { return fmt::format("{}/layers/{}", fs_, id); }
+
+std::string Store::contents_path(std::string_view layer_id) const {
+  return fmt::format("{}/contents/{}", fs_, layer_id);
+}
 
 std::string Store::cache_mount_path(std::string_view id) const {
   return fmt::format("{}/mounts/{}", fs_, digest_hex(sha256(id)));
@@ -257,6 +261,14 @@ std::optional<Digest> Store::find_definition(const Digest& definition_key, const
   Statement query(*database_, "SELECT content_key FROM definitions WHERE definition_key=? AND inputs=?");
   if (!query.bind(definition_key).bind(inputs).step()) return std::nullopt;
   return query.text(0);
+}
+
+std::optional<std::string> Store::latest_layer_of(const Digest& definition_key) {
+  Statement query(*database_,
+                  "SELECT layers FROM definitions JOIN records USING(content_key) WHERE definition_key=? "
+                  "ORDER BY used DESC LIMIT 1");
+  if (!query.bind(definition_key).step()) return std::nullopt;
+  return split(query.text(0), ',').front();
 }
 
 void Store::add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key) {

@@ -87,6 +87,8 @@ class Store {
   std::string blob_path(std::string_view digest) const;
   std::string layers_directory() const { return fs_ + "/layers"; }
   std::string layer_path(std::string_view id) const;
+  // A list of what is known of the files in a layer. It may be missing.
+  std::string contents_path(std::string_view layer_id) const;
   std::string cache_mount_path(std::string_view id) const;
   std::string work_directory() const { return fs_ + "/work"; }
   std::string locks_directory() const { return root_ + "/locks"; }
@@ -100,6 +102,8 @@ class Store {
   void add_record(const StepRecord& record);
   // The content key that a step with this definition key had when its inputs were `inputs`.
   std::optional<Digest> find_definition(const Digest& definition_key, const Digest& inputs);
+  // The layer that the step with this definition key made when it was last used, whatever its inputs were then.
+  std::optional<std::string> latest_layer_of(const Digest& definition_key);
   void add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key);
 
   std::optional<Serialisation> find_serialisation(const SerialisationKey& key);

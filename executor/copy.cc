@@ -34,6 +34,7 @@ struct Copier::Level {
   std::string path;   // resolved path in the root
   Fd fd;
   bool fresh = false;  // just made: nothing can be in the way
+  int root = -1;       // in which `fd` was opened: a fresh one in the upper directory
 };
 
 // One call of copy().
@@ -42,6 +43,7 @@ struct Copier::Job {
   const SelectedSource& source;
   const CopyRules& rules;
   std::string target;  // resolved path of what the source becomes
+  bool made = false;   // the target is a directory that was just made
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_links;  // (device, inode) -> path
   std::unordered_map<std::string, std::size_t> open_groups;                    // directory -> index into groups_
 };
@@ -80,8 +82,14 @@ image::Inode landed_inode(const image::Inode& source, const CopyRules& rules) {
   return inode;
 }
 
-Copier::Copier(int root, WriteRecord& record, image::OwnerMode owners, unsigned threads, std::stop_token stop)
-    : root_(root), record_(record), owners_(owners), threads_(threads), stop_(std::move(stop)) {}
+Copier::Copier(const CopyTarget& target, WriteRecord& record, image::OwnerMode owners, unsigned threads,
+               std::stop_token stop)
+    : target_(target),
+      root_(target.root),
+      record_(record),
+      owners_(owners),
+      threads_(threads),
+      stop_(std::move(stop)) {}
 
 void Copier::make_directories(const Resolved& resolved, const CopyRules& rules) {
   require_no_file(resolved, "mkdir");
@@ -120,19 +128,25 @@ void Copier::copy(const Tree& tree, const SelectedSource& source, std::string_vi
   require_no_file(resolved, "stat");
   const bool directory = source.entries.front().inode.type == image::FileType::directory;
   const bool contents = directory && rules.contents_only;
-  if (contents && !resolved.status) {
+  const bool made = contents && !resolved.status;
+  if (made) {
     make_directories(resolved, rules);
   } else if (!resolved.status) {
     make_directories(resolve_in_root(root_, resolved_parent(resolved.path)), rules);
   }
-  Job job{
-      .tree = tree, .source = source, .rules = rules, .target = resolved.path, .first_links = {}, .open_groups = {}};
+  Job job{.tree = tree,
+          .source = source,
+          .rules = rules,
+          .target = resolved.path,
+          .made = made,
+          .first_links = {},
+          .open_groups = {}};
   const bool inside = directory ? !contents && resolved.status.has_value() : resolved.is_directory();
   if (inside && !source.name.empty()) job.target = join_resolved(resolved.path, source.name);
   if (directory) {
     copy_tree(job);
   } else {
-    Level level{.below = "", .path = resolved_parent(job.target), .fd = {}};
+    Level level{.below = "", .path = resolved_parent(job.target), .fd = {}, .fresh = false, .root = root_};
     level.fd = open_resolved(root_, level.path, O_RDONLY | O_DIRECTORY);
     place(job, level, source.entries.front(), resolved_name(job.target));
   }
@@ -143,7 +157,7 @@ void Copier::copy_tree(Job& job) {
   const TreeEntry& top = job.source.entries.front();
   Fd fd = try_open_resolved(root_, job.target, O_RDONLY | O_DIRECTORY);
   const auto made = record_.directories.find(job.target);
-  const bool fresh = !fd;
+  const bool fresh = !fd || job.made;
   if (!fd) {
     if (try_open_resolved(root_, job.target, O_PATH)) {
       throw conflict("cannot copy to non-directory: /" + job.target);
@@ -151,13 +165,14 @@ void Copier::copy_tree(Job& job) {
     const Fd parent = open_resolved(root_, resolved_parent(job.target), O_RDONLY | O_DIRECTORY);
     make_directory(parent.get(), resolved_name(job.target), job.target);
     record_.add_directory(job.target, landed_inode(top.inode, job.rules));
-    fd = open_resolved(root_, job.target, O_RDONLY | O_DIRECTORY);
   } else if (made != record_.directories.end() && !job.rules.timestamp) {
     made->second.mtime_sec = top.inode.mtime_sec;
     made->second.mtime_nsec = top.inode.mtime_nsec;
   }
+  const int root = fresh && target_.upper >= 0 ? target_.upper : root_;
+  if (fresh) fd = open_resolved(root, job.target, O_RDONLY | O_DIRECTORY);
   std::vector<Level> levels;
-  levels.push_back({.below = "", .path = job.target, .fd = std::move(fd), .fresh = fresh});
+  levels.push_back({.below = "", .path = job.target, .fd = std::move(fd), .fresh = fresh, .root = root});
   for (std::size_t i = 1; i < job.source.entries.size(); ++i) {
     const TreeEntry& entry = job.source.entries[i];
     const std::string parent = resolved_parent(entry.path);
@@ -174,7 +189,8 @@ void Copier::enter_directory(Job& job, std::vector<Level>& levels, const TreeEnt
   check_stop();
   const Level& parent = levels.back();
   const std::string name = resolved_name(entry.path);
-  Level level{.below = entry.path, .path = join_resolved(parent.path, name), .fd = {}, .fresh = true};
+  Level level{
+      .below = entry.path, .path = join_resolved(parent.path, name), .fd = {}, .fresh = true, .root = parent.root};
   if (!parent.fresh && queued_.contains(level.path)) flush();
   image::Inode inode = landed_inode(entry.inode, job.rules);
   if (::mkdirat(parent.fd.get(), name.c_str(), 0700) < 0) {
@@ -196,7 +212,12 @@ void Copier::enter_directory(Job& job, std::vector<Level>& levels, const TreeEnt
     }
   }
   record_.add_directory(level.path, inode);
-  level.fd = open_resolved(parent.fd.get(), name, O_RDONLY | O_DIRECTORY);
+  if (level.fresh && parent.root != target_.upper && target_.upper >= 0) {
+    level.root = target_.upper;
+    level.fd = open_resolved(level.root, level.path, O_RDONLY | O_DIRECTORY);
+  } else {
+    level.fd = open_resolved(parent.fd.get(), name, O_RDONLY | O_DIRECTORY);
+  }
   levels.push_back(std::move(level));
 }
 
@@ -216,6 +237,11 @@ void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const s
   const std::string path = join_resolved(level.path, name);
   if (!level.fresh) make_way(level, name, path);
   record_.paths.insert(path);
+  if (entry.content.empty()) {
+    record_.contents.erase(path);
+  } else {
+    record_.contents.insert_or_assign(path, entry.content);
+  }
   image::Inode inode = landed_inode(entry.inode, job.rules);
   if (inode.type != image::FileType::regular) {
     image::make_special(level.fd.get(), name, inode);
@@ -245,10 +271,17 @@ void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const
   std::size_t& index = job.open_groups.try_emplace(level.path, groups_.size() - 1).first->second;
   if (!fits(index)) {
     index = groups_.size();
-    groups_.push_back({.tree = job.tree, .source_directory = source_directory, .directory = level.path, .files = {}});
+    groups_.push_back({.tree = job.tree,
+                       .source_directory = source_directory,
+                       .directory = level.path,
+                       .root = level.root,
+                       .files = {}});
   }
-  groups_[index].files.push_back(
-      {.source_name = resolved_name(source), .name = name, .inode = std::move(inode), .key = entry.key});
+  groups_[index].files.push_back({.source_name = resolved_name(source),
+                                  .name = name,
+                                  .inode = std::move(inode),
+                                  .key = entry.key,
+                                  .content = entry.content});
 }
 
 void Copier::flush() {
@@ -268,8 +301,29 @@ void Copier::flush() {
 void Copier::write_group(const Group& group) const {
   check_stop();
   const Fd source = open_resolved(group.tree.root, group.source_directory, O_RDONLY | O_DIRECTORY);
-  const Fd destination = open_resolved(root_, group.directory, O_RDONLY | O_DIRECTORY);
-  for (const auto& file : group.files) write_file(group, file, source.get(), destination.get());
+  const Fd destination = open_resolved(group.root, group.directory, O_RDONLY | O_DIRECTORY);
+  // A link can't lead from a layer into an overlay, only into its upper directory.
+  Fd older;
+  if (target_.older != nullptr && group.root == target_.upper) {
+    older = try_open_resolved(target_.older->directory, group.directory, O_RDONLY | O_DIRECTORY);
+  }
+  for (const auto& file : group.files) {
+    const std::string path = join_resolved(group.directory, file.name);
+    if (older && link_older(file, older.get(), path, destination.get())) continue;
+    write_file(group, file, source.get(), destination.get());
+  }
+}
+
+bool Copier::link_older(const File& file, int older, const std::string& path, int destination) const {
+  const auto known = target_.older->contents.find(path);
+  if (known == target_.older->contents.end() || known->second != file.content || file.content.empty()) return false;
+  const image::Inode there = image::read_inode(older, file.name, owners_);
+  const image::Inode& wanted = file.inode;
+  const bool same = there.type == wanted.type && there.mode == wanted.mode && there.uid == wanted.uid &&
+                    there.gid == wanted.gid && there.size == wanted.size && there.mtime_sec == wanted.mtime_sec &&
+                    there.mtime_nsec == wanted.mtime_nsec && there.xattrs == wanted.xattrs;
+  // It may fail for reasons that do not matter, as too many links.
+  return same && ::linkat(older, file.name.c_str(), destination, file.name.c_str(), 0) == 0;
 }
 
 void Copier::write_file(const Group& group, const File& file, int source, int destination) const {

@@ -25,11 +25,27 @@ struct CopyRules {
   bool contents_only = true;              // a directory source gives its contents
 };
 
+// A layer that an earlier run of the same step made.
+struct OlderLayer {
+  int directory = -1;
+  std::unordered_map<std::string, Digest> contents;  // of its regular files, by path
+};
+
+// Where a Copier writes. `upper` is the upper directory when `root` is an overlay: what is below a directory that was
+// just made has nothing under it, and is written there directly, at half the cost. From `older` files that would come
+// out the same are taken as hard links: layers never change.
+struct CopyTarget {
+  int root = -1;
+  int upper = -1;
+  const OlderLayer* older = nullptr;
+};
+
 // Copies selected sources into a root directory. Directories, links and special files are made at once; contents of
 // files are queued and written on several threads by flush().
 class Copier {
  public:
-  Copier(int root, WriteRecord& record, image::OwnerMode owners, unsigned threads, std::stop_token stop);
+  Copier(const CopyTarget& target, WriteRecord& record, image::OwnerMode owners, unsigned threads,
+         std::stop_token stop);
 
   // Copies one source to `destination` (as written, absolute; "/" or "/." at its end means "into").
   void copy(const Tree& tree, const SelectedSource& source, std::string_view destination, const CopyRules& rules);
@@ -43,11 +59,13 @@ class Copier {
     std::string source_name, name;
     image::Inode inode;
     StatKey key;
+    Digest content;  // "" when it is not known
   };
   // Files of one source directory that go into one directory.
   struct Group {
     Tree tree;
     std::string source_directory, directory;
+    int root = -1;  // in which `directory` is written
     std::vector<File> files;
   };
   struct Level;
@@ -61,8 +79,10 @@ class Copier {
   void enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name, image::Inode inode);
   void write_group(const Group& group) const;
   void write_file(const Group& group, const File& file, int source, int destination) const;
+  bool link_older(const File& file, int older, const std::string& path, int destination) const;
   void check_stop() const;
 
+  CopyTarget target_;
   int root_;
   WriteRecord& record_;
   image::OwnerMode owners_;

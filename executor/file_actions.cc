@@ -30,7 +30,10 @@ CopyRules rules_of(const graph::FileAction& action, int root) {
 class Applier {
  public:
   Applier(int root, const ApplyOptions& options)
-      : root_(root), options_(options), copier_(root, record_, options.owners, options.threads, options.stop) {}
+      : root_(root),
+        options_(options),
+        copier_({.root = root, .upper = options.upper, .older = options.older}, record_, options.owners,
+                options.threads, options.stop) {}
 
   void apply(const graph::FileAction& action, const Selection* selection) {
     copier_.flush();
@@ -51,8 +54,8 @@ class Applier {
 
   ApplyResult finish() {
     copier_.flush();
-    finish_directories(root_, record_, options_.owners);
-    return {.paths = {record_.paths.begin(), record_.paths.end()}};
+    finish_directories(root_, options_.upper, record_, options_.owners);
+    return {.paths = {record_.paths.begin(), record_.paths.end()}, .contents = std::move(record_.contents)};
   }
 
  private:
@@ -204,7 +207,10 @@ ApplyResult apply_file_actions(int root, std::span<const graph::FileAction> acti
     if (copies && i >= selections.size()) throw Error(ExitClass::internal, "a copy action without a selection");
     applier.apply(actions[i], copies ? &selections[i] : nullptr);
   }
-  return applier.finish();
+  ApplyResult result = applier.finish();
+  // Another action may have written over what one copied.
+  if (actions.size() != 1 || actions.front().unpack) result.contents.clear();
+  return result;
 }
 
 }  // namespace mbuild::executor

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <map>
 #include <span>
 #include <stop_token>
 #include <string>
 #include <vector>
 
+#include "executor/copy.h"
 #include "executor/owner.h"
 #include "executor/select.h"
 #include "graph/graph.h"
@@ -15,12 +17,16 @@ struct ApplyOptions {
   image::OwnerMode owners = image::OwnerMode::real;
   unsigned threads = 1;
   std::stop_token stop;
+  int upper = -1;                     // see CopyTarget
+  const OlderLayer* older = nullptr;  // see CopyTarget
 };
 
 struct ApplyResult {
   // Resolved paths that were made or whose content or metadata was set, sorted. A directory that was only walked
   // through or copied into is not among them, nor is what an rm action removed.
   std::vector<std::string> paths;
+  // Contents of files, where they were known before they were copied; empty when there is more than one action.
+  std::map<std::string, Digest> contents;
 };
 
 // Applies `actions` in order to the directory `root` (a descriptor). selections[i] belongs to actions[i], and matters

@@ -92,7 +92,7 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
   WriteRecord record;
   unpack_archive(file.get(), root.get(), "", {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = {}},
                  record);
-  finish_directories(root.get(), record, image::OwnerMode::real);
+  finish_directories(root.get(), -1, record, image::OwnerMode::real);
   read_enclosed_dockerfile(inputs, request.dockerfile);
 }
 

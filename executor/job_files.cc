@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
+#include <optional>
 #include <set>
 #include <thread>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -60,6 +63,37 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
   return {implied.begin(), implied.end()};
 }
 
+// The list of contents beside a layer: a digest of the rest, path and digest of each file. A list that is not what it
+// was when it was written counts for nothing.
+void write_contents(const std::string& path, const std::map<std::string, Digest>& contents) {
+  const std::string list = encode(contents);
+  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), sha256(list) + list);
+}
+
+std::unordered_map<std::string, Digest> read_contents(const std::string& path) {
+  const std::string text = read_file(path);
+  const std::size_t size = sha256("").size();
+  if (text.size() < size || text.substr(0, size) != sha256(text.substr(size))) return {};
+  const auto list = decode<std::map<std::string, Digest>>(text.substr(size));
+  return {list.begin(), list.end()};
+}
+
+struct Older {
+  Fd directory;
+  OlderLayer layer;
+};
+
+std::optional<Older> open_older(const FilesRequest& request) {
+  if (request.older_path.empty()) return std::nullopt;
+  try {
+    Older out{.directory = open_file(request.older_path, O_RDONLY | O_DIRECTORY), .layer = {}};
+    out.layer = {.directory = out.directory.get(), .contents = read_contents(request.older_contents)};
+    return out;
+  } catch (const Error&) {
+    return std::nullopt;  // it is gone, or has no list: then all files are copied
+  }
+}
+
 }  // namespace
 
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
@@ -88,10 +122,20 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
     const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
                                : open_root(mount_snapshot_writable(request.base, {}, scratch, upper,
                                                                    make_work_directory(request.work, "work")));
+    const Fd upper_directory = open_file(upper, O_RDONLY | O_DIRECTORY);
+    const auto older = open_older(request);
     applied = apply_file_actions(root.get(), request.actions, selections,
-                                 {.owners = request.owners, .threads = cores(), .stop = {}});
+                                 {.owners = request.owners,
+                                  .threads = cores(),
+                                  .stop = {},
+                                  .upper = on_scratch ? root.get() : upper_directory.get(),
+                                  .older = older ? &older->layer : nullptr});
   }
-  return encode(commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners));
+  if (!request.contents_path.empty() && !applied.contents.empty()) {
+    write_contents(request.contents_path, applied.contents);
+  }
+  return encode(
+      commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.contents));
 }
 
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,8 @@ Fd open_root(const Fd& mount);
 // The mounted snapshot, or an empty directory where it has no layers; `scratch` is made, and both last as long as the
 // job's process. (Closing a mount waits for the kernel, milliseconds that would come before the reply.)
 int snapshot_root(const Stack& stack, const std::string& scratch);
-// Digests what is in `upper`, then gives it its final name.
+// Digests what is in `upper`, then gives it its final name. `contents` are digests of files that are known already.
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
-                      image::OwnerMode owners);
+                      image::OwnerMode owners, const std::map<std::string, Digest>& contents = {});
 
 }  // namespace mbuild::executor::jobs

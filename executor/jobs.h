@@ -82,6 +82,9 @@ struct FilesRequest {
   std::string work;                 // an existing directory
   std::string final_path;           // apply only
   image::OwnerMode owners = image::OwnerMode::real;
+  // Apply only: the layer that an earlier run of this step made, and where the contents of its files are listed; ""
+  // where there is none. Where those of the new layer go; "": nowhere.
+  std::string older_path, older_contents, contents_path;
 };
 struct ProbeReply {
   Digest digest;

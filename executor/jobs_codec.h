@@ -146,7 +146,7 @@ void fields(Codec& codec, CopySource& v) {
 
 template <class Codec>
 void fields(Codec& codec, FilesRequest& v) {
-  codec(v.base, v.actions, v.sources, v.work, v.final_path, v.owners);
+  codec(v.base, v.actions, v.sources, v.work, v.final_path, v.owners, v.older_path, v.older_contents, v.contents_path);
 }
 
 template <class Codec>

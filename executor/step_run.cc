@@ -47,10 +47,16 @@ Digest with_times(const Digest& result, const graph::FileOp& op, const Digest& k
 
 }  // namespace
 
-jobs::NewLayer Steps::execute_files(const graph::Node& node, const graph::FileOp& op, const Digest& key,
+jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, const Digest& key,
                                     const std::string& layer_id, std::stop_token stop) {
-  auto request = files_request(node, op, stop);
-  request.final_path = environment_.store.layer_path(layer_id);
+  auto& store = environment_.store;
+  auto request = files_request(environment_.graph.nodes[id], op, stop);
+  request.final_path = store.layer_path(layer_id);
+  request.contents_path = store.contents_path(layer_id);
+  if (const auto older = store.latest_layer_of(environment_.plan.definition_keys[id])) {
+    request.older_path = store.layer_path(*older);
+    request.older_contents = store.contents_path(*older);
+  }
   auto layer = jobs::apply_files(environment_.inner.get(), request, stop);
   layer.result_digest = with_times(layer.result_digest, op, key);
   return layer;

@@ -177,7 +177,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   const auto* exec = std::get_if<graph::ExecOp>(&node.op);
   try {
     made = exec != nullptr ? execute_run(id, *exec, layer_id, emulator, stop)
-                           : execute_files(node, std::get<graph::FileOp>(node.op), key, layer_id, stop);
+                           : execute_files(id, std::get<graph::FileOp>(node.op), key, layer_id, stop);
   } catch (const Cancelled&) {
     report(id, VertexState::cancelled);
     throw;

@@ -114,7 +114,7 @@ class Steps {
 
   // Misses.
   void execute(graph::NodeId id, const Digest& key, std::stop_token stop);
-  jobs::NewLayer execute_files(const graph::Node& node, const graph::FileOp& op, const Digest& key,
+  jobs::NewLayer execute_files(graph::NodeId id, const graph::FileOp& op, const Digest& key,
                                const std::string& layer_id, std::stop_token stop);
   jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                              std::string& emulator, std::stop_token stop);

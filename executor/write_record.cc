@@ -19,14 +19,18 @@ void WriteRecord::add_directory(const std::string& path, const image::Inode& ino
 void WriteRecord::forget(const std::string& path) {
   paths.erase(path);
   directories.erase(path);
+  contents.erase(path);
   const std::string first = path + '/', last = path + '0';  // '0' follows '/'
+  contents.erase(contents.lower_bound(first), contents.lower_bound(last));
   paths.erase(paths.lower_bound(first), paths.lower_bound(last));
   directories.erase(directories.lower_bound(first), directories.lower_bound(last));
 }
 
-void finish_directories(int root, const WriteRecord& record, image::OwnerMode owners) {
+void finish_directories(int root, int upper, const WriteRecord& record, image::OwnerMode owners) {
   for (auto it = record.directories.rbegin(); it != record.directories.rend(); ++it) {
-    const Fd directory = open_resolved(root, it->first, O_RDONLY | O_DIRECTORY);
+    Fd directory;
+    if (upper >= 0) directory = try_open_resolved(upper, it->first, O_RDONLY | O_DIRECTORY);
+    if (!directory) directory = open_resolved(root, it->first, O_RDONLY | O_DIRECTORY);
     image::apply_inode(directory.get(), it->second, owners);
   }
 }

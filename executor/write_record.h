@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "base/digest.h"
 #include "image/inode.h"
 
 namespace mbuild::executor {
@@ -13,14 +14,17 @@ struct WriteRecord {
   std::set<std::string> paths;
   // Metadata that directories get at the very end, since writing into a directory changes its mtime.
   std::map<std::string, image::Inode> directories;
+  // Of copied regular files whose content was known before.
+  std::map<std::string, Digest> contents;
 
   void add_directory(const std::string& path, const image::Inode& inode);
   // Drops what is at and below a path that is removed again.
   void forget(const std::string& path);
 };
 
-// Gives the directories of the record their metadata, inner ones first.
-void finish_directories(int root, const WriteRecord& record, image::OwnerMode owners);
+// Gives the directories of the record their metadata, inner ones first: in `upper` what is there (it may be -1), in
+// `root` the rest.
+void finish_directories(int root, int upper, const WriteRecord& record, image::OwnerMode owners);
 
 // Removes name in directory and all below it; what is not there is fine.
 void remove_tree(int directory, const std::string& name);

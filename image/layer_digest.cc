@@ -126,7 +126,7 @@ Sha256 begin_digest(bool opaque_root) {
 }  // namespace
 
 LayerSummary summarise_layer(const LayerSource& source, unsigned threads,
-                             const std::function<std::optional<Digest>(const Inode&)>& known) {
+                             const std::function<std::optional<Digest>(const std::string& path, const Inode&)>& known) {
   std::vector<Entry> entries = list(source);
   LayerSummary summary;
   std::vector<std::size_t> wanted;
@@ -140,7 +140,7 @@ LayerSummary summarise_layer(const LayerSource& source, unsigned threads,
     }
     if (entry.inode.type != FileType::regular || entry.first != i) continue;
     summary.bytes += entry.inode.size;
-    if (auto digest = known ? known(entry.inode) : std::nullopt) {
+    if (auto digest = known ? known(entry.path, entry.inode) : std::nullopt) {
       entry.content = std::move(*digest);
     } else {
       wanted.push_back(i);

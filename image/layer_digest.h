@@ -20,8 +20,9 @@ struct LayerSummary {
 // Digest of the sorted entries: path, type (whiteout and opaque included), mode, uid, gid, size, content, link target,
 // xattrs, device numbers, hard-link group; no times. Contents are hashed on `threads` threads (0: one a core), but for
 // those that `known` tells (it is called on one thread).
-LayerSummary summarise_layer(const LayerSource& source, unsigned threads = 0,
-                             const std::function<std::optional<Digest>(const Inode&)>& known = {});
+LayerSummary summarise_layer(
+    const LayerSource& source, unsigned threads = 0,
+    const std::function<std::optional<Digest>(const std::string& path, const Inode&)>& known = {});
 
 // The result digest of a layer without entries.
 Digest empty_layer_digest();

@@ -1,4 +1,6 @@
 """Nothing is done twice, and what depends on a change is done again."""
+import os
+
 from support import BOTH, HOST, FOREIGN, MARK, expect, expect_equal, quick
 
 
@@ -85,3 +87,23 @@ def test_failed_step_is_not_kept(case):
     case.dockerfile("FROM busybox", MARK + "/kept", "RUN touch /go")
     first = case.build()
     expect_equal(case.build().file("kept"), first.file("kept"))
+
+
+def test_one_changed_file_of_many(case):
+    """What a COPY gives does not depend on what it gave before: files are taken over only where nothing is changed."""
+    files = {"tree/%d/%d" % (i // 10, i): "content %d\n" % i for i in range(60)}
+    for name, content in files.items():
+        case.write(name, content)
+    case.dockerfile("FROM busybox", "COPY tree /tree/", "RUN echo more >> /tree/0/3; chmod 600 /tree/0/4")
+    case.build(platforms=BOTH)
+    times = os.stat(os.path.join(case.context, "tree/0/1"))
+    case.write("tree/0/1", "CONTENT 1\n")  # same size and time
+    os.utime(os.path.join(case.context, "tree/0/1"), ns=(times.st_atime_ns, times.st_mtime_ns))
+    os.chmod(os.path.join(case.context, "tree/1/12"), 0o755)
+    case.write("tree/new", "new\n")
+    os.remove(os.path.join(case.context, "tree/5/59"))
+    again = case.build("--reproducible", platforms=BOTH)
+    fresh = case.build("--reproducible", platforms=BOTH, root=case.new_directory("fresh-store"))
+    expect_equal(again.digests(), fresh.digests())
+    expect_equal(again.file("tree/0/1"), "CONTENT 1")
+    expect_equal(again.file("tree/0/3"), "content 3\nmore")

@@ -1,5 +1,8 @@
 #include "executor/file_actions.h"
 
+#include <sys/stat.h>
+
+#include "executor/content_digest.h"
 #include "tests/catch.h"
 #include "tests/unit/executor/file_tree.h"
 
@@ -131,4 +134,35 @@ TEST_CASE("Several sources into one new directory leave it with one time, howeve
   apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}});
   CHECK(root.inode("d").mtime_sec == 0);
   CHECK(root.inode("d").mtime_nsec == 0);
+}
+
+TEST_CASE("Files that come out as in an older layer of the step are links to it, others are copied") {
+  FileTree source, first, second;
+  source.file("d/same", "same").file("d/content", "old").file("d/mode", "mode").file("d/time", "time");
+  const std::vector<graph::FileAction> actions{copy_action("d", "/t/")};
+  const auto copy = [&](const FileTree& root, const OlderLayer* older) {
+    std::vector<Selection> selections{select(context(source), actions[0])};
+    selection_digest(selections[0], {}, 1);
+    return apply_file_actions(root.fd(), actions, selections,
+                              {.owners = owner_mode(), .threads = 1, .stop = {}, .upper = root.fd(), .older = older});
+  };
+  const auto before = copy(first, nullptr);
+  CHECK(before.contents.size() == 4);
+  CHECK(before.contents.at("t/content") == sha256("old"));
+
+  const auto old_time = source.inode("d/content");
+  source.file("d/content", "new").time("d/time", 12345);
+  REQUIRE(::chmod(source.host_path("d/mode").c_str(), 0600) == 0);
+  source.time("d/content", old_time.mtime_sec, old_time.mtime_nsec);  // of one size and one time, but another content
+  const OlderLayer older{.directory = first.fd(), .contents = {before.contents.begin(), before.contents.end()}};
+  const auto after = copy(second, &older);
+  CHECK(after.paths == before.paths);
+  const auto linked = [&](const std::string& path) { return second.inode(path).inode == first.inode(path).inode; };
+  CHECK(linked("t/same"));
+  for (const char* path : {"t/content", "t/mode", "t/time"}) CHECK_FALSE(linked(path));
+  CHECK(second.content("t/content") == "new");
+  CHECK(first.content("t/content") == "old");
+  CHECK((second.inode("t/mode").mode & 0777U) == 0600);
+  CHECK((first.inode("t/mode").mode & 0777U) != 0600);
+  CHECK(second.inode("t/time").mtime_sec == 12345);
 }

@@ -89,7 +89,7 @@ TEST_CASE("known contents are not read, and threads make no difference") {
   const Digest one = summarise_layer(source, 1).result_digest;
   CHECK(summarise_layer(source, 8).result_digest == one);
   int asked = 0;
-  const Digest other = summarise_layer(source, 2, [&](const Inode& inode) -> std::optional<Digest> {
+  const Digest other = summarise_layer(source, 2, [&](const std::string&, const Inode& inode) -> std::optional<Digest> {
                          ++asked;
                          return inode.size == 1000 ? std::optional<Digest>(sha256("x")) : std::nullopt;
                        }).result_digest;
