@@ -48,7 +48,7 @@ void unpack_into(int archive, const std::string& directory, std::stop_token stop
   WriteRecord record;
   unpack_archive(archive, root.get(), "",
                  {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = std::move(stop)}, record);
-  finish_directories(root.get(), record, image::OwnerMode::real);
+  finish_directories(root.get(), -1, record, image::OwnerMode::real);
 }
 
 std::optional<std::int64_t> newest_file(const std::string& directory) {
