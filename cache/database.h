@@ -51,6 +51,11 @@ class Statement {
   // True while there is a row.
   bool step();
   void run() { step(); }
+  // Does what is left of a statement that changes rows and returns one.
+  void finish() {
+    while (step()) {
+    }
+  }
 
   std::string text(int column) const;
   std::int64_t number(int column) const;

@@ -43,4 +43,14 @@ FileLock FileLock::acquire(const std::string& path, std::stop_token stop) {
   return lock;
 }
 
+bool FileLock::is_free(const std::string& path) {
+  const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd) return true;
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) < 0) throw system_error(errno, "lock " + path);
+  return lock.l_type == F_UNLCK;
+}
+
 }  // namespace mbuild::cache

@@ -16,6 +16,9 @@ class FileLock {
   // An empty lock when somebody else holds it.
   static FileLock try_acquire(const std::string& path);
 
+  // True when nobody holds the lock, or there is no such file. Takes nothing.
+  static bool is_free(const std::string& path);
+
   explicit operator bool() const { return static_cast<bool>(fd_); }
 
  private:

@@ -48,14 +48,12 @@ CREATE TABLE IF NOT EXISTS downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, m
   digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, inputs BLOB NOT NULL,
   used INTEGER NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mounts(name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
 constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations", "downloads"};
-
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string read_boot_id() {
   if (const char* given = std::getenv("MBUILD_TEST_BOOT_ID")) return given;
@@ -108,7 +106,7 @@ bool tells_damage(const Error& error) {
 }
 
 void set_aside(const std::string& index) {
-  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, now()).c_str());
+  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, seconds_now()).c_str());
   ::unlink((index + "-wal").c_str());
   ::unlink((index + "-shm").c_str());
 }
@@ -127,6 +125,10 @@ Layer layer_of(const Statement& row) {
 }
 
 }  // namespace
+
+std::int64_t seconds_now() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 std::string run_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
 
@@ -170,7 +172,9 @@ void Store::open_index() {
   }
   if (boot_of_last_use(*database_) != boot_id_) {
     for (const char* table : k_tables_with_boot) {
-      Statement(*database_, fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot<>?", table).c_str())
+      Statement(
+          *database_,
+          fmt::format("DELETE FROM {} WHERE boot IS NOT NULL AND boot NOT IN (?1, ?1||' syncing')", table).c_str())
           .bind(boot_id_)
           .run();
     }
@@ -194,17 +198,27 @@ std::string Store::cache_mount_path(std::string_view id) const {
 }
 
 std::optional<Layer> Store::find_layer(std::string_view id) {
-  Statement query(*database_, "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE id=?");
-  if (!query.bind(id).step() || !path_exists(layer_path(id))) return std::nullopt;
-  return layer_of(query);
+  std::optional<Layer> layer;
+  {
+    Statement query(*database_,
+                    "UPDATE layers SET used=? WHERE id=? RETURNING id,result,pulled,bytes,files,newest,implied");
+    if (!query.bind(seconds_now()).bind(id).step()) return std::nullopt;
+    layer = layer_of(query);
+    query.finish();
+  }
+  if (!path_exists(layer_path(id))) return std::nullopt;
+  return layer;
 }
 
 std::optional<Layer> Store::find_layer_by_result(const Digest& result_digest) {
-  Statement query(*database_,
-                  "SELECT id,result,pulled,bytes,files,newest,implied FROM layers WHERE result=? AND pulled=0");
-  query.bind(result_digest);
-  while (query.step()) {
-    if (path_exists(layer_path(query.text(0)))) return layer_of(query);
+  std::vector<std::string> ids;
+  {
+    Statement query(*database_, "SELECT id FROM layers WHERE result=? AND pulled=0");
+    query.bind(result_digest);
+    while (query.step()) ids.push_back(query.text(0));
+  }
+  for (const auto& id : ids) {
+    if (auto layer = find_layer(id)) return layer;
   }
   return std::nullopt;
 }
@@ -223,7 +237,7 @@ void Store::add_layer(const Layer& layer) {
       .bind(static_cast<std::int64_t>(layer.files))
       .bind(layer.newest_mtime)
       .bind(implied)
-      .bind(now())
+      .bind(seconds_now())
       .bind(boot_id_)
       .run();
   added_rows_ = true;
@@ -231,8 +245,9 @@ void Store::add_layer(const Layer& layer) {
 
 std::optional<StepRecord> Store::find_record(const Digest& content_key) {
   Statement query(*database_,
-                  "SELECT content_key,layers,created,duration,emulator,name FROM records WHERE content_key=?");
-  if (!query.bind(content_key).step()) return std::nullopt;
+                  "UPDATE records SET used=? WHERE content_key=? "
+                  "RETURNING content_key,layers,created,duration,emulator,name");
+  if (!query.bind(seconds_now()).bind(content_key).step()) return std::nullopt;
   StepRecord record;
   record.content_key = query.text(0);
   record.layers = split(query.text(1), ',');
@@ -240,6 +255,7 @@ std::optional<StepRecord> Store::find_record(const Digest& content_key) {
   record.duration_ms = query.number(3);
   record.emulator = query.text(4);
   record.name = query.text(5);
+  query.finish();
   return record;
 }
 
@@ -251,7 +267,7 @@ void Store::add_record(const StepRecord& record) {
       .bind(record.duration_ms)
       .bind(record.emulator)
       .bind(record.name)
-      .bind(now())
+      .bind(seconds_now())
       .bind(boot_id_)
       .run();
   added_rows_ = true;
@@ -282,14 +298,17 @@ void Store::add_definition(const Digest& definition_key, const Digest& inputs, c
 }
 
 std::optional<Serialisation> Store::find_serialisation(const SerialisationKey& key) {
-  Statement query(
-      *database_,
-      "SELECT diff_id,digest,size FROM serialisations WHERE layer=? AND compression=? AND level=? AND clamp=?");
-  if (!query.bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime)).step()) {
-    return std::nullopt;
-  }
-  Serialisation value{query.text(0), query.text(1), static_cast<std::uint64_t>(query.number(2))};
-  if (!path_exists(blob_path(value.digest))) return std::nullopt;
+  Serialisation value;
+  {
+    Statement query(
+        *database_,
+        "SELECT diff_id,digest,size FROM serialisations WHERE layer=? AND compression=? AND level=? AND clamp=?");
+    if (!query.bind(key.layer_id).bind(key.compression).bind(key.level).bind(clamp_text(key.clamp_mtime)).step()) {
+      return std::nullopt;
+    }
+    value = {query.text(0), query.text(1), static_cast<std::uint64_t>(query.number(2))};
+  }  // a read that is still open could not turn into a write
+  if (!use_blob(value.digest)) return std::nullopt;
   return value;
 }
 
@@ -368,14 +387,21 @@ FileLock Store::try_lock_cache_mount(std::string_view id) {
   return FileLock::try_acquire(fmt::format("{}/mount-{}", locks_directory(), digest_hex(sha256(id))));
 }
 
+// Rows that are added while syncfs runs may be of things that it did not write. So the rows that it stands for are
+// marked before; a mark that stays, because this process ends, is one of another boot to the next.
 void Store::make_durable() {
+  const auto alone = FileLock::acquire(locks_directory() + "/sync");
+  const std::string syncing = boot_id_ + " syncing";
+  const auto mark = [&](const char* change, const std::string& from) {
+    Transaction transaction(*database_);
+    for (const char* table : k_tables_with_boot)
+      Statement(*database_, fmt::format("UPDATE {} SET {} WHERE boot=?", table, change).c_str()).bind(from).run();
+    transaction.commit();
+  };
+  mark("boot=boot||' syncing'", boot_id_);
   const Fd directory = open_file(root_, O_RDONLY | O_DIRECTORY);
   if (::syncfs(directory.get()) < 0) throw system_error(errno, "syncfs " + root_);
-  Transaction transaction(*database_);
-  for (const char* table : k_tables_with_boot) {
-    Statement(*database_, fmt::format("UPDATE {} SET boot=NULL WHERE boot=?", table).c_str()).bind(boot_id_).run();
-  }
-  transaction.commit();
+  mark("boot=NULL", syncing);
 }
 
 BuildDirectory::BuildDirectory(const Store& store) {

@@ -14,9 +14,12 @@
 #include "base/digest.h"
 #include "cache/database.h"
 #include "cache/locks.h"
+#include "cache/store_items.h"
 
 // All that mbuild keeps on disk. docs/formats.md describes the files and tables; docs/design.md section 6 the rules.
 namespace mbuild::cache {
+
+std::int64_t seconds_now();  // since 1970
 
 // One unpacked layer. `id` names its directory; three identities are never mixed: the id, the result digest (what is in
 // it), and the diff id (a property of one serialisation of it).
@@ -93,7 +96,8 @@ class Store {
   std::string work_directory() const { return fs_ + "/work"; }
   std::string locks_directory() const { return root_ + "/locks"; }
 
-  // Rows whose directory is gone are misses.
+  // Whatever a look-up finds is held from then on, until the builds end that run now: see store_items.cc. Rows whose
+  // directory is gone are misses.
   std::optional<Layer> find_layer(std::string_view id);
   std::optional<Layer> find_layer_by_result(const Digest& result_digest);
   void add_layer(const Layer& layer);
@@ -137,6 +141,21 @@ class Store {
   FileLock lock_cache_mount(std::string_view id, std::stop_token stop);
   FileLock try_lock_cache_mount(std::string_view id);
 
+  // True when the store has the blob, which is held then like what a look-up finds.
+  bool use_blob(std::string_view digest);
+  // Before a RUN gets a cache mount: holds it, made already or not.
+  void use_cache_mount(std::string_view id);
+
+  // What the store holds, with sizes as far as the index knows them.
+  std::vector<StoreItem> items();
+  // Removes an item, the rows first, unless a running build has come to use it. What is left to delete: a directory,
+  // "" for nothing; no value when the item stays.
+  std::optional<std::string> remove_item(const StoreItem& item);
+  // After items were removed: rows that lead to nothing.
+  void remove_dangling_rows();
+  // Directories that no row leads to and no running build can be about to write one for, ready to be deleted.
+  std::vector<std::string> take_garbage();
+
   // True when rows were added that a power cut could still take.
   bool has_volatile_rows() const { return added_rows_; }
   // syncfs, then marks all rows of this boot as durable. Slow; for a detached process.
@@ -145,6 +164,9 @@ class Store {
  private:
   void prepare_directories();
   void open_index();
+  std::vector<StoreItem> layer_items();
+  std::vector<StoreItem> blob_items();
+  std::vector<StoreItem> mount_items();
 
   std::string root_, fs_, boot_id_;
   std::unique_ptr<Database> database_;

@@ -14,6 +14,7 @@
 #include "cli/build_flags.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/store_root.h"
@@ -59,6 +60,7 @@ graph::NetworkMode parse_network(const std::string& name) {
 executor::BuildRequest request_of(const Flags& flags) {
   executor::BuildRequest request;
   request.store_root = store_root(flags.root);
+  request.bounds = store_bounds(load_config().gc, request.store_root);
   request.context = flags.context;
   request.dockerfile = flags.file;
   request.target = flags.target;

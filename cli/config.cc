@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "cli/store_root.h"
+#include "executor/collect.h"
 
 namespace mbuild::cli {
 namespace {
@@ -133,6 +134,16 @@ Config load_config() {
     throw Error(ExitClass::usage, fmt::format("there is no {}", path)).with_advice("MBUILD_CONFIG names it.");
   }
   return parse_config(read_file(path), path);
+}
+
+std::optional<cache::SpacePolicy> store_bounds(const GcConfig& gc, const std::string& root) {
+  if (!gc.enabled) return std::nullopt;
+  const std::uint64_t size = executor::space_around(root).size;
+  auto policy = cache::default_space_policy(size);
+  if (gc.max_used_space) policy.max_used = cache::in_bytes(*gc.max_used_space, size);
+  if (gc.min_free_space) policy.min_free = cache::in_bytes(*gc.min_free_space, size);
+  if (gc.reserved_space) policy.reserved = cache::in_bytes(*gc.reserved_space, size);
+  return policy;
 }
 
 }  // namespace mbuild::cli

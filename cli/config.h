@@ -24,6 +24,9 @@ struct Config {
 // key, a value of the wrong kind.
 Config load_config();
 
+// The bounds of the store at `root`; nothing when they are not kept.
+std::optional<cache::SpacePolicy> store_bounds(const GcConfig& gc, const std::string& root);
+
 // The same from a text; `path` is its name in messages.
 Config parse_config(const std::string& text, const std::string& path);
 

@@ -1,26 +1,69 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <iostream>
 #include <memory>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/store_root.h"
-#include "executor/prune.h"
+#include "cli/usage_table.h"
+#include "executor/collect.h"
 
 namespace mbuild::cli {
 namespace {
 
 struct Flags {
-  std::string root;
-  bool all = false, force = false;
+  std::string root, max_used, min_free, reserved, timeout;
+  std::vector<std::string> filter;
+  bool all = false, force = false, verbose = false;
+
+  bool has_bounds() const { return !max_used.empty() || !min_free.empty() || !reserved.empty(); }
 };
 
+executor::CollectRequest request_of(const Flags& flags) {
+  executor::CollectRequest request{.matches = parse_item_filters(flags.filter), .bounds = {}};
+  if (!flags.has_bounds()) return request;
+  const std::uint64_t size = executor::space_around(store_root(flags.root)).size;
+  const auto amount = [&](const std::string& text) {
+    return text.empty() ? 0 : cache::in_bytes(cache::parse_amount(text), size);
+  };
+  cache::SpacePolicy bounds{
+      .max_used = amount(flags.max_used), .min_free = amount(flags.min_free), .reserved = amount(flags.reserved)};
+  // What is to be left alone, said alone, is what is to be left.
+  if (bounds.max_used == 0 && bounds.min_free == 0) bounds.max_used = bounds.reserved;
+  if (bounds.max_used > 0 || bounds.min_free > 0) request.bounds = bounds;
+  return request;
+}
+
+// Asks where somebody can answer; a script has said what it wants.
+bool confirmed(const Flags& flags) {
+  if (flags.force || ::isatty(STDIN_FILENO) != 1) return true;
+  fmt::print(stderr, "WARNING: this removes {} from the store. Continue? [y/N] ",
+             flags.all && flags.filter.empty() && !flags.has_bounds() ? "everything" : "what no build is using");
+  std::string answer;
+  std::getline(std::cin, answer);
+  return iequals(trim(answer), "y") || iequals(trim(answer), "yes");
+}
+
 int run_prune(const Flags& flags) {
-  if (!flags.all) {
-    throw Error(ExitClass::usage, "prune needs --all").with_advice("--all removes everything that the store holds.");
+  const auto request = request_of(flags);
+  if (!confirmed(flags)) return 0;
+  const std::string root = store_root(flags.root);
+  std::vector<cache::StoreItem> removed;
+  bool emptied = false;
+  if (flags.all && !request.matches && !request.bounds) {
+    removed = executor::measure_store(root).items;
+    emptied = executor::remove_everything(root);
   }
-  executor::prune_all(store_root(flags.root));
+  // While builds run, all goes that they do not use.
+  if (!emptied) removed = executor::collect(root, request);
+  std::uint64_t total = 0;
+  for (const auto& item : removed) total += item.bytes;
+  if (!removed.empty()) fmt::print("{}", items_text(removed, flags.verbose ? "pretty" : "table"));
+  fmt::print("{:<16}{}\n", "Total:", size_text(total));
   return 0;
 }
 
@@ -28,9 +71,16 @@ int run_prune(const Flags& flags) {
 
 void add_prune_command(CLI::App& app, int& status) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* prune = app.add_subcommand("prune", "Remove what the store holds");
-  prune->add_flag("-a,--all", flags->all, "Everything: layers, blobs, cache mounts, the index");
-  prune->add_flag("-f,--force", flags->force, "Accepted: nothing is asked")->group("");
+  CLI::App* prune = app.add_subcommand("prune", "Remove what the store holds and no running build uses");
+  prune->add_flag("-a,--all", flags->all, "Everything, stored images and the index too");
+  prune->add_option("--filter", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...")
+      ->take_all();
+  prune->add_flag("-f,--force", flags->force, "Do not ask");
+  prune->add_option("--max-used-space", flags->max_used, "Remove until the store holds no more than this (20GB, 10%)");
+  prune->add_option("--min-free-space", flags->min_free, "Remove until this much of the disk is free");
+  prune->add_option("--reserved-space,--keep-storage", flags->reserved, "Leave this much in the store in any case");
+  prune->add_option("--timeout", flags->timeout, "Accepted: there is no builder to wait for")->group("");
+  prune->add_flag("--verbose", flags->verbose, "Say all that is known of what was removed");
   add_root_option(*prune, flags->root);
   prune->callback([flags, &status] { status = run_prune(*flags); });
 }

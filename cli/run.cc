@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "cache/store.h"
 #include "cli/commands.h"
 #include "cli/main.h"
 #include "cli/report.h"
+#include "executor/collect.h"
 #include "executor/inner_main.h"
 #include "executor/jobs.h"
 
@@ -29,14 +29,22 @@ int number(const char* text) {
   return value;
 }
 
+std::uint64_t bytes(const char* text) {
+  std::uint64_t value = 0;
+  std::from_chars(text, text + std::strlen(text), value);
+  return value;
+}
+
 // The two ways in which the program starts itself.
 std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
     executor::jobs::register_all();
     return executor::inner_main(number(argv[2]));
   }
-  if (argc == 4 && std::string_view(argv[1]) == "internal-sync") {
-    cache::Store(argv[2], argv[3]).make_durable();
+  if (argc >= 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {
+    std::optional<cache::SpacePolicy> bounds;
+    if (argc == 6) bounds = {.max_used = bytes(argv[3]), .min_free = bytes(argv[4]), .reserved = bytes(argv[5])};
+    executor::keep_up(argv[2], bounds);
     return 0;
   }
   return std::nullopt;
@@ -70,6 +78,7 @@ int run_commands(int argc, char** argv) {
   int status = 0;
   add_build_command(app, status);
   add_doctor_command(app, status);
+  add_du_command(app, status);
   add_prune_command(app, status);
   try {
     app.parse(argc, argv);

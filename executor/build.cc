@@ -10,9 +10,11 @@
 #include <mutex>
 #include <thread>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "executor/collect.h"
 #include "executor/export.h"
 #include "executor/inputs.h"
 #include "executor/probes.h"
@@ -61,18 +63,26 @@ class Cleaner {
   std::vector<std::string> abandoned_;
 };
 
-// After a build that added rows, a detached child makes them durable: the one thing that outlives a build.
-void start_sync(const std::string& root, const std::string& map) {
+// After a build that added rows, a detached child makes them durable and keeps the store within its bounds: the one
+// thing that outlives a build.
+void start_upkeep(const std::string& root, const std::optional<cache::SpacePolicy>& bounds) {
+  if (feature_disabled("upkeep")) return;
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   for (const int fd : {0, 1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-  std::string words[] = {"mbuild", "internal-sync", root, map};
-  char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+  std::vector<std::string> words = {"mbuild", k_upkeep_argument, root};
+  if (bounds) {
+    for (const auto bytes : {bounds->max_used, bounds->min_free, bounds->reserved})
+      words.push_back(std::to_string(bytes));
+  }
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   pid_t pid = -1;
-  posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv,
+  posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv.data(),
               environ);  // a failure costs a rebuild after a power cut
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
@@ -277,7 +287,8 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
                  .excerpt = excerpt,
                  .epoch = epoch_of(request, lowered, inputs)},
                 stop);
-  if (store.has_volatile_rows()) start_sync(store.root(), map_name.substr(0, 16));
+  crash_point("image-written");
+  if (store.has_volatile_rows()) start_upkeep(store.root(), request.bounds);
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/space_policy.h"
 #include "frontend/frontend.h"
 #include "graph/graph.h"
 #include "platforms/platform.h"
@@ -33,8 +34,9 @@ struct SshAgent {
 
 struct BuildRequest {
   std::string store_root;
-  std::string context;     // directory, "-", or a git or http address
-  std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
+  std::optional<cache::SpacePolicy> bounds;  // of the store; kept after the build
+  std::string context;                       // directory, "-", or a git or http address
+  std::string dockerfile;                    // path, "-", or "" for CONTEXT/Dockerfile
   std::string target;
   std::vector<platforms::Platform> platforms;
   std::map<std::string, std::string> build_args;

@@ -98,7 +98,7 @@ std::string ImageSources::document(const remote::Repository& repository, const i
                             descriptor.digest, descriptor.size));
   }
   std::string bytes;
-  if (path_exists(path)) bytes = read_file(path);
+  if (store_.use_blob(descriptor.digest)) bytes = read_file(path);
   if (bytes.empty() || sha256(bytes) != descriptor.digest) {
     if (is_manifest) {
       bytes = remote::require_manifest(registry(), repository, descriptor.digest, stop_).bytes;
@@ -155,7 +155,7 @@ std::optional<remote::Repository> ImageSources::repository_of(const Digest& blob
 // Into the store, under its final name once the registry client has verified it.
 void ImageSources::pull(const remote::Repository& repository, const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
-  if (path_exists(path)) return;
+  if (store_.use_blob(descriptor.digest)) return;
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
   try {
@@ -177,7 +177,7 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
 
 Fd ImageSources::open_blob(const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
-  if (path_exists(path)) return open_file(path, O_RDONLY);
+  if (store_.use_blob(descriptor.digest)) return open_file(path, O_RDONLY);
   Origin origin;
   {
     const std::lock_guard lock(mutex_);

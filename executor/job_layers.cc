@@ -19,7 +19,7 @@
 #include "image/layer_digest.h"
 #include "image/unpack.h"
 
-// Layers: made from a blob, committed from a directory, written as a blob, removed.
+// Layers: made from a blob, committed from a directory, written as a blob.
 namespace mbuild::executor::jobs {
 namespace {
 
@@ -159,17 +159,6 @@ std::string flatten_job(std::string_view payload, std::vector<Fd>&) {
   layer.files = run.entries;
   layer.implied = std::move(run.implied);
   return encode(layer);
-}
-
-std::string remove_job(std::string_view payload, std::vector<Fd>&) {
-  std::error_code failure;
-  for (const auto& path : decode<RemoveRequest>(payload).paths) {
-    std::error_code code;
-    std::filesystem::remove_all(path, code);
-    if (code) failure = code;
-  }
-  if (failure) throw Error(ExitClass::store, "remove: " + failure.message());
-  return "";
 }
 
 }  // namespace mbuild::executor::jobs

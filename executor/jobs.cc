@@ -77,8 +77,12 @@ NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token st
   return decode<NewLayer>(inner.call("flatten", encode(request), {}, std::move(stop)));
 }
 
+std::vector<std::uint64_t> measure(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {
+  return decode<std::vector<std::uint64_t>>(inner.call("measure", encode(PathsRequest{paths}), {}, std::move(stop)));
+}
+
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {
-  inner.call("remove", encode(RemoveRequest{paths}), {}, std::move(stop));
+  inner.call("remove", encode(PathsRequest{paths}), {}, std::move(stop));
 }
 
 }  // namespace mbuild::executor::jobs

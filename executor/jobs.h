@@ -154,6 +154,9 @@ struct FlattenRequest {
 };
 NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token stop);
 
+// The bytes on disk of each path and all below it, 0 for one that is not there; a file with several names counts once.
+std::vector<std::uint64_t> measure(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
+
 // Removes files and directories with all they hold.
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
 

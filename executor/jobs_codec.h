@@ -104,7 +104,7 @@ void fields(Codec& codec, Selection& v) {
 
 namespace jobs {
 
-struct RemoveRequest {
+struct PathsRequest {
   std::vector<std::string> paths;
 };
 
@@ -190,7 +190,7 @@ void fields(Codec& codec, FlattenRequest& v) {
 }
 
 template <class Codec>
-void fields(Codec& codec, RemoveRequest& v) {
+void fields(Codec& codec, PathsRequest& v) {
   codec(v.paths);
 }
 template <class Codec>

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "executor/export.h"
 #include "executor/jobs_codec.h"
@@ -154,6 +155,7 @@ cache::Serialisation LayerBlobs::keep_blob(const std::string& layer_id, const ca
   const auto made = write(out.get());
   if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0)
     throw system_error(errno, "rename " + partial);
+  crash_point("blob-named");
   const cache::Serialisation value{made.diff_id, made.digest, made.size};
   store.add_serialisation(key, value);
   return value;

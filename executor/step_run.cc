@@ -151,6 +151,7 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
         locks.pop_back();
         id = fmt::format("{}#{}", mount.id, copy);
       }
+      store.use_cache_mount(id);
       out.source = store.cache_mount_path(id);
       const bool fresh = !path_exists(out.source);
       if (fresh && mount.input >= 0) {

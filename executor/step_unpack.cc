@@ -4,6 +4,7 @@
 #include <span>
 #include <unordered_set>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "executor/flatten.h"
 #include "executor/steps.h"
@@ -29,7 +30,9 @@ const cache::Layer& Steps::remember(cache::Layer layer) {
 }
 
 const cache::Layer& Steps::add_layer(cache::Layer layer) {
+  crash_point("layer-named");
   environment_.store.add_layer(layer);
+  crash_point("layer-row");
   return remember(std::move(layer));
 }
 
@@ -86,6 +89,7 @@ const cache::Layer& Steps::flattened(std::span<const cache::Layer* const> layers
   const auto lock = store.lock_layer(key, stop);
   if (const auto* known = find_layer(id)) return *known;
   const auto made = jobs::flatten(environment_.inner.get(), request, stop);
+  crash_point("run-made");
   return add_layer({.id = id,
                     .result_digest = key,
                     .pulled = false,
@@ -136,6 +140,7 @@ const cache::Layer& Steps::unpack(const Snapshot& snapshot, std::size_t index, s
       request.lower_paths.push_back(environment_.store.layer_path(lower->id));
   }
   const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
+  crash_point("layer-unpacked");
   return add_layer({.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
                     .result_digest = wanted.result_digest,
                     .pulled = true,

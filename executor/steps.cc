@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "image/layer_digest.h"
@@ -114,6 +115,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
     }
     if (!may_use || !use_record(id, key)) execute(id, key, stop);
     store.add_definition(definition, inputs, key);
+    crash_point("definition-row");
   } catch (Error& error) {
     if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
       error.excerpt += environment_.excerpt(id);
@@ -196,6 +198,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
                                  .duration_ms = took,
                                  .emulator = emulator,
                                  .name = environment_.graph.info[id].front().instruction});
+  crash_point("record-row");
   if (exec != nullptr) environment_.store.remember_duration(environment_.graph.ids[id], took);
   {
     const std::lock_guard guard(mutex_);

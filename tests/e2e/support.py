@@ -154,6 +154,14 @@ class Case:
         expect(result.status == 0, command[0], "failed with status", result.status)
         return result.text
 
+    def fails_to_run(self, command, *says, status=2):
+        """Runs a program that has to fail, with all of the phrases in what it prints."""
+        result = self.run(list(command))
+        expect_equal(result.status, status, "exit status of " + " ".join(command))
+        for phrase in says:
+            expect(phrase in result.text, "the message lacks", repr(phrase))
+        return result
+
     def start(self, *arguments, **options):
         """A build in the background."""
         process = subprocess.Popen(self.command(*arguments, **options), cwd=self.dir, stdin=subprocess.DEVNULL,

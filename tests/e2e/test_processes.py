@@ -83,3 +83,28 @@ def test_killed(case):
     process.wait(timeout=HANG)
     gone(case)
     finish(case, HOST)
+
+
+def test_a_failure_ends_the_rest(case):
+    """The first failure cancels what runs, kills all its processes, and is the only one that is told."""
+    case.dockerfile("FROM busybox AS slow", "RUN echo be''gun; while :; do sleep 1; done; echo %s" % case.nonce,
+                    "FROM busybox AS bad", "RUN sleep 1; exit 3", "FROM busybox", "COPY --from=slow / /a",
+                    "COPY --from=bad / /b")
+    process = case.start()
+    text = process.communicate(timeout=HANG)[0]
+    expect_equal(process.returncode, 1, text)
+    gone(case)
+    errors = [line for line in text.splitlines() if line.startswith("ERROR: ")]
+    expect_equal(len(errors), 1, text)
+    expect("exit code: 3" in errors[0], errors[0])
+    expect_equal(case.work_directories(), [])
+
+
+def test_interrupted_twice(case):
+    process = endless(case, HOST)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=HANG)
+    expect(process.returncode != 0, "an interrupted build ended with status 0")
+    gone(case)
+    finish(case, HOST)

@@ -1,0 +1,61 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/store_root.h"
+#include "cli/usage_table.h"
+#include "executor/collect.h"
+
+namespace mbuild::cli {
+namespace {
+
+struct Flags {
+  std::string root, format;
+  std::vector<std::string> filter;
+  bool verbose = false;
+};
+
+void print_totals(const std::vector<cache::StoreItem>& items, std::uint64_t other_bytes, bool all) {
+  std::uint64_t total = 0, reclaimable = 0, shared = 0;
+  for (const auto& item : items) {
+    total += item.bytes;
+    if (item.reclaimable()) reclaimable += item.bytes;
+    if (item.shared) shared += item.bytes;
+  }
+  if (shared > 0)
+    fmt::print("{:<16}{}\n{:<16}{}\n", "Shared:", size_text(shared), "Private:", size_text(total - shared));
+  fmt::print("{:<16}{}\n", "Reclaimable:", size_text(reclaimable));
+  if (all) fmt::print("{:<16}{}\n", "Index, locks:", size_text(other_bytes));
+  fmt::print("{:<16}{}\n", "Total:", size_text(total + (all ? other_bytes : 0)));
+}
+
+int run_du(const Flags& flags) {
+  if (flags.verbose && !flags.format.empty()) {
+    throw Error(ExitClass::usage, "--format and --verbose cannot be used together");
+  }
+  const auto matches = parse_item_filters(flags.filter);
+  auto usage = executor::measure_store(store_root(flags.root));
+  if (matches) std::erase_if(usage.items, [&](const auto& item) { return !matches(item); });
+  const std::string format = flags.verbose ? "pretty" : flags.format.empty() ? "table" : flags.format;
+  fmt::print("{}", items_text(usage.items, format));
+  if (format == "table" || format == "pretty") print_totals(usage.items, usage.other_bytes, !matches);
+  return 0;
+}
+
+}  // namespace
+
+void add_du_command(CLI::App& app, int& status) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* du = app.add_subcommand("du", "Show what the store holds, and how large it is on disk");
+  du->add_option("--filter", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...")
+      ->take_all();
+  du->add_option("--format", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
+  du->add_flag("--verbose", flags->verbose, "All that is known of each thing");
+  add_root_option(*du, flags->root);
+  du->callback([flags, &status] { status = run_du(*flags); });
+}
+
+}  // namespace mbuild::cli

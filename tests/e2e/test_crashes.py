@@ -1,0 +1,156 @@
+"""Whatever ends a build early, the next one gives what an empty store gives, and nothing is left behind."""
+import os
+import random
+import signal
+import subprocess
+import time
+
+from support import HANG, HOST, Skip, expect, expect_equal
+
+# Named places in the program (base/crash_point.h).
+POINTS = ("layer-named", "layer-row", "record-row", "definition-row", "blob-named", "layer-unpacked", "run-made",
+          "image-written")
+ROUNDS = int(os.environ.get("MBUILD_TEST_ROUNDS", "1"))  # nightly runs many
+
+
+def dockerfile(case):
+    case.write("file", b"y" * 200000)
+    case.write("many/a", "a")
+    case.write("many/b", "b")
+    case.dockerfile("FROM busybox AS one", "COPY file /file", "RUN sort /file > /sorted; ln /sorted /link",
+                    "FROM busybox", "COPY many /many", "RUN rm /many/a && mkdir /made && echo made > /made/file",
+                    "COPY --from=one /sorted /link /from/", "RUN --mount=type=cache,target=/c cp -r /from /c/; ls /c > /list")
+
+
+def build(case, **options):
+    return case.build("--reproducible", env=dict(options.pop("env", {}), SOURCE_DATE_EPOCH="1000000000"), **options)
+
+
+def wanted(case):
+    dockerfile(case)
+    return build(case, root=case.dir + "/other-store").digests()
+
+
+def settle(case):
+    """Waits for the child that a build leaves behind."""
+    for _ in range(HANG * 10):
+        if not case.processes_named("internal-upkeep\0" + case.root):
+            return
+        time.sleep(0.1)
+
+
+def check_store(case, digests, what):
+    found = build(case)
+    expect_equal(found.digests(), digests, what)
+    expect_equal(case.work_directories(), [], what)
+    again = build(case)
+    expect_equal(again.cached_and_executed()[1], [], what + ", second build")
+    case.check(case.mbuild, "prune", "--root", case.root, "--filter", "type=none")
+    for path in (os.path.join(case.root, "fs", name, "layers") for name in os.listdir(os.path.join(case.root, "fs"))):
+        rows = case.check(case.mbuild, "du", "--root", case.root, "--format", "{{.ID}}").split()
+        expect_equal(sorted(set(os.listdir(path)) - set(rows)), [], what + ": directories without a row")
+
+
+def test_killed_at_named_points(case):
+    digests = wanted(case)
+    for point in POINTS:
+        for nth in range(1, 1 + min(ROUNDS, 6)):
+            root = case.root = "%s/store-%s-%d" % (case.dir, point, nth)
+            crashed = case.attempt("--reproducible", root=root,
+                                   env={"SOURCE_DATE_EPOCH": "1000000000", "MBUILD_TEST_CRASH_AT": "%s:%d" % (point, nth)})
+            if point != "run-made" and nth == 1:
+                expect_equal(crashed.status, -signal.SIGKILL, point)
+            check_store(case, digests, point)
+
+
+def test_killed_at_any_time(case):
+    digests = wanted(case)
+    started = time.monotonic()
+    build(case, root=case.dir + "/timing")
+    took = time.monotonic() - started
+    generator = random.Random(7)
+    for i in range(6 * ROUNDS):
+        case.root = "%s/store-%d" % (case.dir, i // 3)  # some meet what earlier ones left
+        process = case.start("--reproducible", "--no-cache" if i % 2 else "--pull=false", output=case.next_output())
+        time.sleep(generator.uniform(0, took))
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=HANG)
+        if i % 3 == 2:
+            check_store(case, digests, "killed at random, round %d" % i)
+
+
+def test_reboot(case):
+    """Rows that were never made durable go with the boot; what they named may be damaged then."""
+    digests = wanted(case)
+    first = {"MBUILD_TEST_BOOT_ID": "one", "MBUILD_TEST_DISABLE": "upkeep"}
+    build(case, env=first)
+    for directory, _, files in os.walk(case.root):
+        for name in files:
+            path = os.path.join(directory, name)
+            if "index.db" not in name and name != "VERSION" and os.path.isfile(path) and not os.path.islink(path):
+                try:
+                    os.chmod(path, 0o644)
+                    os.truncate(path, 0)
+                except PermissionError:
+                    pass
+    found = build(case, env={"MBUILD_TEST_BOOT_ID": "two", "MBUILD_TEST_DISABLE": "upkeep"})
+    expect_equal(found.digests(), digests)
+    expect(found.cached_and_executed()[1], "steps of the lost boot were taken for done")
+    expect_equal(build(case, env={"MBUILD_TEST_BOOT_ID": "two"}).cached_and_executed()[1], [])
+    settle(case)
+    case.check(case.mbuild, "internal-upkeep", case.root, env={"MBUILD_TEST_BOOT_ID": "two"})
+    kept = build(case, env={"MBUILD_TEST_BOOT_ID": "three"})
+    expect_equal(kept.cached_and_executed()[1], [], "durable rows were dropped")
+    expect_equal(kept.digests(), digests)
+
+
+def test_damaged_index(case):
+    digests = wanted(case)
+    build(case)
+    settle(case)
+    for name in ("index.db-wal", "index.db-shm"):
+        if os.path.exists(os.path.join(case.root, name)):
+            os.unlink(os.path.join(case.root, name))
+    with open(os.path.join(case.root, "index.db"), "r+b") as f:
+        f.seek(0)
+        f.write(b"\0" * 8192)
+    check_store(case, digests, "a damaged index")
+
+
+def test_full_disk(case):
+    """With every size of a small disk the build works or says that the disk is full; with room it works."""
+    case.needs("unshare", "mount")
+    digests = wanted(case)
+    prefix = ["unshare", "-m"] if os.geteuid() == 0 else None
+    if prefix is None:
+        raise Skip("mounts a small file system: only for root")
+    disk = os.path.join(case.dir, "disk")
+    os.mkdir(disk)
+    script = "mount -t tmpfs -o size=$1 none %s && shift && exec \"$@\"" % disk
+    for size in ("200k", "600k", "1500k", "3m"):
+        both = "\"$@\"; status=$?; mount -o remount,size=200m %s && \"$@\" >&2 || exit 99; ls %s/store/fs/*/work; exit $status" % (disk, disk)
+        command = case.command("--reproducible", root=disk + "/store", output=case.next_output())
+        result = case.run(prefix + ["sh", "-c", script, "sh", size, "sh", "-c", both, "sh"] + command,
+                          env={"SOURCE_DATE_EPOCH": "1000000000", "MBUILD_TEST_DISABLE": "upkeep"},
+                          output=command[command.index("-o") + 1].split("dest=")[1])
+        expect(result.status in (0, 1, 4), "size", size, "status", result.status)
+        if result.status:
+            expect("no space left" in result.text.lower() or "full" in result.text.lower(), "the message does not say why")
+        expect_equal(result.digests(), digests, "after the disk was full at " + size)
+
+
+def test_failing_system_calls(case):
+    """A call that fails ends the build with an error, and the next build is none the worse."""
+    case.needs("strace")
+    digests = wanted(case)
+    probe = subprocess.run(["strace", "-f", "-o", "/dev/null", "true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if probe.returncode:
+        raise Skip("strace can't trace here")
+    for call, error, when in (("renameat,rename,renameat2", "EIO", "1"), ("pwrite64", "ENOSPC", "3"), ("fsconfig", "ENOMEM", "4"),
+                              ("mkdir", "ENOSPC", "9"), ("write", "ENOSPC", "25")):
+        prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=" + call, "-e",
+                  "inject=%s:error=%s:when=%s" % (call, error, when)]
+        result = case.attempt("--reproducible", prefix=prefix, env={"SOURCE_DATE_EPOCH": "1000000000"})
+        expect(result.status >= 0 and result.status < 128, call, "ended by a signal:", result.status)
+        check_store(case, digests, call)
+        case.root += "x"
