@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -92,6 +93,17 @@ int run_commands(int argc, char** argv) {
   return status;
 }
 
+// The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
+// has to say it all.
+template <typename Tell>
+int ended(ExitClass exit_class, Tell&& tell) {
+  try {
+    tell();
+  } catch (const std::exception&) {
+  }
+  return static_cast<int>(exit_class);
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -99,14 +111,14 @@ int run(int argc, char** argv) {
     if (const auto status = run_internal(argc, argv)) return *status;
     return run_commands(argc, argv);
   } catch (const Error& error) {
-    print_error(error);
-    return static_cast<int>(error.exit_class);
+    return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {
-    fmt::print(stderr, "ERROR: canceled\n");
+    ended(ExitClass::internal, [] { fmt::print(stderr, "ERROR: canceled\n"); });
     return 130;
+  } catch (const std::system_error& error) {  // what fmt throws when nothing can be printed
+    return ended(ExitClass::store, [&] { fmt::print(stderr, "ERROR: {}\n", error.what()); });
   } catch (const std::exception& error) {
-    fmt::print(stderr, "ERROR: internal: {}\n", error.what());
-    return static_cast<int>(ExitClass::internal);
+    return ended(ExitClass::internal, [&] { fmt::print(stderr, "ERROR: internal: {}\n", error.what()); });
   }
 }
 

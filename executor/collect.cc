@@ -28,6 +28,9 @@ struct OpenStore {
 
 bool is_store(const std::string& root) { return path_exists(root + "/VERSION"); }
 
+// One removes at a time, and nobody by an index that another has emptied meanwhile: taken before the index is opened.
+cache::FileLock lock_collection(const std::string& root) { return cache::FileLock::acquire(root + "/locks/collect"); }
+
 // Runs come last: what they link to counts for the layers.
 bool measured_before(const cache::StoreItem& a, const cache::StoreItem& b) {
   return (a.type == "internal") < (b.type == "internal");
@@ -106,6 +109,7 @@ StoreUsage measure_store(const std::string& store_root) {
 
 std::vector<cache::StoreItem> collect(const std::string& store_root, const CollectRequest& request) {
   if (!is_store(store_root)) return {};
+  const auto alone = lock_collection(store_root);
   OpenStore open(store_root);
   auto items = measured_items(open);
   const auto& bounds = request.bounds;
@@ -137,6 +141,7 @@ void keep_up(const std::string& store_root, const std::optional<cache::SpacePoli
 
 bool remove_everything(const std::string& store_root) {
   if (!is_store(store_root)) return true;
+  const auto alone = lock_collection(store_root);
   // Whoever opens the store waits for this lock, so no build can begin meanwhile.
   const auto opening = cache::FileLock::acquire(store_root + "/locks/open");
   if (cache::is_in_use(store_root)) return false;

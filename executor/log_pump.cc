@@ -32,7 +32,11 @@ void LogPump::pump() {
       }
       const std::string_view data(buffer, static_cast<std::size_t>(n));
       remember(data);
-      sink_.log({.id = vertex_, .stream = i + 1, .data = data, .time = std::chrono::steady_clock::now()});
+      try {
+        sink_.log({.id = vertex_, .stream = i + 1, .data = data, .time = std::chrono::steady_clock::now()});
+      } catch (const std::exception&) {
+        // Nobody can be shown it. The step goes on; whoever reports its end meets the same failure.
+      }
     }
   }
 }

@@ -116,3 +116,12 @@ def test_full_disk(case):
     expect("status %d" % STORE in build.text, "not the exit status of a full store")
     expect("no space left" in build.text.lower(), "the message does not say that the disk is full")
     expect(len(build.tree()["big"].data) == 6 << 20, "the file is not whole")
+
+
+def test_nobody_can_be_told(case):
+    """Where nothing can be printed the exit status says what happened; it is no crash."""
+    case.dockerfile("FROM busybox", "RUN echo a; echo b")
+    for name, command in (("build", case.command()), ("du", [case.mbuild, "du", "--root", case.root])):
+        result = case.run(["sh", "-c", "exec \"$@\" >/dev/full 2>&1", "sh"] + command)
+        expect(0 <= result.status < 128, name, "ended with status", result.status)
+    case.build()
