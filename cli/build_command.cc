@@ -17,15 +17,18 @@
 #include "cli/config.h"
 #include "cli/progress.h"
 #include "cli/report.h"
+#include "cli/report_call.h"
 #include "cli/store_root.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
+#include "frontend/reference.h"
 
 namespace mbuild::cli {
 namespace {
 
 // The flags as they were typed.
 struct Flags {
+  std::vector<std::string> legacy;  // names of given flags that mean nothing here
   std::vector<std::string> add_host, allow, build_arg, build_context, label, no_cache_filter, output, platform, secret,
       ssh, tag, ulimit, ignored, arch_allow;
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
@@ -57,6 +60,15 @@ graph::NetworkMode parse_network(const std::string& name) {
       .with_advice("Modes are default, none and host.");
 }
 
+const std::string& checked_tag(const std::string& text) {
+  try {
+    frontend::parse_reference(text);
+    return text;
+  } catch (Error& error) {
+    throw std::move(error).with_context(fmt::format("invalid tag \"{}\"", text));
+  }
+}
+
 executor::BuildRequest request_of(const Flags& flags) {
   executor::BuildRequest request;
   request.store_root = store_root(flags.root);
@@ -72,7 +84,7 @@ executor::BuildRequest request_of(const Flags& flags) {
   for (const auto& text : flags.build_context) request.contexts.push_back(parse_pair(text, "context value"));
   for (const auto& text : flags.label)
     request.labels.push_back(parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
-  request.tags = flags.tag;
+  for (const auto& text : flags.tag) request.tags.push_back(checked_tag(text));
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
   if (flags.push) request.outputs.push_back({.type = "registry", .destination = {}, .attributes = {}});
   for (const auto& text : flags.secret) request.secrets.push_back(parse_secret(text));
@@ -121,7 +133,42 @@ void warn_of_what_is_not_done(const Flags& flags) {
     fmt::print(stderr, "WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
     break;
   }
+  for (const auto& name : flags.legacy) {
+    if (name != "--rm" && name != "--force-rm" && name != "--builder") {
+      fmt::print(stderr, "WARNING: {} has no effect.\n", name);
+    }
+  }
   if (!flags.cgroup_parent.empty()) fmt::print(stderr, "WARNING: --cgroup-parent has no effect.\n");
+}
+
+// What --call asks for instead of a build; none when it is a build.
+std::optional<int> answer_call(const Flags& flags, const executor::BuildRequest& request, std::stop_token stop) {
+  static const std::vector<std::string> k_calls = {"build", "check", "outline", "targets", "subrequests.describe"};
+  const auto words = split(flags.check ? "check" : flags.call, ',');
+  const std::string name = words[0] == "lint" ? "check" : words[0];
+  bool json = false;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (!words[i].starts_with("format=")) continue;
+    const std::string format = words[i].substr(std::string_view("format=").size());
+    if (format != "json" && format != "text") {
+      throw Error(ExitClass::usage, fmt::format("unsupported format \"{}\" of --call", format))
+          .with_advice("Formats are text and json.");
+    }
+    json = format == "json";
+  }
+  if (name == "build") return std::nullopt;
+  if (name == "check") return print_check(executor::run_check(request, stop), words);
+  if (name == "outline") {
+    print_outline(executor::run_outline(request, stop), json);
+  } else if (name == "targets") {
+    print_targets(executor::run_targets(request, stop), json);
+  } else if (name == "subrequests.describe") {
+    print_subrequests(json);
+  } else {
+    throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"{}", name, did_you_mean(name, k_calls)))
+        .with_advice("Calls are " + join(k_calls, ", ") + ".");
+  }
+  return 0;
 }
 
 int run_build_command(const Flags& flags) {
@@ -135,11 +182,7 @@ int run_build_command(const Flags& flags) {
   }
   const executor::BuildRequest request = request_of(flags);
   CancelOnSignal cancel;
-  const auto call = split(flags.check ? "check" : flags.call, ',');
-  if (call[0] == "check" || call[0] == "lint") return print_check(executor::run_check(request, cancel.token()), call);
-  if (call[0] != "build")
-    throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"", call[0]))
-        .with_advice("Calls are build and check.");
+  if (const auto status = answer_call(flags, request, cancel.token())) return *status;
 
   warn_of_what_is_not_done(flags);
   auto sink = make_progress(flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress));
@@ -170,6 +213,19 @@ int run_build_command(const Flags& flags) {
   return 0;
 }
 
+// Flags of docker build that are still typed, and have no meaning without a daemon.
+void add_legacy_options(CLI::App& build, Flags& flags) {
+  const auto note = [&flags](const std::string& name) { flags.legacy.push_back(name); };
+  for (const char* names : {"-m,--memory", "--memory-swap", "-c,--cpu-shares", "--cpu-period", "--cpu-quota",
+                            "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt", "--builder"}) {
+    const std::string name = std::string(names).substr(std::string_view(names).find("--"));
+    build.add_option_function<std::string>(names, [note, name](const std::string&) { note(name); })->group("");
+  }
+  for (const char* name : {"--compress", "--squash", "--rm", "--force-rm"}) {
+    build.add_flag_function(name, [note, name](std::int64_t) { note(name); })->group("");
+  }
+}
+
 }  // namespace
 
 void add_build_command(CLI::App& app, int& status) {
@@ -184,7 +240,8 @@ void add_build_command(CLI::App& app, int& status) {
                     "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
   build->add_option("--build-context", flags->build_context,
                     "Additional context (name=path, name=oci-layout://DIR:TAG)");
-  build->add_option("--call", flags->call, "What to do: build, or check[,format=json]");
+  build->add_option("--call", flags->call,
+                    "What to do: build, check, outline, targets, subrequests.describe; [,format=json]");
   build->add_flag("--check", flags->check, "Same as --call=check");
   build->add_option("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
   build->add_flag("--explain", flags->explain, "Say for each step that ran why it did");
@@ -216,7 +273,9 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("-t,--tag", flags->tag, "Name of the image");
   build->add_option("--target", flags->target, "Stage to build");
   build->add_option("--ulimit", flags->ulimit, "Limit of RUN steps (nofile=1024:2048)");
+  add_legacy_options(*build, *flags);
   for (auto* option : build->get_options()) {
+    if (option->get_expected_max() == 1 && !option->get_positional()) option->take_last();
     if (option->get_expected_max() > 1) option->allow_extra_args(false);  // "-t a CONTEXT": one value a flag
   }
   build->callback([flags, &status] { status = run_build_command(*flags); });

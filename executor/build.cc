@@ -218,6 +218,38 @@ frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink
                    [&] { return frontend::lower(request, &warnings); });
 }
 
+// What a call that builds nothing needs to ask the frontend.
+struct Question {
+  Question(const BuildRequest& build_request, std::stop_token stop_token)
+      : asked(build_request),
+        stop(std::move(stop_token)),
+        store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
+        directory(store),
+        images(store, stop),
+        contexts(store, {}),
+        inputs(read_inputs(asked, directory.path(), stop)) {
+    open_contexts(asked, inputs, contexts);
+  }
+  ~Question() {
+    std::error_code ignored;  // the next build sweeps what stays
+    std::filesystem::remove_all(directory.path(), ignored);
+  }
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+
+  frontend::Request request(std::vector<frontend::dockerfile::Warning>& warnings) {
+    return frontend_request(asked, inputs, contexts, images, directory.path(), stop, warnings);
+  }
+
+  const BuildRequest& asked;
+  std::stop_token stop;
+  cache::Store store;
+  cache::BuildDirectory directory;
+  ImageSources images;
+  Contexts contexts;
+  Inputs inputs;
+};
+
 }  // namespace
 
 void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
@@ -292,25 +324,30 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
-  cache::Store store(request.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16)));
-  const cache::BuildDirectory directory(store);
-  ImageSources images(store, stop);
-  Contexts contexts(store, {});
-  const Inputs inputs = read_inputs(request, directory.path(), stop);
-  open_contexts(request, inputs, contexts);
   CheckResult result;
-  result.dockerfile_name = inputs.dockerfile_name;
-  result.dockerfile_text = inputs.dockerfile_text;
+  Question question(request, stop);
+  result.dockerfile_name = question.inputs.dockerfile_name;
+  result.dockerfile_text = question.inputs.dockerfile_text;
   try {
-    const auto checked =
-        frontend::check(frontend_request(request, inputs, contexts, images, directory.path(), stop, result.warnings));
+    const auto checked = frontend::check(question.request(result.warnings));
     result.warnings = checked.warnings;
     if (checked.error) result.error = checked.error->what();
   } catch (const Error& error) {
     result.error = error.what();  // the Dockerfile could not be parsed
   }
-  std::filesystem::remove_all(directory.path());
   return result;
+}
+
+Described run_outline(const BuildRequest& request, std::stop_token stop) {
+  Question question(request, stop);
+  std::vector<frontend::dockerfile::Warning> warnings;
+  return {question.inputs.dockerfile_text, frontend::outline(question.request(warnings)), {}};
+}
+
+Described run_targets(const BuildRequest& request, std::stop_token stop) {
+  Question question(request, stop);
+  std::vector<frontend::dockerfile::Warning> warnings;
+  return {question.inputs.dockerfile_text, {}, frontend::targets(question.request(warnings).dockerfile)};
 }
 
 }  // namespace mbuild::executor

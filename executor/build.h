@@ -6,6 +6,7 @@
 
 #include "executor/build_request.h"
 #include "executor/events.h"
+#include "frontend/outline.h"
 
 namespace mbuild::executor {
 
@@ -20,5 +21,15 @@ struct CheckResult {
   std::string dockerfile_name, dockerfile_text;
 };
 CheckResult run_check(const BuildRequest& request, std::stop_token stop);
+
+
+// What --call=outline and --call=targets ask for. Throws Error, Cancelled.
+struct Described {
+  std::string dockerfile_text;
+  frontend::Outline outline;
+  std::vector<frontend::Target> targets;
+};
+Described run_outline(const BuildRequest& request, std::stop_token stop);
+Described run_targets(const BuildRequest& request, std::stop_token stop);
 
 }  // namespace mbuild::executor

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "executor/select.h"
 
@@ -55,20 +57,30 @@ bool match_class(std::string_view& pattern, char32_t character) {
   return hit != negated;
 }
 
-// Matches all of `pattern` against all of `name`. The whole pattern is read even where the name has failed, so that a
-// malformed one never passes in silence: `failed` says that only the reading matters.
-bool match(std::string_view pattern, std::string_view name, bool failed) {
+// Takes the part of a pattern before the next star off its front.
+std::string_view take_chunk(std::string_view& pattern) {
+  std::size_t end = 0;
+  bool in_class = false;
+  for (; end < pattern.size() && (in_class || pattern[end] != '*'); ++end) {
+    if (pattern[end] == '\\') {
+      ++end;
+    } else if (pattern[end] == '[') {
+      in_class = true;
+    } else if (pattern[end] == ']') {
+      in_class = false;
+    }
+  }
+  const auto chunk = pattern.substr(0, end);
+  pattern.remove_prefix(chunk.size());
+  return chunk;
+}
+
+// What is left of `name` behind a match of a pattern without stars. The whole pattern is read even where the name has
+// failed, so that a malformed one never passes in silence.
+std::optional<std::string_view> match_chunk(std::string_view pattern, std::string_view name) {
+  bool failed = false;
   while (!pattern.empty()) {
     const char front = pattern.front();
-    if (front == '*') {
-      while (pattern.starts_with('*')) pattern.remove_prefix(1);
-      bool hit = match(pattern, name, failed);
-      while (!failed && !hit && !name.empty()) {
-        name.remove_prefix(1);
-        hit = match(pattern, name, false);
-      }
-      return hit;
-    }
     pattern.remove_prefix(1);
     failed = failed || name.empty();
     if (front == '[') {
@@ -87,6 +99,29 @@ bool match(std::string_view pattern, std::string_view name, bool failed) {
       if (!failed) name.remove_prefix(1);
     }
   }
+  return failed ? std::nullopt : std::optional(name);
+}
+
+// Each part between stars takes the first place where it fits: an earlier star never has to be tried again, so that the
+// time is bounded by the product of the two lengths.
+bool match(std::string_view pattern, std::string_view name) {
+  bool failed = false;
+  while (!pattern.empty()) {
+    const bool star = pattern.starts_with('*');
+    while (pattern.starts_with('*')) pattern.remove_prefix(1);
+    const auto chunk = take_chunk(pattern);
+    const bool is_last = pattern.empty();
+    auto rest = match_chunk(chunk, failed ? "" : name);
+    const auto fits = [&] { return rest && (!is_last || rest->empty()); };
+    for (std::size_t skip = 1; star && !failed && !fits() && skip <= name.size(); ++skip) {
+      rest = match_chunk(chunk, name.substr(skip));
+    }
+    if (failed || !fits()) {
+      failed = true;
+    } else {
+      name = *rest;
+    }
+  }
   return !failed && name.empty();
 }
 
@@ -94,7 +129,7 @@ bool match(std::string_view pattern, std::string_view name, bool failed) {
 
 bool match_component(std::string_view pattern, std::string_view name) {
   try {
-    return match(pattern, name, false);
+    return match(pattern, name);
   } catch (const Malformed&) {
     throw Error(ExitClass::step_failed, fmt::format("syntax error in pattern \"{}\"", pattern));
   }

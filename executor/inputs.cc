@@ -32,10 +32,12 @@ Error not_found(const std::string& name) {
 }
 
 void read_named_dockerfile(Inputs& inputs, const std::string& path) {
+  if (is_directory(path)) {
+    throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: {} is a directory", path))
+        .with_advice("Name the file with -f FILE.");
+  }
   auto text = read_if_there(path);
   if (!text) throw not_found(path);
-  if (is_directory(path))
-    throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: {} is a directory", path));
   inputs.dockerfile_name = base_name(path);
   inputs.dockerfile_text = std::move(*text);
   inputs.ignore_text = read_if_there(path + ".dockerignore");

@@ -5,6 +5,7 @@
 #include "frontend/dockerfile/lint.h"
 #include "frontend/frontend.h"
 #include "frontend/lower_lint.h"
+#include "frontend/lower_outline.h"
 #include "frontend/lower_state.h"
 #include "frontend/reference.h"
 
@@ -91,7 +92,7 @@ std::vector<ImageQuery> open_questions(Shared& shared, std::deque<Lowering>& low
 }
 
 void resolve_images(Shared& shared, std::deque<Lowering>& lowerings, std::optional<Error>& failure) {
-  const bool all_stages = shared.checking && shared.request.target.empty();
+  const bool all_stages = shared.checking && !shared.outlining && shared.request.target.empty();
   for (bool more = true; more;) {
     const std::vector<ImageQuery> queries = open_questions(shared, lowerings, all_stages);
     if (!queries.empty() && shared.checking) {
@@ -120,6 +121,7 @@ struct Outcome {
   std::vector<dockerfile::Warning> warnings;
   std::vector<LoweredImage> images;
   std::optional<std::int64_t> epoch;
+  Outline outline;
 };
 
 void lower_all(Shared& shared, std::deque<Lowering>& lowerings, std::optional<Error>& failure, Outcome& outcome) {
@@ -134,6 +136,7 @@ void lower_all(Shared& shared, std::deque<Lowering>& lowerings, std::optional<Er
   resolve_images(shared, lowerings, failure);
   for (Lowering& lowering : lowerings) dispatch_stages(lowering);
   shared.problems.throw_if_any(shared.request.dockerfile);
+  if (shared.outlining) outcome.outline = make_outline(lowerings.front());
   for (Lowering& lowering : lowerings) {
     if (!shared.checking) outcome.images.push_back(finish_image(lowering));
   }
@@ -157,7 +160,7 @@ void run(Shared& shared, Outcome& outcome) {
   const std::vector<dockerfile::Warning> of_text = text_warnings(shared);
   for (auto& warnings : found) warnings.insert(warnings.end(), of_text.begin(), of_text.end());
   outcome.warnings = merge_warnings(found);
-  if (failure) throw *failure;
+  if (failure && !shared.outlining) throw *failure;
   if (stopped) std::rethrow_exception(stopped);
   check_violations(shared, outcome.warnings);
 }
@@ -210,6 +213,14 @@ CheckResult check(const Request& request) {
   }
   result.warnings = std::move(outcome.warnings);
   return result;
+}
+
+Outline outline(const Request& request) {
+  lowering::Shared shared(request);
+  shared.checking = shared.outlining = true;
+  lowering::Outcome outcome;
+  lowering::run(shared, outcome);
+  return std::move(outcome.outline);
 }
 
 }  // namespace mbuild::frontend

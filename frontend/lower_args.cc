@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "frontend/lower_lint.h"
+#include "frontend/lower_outline.h"
 #include "frontend/lower_state.h"
 
 // Variables: the predefined arguments, global ARGs, ARG in a stage, and expansion of an instruction's words.
@@ -183,6 +184,8 @@ void lower_arg(Lowering& lowering, Stage& stage, const Step& step, const dockerf
       if (state.image_env.find(item.key) != nullptr) state.overridden.push_back(item.key);
       state.env.set(item.key, *value);
     }
+    const bool inherited = !item.value && value && !lowering.build_args.contains(item.key);
+    note_argument(lowering, stage, step, item.key, value.value_or(""), inherited);
     state.arguments.set(item.key, value.value_or(""));
     history += " " + item.key;
     if (value) history += "=" + *value;

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "frontend/dockerfile/heredoc.h"
+#include "frontend/lower_outline.h"
 #include "frontend/lower_state.h"
 
 // RUN. A heredoc body goes to the shell as its command; one that starts with "#!" becomes a file of its own, which the
@@ -153,6 +154,7 @@ void lower_run(Lowering& lowering, Stage& stage, const Step& step, const dockerf
   lower_mounts(lowering, stage, step, run, node, secret_variables);
 
   auto& op = std::get<graph::ExecOp>(node.op);
+  for (const graph::Mount& mount : op.mounts) note_mount(lowering, stage, step, mount);
   op.cwd = working_directory(state);
   op.user = state.config.user;
   op.network = network_of(lowering.shared.request, run);

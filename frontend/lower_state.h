@@ -17,6 +17,7 @@
 #include "frontend/dockerignore.h"
 #include "frontend/frontend.h"
 #include "frontend/lower_problems.h"
+#include "frontend/outline.h"
 
 // What the files lower_*.cc share. Lowering has three phases for each target platform:
 //   1. stages (lower_stages.cc): global arguments, a Stage for each FROM and for each image that COPY or a mount names,
@@ -100,6 +101,12 @@ struct NamedContext {
 // Where a stage starts.
 enum class BaseKind { scratch, stage, image, context };
 
+// What outline() wants to know of a stage.
+struct StageOutline {
+  std::vector<OutlineItem> arguments, secrets, ssh;
+  std::vector<std::string> inherited;  // ARGs that are those of the top of the file
+};
+
 struct Stage {
   const dockerfile::Stage* source = nullptr;  // null: an image or context that COPY --from or a mount names
   std::string name;                           // lower-cased, "" when it has none
@@ -132,6 +139,7 @@ struct Stage {
   const dockerfile::Instruction* cmd = nullptr;
   const dockerfile::Instruction* entrypoint = nullptr;
   const dockerfile::Instruction* health_check = nullptr;
+  StageOutline outline;
 };
 
 // What all platforms share.
@@ -140,7 +148,8 @@ struct Shared {
 
   const Request& request;
   dockerfile::CheckOptions check;
-  bool checking = false;  // check(): keep going without images
+  bool checking = false;   // check() and outline(): keep going without images
+  bool outlining = false;  // outline(): note what the stages use
   graph::Graph graph;
   std::map<ImageQuery, ResolvedImage> images;
   std::set<ImageQuery> unavailable;              // check mode

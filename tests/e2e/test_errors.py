@@ -54,6 +54,21 @@ def test_program_that_is_not_there(case):
     case.fails(status=STEP, says=["/no/such/program"])
 
 
+def test_malformed_tags_and_a_directory_as_dockerfile(case):
+    case.dockerfile("FROM scratch")
+    case.fails("-t", "Bad Name", status=USAGE, says=["invalid tag", "invalid reference format"])
+    case.fails("-t", "x/UPPER", status=USAGE, says=["invalid tag"])
+    case.fails("-f", case.context, status=USAGE, says=["is a directory"])
+
+
+def test_flags_without_a_meaning_and_flags_given_twice(case):
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    text = case.build("--rm", "--memory", "1g", "-c", "3", "--squash", "--progress", "quiet", "--target", "x",
+                      "--target", "").text
+    expect("--memory has no effect" in text and "--squash has no effect" in text, "no word of what is not done")
+    expect("--rm" not in text and "#1" not in text, "the last --progress does not count")
+
+
 def test_malformed_platform(case):
     case.dockerfile("FROM scratch", "COPY Dockerfile /")
     case.fails(status=USAGE, says=["linux/a/b/c"], platforms=("linux/a/b/c",))

@@ -1,0 +1,48 @@
+"""--call: what a Dockerfile offers, without building it."""
+import base64
+import json
+
+from support import expect, expect_equal, quick
+
+LINES = ("# KIND what to build", "ARG KIND=busybox", "FROM ${KIND} AS tools", "RUN --mount=type=secret,id=key x",
+         "# main the program", "FROM scratch AS main", "COPY --from=tools /bin /", "FROM --platform=linux/arm64 tools")
+
+
+def call(case, *arguments):
+    return case.check(case.mbuild, "build", "--root", case.root, *arguments, case.context)
+
+
+@quick
+def test_outline(case):
+    case.dockerfile(*LINES)
+    text = call(case, "--call", "outline", "--target", "main")
+    expect_equal(text, "TARGET:      main\nDESCRIPTION: the program\n\n"
+                       "BUILD ARG   VALUE     DESCRIPTION\nKIND        busybox   what to build\n\n"
+                       "SECRET   REQUIRED\nkey      \n\n")
+    outline = json.loads(call(case, "--call", "outline,format=json", "--build-arg", "KIND=other"))
+    expect_equal(outline["args"], [{"name": "KIND", "description": "what to build", "value": "other",
+                                    "location": {"ranges": [{"start": {"line": 2}, "end": {"line": 2}}]}}])
+    expect_equal(base64.b64decode(outline["sources"][0]).decode(), "\n".join(LINES) + "\n")
+
+
+def test_targets(case):
+    case.dockerfile(*LINES)
+    expect_equal(call(case, "--call", "targets"), "TARGET    DESCRIPTION\ntools     \nmain      the program\n(default) \n")
+    targets = json.loads(call(case, "--call", "targets,format=json"))["targets"]
+    expect_equal([(t.get("name"), t.get("base"), t.get("platform"), t.get("default")) for t in targets],
+                 [("tools", "${KIND}", None, None), ("main", "scratch", None, None),
+                  (None, "tools", "linux/arm64", True)])
+
+
+def test_other_calls(case):
+    case.dockerfile(*LINES)
+    expect("outline" in call(case, "--call", "subrequests.describe"))
+    names = [r["name"] for r in json.loads(call(case, "--call", "subrequests.describe,format=json"))]
+    expect("frontend.targets" in names, names)
+    case.fails("--call", "outlin", status=2, says=["unsupported call", "did you mean outline?"])
+    case.fails("--call", "outline,format=xml", status=2, says=["unsupported format"])
+
+
+def test_the_language_reference(case):
+    text = case.check(case.mbuild, "build", "--help-dockerfile")
+    expect("COPY [FLAGS]" in text and "--exclude=PATTERN" in text and "type=TYPE" in text)
