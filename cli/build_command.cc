@@ -180,7 +180,8 @@ int run_build_command(const Flags& flags) {
     throw Error(ExitClass::usage, "mbuild build requires exactly 1 argument: the context")
         .with_advice("Often it is \".\", the current directory.");
   }
-  const executor::BuildRequest request = request_of(flags);
+  executor::BuildRequest request = request_of(flags);
+  request.registries = load_config().registries;
   CancelOnSignal cancel;
   if (const auto status = answer_call(flags, request, cancel.token())) return *status;
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cache/space_policy.h"
+#include "remote/registry.h"
 
 // The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.
 namespace mbuild::cli {
@@ -17,6 +18,7 @@ struct GcConfig {
 struct Config {
   std::string path;  // "" when there is no file
   GcConfig gc;
+  remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
 };
 
 // The first that there is: $MBUILD_CONFIG (which must be there when it is set), $XDG_CONFIG_HOME/mbuild/config.toml

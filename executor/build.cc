@@ -19,6 +19,7 @@
 #include "executor/inputs.h"
 #include "executor/probes.h"
 #include "executor/remote_context.h"
+#include "executor/retry_log.h"
 #include "executor/scheduler.h"
 #include "executor/steps.h"
 #include "planner/plan.h"
@@ -225,7 +226,7 @@ struct Question {
         stop(std::move(stop_token)),
         store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
         directory(store),
-        images(store, stop),
+        images(store, asked.registries, {}, stop),
         contexts(store, {}),
         inputs(read_inputs(asked, directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
@@ -260,7 +261,8 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   const cache::BuildDirectory directory(store);
   LazyInner inner(map);
   Cleaner cleaner(store, directory, inner);
-  ImageSources images(store, stop);
+  RetryLog retries(sink);
+  ImageSources images(store, registries_of(request), std::ref(retries), stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));

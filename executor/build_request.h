@@ -11,6 +11,7 @@
 #include "frontend/frontend.h"
 #include "graph/graph.h"
 #include "platforms/platform.h"
+#include "remote/registry.h"
 
 // What the user asked for, as plain data: the command line fills one in, a bake file several.
 namespace mbuild::executor {
@@ -58,6 +59,7 @@ struct BuildRequest {
   unsigned jobs = 0;                 // 0 is the default
   std::string arch_check = "error";  // error, warn, off
   std::vector<std::string> arch_allow;
+  remote::RegistryHosts registries;
 };
 
 struct PlatformResult {

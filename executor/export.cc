@@ -283,6 +283,18 @@ std::string phase_name(const Output& output) {
 
 }  // namespace
 
+remote::RegistryHosts registries_of(const BuildRequest& request) {
+  remote::RegistryHosts registries = request.registries;
+  for (const auto& output : request.outputs) {
+    if (!is_push(output) || !flag(output, "registry.insecure", false)) continue;
+    for (const auto& name : names_of(output, request)) {
+      const auto host = frontend::parse_reference(name).domain;
+      registries.hosts.try_emplace(host, request.registries.of(host)).first->second.insecure = true;
+    }
+  }
+  return registries;
+}
+
 void check_outputs(const BuildRequest& request) {
   int to_stdout = 0;
   for (const auto& output : request.outputs) {

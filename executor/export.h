@@ -25,6 +25,9 @@ struct ExportEnvironment {
   std::optional<std::int64_t> epoch;
 };
 
+// The registries as they are configured, and those that an output with registry.insecure=true pushes to.
+remote::RegistryHosts registries_of(const BuildRequest& request);
+
 // Checks what can be checked before anything is built. Throws Error (usage).
 void check_outputs(const BuildRequest& request);
 

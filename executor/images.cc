@@ -36,7 +36,9 @@ remote::Registry& ImageSources::registry() {
   const std::lock_guard lock(mutex_);
   if (!registry_) {
     remote::RegistryOptions options;
+    options.hosts = registries_;
     options.credentials = remote::docker_credentials();
+    options.on_retry = on_retry_;
     registry_ = remote::make_http_registry(std::move(options));
   }
   return *registry_;

@@ -20,7 +20,10 @@ namespace mbuild::executor {
 
 class ImageSources {
  public:
-  ImageSources(cache::Store& store, std::stop_token stop) : store_(store), stop_(std::move(stop)) {}
+  // `on_retry` is told of every wait for a registry.
+  ImageSources(cache::Store& store, remote::RegistryHosts registries, remote::RetryListener on_retry,
+               std::stop_token stop)
+      : store_(store), registries_(std::move(registries)), on_retry_(std::move(on_retry)), stop_(std::move(stop)) {}
 
   // Manifest and configuration only; no layer is read. Throws Error that names the reference.
   std::vector<frontend::ResolvedImage> resolve(const std::vector<frontend::ImageQuery>& queries);
@@ -48,6 +51,8 @@ class ImageSources {
   void pull(const remote::Repository& repository, const image::Descriptor& descriptor);
 
   cache::Store& store_;
+  const remote::RegistryHosts registries_;
+  const remote::RetryListener on_retry_;
   std::stop_token stop_;
   mutable std::mutex mutex_;
   std::unique_ptr<remote::Registry> registry_;

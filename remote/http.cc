@@ -168,8 +168,8 @@ std::string_view advice_for(HttpFailure failure) {
     case HttpFailure::tls:
       return "The server does not speak TLS as expected: check the URL's scheme and port.";
     case HttpFailure::untrusted:
-      return "The server's certificate is not trusted: name its CA certificates in SSL_CERT_FILE or in the registry's "
-             "configuration.";
+      return "The server's certificate is not trusted: name its CA certificates in SSL_CERT_FILE, or as `ca` of the "
+             "registry in mbuild's configuration file.";
     default:
       return "Try again later: the server or the network failed, not the build.";
   }

@@ -23,7 +23,8 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 // How to reach a server: the part of a request that comes from configuration.
 struct HttpOptions {
-  std::string ca_file;  // PEM certificates to trust; "" takes SSL_CERT_FILE
+  std::string ca_file;                         // PEM certificates to trust; "" takes SSL_CERT_FILE
+  std::string client_certificate, client_key;  // PEM; the key may be in the certificate's file
   bool verify_tls = true;
   std::chrono::milliseconds connect_timeout{20'000};
   std::chrono::seconds stall_timeout{60};        // no byte in either direction for so long
@@ -82,7 +83,7 @@ struct HttpRequest {
   std::stop_token stop;
 };
 
-enum class HttpFailure { status, resolve, connect, tls, untrusted, interrupted, timeout, other };
+enum class HttpFailure { status, resolve, connect, tls, untrusted, interrupted, timeout, corrupt, other };
 
 // What http_request throws: an Error (network) that also tells a program what failed.
 class HttpError : public Error {

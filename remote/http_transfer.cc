@@ -282,6 +282,11 @@ void set_tls(CURL* easy, const HttpOptions& options) {
   } else if (from_environment != nullptr && *from_environment != '\0') {
     setopt(easy, CURLOPT_CAINFO, from_environment);
   }
+  if (!options.client_certificate.empty()) {
+    setopt(easy, CURLOPT_SSLCERT, options.client_certificate.c_str());
+    setopt(easy, CURLOPT_SSLKEY,
+           (options.client_key.empty() ? options.client_certificate : options.client_key).c_str());
+  }
   if (options.verify_tls) return;
   setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
   setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -25,9 +26,33 @@ void check_digest_form(const std::string& digest) {
       .with_advice("Digests are sha256: and 64 lower-case hex digits.");
 }
 
-Error digest_mismatch(const std::string& what, const Digest& got, const Digest& wanted) {
-  return Error(ExitClass::network, fmt::format("{}: digest mismatch {}: {}", what, got, wanted))
-      .with_advice("The registry or something on the way to it changed the bytes; nothing of them was used.");
+constexpr unsigned k_attempts_if_corrupt = 3;
+
+HttpError corrupt(std::string message) {
+  HttpError error(HttpFailure::corrupt, 0, std::move(message),
+                  "The registry or something on the way to it changed the bytes; nothing of them was used.");
+  error.may_pass = true;
+  return error;
+}
+
+HttpError digest_mismatch(const std::string& what, const Digest& got, const Digest& wanted) {
+  return corrupt(fmt::format("{}: digest mismatch {}: {}", what, got, wanted));
+}
+
+// Asks again when the bytes were not the right ones: a defect on the way seldom strikes twice. Other failures have had
+// their attempts.
+template <typename Attempt>
+void again_if_corrupt(const Endpoint& endpoint, const std::stop_token& stop, Attempt attempt) {
+  HttpOptions options = endpoint.http;
+  options.attempts = std::min(options.attempts, k_attempts_if_corrupt);
+  with_retries(options, endpoint.on_retry, stop, [&] {
+    try {
+      attempt();
+    } catch (HttpError& error) {
+      error.may_pass = error.may_pass && error.failure == HttpFailure::corrupt;
+      throw;
+    }
+  });
 }
 
 std::string separator_of(const std::string& reference) { return reference.find(':') != std::string::npos ? "@" : ":"; }
@@ -74,7 +99,7 @@ struct BlobTransfer {
   void data(std::string_view bytes) {
     done += bytes.size();
     if (blob.size != 0 && done > blob.size) {
-      throw Error(ExitClass::network, fmt::format("{}: longer than the {} bytes announced", what, blob.size));
+      throw corrupt(fmt::format("{}: longer than the {} bytes announced", what, blob.size));
     }
     hash.update(bytes);
     sink.data(bytes);
@@ -82,7 +107,7 @@ struct BlobTransfer {
 
   void verify() {
     if (blob.size != 0 && done != blob.size) {
-      throw Error(ExitClass::network, fmt::format("{}: {} bytes instead of {}", what, done, blob.size));
+      throw corrupt(fmt::format("{}: {} bytes instead of {}", what, done, blob.size));
     }
     if (const auto got = hash.digest(); got != blob.digest) throw digest_mismatch(what, got, blob.digest);
   }
@@ -96,7 +121,7 @@ class HttpRegistry final : public Registry {
                                         std::stop_token stop) override {
     std::optional<Manifest> found;
     from_any(repository, stop, [&](Endpoint& endpoint) {
-      found = get_manifest(endpoint, repository, reference, stop);
+      again_if_corrupt(endpoint, stop, [&] { found = get_manifest(endpoint, repository, reference, stop); });
       return found.has_value();
     });
     return found;
@@ -116,8 +141,12 @@ class HttpRegistry final : public Registry {
     check_digest_form(blob.digest);
     BlobTransfer transfer{blob, sink, fmt::format("{}@{}", repository.to_string(), blob.digest), {}};
     const bool found = from_any(repository, stop, [&](Endpoint& endpoint) {
-      transfer.restart();
-      return get_blob(endpoint, repository, transfer, stop);
+      bool there = false;
+      again_if_corrupt(endpoint, stop, [&] {
+        transfer.restart();
+        there = get_blob(endpoint, repository, transfer, stop);
+      });
+      return there;
     });
     if (found) return;
     throw HttpError(HttpFailure::status, 404, transfer.what + ": the registry does not have this blob",
@@ -163,6 +192,7 @@ class HttpRegistry final : public Registry {
         if (attempt(*endpoint)) return true;
       } catch (const Error& error) {
         if (error.exit_class != ExitClass::network) throw;
+        endpoint->out_of_service = true;
       }
     }
     return attempt(*endpoints.back());

@@ -90,11 +90,19 @@ struct RegistryHost {
   bool insecure = false;             // TLS certificates are not verified, and http is tried after https
   bool plain_http = false;           // http only
   std::string ca_file;               // PEM
+  std::string client_certificate;    // PEM
+  std::string client_key;            // PEM; "" where it is in the certificate's file
   std::uint64_t chunk_size = 0;      // push_stream sends chunks of so many bytes, 0: everything in one request
 };
 
 struct RegistryHosts {
   std::map<std::string, RegistryHost> hosts;  // by "docker.io", "localhost:5000"
+  RegistryHost others;                        // all that are not among `hosts`
+
+  const RegistryHost& of(const std::string& host) const {
+    const auto it = hosts.find(host);
+    return it != hosts.end() ? it->second : others;
+  }
 };
 
 struct RegistryOptions {
@@ -105,7 +113,7 @@ struct RegistryOptions {
 };
 
 // The implementation over HTTP. docker.io is at registry-1.docker.io. Hosts localhost, 127.0.0.0/8 and ::1 count as
-// insecure, and there http is tried before https, unless the port is 443.
+// insecure unless a CA is configured for them, and there http is tried before https, unless the port is 443.
 std::unique_ptr<Registry> make_http_registry(RegistryOptions options);
 
 }  // namespace mbuild::remote

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -9,6 +10,8 @@
 
 namespace mbuild::remote {
 namespace {
+
+constexpr unsigned k_attempts_at_mirror = 2;  // there is somebody else to ask
 
 std::string server_of(const std::string& host) {
   return host == "docker.io" || host == "index.docker.io" ? "registry-1.docker.io" : host;
@@ -54,15 +57,20 @@ std::string registry_words(const std::string& body) {
 
 }  // namespace
 
-const RegistryHost& EndpointTable::configuration(const std::string& host) const {
-  static const RegistryHost k_default;
-  const auto it = options_.hosts.hosts.find(host);
-  return it != options_.hosts.hosts.end() ? it->second : k_default;
+namespace {
+
+// Loopback is trusted, unless somebody took the trouble to say by what its certificate is to be checked.
+bool is_insecure(const RegistryHost& host, const std::string& server) {
+  return host.insecure || (is_loopback(server) && host.ca_file.empty());
 }
+
+}  // namespace
 
 HttpOptions EndpointTable::http_options(const RegistryHost& host, bool insecure) const {
   HttpOptions http = options_.http;
   if (!host.ca_file.empty()) http.ca_file = host.ca_file;
+  http.client_certificate = host.client_certificate;
+  http.client_key = host.client_key;
   if (insecure) http.verify_tls = false;
   return http;
 }
@@ -75,26 +83,27 @@ std::shared_ptr<Endpoint> EndpointTable::find(const std::string& key) {
 
 std::shared_ptr<Endpoint> EndpointTable::keep(const std::string& key, std::string base, const std::string& host,
                                               const RegistryHost& configuration, bool insecure) {
-  const HttpOptions http = http_options(configuration, insecure);
+  HttpOptions http = http_options(configuration, insecure);
+  if (key != host) http.attempts = std::min(http.attempts, k_attempts_at_mirror);
   const std::lock_guard lock(mutex_);
   auto& slot = endpoints_[key];
   if (!slot) {
     slot.reset(new Endpoint{std::move(base), http, Authorizer(host, options_.credentials, http), options_.on_retry,
-                            configuration.chunk_size});
+                            configuration.chunk_size, false});
   }
   return slot;
 }
 
 std::shared_ptr<Endpoint> EndpointTable::origin(const std::string& host, const std::stop_token& stop) {
   if (auto known = find(host)) return known;
-  const RegistryHost& settings = configuration(host);
+  const RegistryHost& settings = options_.hosts.of(host);
   const std::string server = server_of(host);
-  const bool loopback = is_loopback(server), insecure = settings.insecure || loopback;
+  const bool insecure = is_insecure(settings, server);
   const std::string https = "https://" + server, http = "http://" + server;
   std::string base = settings.plain_http ? http : https;
   if (!settings.plain_http && insecure) {
     // One of two schemes: the likelier one is asked first, and taken for granted if neither answers.
-    const bool http_first = loopback && !server.ends_with(":443");
+    const bool http_first = is_loopback(server) && !server.ends_with(":443");
     const auto options = http_options(settings, insecure);
     const std::string& first = http_first ? http : https;
     const std::string& second = http_first ? https : http;
@@ -105,16 +114,16 @@ std::shared_ptr<Endpoint> EndpointTable::origin(const std::string& host, const s
 
 std::vector<std::shared_ptr<Endpoint>> EndpointTable::for_pull(const std::string& host, const std::stop_token& stop) {
   std::vector<std::shared_ptr<Endpoint>> endpoints;
-  for (auto mirror : configuration(host).mirrors) {
+  for (auto mirror : options_.hosts.of(host).mirrors) {
     if (!parse_url(mirror)) mirror = "https://" + mirror;
     while (mirror.ends_with('/')) mirror.pop_back();
     auto endpoint = find(mirror);
     if (!endpoint) {
       const std::string server = parse_url(mirror)->authority();
-      const RegistryHost& settings = configuration(server);
-      endpoint = keep(mirror, mirror, server, settings, settings.insecure || is_loopback(server));
+      const RegistryHost& settings = options_.hosts.of(server);
+      endpoint = keep(mirror, mirror, server, settings, is_insecure(settings, server));
     }
-    endpoints.push_back(std::move(endpoint));
+    if (!endpoint->out_of_service) endpoints.push_back(std::move(endpoint));
   }
   endpoints.push_back(origin(host, stop));
   return endpoints;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +20,7 @@ struct Endpoint {
   Authorizer authorizer;
   RetryListener on_retry;
   std::uint64_t chunk_size = 0;
+  std::atomic<bool> out_of_service;  // a mirror that could not be reached or sent nonsense
 
   std::string url(const Repository& repository, const std::string& rest) const {
     return base + "/v2/" + repository.name + "/" + rest;
@@ -36,7 +38,6 @@ class EndpointTable {
   std::vector<std::shared_ptr<Endpoint>> for_pull(const std::string& host, const std::stop_token& stop);
 
  private:
-  const RegistryHost& configuration(const std::string& host) const;
   HttpOptions http_options(const RegistryHost& host, bool insecure) const;
   std::shared_ptr<Endpoint> find(const std::string& key);
   std::shared_ptr<Endpoint> keep(const std::string& key, std::string base, const std::string& host,
