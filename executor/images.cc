@@ -107,7 +107,7 @@ std::string ImageSources::document(const remote::Repository& repository, const i
       write_file_atomically(path, bytes, 0644);
     } else {
       ::unlink(path.c_str());
-      pull(repository, descriptor);
+      pull(repository, descriptor, {}, stop_);
       bytes = read_file(path);
     }
   }
@@ -149,27 +149,29 @@ image::Descriptor ImageSources::layer_descriptor(const Digest& diff_id) const {
 }
 
 std::optional<remote::Repository> ImageSources::repository_of(const Digest& blob) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = origins_.find(blob);
-  return found == origins_.end() ? std::nullopt : found->second.repository;
+  return origin_of(blob).repository;
 }
 
 // Into the store, under its final name once the registry client has verified it.
-void ImageSources::pull(const remote::Repository& repository, const image::Descriptor& descriptor) {
+void ImageSources::pull(const remote::Repository& repository, const image::Descriptor& descriptor,
+                        const remote::BlobSink& reader, const std::stop_token& stop) {
   const std::string path = store_.blob_path(descriptor.digest);
   if (store_.use_blob(descriptor.digest)) return;
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
+  remote::BlobSink sink;
+  sink.data = [&](std::string_view bytes) {
+    write_all(out.get(), bytes);
+    if (reader.data) reader.data(bytes);
+  };
+  sink.restart = [&] {
+    if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
+      throw system_error(errno, "start again with " + partial);
+    }
+    if (reader.restart) reader.restart();
+  };
   try {
-    registry().pull_blob(repository, {descriptor.digest, descriptor.size},
-                         {.data = [&](std::string_view bytes) { write_all(out.get(), bytes); },
-                          .restart =
-                              [&] {
-                                if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
-                                  throw system_error(errno, "start again with " + partial);
-                                }
-                              }},
-                         stop_);
+    registry().pull_blob(repository, {descriptor.digest, descriptor.size}, sink, stop);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
   } catch (...) {
     ::unlink(partial.c_str());
@@ -177,20 +179,31 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
   }
 }
 
+void ImageSources::pull(const image::Descriptor& descriptor, const remote::BlobSink& reader,
+                        const std::stop_token& stop) {
+  pull(origin_of(descriptor.digest).repository.value(), descriptor, reader, stop);
+}
+
+bool ImageSources::is_remote(const image::Descriptor& descriptor) const {
+  return !path_exists(store_.blob_path(descriptor.digest)) && origin_of(descriptor.digest).repository;
+}
+
+ImageSources::Origin ImageSources::origin_of(const Digest& blob) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = origins_.find(blob);
+  return found == origins_.end() ? Origin() : found->second;
+}
+
 Fd ImageSources::open_blob(const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
   if (store_.use_blob(descriptor.digest)) return open_file(path, O_RDONLY);
-  Origin origin;
-  {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = origins_.find(descriptor.digest); found != origins_.end()) origin = found->second;
-  }
+  const Origin origin = origin_of(descriptor.digest);
   if (!origin.layout.empty()) return image::open_layout_blob(origin.layout, descriptor);
   if (!origin.repository) {
     throw Error(ExitClass::store, "the store has lost the blob " + descriptor.digest)
         .with_advice("Run the build again; if it stays so, remove the store's index.db.");
   }
-  pull(*origin.repository, descriptor);
+  pull(*origin.repository, descriptor, {}, stop_);
   return open_file(path, O_RDONLY);
 }
 

@@ -33,6 +33,10 @@ class ImageSources {
   // Opens a blob of the store or, failing that, of where the image came from; one from a registry is kept in the store.
   // The reader of a layout's blob checks the digest.
   Fd open_blob(const image::Descriptor& descriptor);
+  // Whether a blob has to be fetched from a registry.
+  bool is_remote(const image::Descriptor& descriptor) const;
+  // Fetches a blob that is_remote into the store; `reader` is given the bytes meanwhile, not verified yet.
+  void pull(const image::Descriptor& descriptor, const remote::BlobSink& reader, const std::stop_token& stop);
   // The repository that a blob was found in, if a registry has it.
   std::optional<remote::Repository> repository_of(const Digest& blob) const;
 
@@ -48,7 +52,9 @@ class ImageSources {
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);
   std::string document(const remote::Repository& repository, const image::Descriptor& descriptor, bool is_manifest);
-  void pull(const remote::Repository& repository, const image::Descriptor& descriptor);
+  Origin origin_of(const Digest& blob) const;
+  void pull(const remote::Repository& repository, const image::Descriptor& descriptor, const remote::BlobSink& reader,
+            const std::stop_token& stop);
 
   cache::Store& store_;
   const remote::RegistryHosts registries_;

@@ -17,6 +17,7 @@
 #include "executor/jobs_codec.h"
 #include "executor/sandbox_mount.h"
 #include "image/layer_digest.h"
+#include "image/layer_writer.h"
 #include "image/unpack.h"
 
 // Layers: made from a blob, committed from a directory, written as a blob.
@@ -95,8 +96,15 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
     lowers.push_back(open_file(path, O_RDONLY | O_DIRECTORY));
     options.lower_dirs.push_back(lowers.back().get());
   }
-  auto unpacked = image::unpack_layer(fds.at(0).get(), request.media_type, directory.get(), options);
   UnpackReply reply;
+  image::UnpackResult unpacked;
+  try {
+    unpacked = image::unpack_layer(fds.at(0).get(), request.media_type, directory.get(), options);
+  } catch (const image::MissingLinkTarget&) {
+    if (!request.without_lowers) throw;
+    reply.needs_lowers = true;
+    return encode(reply);
+  }
   reply.depends_on_lowers = unpacked.links_into_lower;
   reply.layer.result_digest = request.diff_id;
   reply.layer.bytes = unpacked.bytes;

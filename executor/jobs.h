@@ -40,12 +40,16 @@ struct UnpackRequest {
   std::string final_path;                // its name when complete,
   std::string final_path_on_lowers;      // or this one when hard links into lower layers were resolved
   std::vector<std::string> lower_paths;  // top first
+  bool without_lowers = false;           // they are not there yet: nothing is made where one turns out to be needed
   image::OwnerMode owners = image::OwnerMode::real;
 };
 struct UnpackReply {
   NewLayer layer;
   bool depends_on_lowers = false;
+  bool needs_lowers = false;  // nothing was made
 };
+// An empty `digest` is not checked, as that of a blob which is verified by whoever gives it. The layer has its final
+// name only once its diff id is right.
 UnpackReply unpack(Inner& inner, const UnpackRequest& request, int blob, std::stop_token stop);
 
 // A directory of RUN --mount=type=cache, made when it is missing.

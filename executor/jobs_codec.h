@@ -116,12 +116,12 @@ void fields(Codec& codec, NewLayer& v) {
 template <class Codec>
 void fields(Codec& codec, UnpackRequest& v) {
   codec(v.media_type, v.digest, v.diff_id, v.size, v.work, v.final_path, v.final_path_on_lowers, v.lower_paths,
-        v.owners);
+        v.without_lowers, v.owners);
 }
 
 template <class Codec>
 void fields(Codec& codec, UnpackReply& v) {
-  codec(v.layer, v.depends_on_lowers);
+  codec(v.layer, v.depends_on_lowers, v.needs_lowers);
 }
 
 template <class Codec>

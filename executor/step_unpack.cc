@@ -10,7 +10,8 @@
 #include "executor/steps.h"
 #include "image/layer_digest.h"
 
-// Snapshots as directories that can be mounted: pulled layers are unpacked, older ones of long snapshots flattened.
+// Snapshots as directories that can be mounted: pulled layers are unpacked (step_pull.cc), older ones of long snapshots
+// flattened.
 namespace mbuild::executor {
 
 // What this build has seen stays where it is until it ends (cache/store.h), so the store is asked once for each layer.
@@ -38,11 +39,13 @@ const cache::Layer& Steps::add_layer(cache::Layer layer) {
 
 Stack Steps::unpacked(const Snapshot& snapshot, std::stop_token stop) {
   static const Digest k_empty = image::empty_layer_digest();
+  unpack_missing(snapshot, stop);
   std::vector<const cache::Layer*> all;
   for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
     if (snapshot.layers[i]->result_digest == k_empty) continue;
     const auto* layer = unpacked_layer(snapshot, i);
-    all.push_back(layer != nullptr ? layer : &unpack(snapshot, i, stop));
+    if (layer == nullptr) throw vanished(*snapshot.layers[i]);
+    all.push_back(layer);
   }
   // A directory may be a lower one only once. The topmost occurrence hides all that one below it would show.
   std::unordered_set<const cache::Layer*> seen;
@@ -97,57 +100,6 @@ const cache::Layer& Steps::flattened(std::span<const cache::Layer* const> layers
                     .files = made.files,
                     .newest_mtime = 0,
                     .implied = made.implied});
-}
-
-namespace {
-
-// The id of a pulled layer whose hard links point into the layers below it: it depends on them.
-std::string id_on_lowers(const Snapshot& snapshot, std::size_t index) {
-  Sha256 chain;
-  for (std::size_t i = 0; i < index; ++i) chain.field(snapshot.layers[i]->result_digest);
-  return fmt::format("{}-{}", snapshot.layers[index]->id, digest_hex(chain.digest()).substr(0, 16));
-}
-
-}  // namespace
-
-const cache::Layer* Steps::unpacked_layer(const Snapshot& snapshot, std::size_t index) {
-  const auto* layer = find_layer(snapshot.layers[index]->id);
-  if (layer != nullptr || !snapshot.layers[index]->pulled) return layer;
-  return find_layer(id_on_lowers(snapshot, index));
-}
-
-const cache::Layer& Steps::unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop) {
-  const auto& wanted = *snapshot.layers[index];
-  if (!wanted.pulled) {
-    throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", wanted.id))
-        .with_advice("Run the build again.");
-  }
-  const auto lock = environment_.store.lock_layer(wanted.result_digest, stop);
-  if (const auto* layer = unpacked_layer(snapshot, index)) return *layer;
-  const auto descriptor = environment_.images.layer_descriptor(wanted.result_digest);
-  const Fd blob = environment_.images.open_blob(descriptor);
-  jobs::UnpackRequest request;
-  request.media_type = descriptor.media_type;
-  request.digest = descriptor.digest;
-  request.size = descriptor.size;
-  request.diff_id = wanted.result_digest;
-  request.owners = owner_mode();
-  request.work = work_directory() + "/layer";
-  request.final_path = environment_.store.layer_path(wanted.id);
-  request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));
-  for (std::size_t i = index; i-- > 0;) {
-    if (const auto* lower = unpacked_layer(snapshot, i))
-      request.lower_paths.push_back(environment_.store.layer_path(lower->id));
-  }
-  const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
-  crash_point("layer-unpacked");
-  return add_layer({.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
-                    .result_digest = wanted.result_digest,
-                    .pulled = true,
-                    .bytes = reply.layer.bytes,
-                    .files = reply.layer.files,
-                    .newest_mtime = 0,
-                    .implied = reply.layer.implied});
 }
 
 }  // namespace mbuild::executor

@@ -7,7 +7,6 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
-#include "image/layer_digest.h"
 
 namespace mbuild::executor {
 namespace {

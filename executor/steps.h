@@ -134,7 +134,11 @@ class Steps {
   const cache::Layer& remember(cache::Layer layer);
   const cache::Layer& add_layer(cache::Layer layer);
   const cache::Layer* unpacked_layer(const Snapshot& snapshot, std::size_t index);
-  const cache::Layer& unpack(const Snapshot& snapshot, std::size_t index, std::stop_token stop);
+  void unpack_missing(const Snapshot& snapshot, const std::stop_token& stop);
+  bool unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_there, const std::stop_token& stop);
+  jobs::UnpackReply fetch_and_unpack(jobs::UnpackRequest& request, const image::Descriptor& descriptor,
+                                     const std::stop_token& stop);
+  Error vanished(const SnapshotLayer& layer) const;
   const cache::Layer& flattened(std::span<const cache::Layer* const> layers, std::vector<const cache::Layer*> below,
                                 const std::stop_token& stop);
   Stack stack_of(const std::vector<const cache::Layer*>& layers) const;

@@ -25,8 +25,9 @@ constexpr std::size_t k_chunks_ahead = 4;
 }  // namespace
 
 struct BlobReader::Impl {
-  Impl(int fd, std::stop_token stop, std::function<void(std::uint64_t)> progress)
+  Impl(int fd, bool hash, std::stop_token stop, std::function<void(std::uint64_t)> progress)
       : fd(fd),
+        hash(hash),
         stop(std::move(stop)),
         progress(std::move(progress)),
         wake(::eventfd(0, EFD_CLOEXEC)),
@@ -63,13 +64,13 @@ struct BlobReader::Impl {
     std::exception_ptr broken;  // the rest is read all the same, because a wrong digest is the better message
     while (const std::size_t n = read_some(input)) {
       const std::string_view piece(input.data(), n);
-      sha.update(piece);
+      if (hash) sha.update(piece);
       facts.size += n;
       if (progress) progress(facts.size);
       if (!broken) broken = attempt([&] { decompressor.feed(piece, emit); });
     }
     if (!broken) broken = attempt([&] { decompressor.finish(emit); });
-    facts.digest = sha.digest();
+    if (hash) facts.digest = sha.digest();
     if (broken) std::rethrow_exception(broken);
     if (!chunk.empty()) queue.push(std::move(chunk));
   }
@@ -98,6 +99,7 @@ struct BlobReader::Impl {
   }
 
   int fd;
+  bool hash;
   std::stop_token stop;
   std::function<void(std::uint64_t)> progress;
   Fd wake;
@@ -109,8 +111,8 @@ struct BlobReader::Impl {
   std::optional<std::stop_callback<std::function<void()>>> on_stop;
 };
 
-BlobReader::BlobReader(int fd, std::stop_token stop, std::function<void(std::uint64_t)> progress)
-    : impl_(std::make_unique<Impl>(fd, stop, std::move(progress))) {
+BlobReader::BlobReader(int fd, bool hash, std::stop_token stop, std::function<void(std::uint64_t)> progress)
+    : impl_(std::make_unique<Impl>(fd, hash, stop, std::move(progress))) {
   impl_->thread = std::jthread([impl = impl_.get()] { impl->run(); });
   impl_->on_stop.emplace(std::move(stop), [impl = impl_.get()] { impl->cancel(); });
 }

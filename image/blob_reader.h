@@ -21,7 +21,8 @@ struct BlobFacts {
 // uncompressed data are told apart by their first bytes.
 class BlobReader {
  public:
-  BlobReader(int fd, std::stop_token stop, std::function<void(std::uint64_t)> progress);
+  // Without `hash` the facts have no digest.
+  BlobReader(int fd, bool hash, std::stop_token stop, std::function<void(std::uint64_t)> progress);
   ~BlobReader();  // also wakes a thread that waits for input
 
   // The next decompressed bytes, valid until the next call; empty at the end. Throws Error (network) for broken data,

@@ -327,7 +327,9 @@ void LayerWriter::link_to(int parent, const std::string& name, const Place& at) 
 
 void LayerWriter::link_into_lower(const TarEntry& entry, const Components& target, const Place& at) {
   const auto found = find_in_stack(lower_, join(target, "/"));
-  if (!found) malformed("a hard link to " + entry.link_target + ", which is not there");
+  if (!found) {
+    throw MissingLinkTarget(ExitClass::network, "a hard link to " + entry.link_target + ", which is not there");
+  }
   links_into_lower_ = true;
   const Fd source_parent = open_below(found->layer, parent_of(found->path), O_PATH | O_DIRECTORY);
   const std::string source_name = last_of(found->path);

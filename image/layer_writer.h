@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/fd.h"
 #include "image/inode.h"
 #include "image/tar_reader.h"
@@ -16,6 +17,12 @@ namespace mbuild::image {
 
 // Puts the entries of a layer's tar into a directory, as an overlay lower directory. The entries are not trusted: see
 // layer_writer.cc.
+// A hard link leads to a file that neither this layer nor one of those given as lower has.
+class MissingLinkTarget : public Error {
+ public:
+  using Error::Error;
+};
+
 class LayerWriter {
  public:
   // `root` is an empty directory that nobody else changes; `lower`: the layers below, top first.

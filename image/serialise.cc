@@ -235,7 +235,7 @@ Serialisation serialise_layer(const LayerSource& source, int out_fd, const Seria
 Serialisation recompress_blob(int in_fd, int out_fd, const SerialiseOptions& options) {
   check_level(options);
   Serialiser serialiser(out_fd, options);
-  BlobReader reader(in_fd, options.stop, {});
+  BlobReader reader(in_fd, false, options.stop, {});
   for (auto bytes = reader.next(); !bytes.empty(); bytes = reader.next()) serialiser.add(bytes);
   return serialiser.finish();
 }

@@ -47,7 +47,7 @@ UnpackResult unpack_layer(int blob_fd, std::string_view media_type, int destinat
     throw Error(ExitClass::network, fmt::format("{} is no media type of a file system layer", media_type));
   }
   UnpackResult result;
-  BlobReader blob(blob_fd, options.stop, options.progress);
+  BlobReader blob(blob_fd, !options.expected_digest.empty(), options.stop, options.progress);
   Sha256 tar_sha;
   TarReader tar([&] {
     const std::string_view bytes = blob.next();

@@ -25,7 +25,7 @@ struct UnpackOptions {
 };
 
 struct UnpackResult {
-  Digest digest;
+  Digest digest;  // of the blob, where one was expected
   Digest diff_id;
   std::uint64_t blob_size = 0;
   std::uint64_t tar_size = 0;
