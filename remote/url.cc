@@ -60,6 +60,8 @@ std::optional<Url> parse_url(std::string_view text) {
     url.port = authority.substr(colon + 1);
     authority = authority.substr(0, colon);
   }
+  const bool bracketed = authority.starts_with('[') && authority.ends_with(']');
+  if (!bracketed && authority.find_first_of(":[]") != authority.npos) return std::nullopt;
   url.host = authority;
   return url;
 }

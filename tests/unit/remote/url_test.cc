@@ -24,6 +24,11 @@ TEST_CASE("an IPv6 host keeps its brackets, with and without a port") {
   CHECK(parse_url("http://[::1]/")->authority() == "[::1]");
 }
 
+TEST_CASE("a host with a colon stands in brackets") {
+  CHECK_FALSE(parse_url("https://host::"));
+  CHECK_FALSE(parse_url("https://::1/path"));
+}
+
 TEST_CASE("what has no scheme is no URL") {
   CHECK_FALSE(parse_url("example.org/x"));
   CHECK_FALSE(parse_url("://x"));
