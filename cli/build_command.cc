@@ -29,8 +29,8 @@ namespace {
 // The flags as they were typed.
 struct Flags {
   std::vector<std::string> legacy;  // names of given flags that mean nothing here
-  std::vector<std::string> add_host, allow, build_arg, build_context, label, no_cache_filter, output, platform, secret,
-      ssh, tag, ulimit, ignored, arch_allow;
+  std::vector<std::string> add_host, allow, build_arg, build_context, cache_from, cache_to, label, no_cache_filter,
+      output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
@@ -96,6 +96,8 @@ executor::BuildRequest request_of(const Flags& flags) {
     throw Error(ExitClass::usage, "--no-cache and --no-cache-filter cannot currently be used together");
   }
   request.allow = flags.allow;
+  for (const auto& text : flags.cache_from) request.cache_from.push_back(parse_cache(text));
+  for (const auto& text : flags.cache_to) request.cache_to.push_back(parse_cache(text));
   request.no_cache = flags.no_cache;
   request.pull = flags.pull;
   request.explain = flags.explain;
@@ -241,6 +243,10 @@ void add_build_command(CLI::App& app, int& status) {
                     "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
   build->add_option("--build-context", flags->build_context,
                     "Additional context (name=path, name=oci-layout://DIR:TAG)");
+  build->add_option("--cache-from", flags->cache_from,
+                    "Cache of another builder (REF | type=registry,ref=REF | type=local,src=DIR)");
+  build->add_option("--cache-to", flags->cache_to,
+                    "Where to write a cache (type=registry,ref=REF,mode=max | type=local,dest=DIR | type=inline)");
   build->add_option("--call", flags->call,
                     "What to do: build, check, outline, targets, subrequests.describe; [,format=json]");
   build->add_flag("--check", flags->check, "Same as --call=check");

@@ -62,6 +62,29 @@ executor::Output parse_output(const std::string& text) {
   return output;
 }
 
+executor::CacheReference parse_cache(const std::string& text) {
+  static const std::vector<std::string> k_types = {"registry", "local", "inline", "gha", "s3", "azblob"};
+  executor::CacheReference cache;
+  const auto fields = split_csv(text);
+  if (fields.size() == 1 && fields[0].find('=') == std::string::npos)
+    return {.type = "registry", .attributes = {{"ref", fields[0]}}};
+  for (const auto& field : fields) {
+    auto [key, value] = parse_pair(field, "cache value");
+    key = to_lower(trim(key));
+    if (key == "type") {
+      cache.type = value;
+    } else {
+      cache.attributes[key] = value;
+    }
+  }
+  if (cache.type.empty()) throw usage("type required form> \"" + text + "\"");
+  if (std::find(k_types.begin(), k_types.end(), cache.type) == k_types.end()) {
+    throw usage(fmt::format("unknown cache type \"{}\"{}", cache.type, did_you_mean(cache.type, k_types)))
+        .with_advice("Types are registry, local and inline.");
+  }
+  return cache;
+}
+
 executor::Secret parse_secret(const std::string& text) {
   executor::Secret secret;
   std::string type;

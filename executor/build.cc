@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "executor/cache_export.h"
 #include "executor/collect.h"
 #include "executor/export.h"
 #include "executor/inputs.h"
@@ -253,8 +254,34 @@ struct Question {
 
 }  // namespace
 
+namespace {
+
+// False when a promise of an imported cache was broken: all is to be looked up again, without it.
+bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environment, ImportedCaches& imports,
+                    std::stop_token stop) {
+  auto& steps = environment.steps;
+  try {
+    if (!plan.order.empty()) {
+      run_plan(
+          plan, limits_of(environment.request), [&](graph::NodeId id) { return steps.is_emulated(id); },
+          [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
+    }
+    export_images(environment, stop);
+    crash_point("image-written");
+    export_caches(environment, stop);
+    return true;
+  } catch (const PromiseBroken& broken) {
+    imports.drop(broken.result);
+    steps.start_over();
+    return false;
+  }
+}
+
+}  // namespace
+
 void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
   check_outputs(request);
+  check_caches(request);
   const IdMap map = compute_id_map();
   const std::string map_name(digest_hex(map.digest()));
   cache::Store store(request.store_root, map_name.substr(0, 16));
@@ -285,43 +312,44 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
     if (info.first_line == 0) return std::string();
     return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
   };
+  std::mutex warnings_lock;
+  const auto warn = [&](std::string text) {
+    const std::lock_guard lock(warnings_lock);
+    result.warnings.push_back({.rule = "CacheImport", .message = std::move(text)});
+  };
+  ImportedCaches imports(request, images, front.platforms, warn, stop);
   Steps steps({.graph = lowered.graph,
                .plan = plan,
                .request = request,
                .store = store,
                .directory = directory,
                .images = images,
+               .imports = imports,
                .contexts = contexts,
                .inner = inner,
                .sink = sink,
                .excerpt = excerpt,
                .remove_later = [&](std::string path) { cleaner.remove_later(std::move(path)); }});
-  if (!plan.order.empty()) {
-    try {
-      run_plan(
-          plan, limits_of(request), [&](graph::NodeId id) { return steps.is_emulated(id); },
-          [&](graph::NodeId id, std::stop_token step_stop) { steps.run(id, std::move(step_stop)); }, stop);
-    } catch (...) {
-      note_inputs(request, inputs, steps, result);
-      throw;
+  const ExportEnvironment exporting{.request = request,
+                                    .dockerfile = front.dockerfile,
+                                    .lowered = lowered,
+                                    .store = store,
+                                    .directory = directory,
+                                    .images = images,
+                                    .inner = inner,
+                                    .steps = steps,
+                                    .sink = sink,
+                                    .result = result,
+                                    .excerpt = excerpt,
+                                    .epoch = epoch_of(request, lowered, inputs)};
+  try {
+    while (!run_and_export(plan, exporting, imports, stop)) {
     }
+  } catch (...) {
     note_inputs(request, inputs, steps, result);
+    throw;
   }
-
-  export_images({.request = request,
-                 .dockerfile = front.dockerfile,
-                 .lowered = lowered,
-                 .store = store,
-                 .directory = directory,
-                 .images = images,
-                 .inner = inner,
-                 .steps = steps,
-                 .sink = sink,
-                 .result = result,
-                 .excerpt = excerpt,
-                 .epoch = epoch_of(request, lowered, inputs)},
-                stop);
-  crash_point("image-written");
+  note_inputs(request, inputs, steps, result);
   if (store.has_volatile_rows()) start_upkeep(store.root(), request.bounds);
 }
 

@@ -33,6 +33,14 @@ struct SshAgent {
   std::vector<std::string> paths;  // a socket, or keys; empty is $SSH_AUTH_SOCK
 };
 
+// One of --cache-from or --cache-to.
+struct CacheReference {
+  std::string type;  // registry, local, inline, or one that is not supported
+  std::map<std::string, std::string> attributes;
+};
+// For messages: the reference, or the directory.
+std::string to_string(const CacheReference& reference);
+
 struct BuildRequest {
   std::string store_root;
   std::optional<cache::SpacePolicy> bounds;  // of the store; kept after the build
@@ -49,6 +57,7 @@ struct BuildRequest {
   std::vector<SshAgent> ssh;
   std::vector<std::string> no_cache_filter;
   std::vector<std::string> allow;  // entitlements
+  std::vector<CacheReference> cache_from, cache_to;
   bool no_cache = false, pull = false, explain = false;
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<std::pair<std::string, std::string>> extra_hosts;

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/cache_export.h"
 #include "executor/jobs.h"
 #include "executor/layer_blobs.h"
 #include "executor/push.h"
@@ -21,8 +22,6 @@
 
 namespace mbuild::executor {
 namespace {
-
-constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose bytes are the same on every processor
 
 std::string rfc3339(std::int64_t seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
@@ -135,6 +134,8 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
     descriptors.push_back(blob.descriptor);
   }
   fill_times(config, layers);
+  if (wants_inline_cache(environment.request))
+    config.extensions[std::string(image::k_inline_cache_member)] = inline_cache(environment, blobs, layers);
   return image::assemble_image(config, std::move(descriptors), lowered.platform, flavour);
 }
 
@@ -210,7 +211,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, st
   auto& result = environment.result;
   const Format format = format_of(output, environment.request, environment.epoch);
   LayerBlobs blobs(environment, format.layers);
-  blobs.prepare(stop);
+  blobs.prepare(stop, !is_push(output));
   audit(environment, blobs);
   image::ImageSet set;
   set.flavour = format.flavour;
@@ -223,9 +224,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, st
   for (const auto& image : set.images) {
     for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
   }
-  const image::OpenBlob open_blob = [&](const Digest& digest) {
-    return environment.images.open_blob(by_digest.at(digest));
-  };
+  const image::OpenBlob open_blob = [&](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
   const auto top = image::top_level(set);
   result.index = top.descriptor.digest;
   result.index_media_type = top.descriptor.media_type;

@@ -194,6 +194,28 @@ ImageSources::Origin ImageSources::origin_of(const Digest& blob) const {
   return found == origins_.end() ? Origin() : found->second;
 }
 
+void ImageSources::add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin) {
+  const std::lock_guard lock(mutex_);
+  by_diff_id_.emplace(diff_id, descriptor);
+  origins_.emplace(descriptor.digest, origin);
+}
+
+void ImageSources::fetch_blob(const image::Descriptor& descriptor) {
+  const std::string path = store_.blob_path(descriptor.digest);
+  if (store_.use_blob(descriptor.digest)) return;
+  const Fd from = open_blob(descriptor);
+  if (path_exists(path)) return;
+  const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
+  try {
+    const Fd to = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
+    image::copy_verified(from.get(), to.get(), descriptor);
+    if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
+  } catch (...) {
+    ::unlink(partial.c_str());
+    throw;
+  }
+}
+
 Fd ImageSources::open_blob(const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
   if (store_.use_blob(descriptor.digest)) return open_file(path, O_RDONLY);

@@ -37,17 +37,21 @@ class ImageSources {
   bool is_remote(const image::Descriptor& descriptor) const;
   // Fetches a blob that is_remote into the store; `reader` is given the bytes meanwhile, not verified yet.
   void pull(const image::Descriptor& descriptor, const remote::BlobSink& reader, const std::stop_token& stop);
+  // Where a blob is to be had that is not in the store.
+  struct Origin {
+    std::string layout;  // directory of an OCI layout, or
+    std::optional<remote::Repository> repository;
+  };
+  // A layer of an imported cache, unless an image of the build has it.
+  void add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin);
+  // Has a blob in the store, verified.
+  void fetch_blob(const image::Descriptor& descriptor);
   // The repository that a blob was found in, if a registry has it.
   std::optional<remote::Repository> repository_of(const Digest& blob) const;
 
   remote::Registry& registry();
 
  private:
-  struct Origin {
-    std::string layout;  // directory of an OCI layout, or
-    std::optional<remote::Repository> repository;
-  };
-
   frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);

@@ -109,6 +109,12 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   reply.layer.result_digest = request.diff_id;
   reply.layer.bytes = unpacked.bytes;
   reply.layer.files = unpacked.entries;
+  if (request.summarise) {
+    const auto summary = image::summarise_layer(
+        {.directory = directory.get(), .implied = unpacked.implied, .clamp_mtime = {}, .owners = request.owners});
+    reply.layer.result_digest = summary.result_digest;
+    reply.layer.newest_mtime = summary.newest_mtime;
+  }
   reply.layer.implied = std::move(unpacked.implied);
   give_final_name(request.work, reply.depends_on_lowers ? request.final_path_on_lowers : request.final_path);
   return encode(reply);

@@ -36,6 +36,7 @@ struct UnpackRequest {
   std::string media_type;
   Digest digest, diff_id;
   std::uint64_t size = 0;
+  bool summarise = false;                // the reply's result digest is that of what was unpacked, else the diff id
   std::string work;                      // a path for the directory in progress
   std::string final_path;                // its name when complete,
   std::string final_path_on_lowers;      // or this one when hard links into lower layers were resolved

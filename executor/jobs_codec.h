@@ -115,8 +115,8 @@ void fields(Codec& codec, NewLayer& v) {
 
 template <class Codec>
 void fields(Codec& codec, UnpackRequest& v) {
-  codec(v.media_type, v.digest, v.diff_id, v.size, v.work, v.final_path, v.final_path_on_lowers, v.lower_paths,
-        v.without_lowers, v.owners);
+  codec(v.media_type, v.digest, v.diff_id, v.size, v.summarise, v.work, v.final_path, v.final_path_on_lowers,
+        v.lower_paths, v.without_lowers, v.owners);
 }
 
 template <class Codec>

@@ -56,7 +56,19 @@ std::string_view compression_name(image::Compression compression) {
   return "";
 }
 
-void LayerBlobs::prepare(std::stop_token stop) {
+cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported) {
+  const auto& type = imported.blob.media_type;
+  const auto compression = type.ends_with("gzip")   ? image::Compression::gzip
+                           : type.ends_with("zstd") ? image::Compression::zstd
+                                                    : image::Compression::none;
+  return {.layer_id = layer_id,
+          .compression = std::string(compression_name(compression)),
+          .level = imported.level,
+          .clamp_mtime = imported.clamp_mtime};
+}
+
+void LayerBlobs::prepare(std::stop_token stop, bool fetch) {
+  fetch_ = fetch;
   std::vector<Wanted> wanted;
   std::map<std::string, std::size_t> seen;
   for (const auto& image : environment_.lowered.images) {
@@ -69,11 +81,50 @@ void LayerBlobs::prepare(std::stop_token stop) {
         platforms.push_back(image.platform);
     }
   }
+  make(wanted, stop);
+}
+
+void LayerBlobs::prepare(const LayerList& layers, std::stop_token stop) {
+  fetch_ = false;
+  std::vector<platforms::Platform> platforms;
+  for (const auto& image : environment_.lowered.images) platforms.push_back(image.platform);
+  std::vector<Wanted> wanted;
+  for (const auto& layer : layers) wanted.push_back({layer, platforms});
+  make(wanted, stop);
+}
+
+void LayerBlobs::make(const std::vector<Wanted>& wanted, const std::stop_token& stop) {
   std::vector<Blob> made(wanted.size());
   parallel_for(wanted.size(), std::max(1U, std::thread::hardware_concurrency()), [&](std::size_t i) {
     made[i] = wanted[i].layer->pulled ? pulled(*wanted[i].layer, stop) : local(wanted[i], stop);
   });
   for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i].layer->id] = made[i];
+}
+
+std::optional<LayerBlobs::Blob> LayerBlobs::imported(const Wanted& wanted) const {
+  const auto& layer = *wanted.layer;
+  if (!layer.imported || layer.imported->blob.digest.empty() || environment_.store.find_layer(layer.id))
+    return std::nullopt;
+  const auto& promised = *layer.imported;
+  if (format_.clamp != promised.clamp_mtime || (format_.level && *format_.level != promised.level)) return std::nullopt;
+  if (format_.force && !has_compression(promised.blob, format_.compression)) return std::nullopt;
+  for (const auto& platform : wanted.platforms) {
+    if (std::ranges::find(promised.audited, platforms::to_string(platform)) == promised.audited.end())
+      return std::nullopt;
+  }
+  if (fetch_) open(promised.blob);
+  return Blob{promised.diff_id, promised.blob};
+}
+
+Fd LayerBlobs::open(const image::Descriptor& descriptor) const {
+  const auto promised = environment_.steps.promised_result(descriptor.digest);
+  if (!promised) return environment_.images.open_blob(descriptor);
+  try {
+    environment_.images.fetch_blob(descriptor);
+    return environment_.images.open_blob(descriptor);
+  } catch (const Error& error) {
+    environment_.steps.break_promise(*promised, error);
+  }
 }
 
 std::vector<emu::AuditFinding> LayerBlobs::findings(const SnapshotLayer& layer,
@@ -111,6 +162,8 @@ LayerBlobs::Blob LayerBlobs::pulled(const SnapshotLayer& layer, const std::stop_
 LayerBlobs::Blob LayerBlobs::local(const Wanted& wanted, const std::stop_token& stop) const {
   auto& store = environment_.store;
   const auto& layer = *wanted.layer;
+  if (auto known = imported(wanted)) return std::move(*known);
+  if (layer.imported) environment_.steps.unpacked({{wanted.layer}, {}}, stop);
   const cache::SerialisationKey key{.layer_id = layer.id,
                                     .compression = std::string(compression_name(format_.compression)),
                                     .level = format_.level.value_or(-1),

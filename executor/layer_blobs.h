@@ -22,6 +22,10 @@ struct LayerFormat {
   std::optional<std::int64_t> clamp;  // of file times
 };
 
+inline constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose bytes are the same on every processor
+
+// The serialisation of a layer as which the blob of an imported cache counts.
+cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported);
 std::string_view compression_name(image::Compression compression);
 
 // The layers of a build's images as blobs: each is made once, whatever the number of images and outputs that have it.
@@ -35,8 +39,14 @@ class LayerBlobs {
   LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format)
       : environment_(environment), format_(format) {}
 
-  // Makes the blobs of all layers of all images, in parallel.
-  void prepare(std::stop_token stop);
+  // Makes the blobs of all layers of all images, in parallel. `fetch`: blobs of imported caches are brought here too;
+  // a push needs only those that its registry lacks.
+  void prepare(std::stop_token stop, bool fetch = true);
+  // Those of layers for all platforms of the build.
+  void prepare(const LayerList& layers, std::stop_token stop);
+  // Opens a blob that was prepared. Throws PromiseBroken for one of an imported cache that can't be had.
+  Fd open(const image::Descriptor& descriptor) const;
+  const LayerFormat& format() const { return format_; }
   const Blob& of(const SnapshotLayer& layer) const { return blobs_.at(layer.id); }
   // What the architecture audit found in a layer that a step made; nothing for pulled ones.
   std::vector<emu::AuditFinding> findings(const SnapshotLayer& layer, const platforms::Platform& platform) const;
@@ -47,6 +57,9 @@ class LayerBlobs {
     std::vector<platforms::Platform> platforms;
   };
 
+  void make(const std::vector<Wanted>& wanted, const std::stop_token& stop);
+  // The blob of an imported cache, where it is as the format asks for and its files need not be looked at.
+  std::optional<Blob> imported(const Wanted& wanted) const;
   Blob pulled(const SnapshotLayer& layer, const std::stop_token& stop) const;
   Blob local(const Wanted& wanted, const std::stop_token& stop) const;
   cache::Serialisation serialise(const Wanted& wanted, const cache::SerialisationKey& key,
@@ -57,6 +70,7 @@ class LayerBlobs {
   const ExportEnvironment& environment_;
   const LayerFormat& format_;
   std::map<std::string, Blob> blobs_;  // by layer id
+  bool fetch_ = true;
 };
 
 }  // namespace mbuild::executor

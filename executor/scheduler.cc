@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/cache_import.h"
 
 namespace mbuild::executor {
 namespace {
@@ -52,9 +53,10 @@ class Run {
     (is_emulated_(id) ? ready_emulated_ : ready_).insert({plan_.remaining_ms[id], id});
   }
 
+  bool is_over() const { return unfinished_ == 0 || draining_ || stopping_.stop_requested(); }
+
   bool something_to_do() const {
-    return unfinished_ == 0 || stopping_.stop_requested() || !ready_.empty() ||
-           (!ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs);
+    return is_over() || !ready_.empty() || (!ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs);
   }
 
   // Of the two queues the head with the longer way to go, where the limit of emulated steps allows it.
@@ -72,7 +74,7 @@ class Run {
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [this] { return something_to_do(); });
-      if (unfinished_ == 0 || stopping_.stop_requested()) return;
+      if (is_over()) return;
       bool emulated = false;
       const auto id = take(emulated);
       lock.unlock();
@@ -80,6 +82,8 @@ class Run {
       try {
         step_(id, stopping_.get_token());
         done = true;
+      } catch (const PromiseBroken&) {
+        drain(std::current_exception());
       } catch (...) {
         abandon(std::current_exception());
       }
@@ -94,10 +98,18 @@ class Run {
     }
   }
 
+  void drain(std::exception_ptr failure) {
+    const std::lock_guard lock(mutex_);
+    if (!failure_) failure_ = failure;
+    draining_ = true;
+    changed_.notify_all();
+  }
+
   void abandon(std::exception_ptr failure) {
     {
       const std::lock_guard lock(mutex_);
-      if (failure && !failure_ && !stopping_.stop_requested()) failure_ = failure;
+      // What fails is of more interest than what would be looked up again.
+      if (failure && (!failure_ || draining_) && !stopping_.stop_requested()) failure_ = failure;
     }
     stopping_.request_stop();
     // The lock makes sure that no thread is between its check and its wait.
@@ -117,6 +129,7 @@ class Run {
   std::size_t unfinished_;
   std::set<Ready> ready_, ready_emulated_;
   unsigned emulated_running_ = 0;
+  bool draining_ = false;
   std::exception_ptr failure_;
 };
 

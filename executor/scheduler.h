@@ -15,7 +15,8 @@ struct SchedulerLimits {
 
 // Calls step(node, stop) once for each node of the plan, inputs before users, independent ones in parallel, the longest
 // expected path first. The first failure requests stop of all others and is thrown when they have ended; a stop
-// requested from outside ends in Cancelled.
+// requested from outside ends in Cancelled. After a PromiseBroken, running steps go on to their end and no others
+// start.
 void run_plan(const planner::Plan& plan, const SchedulerLimits& limits,
               const std::function<bool(graph::NodeId)>& is_emulated,
               const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop);

@@ -8,6 +8,7 @@
 
 #include "base/digest.h"
 #include "graph/graph.h"
+#include "image/step_cache.h"
 
 namespace mbuild::executor {
 
@@ -22,6 +23,8 @@ struct SnapshotLayer {
   bool pulled = false;                   // result_digest is the diff id; exported as its original blob
   std::int64_t created = 0;              // seconds since 1970; 0 is unknown
   std::optional<graph::NodeId> made_by;  // the step of this build
+  // Promised by an imported cache: not in the store until something has to read it. See step_import.cc.
+  std::shared_ptr<const image::CachedLayer> imported;
 };
 
 using LayerList = std::vector<std::shared_ptr<const SnapshotLayer>>;

@@ -67,6 +67,10 @@ void Steps::unpack_missing(const Snapshot& snapshot, const std::stop_token& stop
 // Without `lowers_are_there`: false when they are needed and nothing was made.
 bool Steps::unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_there, const std::stop_token& stop) {
   const auto& wanted = *snapshot.layers[index];
+  if (wanted.imported) {
+    unpack_import(wanted, stop);
+    return true;
+  }
   if (!wanted.pulled) throw vanished(wanted);
   const auto lock = environment_.store.lock_layer(wanted.result_digest, stop);
   if (unpacked_layer(snapshot, index)) return true;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -102,8 +103,11 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
   try {
     const Digest inputs = inputs_digest(id);
     const Digest& definition = environment_.plan.definition_keys[id];
+    traces_[id].inputs = inputs;
     if (!ignore_cache) {
       if (const auto key = store.find_definition(definition, inputs); key && use_record(id, *key)) return;
+      if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
+        return;
     }
     const Digest key = traces_[id].key = content_key(id, stop);
     const auto lock = store.lock_step(key, stop);
@@ -112,7 +116,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       const std::lock_guard guard(mutex_);
       may_use = may_use || executed_.contains(key);
     }
-    if (!may_use || !use_record(id, key)) execute(id, key, stop);
+    if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, key, stop);
     store.add_definition(definition, inputs, key);
     crash_point("definition-row");
   } catch (Error& error) {
@@ -125,17 +129,15 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
 
 namespace {
 
-std::shared_ptr<const SnapshotLayer> as_result(const graph::Graph& graph, graph::NodeId id, const cache::Layer& layer,
+std::shared_ptr<const SnapshotLayer> as_result(const cache::Layer& layer, Digest cause, graph::NodeId id,
                                                std::int64_t created) {
-  const auto& node = graph.nodes[id];
-  const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
-  return std::make_shared<SnapshotLayer>(
-      SnapshotLayer{.id = layer.id,
-                    .result_digest = layer.result_digest,
-                    .cause = is_run ? sha256(graph::canonical_parameters(node)) : Digest(),
-                    .pulled = false,
-                    .created = created,
-                    .made_by = id});
+  return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id,
+                                                       .result_digest = layer.result_digest,
+                                                       .cause = std::move(cause),
+                                                       .pulled = false,
+                                                       .created = created,
+                                                       .made_by = id,
+                                                       .imported = {}});
 }
 
 }  // namespace
@@ -148,10 +150,21 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
   if (layer == nullptr) return false;
   traces_[id].key = key;
   traces_[id].kept = true;
-  set_result(id, base_of(environment_.graph.nodes[id]), as_result(environment_.graph, id, *layer, record->created));
+  set_result(id, base_of(environment_.graph.nodes[id]), as_result(*layer, cause_of(id), id, record->created));
+  report_cached(id);
+  return true;
+}
+
+Digest Steps::cause_of(graph::NodeId id) const {
+  const auto& node = environment_.graph.nodes[id];
+  return std::holds_alternative<graph::ExecOp>(node.op) ? sha256(graph::canonical_parameters(node)) : Digest();
+}
+
+// Once, however often the step is looked up; what this build executed is not cached.
+void Steps::report_cached(graph::NodeId id) {
+  if (traces_[id].executed || std::exchange(traces_[id].reported, true)) return;
   ++steps_cached_;
   report(id, VertexState::cached);
-  return true;
 }
 
 LayerList Steps::base_of(const graph::Node& node) const {
@@ -204,8 +217,9 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
     executed_.insert(key);
   }
   ++steps_run_;
+  if (std::exchange(traces_[id].reported, false)) --steps_cached_;  // it was, before a promise was broken
   traces_[id].kept = true;
-  set_result(id, base_of(node), as_result(environment_.graph, id, layer, created));
+  set_result(id, base_of(node), as_result(layer, cause_of(id), id, created));
   report(id, VertexState::completed);
 }
 

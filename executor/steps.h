@@ -14,6 +14,7 @@
 
 #include "cache/store.h"
 #include "executor/build_request.h"
+#include "executor/cache_import.h"
 #include "executor/contexts.h"
 #include "executor/events.h"
 #include "executor/images.h"
@@ -40,6 +41,7 @@ struct StepEnvironment {
   cache::Store& store;
   const cache::BuildDirectory& directory;
   ImageSources& images;
+  ImportedCaches& imports;
   Contexts& contexts;
   LazyInner& inner;
   ProgressSink& sink;
@@ -67,6 +69,20 @@ class Steps {
   // The same without the answer.
   void remember(const std::string& dockerfile);
 
+  // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
+  void start_over();
+
+  // The result that an imported cache promises with this blob, if one does; the end of that promise, said to the user.
+  std::optional<Digest> promised_result(const Digest& blob) const;
+  [[noreturn]] void break_promise(const Digest& result, const Error& why) const;
+
+  // The steps that have a result, for a cache.
+  struct Exported {
+    image::CachedStep step;
+    std::shared_ptr<const SnapshotLayer> layer;
+  };
+  std::vector<Exported> exported() const;
+
   std::size_t steps_run() const { return steps_run_; }
   std::size_t steps_cached() const { return steps_cached_; }
 
@@ -79,7 +95,8 @@ class Steps {
 
   // What became of a step.
   struct Trace {
-    Digest key;                             // "": it was not looked up
+    Digest key, inputs;                     // "": it was not looked up
+    bool reported = false;                  // as cached
     bool executed = false, kept = false;    // kept: there is a result
     bool evicted = false;                   // there was a record, but its layer is gone
     Digest probe;                           // of the destination; "": nothing was probed
@@ -106,6 +123,12 @@ class Steps {
 
   // Hits.
   bool use_record(graph::NodeId id, const Digest& key);
+  bool use_import(graph::NodeId id, const Digest& key);
+  void remember_import(graph::NodeId id, const image::CachedStep& step, const cache::Layer& layer);
+  const cache::Layer& unpack_import(const SnapshotLayer& wanted, std::stop_token stop);
+  const cache::Layer& unpack_promised(const SnapshotLayer& wanted, std::stop_token stop);
+  void report_cached(graph::NodeId id);
+  Digest cause_of(graph::NodeId id) const;
 
   // Sources that are fetched: a file by HTTP, a git check-out. The result is a layer that holds it.
   cache::Layer fetch_file(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop);

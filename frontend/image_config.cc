@@ -253,6 +253,7 @@ std::string serialise_image_config(const ImageConfig& config) {
   Json history = Json::array();
   for (const HistoryEntry& entry : config.history) history.push_back(history_json(entry));
   if (!history.empty()) root["history"] = std::move(history);
+  for (const auto& [name, text] : config.extensions) root[name] = Json::parse(text, nullptr, false);
   return root.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -47,6 +47,9 @@ struct ImageConfig {
   bool args_escaped = false;
   std::map<std::string, std::string> unknown;  // other members of "config": name -> JSON text
 
+  // Members beside those of the specification: name -> JSON text. Not read, so that no image inherits its base's.
+  std::map<std::string, std::string> extensions;
+
   std::vector<std::string> diff_ids;
   std::vector<HistoryEntry> history;
 };
