@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 
@@ -122,4 +123,15 @@ TEST_CASE("A pair is split at its first equals sign") {
   CHECK(parse_pair("A=", "build-arg") == std::pair<std::string, std::string>{"A", ""});
   CHECK(error_of([] { parse_pair("=b", "label"); }) == "2 invalid label \"=b\": empty key");
   CHECK(error_of([] { parse_pair("A", "label"); }) == "2 invalid label \"A\": expected key=value");
+}
+
+TEST_CASE("A cache is a bare reference of a registry, or a type with attributes") {
+  const auto bare = parse_cache("host/name:tag");
+  CHECK(bare.type == "registry");
+  CHECK(bare.attributes.at("ref") == "host/name:tag");
+  const auto local = parse_cache("type=local,dest=a b,Mode=max");
+  CHECK(local.type == "local");
+  CHECK(local.attributes.at("dest") == "a b");
+  CHECK(local.attributes.at("mode") == "max");
+  for (const char* text : {"type=other", "dest=x", "type=local,x"}) CHECK_THROWS_AS(parse_cache(text), Error);
 }

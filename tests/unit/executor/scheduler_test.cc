@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/cache_import.h"
 #include "tests/catch.h"
 
 using namespace mbuild;
@@ -259,4 +260,34 @@ TEST_CASE("Limits of none still run a step at a time") {
       independent(3), {.jobs = 0, .emulated_jobs = 0}, [](NodeId id) { return id == 1; },
       [&](NodeId, std::stop_token) { ++ran; }, {});
   CHECK(ran == 3);
+}
+
+TEST_CASE("A broken promise lets running steps end, starts no others, and gives way to a failure") {
+  // 0 breaks a promise while 1 runs; 2 needs 1.
+  for (const bool fails : {false, true}) {
+    Meeting both(2);
+    std::atomic<bool> ended = false, third = false, stopped = false;
+    const auto run = [&] {
+      run_plan(make_plan({{}, {}, {1}}), {.jobs = 4, .emulated_jobs = 1}, never,
+               [&](NodeId id, std::stop_token stop) {
+                 if (id == 2) third = true;
+                 if (id < 2) both.arrive();
+                 if (id == 0) throw PromiseBroken{"sha256:x"};
+                 if (id != 1) return;
+                 std::this_thread::sleep_for(std::chrono::milliseconds(20));
+                 stopped = stop.stop_requested();
+                 ended = true;
+                 if (fails) throw Error(ExitClass::step_failed, "failed meanwhile");
+               },
+               {});
+    };
+    if (fails) {
+      CHECK_THROWS_AS(run(), Error);
+    } else {
+      CHECK_THROWS_AS(run(), PromiseBroken);
+    }
+    CHECK(ended);
+    CHECK_FALSE(stopped);
+    CHECK_FALSE(third);
+  }
 }
