@@ -72,6 +72,8 @@ class Steps {
   // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
   void start_over();
 
+  // Has a promised layer in the store. Throws PromiseBroken.
+  void fetch(const SnapshotLayer& layer, std::stop_token stop) { unpack_import(layer, stop); }
   // The result that an imported cache promises with this blob, if one does; the end of that promise, said to the user.
   std::optional<Digest> promised_result(const Digest& blob) const;
   [[noreturn]] void break_promise(const Digest& result, const Error& why) const;

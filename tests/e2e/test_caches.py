@@ -59,6 +59,21 @@ def test_a_step_that_runs_reads_what_was_promised(case):
     expect_equal(build.layers()[:-1], first.layers())
 
 
+def test_another_format_than_that_of_the_cache(case):
+    epoch = {"SOURCE_DATE_EPOCH": "1000"}
+    case.write("file", "text\n")
+    case.dockerfile("FROM busybox", "COPY file /", "RUN ln /file /link; rm /bin/wget", "RUN true", MARK + "/mark")
+    case.build("--cache-to", local(case, "cache", "compression=zstd"), export=False, env=epoch)
+    plain = elsewhere(case, "plain", source(case, "cache"), env=epoch)
+    expect_equal([l["mediaType"].split("+")[1] for l in plain.layout.images()[BOTH[0]][1]["layers"]][-4:], ["zstd"] * 4,
+                 "layers are exported as they came")
+    expect_equal(plain.status, 0)
+    again = elsewhere(case, "again", source(case, "cache"), "--reproducible", env=epoch)
+    expect_equal(executed(again), [])
+    mine = case.build("--reproducible", env=epoch)
+    expect_equal(again.layers(), mine.layers(), "layers made anew of what came")
+
+
 def test_what_was_fetched_is_in_the_store(case):
     case.dockerfile("FROM busybox", MARK + "/a", MARK + "/b")
     case.build("--cache-to", local(case, "cache"), export=False)
