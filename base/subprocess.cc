@@ -79,9 +79,14 @@ bool drain(int fd, std::string& into) {
 
 SubprocessResult run_program(const std::vector<std::string>& argv, std::string_view input, std::stop_token stop,
                              const std::string& directory, const std::vector<std::string>& environment) {
-  const Fd in = memory_file(input);
+  return run_program_reading(argv, memory_file(input), std::move(stop), directory, environment);
+}
+
+SubprocessResult run_program_reading(const std::vector<std::string>& argv, Fd in, std::stop_token stop,
+                                     const std::string& directory, const std::vector<std::string>& environment) {
   Pipe out = make_pipe(), err = make_pipe();
   const pid_t pid = spawn(argv, in.get(), out.write.get(), err.write.get(), directory, environment);
+  in.reset();
   out.write.reset();
   err.write.reset();
   const auto kill_child = [pid] { ::kill(pid, SIGKILL); };

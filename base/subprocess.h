@@ -22,6 +22,12 @@ SubprocessResult run_program(const std::vector<std::string>& argv, std::string_v
                              std::stop_token stop = {}, const std::string& directory = {},
                              const std::vector<std::string>& environment = {});
 
+// The same with standard input from a descriptor, which is closed here once the program has it: whoever fills a pipe
+// notices when the program ends.
+SubprocessResult run_program_reading(const std::vector<std::string>& argv, Fd input, std::stop_token stop = {},
+                                     const std::string& directory = {},
+                                     const std::vector<std::string>& environment = {});
+
 // The program's absolute path when PATH has it, else "".
 std::string find_program(const std::string& name);
 

@@ -27,7 +27,7 @@ constexpr int k_format = 1;
 
 // Of the index, kept in user_version. An older one gets the tables that it lacks; those whose columns have changed, and
 // that cost little to fill again, are dropped first.
-constexpr int k_index_format = 2;
+constexpr int k_index_format = 3;
 constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files;";
 
 constexpr const char* k_schema = R"sql(
@@ -50,10 +50,14 @@ CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key T
   used INTEGER NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mounts(name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images(name TEXT PRIMARY KEY, media_type TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
+  platforms TEXT NOT NULL, created INTEGER NOT NULL, bytes INTEGER NOT NULL, boot TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS image_blobs(image TEXT NOT NULL, blob TEXT NOT NULL, boot TEXT, PRIMARY KEY(image, blob)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )sql";
 
-constexpr const char* k_tables_with_boot[] = {"layers", "records", "definitions", "serialisations", "downloads"};
+constexpr const char* k_tables_with_boot[] = {"layers",    "records", "definitions", "serialisations",
+                                              "downloads", "images",  "image_blobs"};
 
 std::string read_boot_id() {
   if (const char* given = std::getenv("MBUILD_TEST_BOOT_ID")) return given;

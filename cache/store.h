@@ -74,6 +74,18 @@ struct SeenStep {
   std::string inputs;
 };
 
+// An image that the user keeps in the store, by name.
+struct StoredImage {
+  std::string name;        // normalised reference, or the digest of an image without one
+  std::string media_type;  // of the manifest or index
+  Digest digest;
+  std::uint64_t size = 0;     // of the manifest or index
+  std::string platforms;      // "linux/amd64,linux/arm64"
+  std::int64_t created = 0;   // seconds since 1970: when it was stored
+  std::vector<Digest> blobs;  // all that it consists of, manifests and configs included
+  std::uint64_t bytes = 0;    // of all blobs
+};
+
 struct FileStamp {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t mtime_ns = 0, ctime_ns = 0;
@@ -132,6 +144,12 @@ class Store {
 
   std::optional<std::int64_t> expected_duration_ms(const Digest& step_id);
   void remember_duration(const Digest& step_id, std::int64_t milliseconds);
+
+  // Images by name; a stored name is replaced. Their blobs are in blobs/ and stay as long as an image names them.
+  void add_image(const StoredImage& image);
+  std::optional<StoredImage> find_image(std::string_view name);
+  std::vector<StoredImage> images();
+  bool remove_image(std::string_view name);  // false: there is none of that name
 
   // Held while a step with this key runs, so that two builds that need it run it once.
   FileLock lock_step(const Digest& key, std::stop_token stop);

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -15,6 +14,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/metadata.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/report_call.h"
@@ -29,13 +29,13 @@ namespace {
 // The flags as they were typed.
 struct Flags {
   std::vector<std::string> legacy;  // names of given flags that mean nothing here
-  std::vector<std::string> add_host, allow, build_arg, build_context, cache_from, cache_to, label, no_cache_filter,
-      output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
+  std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
+      no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
   bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, help_dockerfile = false,
-       explain = false, push = false;
+       explain = false, push = false, load = false;
 };
 
 void add_build_args(const Flags& flags, executor::BuildRequest& request) {
@@ -87,6 +87,10 @@ executor::BuildRequest request_of(const Flags& flags) {
   for (const auto& text : flags.tag) request.tags.push_back(checked_tag(text));
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
   if (flags.push) request.outputs.push_back({.type = "registry", .destination = {}, .attributes = {}});
+  if (flags.load) request.outputs.push_back({.type = "docker", .destination = {}, .attributes = {}, .load = true});
+  for (const auto& text : flags.annotation) {
+    for (auto& annotation : image::parse_annotation(text)) request.annotations.push_back(std::move(annotation));
+  }
   for (const auto& text : flags.secret) request.secrets.push_back(parse_secret(text));
   for (const auto& text : flags.ssh) request.ssh.push_back(parse_ssh(text));
   for (const auto& text : flags.no_cache_filter) {
@@ -113,19 +117,6 @@ executor::BuildRequest request_of(const Flags& flags) {
   request.arch_check = flags.arch_check;
   request.arch_allow = flags.arch_allow;
   return request;
-}
-
-void write_metadata(const std::string& path, const executor::BuildRequest& request,
-                    const executor::BuildResult& result) {
-  nlohmann::ordered_json json;
-  if (!result.index.empty()) {
-    if (result.images.size() == 1) json["containerimage.config.digest"] = result.images.front().config;
-    json["containerimage.descriptor"] = {
-        {"mediaType", result.index_media_type}, {"digest", result.index}, {"size", result.index_size}};
-    json["containerimage.digest"] = result.index;
-  }
-  if (!request.tags.empty()) json["image.name"] = join(request.tags, ",");
-  write_file_atomically(path, json.dump(2) + "\n", 0644);
 }
 
 // Flags of docker buildx that are taken, so that its command lines work, and have no effect.
@@ -173,6 +164,10 @@ std::optional<int> answer_call(const Flags& flags, const executor::BuildRequest&
   return 0;
 }
 
+std::string shown_dockerfile(const Flags& flags) {
+  return flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file);
+}
+
 int run_build_command(const Flags& flags) {
   if (flags.help_dockerfile) {
     fmt::print("{}", frontend::dockerfile::reference_text());
@@ -198,7 +193,7 @@ int run_build_command(const Flags& flags) {
   const auto finish_display = [&] {
     sink.reset();
     if (request.explain) print_explanations(result);
-    print_warnings(result.warnings, flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file));
+    print_warnings(result.warnings, shown_dockerfile(flags));
   };
   try {
     executor::run_build(request, *sink, cancel.token(), result);
@@ -207,12 +202,11 @@ int run_build_command(const Flags& flags) {
     throw;
   }
   finish_display();
-  if (!result.index.empty() && !flags.iidfile.empty()) {
-    write_file_atomically(flags.iidfile,
-                          request.outputs.front().type == "docker" ? result.images.front().config : result.index, 0644);
+  if (!result.image_id.empty() && !flags.iidfile.empty()) write_file_atomically(flags.iidfile, result.image_id, 0644);
+  if (!flags.metadata_file.empty()) {
+    write_file_atomically(flags.metadata_file, metadata_json(result, shown_dockerfile(flags)), 0644);
   }
-  if (!flags.metadata_file.empty()) write_metadata(flags.metadata_file, request, result);
-  if (flags.quiet && !result.index.empty()) fmt::print("{}\n", result.index);
+  if (flags.quiet && !result.image_id.empty()) fmt::print("{}\n", result.image_id);
   return 0;
 }
 
@@ -236,7 +230,13 @@ void add_build_command(CLI::App& app, int& status) {
   CLI::App* build = app.add_subcommand("build", "Build an image from a Dockerfile")->alias("b");
   build->add_option("context", flags->context, "PATH | URL | -");
   build->add_option("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)")->take_all();
-  build->add_option("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure)")->delimiter(',');
+  build
+      ->add_option("--allow", flags->allow,
+                   "Allow an entitlement (network.host, security.insecure, buildx.local.delete)")
+      ->delimiter(',');
+  build->add_option("--annotation", flags->annotation,
+                    "Annotation of the image ([TYPE[PLATFORM]:]KEY=VALUE; types manifest, manifest-descriptor, index, "
+                    "index-descriptor)");
   build->add_option("--arch-check", flags->arch_check, "What a foreign program in the image is: error, warn or off");
   build->add_option("--arch-allow", flags->arch_allow, "Paths (glob) that may hold programs of other architectures");
   build->add_option("--build-arg", flags->build_arg,
@@ -258,6 +258,7 @@ void add_build_command(CLI::App& app, int& status) {
   build->add_option("--iidfile", flags->iidfile, "Write the image id to a file");
   build->add_option("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
   build->add_option("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
+  build->add_flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
   build->add_option("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");
   build->add_option("--network", flags->network, "Network of RUN steps: default, none, host");
   build->add_flag("--no-cache", flags->no_cache, "Run every step");

@@ -23,6 +23,13 @@ std::int64_t parse_limit(std::string_view text, const std::string& whole) {
   return value;
 }
 
+// The names of attributes are case-insensitive, those of annotations are not: "annotation.com.example.Key".
+std::string output_key(std::string_view key) {
+  auto lower = to_lower(key);
+  const auto dot = lower.starts_with("annotation") ? key.find('.') : std::string_view::npos;
+  return dot == std::string_view::npos ? lower : lower.substr(0, dot) + std::string(key.substr(dot));
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> parse_pair(const std::string& text, std::string_view what) {
@@ -42,7 +49,7 @@ executor::Output parse_output(const std::string& text) {
   for (const auto& field : fields) {
     const auto equals = field.find('=');
     if (equals == std::string::npos) throw usage(fmt::format("invalid value {} in --output {}", field, text));
-    const auto key = to_lower(trim(field.substr(0, equals)));
+    const auto key = output_key(trim(field.substr(0, equals)));
     const auto value = field.substr(equals + 1);
     if (key == "type") {
       output.type = value;

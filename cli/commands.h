@@ -11,6 +11,7 @@ namespace mbuild::cli {
 void add_build_command(CLI::App& app, int& status);
 void add_doctor_command(CLI::App& app, int& status);
 void add_du_command(CLI::App& app, int& status);
+void add_images_command(CLI::App& app, int& status);
 void add_prune_command(CLI::App& app, int& status);
 
 }  // namespace mbuild::cli

@@ -20,9 +20,8 @@ void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, con
   if (warnings.empty()) return;
   fmt::print(stderr, "\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
   for (const auto& warning : warnings) {
-    fmt::print(stderr, " - {}{}{}", warning.rule, warning.rule.empty() ? "" : ": ", warning.message);
-    if (warning.range.first > 0) fmt::print(stderr, " ({}:{})", dockerfile, warning.range.first);
-    fmt::print(stderr, "\n");
+    const auto place = warning.range.first == 0 ? "" : fmt::format(" ({}:{})", dockerfile, warning.range.first);
+    fmt::print(stderr, " - {}{}{}{}\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, place);
   }
 }
 

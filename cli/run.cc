@@ -80,6 +80,7 @@ int run_commands(int argc, char** argv) {
   add_build_command(app, status);
   add_doctor_command(app, status);
   add_du_command(app, status);
+  add_images_command(app, status);
   add_prune_command(app, status);
   try {
     app.parse(argc, argv);

@@ -119,9 +119,9 @@ frontend::Request frontend_request(const BuildRequest& request, const Inputs& in
       out.allow_network_host = true;
     } else if (name == "security.insecure") {
       out.allow_security_insecure = true;
-    } else {
+    } else if (name != "buildx.local.delete") {
       throw Error(ExitClass::usage, fmt::format("invalid entitlement \"{}\"", name))
-          .with_advice("--allow takes network.host and security.insecure.");
+          .with_advice("--allow takes network.host, security.insecure and buildx.local.delete.");
     }
   }
   if (request.network == graph::NetworkMode::host) out.allow_network_host = true;
@@ -227,7 +227,7 @@ struct Question {
         stop(std::move(stop_token)),
         store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
         directory(store),
-        images(store, asked.registries, {}, stop),
+        images(store, {.registries = asked.registries, .on_retry = {}, .stored = !asked.pull}, stop),
         contexts(store, {}),
         inputs(read_inputs(asked, directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
@@ -289,7 +289,8 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
   LazyInner inner(map);
   Cleaner cleaner(store, directory, inner);
   RetryLog retries(sink);
-  ImageSources images(store, registries_of(request), std::ref(retries), stop);
+  ImageSources images(
+      store, {.registries = registries_of(request), .on_retry = std::ref(retries), .stored = !request.pull}, stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));

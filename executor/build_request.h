@@ -10,6 +10,7 @@
 #include "cache/space_policy.h"
 #include "frontend/frontend.h"
 #include "graph/graph.h"
+#include "image/annotations.h"
 #include "platforms/platform.h"
 #include "remote/registry.h"
 
@@ -20,6 +21,7 @@ struct Output {
   std::string type;                               // oci, docker, local, tar, image, registry, cacheonly
   std::string destination;                        // path, "-" is standard output, "" where none was given
   std::map<std::string, std::string> attributes;  // all others
+  bool load = false;                              // docker: handed to a container engine, not written
 };
 
 struct Secret {
@@ -53,6 +55,7 @@ struct BuildRequest {
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<std::string> tags;
   std::vector<Output> outputs;
+  std::vector<image::Annotation> annotations;
   std::vector<Secret> secrets;
   std::vector<SshAgent> ssh;
   std::vector<std::string> no_cache_filter;
@@ -84,9 +87,9 @@ struct StepExplanation {
 
 struct BuildResult {
   std::vector<PlatformResult> images;
-  Digest index;  // of the image index, or of the only manifest
-  std::string index_media_type;
-  std::uint64_t index_size = 0;
+  image::Descriptor descriptor;    // of the image index, or of the only manifest; no digest where no image was made
+  std::string image_id;            // what --iidfile gets
+  std::vector<std::string> names;  // of the image
   std::vector<frontend::dockerfile::Warning> warnings;
   std::size_t steps_run = 0, steps_cached = 0;
   std::vector<StepExplanation> explanations;  // of the steps that ran, where the request asks for them

@@ -6,17 +6,19 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
-#include <set>
-#include <thread>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/audit_images.h"
 #include "executor/cache_export.h"
+#include "executor/image_output.h"
 #include "executor/jobs.h"
 #include "executor/layer_blobs.h"
+#include "executor/load.h"
 #include "executor/push.h"
+#include "executor/stored_images.h"
 #include "frontend/reference.h"
 #include "image/exporters.h"
 
@@ -25,87 +27,6 @@ namespace {
 
 std::string rfc3339(std::int64_t seconds) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
-
-std::string attribute(const Output& output, const std::string& name) {
-  const auto found = output.attributes.find(name);
-  return found == output.attributes.end() ? "" : found->second;
-}
-
-bool flag(const Output& output, const std::string& name, bool otherwise) {
-  const std::string value = to_lower(attribute(output, name));
-  if (value.empty()) return output.attributes.contains(name) ? true : otherwise;
-  if (value == "true" || value == "1") return true;
-  if (value == "false" || value == "0") return false;
-  throw Error(ExitClass::usage, fmt::format("non-bool value {} specified for {}", value, name));
-}
-
-bool is_push(const Output& output) {
-  return output.type == "registry" || (output.type == "image" && flag(output, "push", false));
-}
-
-bool is_image_type(const Output& output) { return output.type == "oci" || output.type == "docker" || is_push(output); }
-
-struct Format {
-  LayerFormat layers;
-  image::MediaFlavour flavour = image::MediaFlavour::oci;
-};
-
-Format format_of(const Output& output, const BuildRequest& request, std::optional<std::int64_t> epoch) {
-  Format format;
-  const std::string compression = attribute(output, "compression");
-  if (compression == "zstd") {
-    format.layers.compression = image::Compression::zstd;
-  } else if (compression == "uncompressed") {
-    format.layers.compression = image::Compression::none;
-  } else if (!compression.empty() && compression != "gzip") {
-    throw Error(ExitClass::usage, fmt::format("unsupported layer compression type {}", compression))
-        .with_advice("Compressions are gzip, zstd and uncompressed.");
-  }
-  if (const std::string level = attribute(output, "compression-level"); !level.empty()) {
-    int value = 0;
-    const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
-    const int most = format.layers.compression == image::Compression::zstd ? 22 : 9;
-    if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > most) {
-      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}: 0 to {} for {}", level, most,
-                                                compression_name(format.layers.compression)));
-    }
-    format.layers.level = value;
-  } else if (request.reproducible && format.layers.compression == image::Compression::gzip) {
-    format.layers.level = k_reproducible_gzip_level;
-  }
-  format.layers.force = flag(output, "force-compression", false);
-  if (request.reproducible || flag(output, "rewrite-timestamp", false)) format.layers.clamp = epoch;
-  if (!flag(output, "oci-mediatypes", true)) format.flavour = image::MediaFlavour::docker;
-  if (format.flavour == image::MediaFlavour::docker && format.layers.compression == image::Compression::zstd) {
-    throw Error(ExitClass::usage, "exporter option \"compression=zstd\" conflicts with \"oci-mediatypes=false\"");
-  }
-  return format;
-}
-
-// What an image is to be called, with its tag.
-frontend::Reference target_name(const Output& output, const std::string& name) {
-  auto reference = frontend::parse_reference(trim(name));
-  if (!reference.digest.empty()) {
-    throw Error(ExitClass::usage, fmt::format("an image can't be given the name {}, which has a digest", name))
-        .with_advice("Its digest is known when it is built: leave out what follows the @.");
-  }
-  if (is_push(output) && flag(output, "push-by-digest", false) && !reference.tag.empty()) {
-    throw Error(ExitClass::usage, fmt::format("can't push tagged ref {} by digest", name))
-        .with_advice("Leave out the tag, or push-by-digest.");
-  }
-  return frontend::with_default_tag(std::move(reference));
-}
-
-std::vector<std::string> names_of(const Output& output, const BuildRequest& request) {
-  std::vector<std::string> names = request.tags;
-  if (const std::string name = attribute(output, "name"); !name.empty()) names = split(name, ',');
-  for (auto& name : names) name = frontend::to_string(target_name(output, name));
-  std::vector<std::string> unique;
-  for (auto& name : names) {
-    if (std::find(unique.begin(), unique.end(), name) == unique.end()) unique.push_back(std::move(name));
-  }
-  return unique;
 }
 
 // History entries get the time of their layer; those without a layer that of the entry before.
@@ -121,8 +42,16 @@ void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
   if (config.created.empty()) config.created = latest.empty() ? rfc3339(0) : latest;
 }
 
+// What an output's source-date-epoch makes of the times.
+void set_epoch(frontend::ImageConfig& config, std::int64_t epoch) {
+  const std::string latest = rfc3339(epoch);
+  config.created = latest;
+  for (auto& entry : config.history) entry.created = std::min(entry.created, latest);
+}
+
 image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment,
-                            const LayerBlobs& blobs, image::MediaFlavour flavour) {
+                            const LayerBlobs& blobs, const ImageOutput& wanted) {
+  using Place = image::AnnotationPlace;
   frontend::ImageConfig config = lowered.config;
   std::vector<image::Descriptor> descriptors;
   config.diff_ids.clear();
@@ -134,9 +63,14 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
     descriptors.push_back(blob.descriptor);
   }
   fill_times(config, layers);
+  if (wanted.epoch) set_epoch(config, *wanted.epoch);
   if (wants_inline_cache(environment.request))
     config.extensions[std::string(image::k_inline_cache_member)] = inline_cache(environment, blobs, layers);
-  return image::assemble_image(config, std::move(descriptors), lowered.platform, flavour);
+  auto finished = image::assemble_image(config, std::move(descriptors), lowered.platform, wanted.flavour,
+                                        image::annotations_for(wanted.annotations, Place::manifest, &lowered.platform));
+  finished.manifest.annotations =
+      image::annotations_for(wanted.annotations, Place::manifest_descriptor, &lowered.platform);
+  return finished;
 }
 
 Fd open_destination(const Output& output) {
@@ -169,79 +103,66 @@ void write_destination(const Output& output, const Write& write) {
   }
 }
 
-// Who writes "FROM --platform=linux/arm64" means to handle programs of that platform, whatever the target.
-bool is_meant(const ExportEnvironment& environment, const emu::AuditFinding& finding) {
-  for (const auto& stage : environment.dockerfile.stages) {
-    const auto& platform = std::get<frontend::dockerfile::FromInstruction>(stage.from.body).platform;
-    if (platform.empty() || platform.find('$') != std::string::npos) continue;
-    const auto* descriptor = platforms::find_descriptor(platforms::parse_platform(platform));
-    if (descriptor != nullptr && descriptor->name == finding.found_platform) return true;
-  }
-  return false;
-}
-
-// What is labelled arm64 contains arm64 code: see emu/audit.h.
-void audit(const ExportEnvironment& environment, const LayerBlobs& blobs) {
-  const auto& request = environment.request;
-  if (request.arch_check == "off") return;
-  for (const auto& image : environment.lowered.images) {
-    if (!image.root) continue;
-    for (const auto& layer : environment.steps.result(*image.root).layers) {
-      for (const auto& finding : blobs.findings(*layer, image.platform)) {
-        if (emu::is_allowed(request.arch_allow, finding.path)) continue;
-        const bool grave =
-            finding.kind == emu::AuditFinding::Kind::foreign && !finding.compatible && !is_meant(environment, finding);
-        const std::string text = emu::to_string(finding);
-        if (!grave || request.arch_check == "warn") {
-          environment.result.warnings.push_back({.rule = "ForeignArchitecture", .message = text});
-          continue;
-        }
-        throw Error(ExitClass::step_failed, text)
-            .with_context("image for " + platforms::to_string(image.platform))
-            .with_excerpt(layer->made_by ? environment.excerpt(*layer->made_by) : "")
-            .with_advice(fmt::format(
-                "If it belongs there, allow it with --arch-allow='{}' or switch the check off with --arch-check=off.",
-                finding.path));
-      }
-    }
-  }
-}
-
-void export_image(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
-  auto& result = environment.result;
-  const Format format = format_of(output, environment.request, environment.epoch);
-  LayerBlobs blobs(environment, format.layers);
-  blobs.prepare(stop, !is_push(output));
-  audit(environment, blobs);
+image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
   image::ImageSet set;
-  set.flavour = format.flavour;
-  set.names = names_of(output, environment.request);
+  set.flavour = wanted.flavour;
+  set.names = wanted.names;
   for (const auto& lowered : environment.lowered.images) {
-    set.images.push_back(finish(lowered, environment, blobs, format.flavour));
+    set.images.push_back(finish(lowered, environment, blobs, wanted));
   }
+  set.index_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index);
+  set.descriptor_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index_descriptor);
+  return set;
+}
+
+// The first output of an image type is what the build's result is called by.
+void fill_result(BuildResult& result, const Output& output, const image::ImageSet& set) {
+  if (!result.descriptor.digest.empty()) return;
+  result.descriptor = image::top_level(set).descriptor;
+  result.names = set.names;
+  for (const auto& image : set.images)
+    result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
+  result.image_id = output.type == "docker" ? set.images.front().config.digest : result.descriptor.digest;
+}
+
+void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
+             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, std::stop_token stop) {
   // Blobs are opened by digest; where they come from, the layers' descriptors tell.
   std::map<Digest, image::Descriptor> by_digest;
   for (const auto& image : set.images) {
     for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
   }
   const image::OpenBlob open_blob = [&](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
-  const auto top = image::top_level(set);
-  result.index = top.descriptor.digest;
-  result.index_media_type = top.descriptor.media_type;
-  result.index_size = top.descriptor.size;
-  result.images.clear();
-  for (const auto& image : set.images)
-    result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
-
-  if (is_push(output)) {
-    push_images(set, environment.images, open_blob, {.by_digest = flag(output, "push-by-digest", false)}, stop);
-  } else if (output.type == "docker") {
-    write_destination(output, [&](int fd) { image::write_docker_tar(set, fd, open_blob); });
-  } else if (flag(output, "tar", true)) {
-    write_destination(output, [&](int fd) { image::write_oci_tar(set, fd, open_blob); });
-  } else {
-    image::write_oci_directory(set, output.destination, open_blob);
+  if (wanted.store) store_image(set, environment.store, open_blob, wanted.canonical);
+  if (wanted.push) push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest}, stop);
+  if (output.type == "image" || output.type == "registry") return;
+  if (wanted.load) {
+    const std::string told = load_images(set, open_blob, stop) + "\n";
+    environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
+    return;
   }
+  const bool docker = output.type == "docker";
+  if (!wanted.as_tar) {
+    docker ? image::write_docker_directory(set, output.destination, open_blob)
+           : image::write_oci_directory(set, output.destination, open_blob);
+    return;
+  }
+  write_destination(output, [&](int fd) {
+    docker ? image::write_docker_tar(set, fd, open_blob) : image::write_oci_tar(set, fd, open_blob);
+  });
+}
+
+void export_image(const ExportEnvironment& environment, const Output& output, VertexId vertex, std::stop_token stop) {
+  const ImageOutput wanted = read_image_output(output, environment.request, environment.epoch);
+  std::vector<platforms::Platform> platforms;
+  for (const auto& image : environment.lowered.images) platforms.push_back(image.platform);
+  image::check_annotations(wanted.annotations, platforms);
+  LayerBlobs blobs(environment, wanted.layers);
+  blobs.prepare(stop, !wanted.push || wanted.store);
+  audit_images(environment, blobs);
+  const image::ImageSet set = make_set(environment, blobs, wanted);
+  fill_result(environment.result, output, set);
+  deliver(environment, blobs, output, wanted, set, vertex, stop);
 }
 
 void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
@@ -250,8 +171,10 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
   request.work = environment.directory.path() + "/export-" + random_hex(4);
   make_directories(request.work, 0711);
   request.owners = environment.inner.map().owner_mode();
-  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false))
-    request.clamp_mtime = environment.epoch;
+  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false)) {
+    const auto own = epoch_attribute(output);
+    request.clamp_mtime = own ? own : environment.epoch;
+  }
   for (const auto& image : environment.lowered.images) {
     jobs::TreeExport tree{.platform = image.platform, .subdirectory = {}, .stack = {}};
     if (split_platforms) tree.subdirectory = image::platform_directory(image.platform);
@@ -262,12 +185,7 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
     write_destination(output, [&](int fd) { jobs::export_trees(environment.inner.get(), request, fd, stop); });
     return;
   }
-  const std::string mode = attribute(output, "mode");
-  if (!mode.empty() && mode != "copy" && mode != "delete") {
-    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
-        .with_advice("Modes are copy and delete.");
-  }
-  request.remove_others = mode == "delete";
+  request.remove_others = attribute(output, "mode") == "delete";
   request.destination = output.destination;
   make_directories(output.destination);
   jobs::export_trees(environment.inner.get(), request, -1, stop);
@@ -275,9 +193,34 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
 
 std::string phase_name(const Output& output) {
   if (is_push(output)) return "pushing to registry";
+  if (output.type == "image") return "exporting to image";
+  if (output.load) return "loading into the container engine";
   if (output.type == "oci") return "exporting to oci image format";
   if (output.type == "docker") return "exporting to docker image format";
   return output.type == "tar" ? "exporting to client tarball" : "exporting to client directory";
+}
+
+bool is_to_directory(const Output& output) {
+  return output.type == "local" || ((output.type == "oci" || output.type == "docker") && !flag(output, "tar", true));
+}
+
+bool is_file(const Output& output) { return output.type == "tar" || output.type == "oci" || output.type == "docker"; }
+
+// mode=delete removes what it finds: outside of where the user works, that has to be allowed.
+void check_local_mode(const Output& output, const BuildRequest& request) {
+  const std::string mode = attribute(output, "mode");
+  if (!mode.empty() && mode != "copy" && mode != "delete") {
+    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
+        .with_advice("Modes are copy and delete.");
+  }
+  if (mode != "delete" || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end()) return;
+  const auto here = std::filesystem::current_path();
+  const auto there = std::filesystem::weakly_canonical(output.destination).lexically_relative(here);
+  if (!there.empty() && *there.begin() != ".." && there != ".") return;
+  throw Error(ExitClass::usage, fmt::format("mode=delete would remove files in {}, which is not below the current "
+                                            "directory",
+                                            output.destination))
+      .with_advice("If that is what you want, add --allow buildx.local.delete.");
 }
 
 }  // namespace
@@ -286,7 +229,7 @@ remote::RegistryHosts registries_of(const BuildRequest& request) {
   remote::RegistryHosts registries = request.registries;
   for (const auto& output : request.outputs) {
     if (!is_push(output) || !flag(output, "registry.insecure", false)) continue;
-    for (const auto& name : names_of(output, request)) {
+    for (const auto& name : read_image_output(output, request, {}).names) {
       const auto host = frontend::parse_reference(name).domain;
       registries.hosts.try_emplace(host, request.registries.of(host)).first->second.insecure = true;
     }
@@ -297,48 +240,42 @@ remote::RegistryHosts registries_of(const BuildRequest& request) {
 void check_outputs(const BuildRequest& request) {
   int to_stdout = 0;
   for (const auto& output : request.outputs) {
-    if (output.type == "image" && !is_push(output)) {
-      throw Error(ExitClass::usage, "exporter \"image\" without push=true: images are not kept in the store")
-          .with_advice("Use -o type=oci,dest=FILE, or push=true.");
-    }
-    if (is_push(output)) {
-      format_of(output, request, {});
-      if (names_of(output, request).empty()) {
-        throw Error(ExitClass::usage, "tag is needed when pushing to registry")
-            .with_advice("Name the image with -t HOST/NAME:TAG.");
-      }
-      continue;
-    }
-    const bool to_directory = output.type == "local" || (output.type == "oci" && !flag(output, "tar", true));
-    if (to_directory && output.destination.empty())
+    if (is_to_directory(output) && output.destination.empty())
       throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
-    if (!to_directory && output.type != "cacheonly" && (output.destination.empty() || output.destination == "-")) {
+    const bool unnamed = output.destination.empty() || output.destination == "-";
+    if (is_file(output) && !is_to_directory(output) && !output.load && unnamed) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
       if (::isatty(STDOUT_FILENO) == 1) {
         throw Error(ExitClass::usage,
                     "dest file is required for " + output.type + " exporter. refusing to write to console");
       }
     }
-    if (output.type == "docker" && request.platforms.size() > 1) {
+    if (output.type == "docker" && !output.load && request.platforms.size() > 1) {
       throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
           .with_advice("Use -o type=oci, which takes several platforms, or one --platform.");
     }
-    if (is_image_type(output)) {
-      format_of(output, request, {});
-      names_of(output, request);
-    }
+    if (output.type == "local") check_local_mode(output, request);
+    if (!is_image_type(output)) continue;
+    const auto wanted = read_image_output(output, request, {});
+    if (!request.platforms.empty()) image::check_annotations(wanted.annotations, request.platforms);
   }
 }
 
 void export_images(const ExportEnvironment& environment, std::stop_token stop) {
   VertexId vertex = static_cast<VertexId>(environment.lowered.graph.nodes.size());
   for (const auto& output : environment.request.outputs) {
+    for (auto& message : output_warnings(output)) {
+      environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = std::move(message)});
+    }
+  }
+  for (const auto& output : environment.request.outputs) {
     if (output.type == "cacheonly") continue;
     VertexEvent event{.id = vertex++, .state = VertexState::started, .name = phase_name(output)};
     event.time = std::chrono::steady_clock::now();
     environment.sink.vertex(event);
     try {
-      is_image_type(output) ? export_image(environment, output, stop) : export_files(environment, output, stop);
+      is_image_type(output) ? export_image(environment, output, event.id, stop)
+                            : export_files(environment, output, stop);
       event.state = VertexState::completed;
     } catch (Error& error) {
       event.state = VertexState::failed;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -36,9 +37,9 @@ remote::Registry& ImageSources::registry() {
   const std::lock_guard lock(mutex_);
   if (!registry_) {
     remote::RegistryOptions options;
-    options.hosts = registries_;
+    options.hosts = options_.registries;
     options.credentials = remote::docker_credentials();
-    options.on_retry = on_retry_;
+    options.on_retry = options_.on_retry;
     registry_ = remote::make_http_registry(std::move(options));
   }
   return *registry_;
@@ -62,10 +63,33 @@ std::vector<frontend::ResolvedImage> ImageSources::resolve(const std::vector<fro
 }
 
 image::ImageDescription ImageSources::describe(const frontend::ImageQuery& query, Origin& origin) {
-  if (!query.reference.starts_with("oci-layout://")) return describe_from_registry(query, origin);
+  if (!query.reference.starts_with("oci-layout://")) {
+    if (auto stored = describe_stored(query)) return std::move(*stored);
+    return describe_from_registry(query, origin);
+  }
   const auto reference = image::parse_layout_reference(query.reference);
   origin.layout = reference.directory;
   return image::read_layout_image(reference, query.platform);
+}
+
+// As with a Docker engine, an image that was built here before goes before the registry, unless --pull asks for that.
+std::optional<image::ImageDescription> ImageSources::describe_stored(const frontend::ImageQuery& query) {
+  if (!options_.stored) return std::nullopt;
+  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(query.reference)));
+  const auto stored = store_.find_image(name);
+  if (!stored || !path_exists(store_.blob_path(stored->digest))) return std::nullopt;
+  const auto read = [&](const image::Descriptor& document) {
+    auto bytes = read_file(store_.blob_path(document.digest));
+    if (sha256(bytes) == document.digest) return bytes;
+    throw Error(ExitClass::store, fmt::format("the stored image {} is damaged: blob {}", name, document.digest))
+        .with_advice(fmt::format("Remove it with: mbuild images rm {}", name));
+  };
+  const image::Descriptor top{.media_type = stored->media_type, .digest = stored->digest, .size = stored->size};
+  const auto there = image::image_platforms(top, read);
+  const bool fits =
+      std::ranges::any_of(there, [&](const auto& platform) { return platforms::satisfies(platform, query.platform); });
+  if (!fits) return std::nullopt;
+  return image::select_image(top, query.platform, read, query.reference, false);
 }
 
 image::ImageDescription ImageSources::describe_from_registry(const frontend::ImageQuery& query, Origin& origin) {

@@ -15,15 +15,19 @@
 #include "remote/registry.h"
 
 // Where base images come from, and where their layers are to be had when one is needed at last: OCI layouts and
-// registries.
+// registries, and images that the user keeps in the store.
 namespace mbuild::executor {
+
+struct ImageOptions {
+  remote::RegistryHosts registries;
+  remote::RetryListener on_retry;  // told of every wait for a registry
+  bool stored = true;              // a name of an image in the store means that image, where it has the platform
+};
 
 class ImageSources {
  public:
-  // `on_retry` is told of every wait for a registry.
-  ImageSources(cache::Store& store, remote::RegistryHosts registries, remote::RetryListener on_retry,
-               std::stop_token stop)
-      : store_(store), registries_(std::move(registries)), on_retry_(std::move(on_retry)), stop_(std::move(stop)) {}
+  ImageSources(cache::Store& store, ImageOptions options, std::stop_token stop)
+      : store_(store), options_(std::move(options)), stop_(std::move(stop)) {}
 
   // Manifest and configuration only; no layer is read. Throws Error that names the reference.
   std::vector<frontend::ResolvedImage> resolve(const std::vector<frontend::ImageQuery>& queries);
@@ -54,6 +58,7 @@ class ImageSources {
  private:
   frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
+  std::optional<image::ImageDescription> describe_stored(const frontend::ImageQuery& query);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);
   std::string document(const remote::Repository& repository, const image::Descriptor& descriptor, bool is_manifest);
   Origin origin_of(const Digest& blob) const;
@@ -61,8 +66,7 @@ class ImageSources {
             const std::stop_token& stop);
 
   cache::Store& store_;
-  const remote::RegistryHosts registries_;
-  const remote::RetryListener on_retry_;
+  const ImageOptions options_;
   std::stop_token stop_;
   mutable std::mutex mutex_;
   std::unique_ptr<remote::Registry> registry_;

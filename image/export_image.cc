@@ -35,28 +35,6 @@ std::vector<Descriptor> layout_entries(const ImageSet& set, const Descriptor& to
   return entries;
 }
 
-// A blob that an export consists of: in memory, or to be opened.
-struct Blob {
-  Descriptor descriptor;
-  const std::string* bytes = nullptr;
-};
-
-// Each blob once, what the user reads first in front.
-std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top) {
-  std::vector<Blob> blobs;
-  std::set<Digest> seen;
-  const auto add = [&](const Descriptor& descriptor, const std::string* bytes) {
-    if (seen.insert(descriptor.digest).second) blobs.push_back({descriptor, bytes});
-  };
-  add(top.descriptor, &top.bytes);
-  for (const FinishedImage& image : set.images) {
-    add(image.manifest, &image.manifest_bytes);
-    add(image.config, &image.config_bytes);
-    for (const Descriptor& layer : image.layers) add(layer, nullptr);
-  }
-  return blobs;
-}
-
 void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob) {
   if (blob.bytes) return write_all(to, *blob.bytes);
   const Fd from = open_blob(blob.descriptor.digest);
@@ -168,7 +146,33 @@ std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image
   return nlohmann::ordered_json::array({entry}).dump();
 }
 
+ImageSet only_image(const ImageSet& set) {
+  ImageSet only = set;
+  std::erase_if(only.images, [](const FinishedImage& image) { return is_attestation(image.manifest); });
+  if (only.images.size() > 1) {
+    throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
+        .with_advice("build one platform, or export with --output type=oci");
+  }
+  if (only.images.empty()) throw Error(ExitClass::internal, "an export without images");
+  return only;
+}
+
 }  // namespace
+
+std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top) {
+  std::vector<Blob> blobs;
+  std::set<Digest> seen;
+  const auto add = [&](const Descriptor& descriptor, const std::string* bytes) {
+    if (seen.insert(descriptor.digest).second) blobs.push_back({descriptor, bytes});
+  };
+  add(top.descriptor, &top.bytes);
+  for (const FinishedImage& image : set.images) {
+    add(image.manifest, &image.manifest_bytes);
+    add(image.config, &image.config_bytes);
+    for (const Descriptor& layer : image.layers) add(layer, nullptr);
+  }
+  return blobs;
+}
 
 Descriptor write_oci_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob) {
   const TopLevel top = top_level(set);
@@ -191,15 +195,16 @@ Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob)
 }
 
 Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob) {
-  ImageSet only = set;
-  std::erase_if(only.images, [](const FinishedImage& image) { return is_attestation(image.manifest); });
-  if (only.images.size() > 1) {
-    throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
-        .with_advice("build one platform, or export with --output type=oci");
-  }
-  if (only.images.empty()) throw Error(ExitClass::internal, "an export without images");
+  const ImageSet only = only_image(set);
   const std::string manifest = docker_manifest_json(only, only.images.front());
   return write_layout_tar(only, fd, open_blob, &manifest);
+}
+
+Descriptor write_docker_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob) {
+  const ImageSet only = only_image(set);
+  const Descriptor top = write_oci_directory(only, directory, open_blob);
+  write_file_atomically(directory + "/manifest.json", docker_manifest_json(only, only.images.front()), 0644);
+  return top;
 }
 
 }  // namespace mbuild::image

@@ -50,6 +50,14 @@ struct TopLevel {
 };
 TopLevel top_level(const ImageSet& set);
 
+// A blob that an export consists of: in memory, or to be opened.
+struct Blob {
+  Descriptor descriptor;
+  const std::string* bytes = nullptr;  // into the set or the top level
+};
+// Each blob once, what a reader wants first in front.
+std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top);
+
 // Opens a layer blob by its digest.
 using OpenBlob = std::function<Fd(const Digest&)>;
 
@@ -57,9 +65,10 @@ using OpenBlob = std::function<Fd(const Digest&)>;
 // a tar. Blobs are verified while they are copied. Return the top-level descriptor.
 Descriptor write_oci_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
 Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
-// A tar for `docker load`: the OCI layout with a manifest.json beside. Throws Error (usage) for several platforms;
+// What `docker load` reads: the OCI layout with a manifest.json beside. Throw Error (usage) for several platforms;
 // attestations are left out.
 Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
+Descriptor write_docker_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
 
 // One file system to be exported as files. `subdirectory` is "" or, where platforms are split, "linux_arm_v7".
 struct ExportTree {

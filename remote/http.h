@@ -25,6 +25,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct HttpOptions {
   std::string ca_file;                         // PEM certificates to trust; "" takes SSL_CERT_FILE
   std::string client_certificate, client_key;  // PEM; the key may be in the certificate's file
+  std::string unix_socket;                     // path: connect there, whatever host the URL names
   bool verify_tls = true;
   std::chrono::milliseconds connect_timeout{20'000};
   std::chrono::seconds stall_timeout{60};        // no byte in either direction for so long

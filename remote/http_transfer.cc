@@ -296,6 +296,7 @@ void set_options(CURL* easy, const HttpRequest& request, const Url& url, const H
                  Exchange& exchange) {
   const HttpOptions& options = request.options;
   setopt(easy, CURLOPT_URL, request.url.c_str());
+  if (!options.unix_socket.empty()) setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.unix_socket.c_str());
   setopt(easy, CURLOPT_NOSIGNAL, 1L);
   setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");

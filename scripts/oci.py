@@ -149,6 +149,15 @@ class Layout:
             raise ValueError("%s: the size of %s is wrong" % (self.path, descriptor["digest"]))
         return json.loads(data)
 
+    def top(self):
+        """(descriptor, document) of the first entry of index.json."""
+        return self.index["manifests"][0], self.load(self.index["manifests"][0])
+
+    def times(self, descriptor):
+        """{path: modification time} of the entries of a layer."""
+        with tarfile.open(fileobj=io.BytesIO(self.layer(descriptor))) as archive:
+            return {clean(member.name): int(member.mtime) for member in archive}
+
     def reachable(self, descriptor):
         """Digests of `descriptor` and of everything below it."""
         yield descriptor["digest"]

@@ -1,0 +1,127 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <ctime>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/commands.h"
+#include "cli/store_root.h"
+#include "executor/stored_images.h"
+#include "frontend/reference.h"
+
+namespace mbuild::cli {
+namespace {
+
+struct Flags {
+  std::string root, format = "table";
+  bool quiet = false;
+  std::vector<std::string> names;
+};
+
+std::string time_of(const cache::StoredImage& image) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(image.created)));
+}
+
+std::string human_size(std::uint64_t bytes) {
+  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
+  double value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < std::size(units); ++unit) value /= 1000;
+  return fmt::format("{:.{}f}{}", value, unit == 0 ? 0 : 1, units[unit]);
+}
+
+std::string shown_name(const cache::StoredImage& image) {
+  return image.name == image.digest ? "<none>" : frontend::familiar_string(frontend::parse_reference(image.name));
+}
+
+void print_table(const std::vector<cache::StoredImage>& images) {
+  std::size_t width = 4, platforms = 9;
+  for (const auto& image : images) {
+    width = std::max(width, shown_name(image).size());
+    platforms = std::max(platforms, image.platforms.size());
+  }
+  fmt::print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", "NAME", width, "DIGEST", "PLATFORMS", platforms, "SIZE", "STORED");
+  for (const auto& image : images) {
+    fmt::print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", shown_name(image), width, image.digest.substr(0, 19),
+               image.platforms, platforms, human_size(image.bytes), time_of(image));
+  }
+}
+
+std::string json_of(const std::vector<cache::StoredImage>& images) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& image : images) {
+    list.push_back({{"name", image.name},
+                    {"digest", image.digest},
+                    {"mediaType", image.media_type},
+                    {"platforms", split(image.platforms, ',')},
+                    {"size", image.bytes},
+                    {"stored", time_of(image)}});
+  }
+  return list.dump(2);
+}
+
+int list_images(const Flags& flags) {
+  const auto images = executor::open_store(store_root(flags.root)).images();
+  if (flags.quiet) {
+    for (const auto& image : images) fmt::print("{}\n", image.digest);
+  } else if (flags.format == "json") {
+    fmt::print("{}\n", json_of(images));
+  } else if (flags.format == "table") {
+    print_table(images);
+  } else {
+    throw Error(ExitClass::usage, fmt::format("unknown format \"{}\"", flags.format))
+        .with_advice("Formats are table and json.");
+  }
+  return 0;
+}
+
+// By name, or by the beginning of a digest that fits one image only.
+std::string find_name(const std::vector<cache::StoredImage>& images, const std::string& word) {
+  std::vector<std::string> by_digest;
+  for (const auto& image : images) {
+    const bool starts = image.digest.starts_with(word) || digest_hex(image.digest).starts_with(word);
+    if (starts && word.size() >= 4) by_digest.push_back(image.name);
+  }
+  if (by_digest.size() == 1) return by_digest.front();
+  if (by_digest.size() > 1) {
+    throw Error(ExitClass::usage, fmt::format("{} means {} images", word, by_digest.size()))
+        .with_advice("Name one of " + join(by_digest, ", ") + ".");
+  }
+  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
+  for (const auto& image : images) {
+    if (image.name == name) return name;
+  }
+  throw Error(ExitClass::usage, "the store has no image " + word).with_advice("mbuild images lists those there are.");
+}
+
+int remove_images(const Flags& flags) {
+  auto store = executor::open_store(store_root(flags.root));
+  for (const auto& word : flags.names) {
+    const auto name = find_name(store.images(), word);
+    store.remove_image(name);
+    fmt::print("Removed {}\n", name);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_images_command(CLI::App& app, int& status) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* images = app.add_subcommand("images", "List or remove the images kept in the store (-o type=image)");
+  images->add_option("--format", flags->format, "table or json");
+  images->add_flag("-q,--quiet", flags->quiet, "Digests only");
+  add_root_option(*images, flags->root);
+  CLI::App* list = images->add_subcommand("ls", "List the images")->alias("list");
+  CLI::App* remove = images->add_subcommand("rm", "Remove images; their blobs go with the next prune");
+  for (CLI::App* command : {list, remove}) command->fallthrough();
+  remove->add_option("name", flags->names, "Names or digests")->required();
+  images->callback(
+      [flags, remove, &status] { status = remove->parsed() ? remove_images(*flags) : list_images(*flags); });
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,48 @@
+#include "cli/metadata.h"
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/strings.h"
+#include "image/manifest.h"
+
+namespace mbuild::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && (std::string_view(value) == "1" || iequals(value, "true"));
+}
+
+ordered_json warnings_json(const executor::BuildResult& result, const std::string& dockerfile) {
+  auto list = ordered_json::array();
+  for (const auto& warning : result.warnings) {
+    ordered_json entry = {{"rule", warning.rule}, {"message", warning.message}};
+    if (!warning.description.empty()) entry["description"] = warning.description;
+    if (!warning.url.empty()) entry["url"] = warning.url;
+    if (warning.range.first > 0) {
+      entry["filename"] = dockerfile;
+      entry["range"] = {{{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}}};
+    }
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+}  // namespace
+
+std::string metadata_json(const executor::BuildResult& result, const std::string& dockerfile) {
+  ordered_json json = ordered_json::object();
+  if (is_set("BUILDX_METADATA_WARNINGS")) json["buildx.build.warnings"] = warnings_json(result, dockerfile);
+  if (!result.descriptor.digest.empty()) {
+    if (result.images.size() == 1) json["containerimage.config.digest"] = result.images.front().config;
+    json["containerimage.descriptor"] = ordered_json::parse(image::serialise_descriptor(result.descriptor));
+    json["containerimage.digest"] = result.descriptor.digest;
+  }
+  if (!result.names.empty()) json["image.name"] = join(result.names, ",");
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,12 @@
+#pragma once
+
+#include "executor/export.h"
+#include "executor/layer_blobs.h"
+
+namespace mbuild::executor {
+
+// What is labelled arm64 contains arm64 code: see emu/audit.h. Throws Error (step_failed) for the first grave finding
+// in a layer that a step made, adds warnings for others.
+void audit_images(const ExportEnvironment& environment, const LayerBlobs& blobs);
+
+}  // namespace mbuild::executor
