@@ -204,7 +204,7 @@ int run_build_command(const Flags& flags) {
   finish_display();
   if (!result.image_id.empty() && !flags.iidfile.empty()) write_file_atomically(flags.iidfile, result.image_id, 0644);
   if (!flags.metadata_file.empty()) {
-    write_file_atomically(flags.metadata_file, metadata_json(result, shown_dockerfile(flags)), 0644);
+    write_file_atomically(flags.metadata_file, metadata_json(result, shown_dockerfile(flags), &request), 0644);
   }
   if (flags.quiet && !result.image_id.empty()) fmt::print("{}\n", result.image_id);
   return 0;

@@ -12,6 +12,9 @@ void add_build_command(CLI::App& app, int& status);
 void add_doctor_command(CLI::App& app, int& status);
 void add_du_command(CLI::App& app, int& status);
 void add_images_command(CLI::App& app, int& status);
+void add_imagetools_command(CLI::App& app, int& status);
+void add_merge_command(CLI::App& app, int& status);
 void add_prune_command(CLI::App& app, int& status);
+void add_verify_command(CLI::App& app, int& status);
 
 }  // namespace mbuild::cli

@@ -3,7 +3,10 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/digest.h"
+#include "base/fd.h"
 #include "base/strings.h"
+#include "base/subprocess.h"
 #include "image/manifest.h"
 
 namespace mbuild::cli {
@@ -31,9 +34,31 @@ ordered_json warnings_json(const executor::BuildResult& result, const std::strin
   return list;
 }
 
+// Arguments may be confidential: only their digest is written.
+Digest arguments_digest(const executor::BuildRequest& request) {
+  Sha256 sha;
+  for (const auto& [name, value] : request.build_args) {
+    sha.field(name);
+    sha.field(value);
+  }
+  return sha.digest();
+}
+
+ordered_json inputs_json(const executor::BuildRequest& request) {
+  ordered_json inputs = {{"buildArgs", arguments_digest(request)}, {"target", request.target}};
+  const std::string path = request.dockerfile.empty() ? request.context + "/Dockerfile" : request.dockerfile;
+  if (path != "-" && path_exists(path)) inputs["dockerfile"] = sha256(read_file(path));
+  if (path_exists(request.context) && !find_program("git").empty()) {
+    const auto git = run_program({"git", "-C", request.context, "rev-parse", "HEAD"});
+    if (git.status == 0) inputs["revision"] = std::string(trim(git.output));
+  }
+  return inputs;
+}
+
 }  // namespace
 
-std::string metadata_json(const executor::BuildResult& result, const std::string& dockerfile) {
+std::string metadata_json(const executor::BuildResult& result, const std::string& dockerfile,
+                          const executor::BuildRequest* request) {
   ordered_json json = ordered_json::object();
   if (is_set("BUILDX_METADATA_WARNINGS")) json["buildx.build.warnings"] = warnings_json(result, dockerfile);
   if (!result.descriptor.digest.empty()) {
@@ -41,6 +66,7 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
     json["containerimage.descriptor"] = ordered_json::parse(image::serialise_descriptor(result.descriptor));
     json["containerimage.digest"] = result.descriptor.digest;
   }
+  if (request != nullptr) json[k_inputs_key] = inputs_json(*request);
   if (!result.names.empty()) json["image.name"] = join(result.names, ",");
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

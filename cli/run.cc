@@ -81,7 +81,10 @@ int run_commands(int argc, char** argv) {
   add_doctor_command(app, status);
   add_du_command(app, status);
   add_images_command(app, status);
+  add_imagetools_command(app, status);
+  add_merge_command(app, status);
   add_prune_command(app, status);
+  add_verify_command(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& answer) {

@@ -15,8 +15,6 @@
 namespace mbuild::image {
 namespace {
 
-constexpr std::string_view k_layout_file = R"({"imageLayoutVersion":"1.0.0"})";
-
 std::string blob_path(const Digest& digest) { return fmt::format("blobs/sha256/{}", digest_hex(digest)); }
 
 // The entries of index.json: one a name.
@@ -42,24 +40,6 @@ void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob) {
 }
 
 // ---- a directory
-
-Index present_index(const std::string& path) {
-  Index index;
-  if (path_exists(path)) index = parse_index(read_file(path));
-  index.media_type = media_type::k_oci_index;
-  return index;
-}
-
-bool is_replaced_by(const Descriptor& present, const Descriptor& added) {
-  const auto value = [](const Descriptor& descriptor, std::string_view key) {
-    const auto found = descriptor.annotations.find(std::string(key));
-    return found == descriptor.annotations.end() ? std::string() : found->second;
-  };
-  for (const std::string_view key : {k_annotation_ref_name, k_annotation_image_name}) {
-    if (value(present, key) != value(added, key)) return false;
-  }
-  return !value(added, k_annotation_ref_name).empty() || present.digest == added.digest;
-}
 
 void write_blob_file(const Blob& blob, const std::string& directory, const OpenBlob& open_blob) {
   const std::string path = directory + "/" + blob_path(blob.descriptor.digest);
@@ -125,7 +105,7 @@ Descriptor write_layout_tar(const ImageSet& set, int fd, const OpenBlob& open_bl
                             const std::string* docker_manifest) {
   const TopLevel top = top_level(set);
   TarOutput tar(fd);
-  tar.file("oci-layout", k_layout_file);
+  tar.file("oci-layout", k_layout_version);
   tar.file("index.json", layout_index(set, top.descriptor));
   if (docker_manifest) tar.file("manifest.json", *docker_manifest);
   tar.directory("blobs");
@@ -179,14 +159,7 @@ Descriptor write_oci_directory(const ImageSet& set, const std::string& directory
   make_directories(directory + "/blobs/sha256");
   for (const Blob& blob : blobs_of(set, top)) write_blob_file(blob, directory, open_blob);
 
-  const std::string index_path = directory + "/index.json";
-  Index index = present_index(index_path);
-  for (Descriptor& added : layout_entries(set, top.descriptor)) {
-    std::erase_if(index.manifests, [&](const Descriptor& present) { return is_replaced_by(present, added); });
-    index.manifests.push_back(std::move(added));
-  }
-  write_file_atomically(directory + "/oci-layout", k_layout_file, 0644);
-  write_file_atomically(index_path, serialise_index(index), 0644);
+  add_layout_entries(directory, layout_entries(set, top.descriptor));
   return top.descriptor;
 }
 

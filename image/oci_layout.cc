@@ -158,6 +158,39 @@ std::vector<platforms::Platform> layout_platforms(const LayoutReference& referen
   return image_platforms(resolve_layout(reference), reader_of(reference.directory));
 }
 
+namespace {
+
+Index present_index(const std::string& path) {
+  Index index;
+  if (path_exists(path)) index = parse_index(read_file(path));
+  index.media_type = media_type::k_oci_index;
+  return index;
+}
+
+bool is_replaced_by(const Descriptor& present, const Descriptor& added) {
+  const auto value = [](const Descriptor& descriptor, std::string_view key) {
+    const auto found = descriptor.annotations.find(std::string(key));
+    return found == descriptor.annotations.end() ? std::string() : found->second;
+  };
+  for (const std::string_view key : {k_annotation_ref_name, k_annotation_image_name}) {
+    if (value(present, key) != value(added, key)) return false;
+  }
+  return !value(added, k_annotation_ref_name).empty() || present.digest == added.digest;
+}
+
+}  // namespace
+
+void add_layout_entries(const std::string& directory, std::vector<Descriptor> entries) {
+  const std::string path = directory + "/index.json";
+  Index index = present_index(path);
+  for (Descriptor& added : entries) {
+    std::erase_if(index.manifests, [&](const Descriptor& present) { return is_replaced_by(present, added); });
+    index.manifests.push_back(std::move(added));
+  }
+  write_file_atomically(directory + "/oci-layout", k_layout_version, 0644);
+  write_file_atomically(path, serialise_index(index), 0644);
+}
+
 Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor) {
   const std::string path = fmt::format("{}/blobs/sha256/{}", directory, digest_hex(descriptor.digest));
   if (!path_exists(path)) {

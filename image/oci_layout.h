@@ -30,6 +30,12 @@ ImageDescription read_layout_image(const LayoutReference& reference, const platf
 // The platforms of the images that the reference means, attestations left out.
 std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference);
 
+// The content of the file oci-layout.
+inline constexpr std::string_view k_layout_version = R"({"imageLayoutVersion":"1.0.0"})";
+// Names images in index.json, instead of what had those names; the layout becomes one if it was none. The blobs are
+// there already.
+void add_layout_entries(const std::string& directory, std::vector<Descriptor> entries);
+
 // Opens a blob; its size is checked where the descriptor tells one. The reader has to check the digest.
 Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor);
 // All of a blob, verified.

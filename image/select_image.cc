@@ -7,16 +7,14 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "frontend/image_config.h"
+#include "image/list_images.h"
 
 namespace mbuild::image {
 namespace {
 
 constexpr int k_max_nesting = 8;
 
-struct Candidate {
-  Descriptor descriptor;
-  platforms::Platform platform;
-};
+using Candidate = PlatformImage;
 
 platforms::Platform platform_of(const Descriptor& descriptor, const ReadDocument& read) {
   if (descriptor.platform) return *descriptor.platform;
@@ -70,11 +68,15 @@ ImageDescription select_image(const Descriptor& top, const platforms::Platform& 
   return image;
 }
 
+std::vector<PlatformImage> list_images(const Descriptor& top, const ReadDocument& read) {
+  std::vector<PlatformImage> images;
+  collect(top, read, 0, images);
+  return images;
+}
+
 std::vector<platforms::Platform> image_platforms(const Descriptor& top, const ReadDocument& read) {
-  std::vector<Candidate> candidates;
-  collect(top, read, 0, candidates);
   std::vector<platforms::Platform> platforms;
-  for (const Candidate& candidate : candidates) platforms.push_back(candidate.platform);
+  for (const Candidate& candidate : list_images(top, read)) platforms.push_back(candidate.platform);
   return platforms;
 }
 

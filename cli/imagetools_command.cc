@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "cli/cancel.h"
+#include "cli/commands.h"
+#include "cli/go_template.h"
+#include "cli/registry_client.h"
+#include "image/combine_index.h"
+#include "image/copy_image.h"
+#include "image/list_images.h"
+
+namespace mbuild::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct CreateFlags {
+  std::vector<std::string> sources, files, tags, annotations, platforms;
+  std::string metadata_file, progress;
+  bool append = false, dry_run = false, prefer_index = true;
+};
+
+struct InspectFlags {
+  std::string name, format;
+  bool raw = false;
+};
+
+// A source is a reference, or the JSON text of a descriptor, which is looked for where the target is.
+image::IndexSource find_source(const std::string& text, const std::vector<std::string>& tags,
+                               const image::GetRegistry& registry, const std::stop_token& stop) {
+  if (!trim(text).starts_with('{')) {
+    auto place = image::find_image_place(trim(text), registry, stop);
+    auto top = place.top;
+    return {std::move(place), std::move(top)};
+  }
+  const auto descriptor = image::parse_descriptor(text);
+  if (tags.empty()) {
+    throw Error(ExitClass::usage, "a descriptor as source needs --tag: it is looked for where the target is");
+  }
+  const auto target = image::parse_image_target(tags.front());
+  const auto where = target.repository ? target.repository->to_string() : "oci-layout://" + target.layout;
+  auto place = image::find_image_place(where + "@" + descriptor.digest, registry, stop);
+  return {std::move(place), descriptor};
+}
+
+std::vector<image::IndexSource> find_sources(const CreateFlags& flags, const image::GetRegistry& registry,
+                                             const std::stop_token& stop) {
+  std::vector<std::string> texts;
+  if (flags.append) {
+    if (flags.tags.empty()) throw Error(ExitClass::usage, "--append needs --tag: the index to append to");
+    texts.push_back(flags.tags.front());
+  }
+  for (const auto& file : flags.files) texts.push_back(read_file(file));
+  texts.insert(texts.end(), flags.sources.begin(), flags.sources.end());
+  if (texts.size() == (flags.append ? 1U : 0U)) throw Error(ExitClass::usage, "no sources specified");
+  std::vector<image::IndexSource> sources;
+  for (const auto& text : texts) sources.push_back(find_source(text, flags.tags, registry, stop));
+  return sources;
+}
+
+void write_metadata(const CreateFlags& flags, const image::Descriptor& top,
+                    const std::vector<image::ImageTarget>& targets) {
+  if (flags.metadata_file.empty()) return;
+  std::vector<std::string> names;
+  for (const auto& target : targets) names.push_back(target.name);
+  const ordered_json json = {{"containerimage.descriptor", ordered_json::parse(image::serialise_descriptor(top))},
+                             {"containerimage.digest", top.digest},
+                             {"image.name", join(names, ",")}};
+  write_file_atomically(flags.metadata_file, json.dump(2) + "\n", 0644);
+}
+
+int run_create(const CreateFlags& flags) {
+  if (flags.tags.empty() && !flags.dry_run) {
+    throw Error(ExitClass::usage, "can't push with no tags specified, please set --tag or --dry-run");
+  }
+  CancelOnSignal cancel;
+  RegistryClient client;
+  const auto sources = find_sources(flags, client.get(), cancel.token());
+  image::CombineOptions options{.prefer_index = flags.prefer_index};
+  if (!flags.platforms.empty()) options.platforms = platforms::parse_platform_list(join(flags.platforms, ","));
+  for (const auto& text : flags.annotations) {
+    for (auto& annotation : image::parse_annotation(text)) options.annotations.push_back(std::move(annotation));
+  }
+  const auto combined = image::combine_index(sources, options);
+  for (const auto& platform : combined.overridden) {
+    fmt::print(stderr, "WARNING: several sources have an image for {}: the last one is taken\n", platform);
+  }
+  std::vector<image::ImageTarget> targets;
+  for (const auto& tag : flags.tags) targets.push_back(image::parse_image_target(tag));
+  if (flags.dry_run) {
+    fmt::print("{}\n", combined.top.bytes);
+    return 0;
+  }
+  publish(combined, sources, targets, client.get(), cancel.token());
+  for (const auto& target : targets) fmt::print("{}@{}\n", target.name, combined.top.descriptor.digest);
+  write_metadata(flags, combined.top.descriptor, targets);
+  return 0;
+}
+
+// ---- inspect
+
+void print_annotations(const std::map<std::string, std::string>& annotations, const char* indent) {
+  if (annotations.empty()) return;
+  fmt::print("{}Annotations:\n", indent);
+  for (const auto& [key, value] : annotations) fmt::print("{}  {}: {}\n", indent, key, value);
+}
+
+void print_text(const image::ImagePlace& place, const std::string& bytes) {
+  fmt::print("Name:      {}\nMediaType: {}\nDigest:    {}\n", place.name, place.top.media_type, place.top.digest);
+  if (!image::is_index_type(place.top.media_type)) return;
+  const auto index = image::parse_index(bytes);
+  print_annotations(index.annotations, "");
+  fmt::print("\nManifests: \n");
+  const auto repository = place.repository ? place.repository->to_string() : "oci-layout://" + place.layout;
+  bool first = true;
+  for (const auto& manifest : index.manifests) {
+    fmt::print("{}  Name:        {}@{}\n  MediaType:   {}\n", first ? "" : "\n", repository, manifest.digest,
+               manifest.media_type);
+    if (manifest.platform) fmt::print("  Platform:    {}\n", platforms::to_string(*manifest.platform));
+    print_annotations(manifest.annotations, "  ");
+    first = false;
+  }
+}
+
+ordered_json manifest_value(const image::ImagePlace& place, const std::string& bytes) {
+  ordered_json value = {{"mediaType", place.top.media_type}, {"digest", place.top.digest}, {"size", bytes.size()}};
+  const auto document = ordered_json::parse(bytes);
+  for (const auto& [key, member] : document.items()) value[key] = member;
+  return value;
+}
+
+// The config of an image, or those of several by platform.
+ordered_json image_value(const image::ImagePlace& place) {
+  const auto config_of = [&](const image::Descriptor& descriptor) {
+    return ordered_json::parse(place.read(image::parse_manifest(place.read(descriptor)).config));
+  };
+  if (!image::is_index_type(place.top.media_type)) return config_of(place.top);
+  ordered_json by_platform = ordered_json::object();
+  for (const auto& image : image::list_images(place.top, place.read)) {
+    by_platform[platforms::to_string(image.platform)] = config_of(image.descriptor);
+  }
+  return by_platform;
+}
+
+int run_inspect(const InspectFlags& flags) {
+  if (flags.raw && !flags.format.empty()) {
+    throw Error(ExitClass::usage, "--raw and --format can't be used together");
+  }
+  CancelOnSignal cancel;
+  RegistryClient client;
+  const auto place = image::find_image_place(flags.name, client.get(), cancel.token());
+  const std::string bytes = place.read(place.top);
+  if (flags.raw) {
+    fmt::print("{}", bytes);
+  } else if (flags.format.empty()) {
+    print_text(place, bytes);
+  } else {
+    ordered_json data = {{"Name", place.name}, {"Manifest", manifest_value(place, bytes)}};
+    if (flags.format.find("Image") != std::string::npos) data["Image"] = image_value(place);
+    fmt::print("{}\n", fill_template(flags.format, data.dump()));
+  }
+  return 0;
+}
+
+void add_create(CLI::App& tools, int& status) {
+  auto flags = std::make_shared<CreateFlags>();
+  CLI::App* create = tools.add_subcommand("create", "Make an image index of images that are there already");
+  create->add_option("source", flags->sources, "HOST/NAME:TAG, NAME@DIGEST, oci-layout://DIR:TAG, or a descriptor");
+  create->add_option("--annotation", flags->annotations, "Annotation (index:KEY=VALUE, manifest-descriptor:KEY=VALUE)");
+  create->add_flag("--append", flags->append, "Add to the index that the tag names");
+  create->add_flag("--dry-run", flags->dry_run, "Print the index, change nothing");
+  create->add_option("-f,--file", flags->files, "Read a source (reference or descriptor) from a file");
+  create->add_option("--metadata-file", flags->metadata_file, "Write the digest as JSON");
+  create->add_option("-p,--platform", flags->platforms, "Only these platforms of the sources");
+  create->add_flag("--prefer-index,!--no-prefer-index", flags->prefer_index,
+                   "Make an index even of a single manifest (default true)");
+  create->add_option("--progress", flags->progress, "Accepted; there is no display")->group("");
+  create->add_option("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
+  for (auto* option : create->get_options()) {
+    if (option->get_expected_max() > 1 && !option->get_positional()) option->allow_extra_args(false);
+  }
+  create->callback([flags, &status] { status = run_create(*flags); });
+}
+
+}  // namespace
+
+void add_imagetools_command(CLI::App& app, int& status) {
+  CLI::App* tools = app.add_subcommand("imagetools", "Work on images in registries and OCI layouts");
+  tools->require_subcommand(1);
+  add_create(*tools, status);
+  auto flags = std::make_shared<InspectFlags>();
+  CLI::App* inspect = tools->add_subcommand("inspect", "Show an image or index");
+  inspect->add_option("name", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar")->required();
+  inspect->add_flag("--raw", flags->raw, "The manifest or index as it is");
+  inspect->add_option("--format", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
+  inspect->callback([flags, &status] { status = run_inspect(*flags); });
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,99 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/cancel.h"
+#include "cli/commands.h"
+#include "cli/registry_client.h"
+#include "emu/verify_image.h"
+
+namespace mbuild::cli {
+namespace {
+
+constexpr std::size_t k_shown = 50;  // findings of an image
+
+struct Flags {
+  std::string reference, format = "text";
+  std::vector<std::string> platforms, allow;
+};
+
+std::string count(std::size_t number, std::string_view thing) {
+  return fmt::format("{} {}{}", number, thing, number == 1 ? "" : "s");
+}
+
+void print_text(const std::vector<emu::VerifiedImage>& images) {
+  for (const auto& image : images) {
+    const auto errors = image.errors();
+    const auto warnings = image.findings.size() - errors;
+    fmt::print("{}  {}  {}, {}, {}: {}\n", platforms::to_string(image.platform), image.manifest,
+               count(image.layers, "layer"), count(image.entries, "file"), count(image.elf_files, "ELF file"),
+               image.findings.empty() ? "ok" : count(errors, "error") + ", " + count(warnings, "warning"));
+    std::size_t shown = 0;
+    for (const bool error : {true, false}) {
+      for (const auto& finding : image.findings) {
+        if (finding.error != error || ++shown > k_shown) continue;
+        const auto layer = finding.layer.empty() ? "" : fmt::format(" (layer {})", finding.layer.substr(0, 19));
+        fmt::print("  {:<8} {}{}\n", error ? "error" : "warning", finding.message, layer);
+      }
+    }
+    if (shown > k_shown) fmt::print("  and {} more: --format json has all\n", shown - k_shown);
+  }
+}
+
+std::string json_of(const std::vector<emu::VerifiedImage>& images) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& image : images) {
+    auto findings = nlohmann::ordered_json::array();
+    for (const auto& finding : image.findings) {
+      findings.push_back({{"severity", finding.error ? "error" : "warning"},
+                          {"what", finding.what},
+                          {"path", finding.path},
+                          {"layer", finding.layer},
+                          {"message", finding.message}});
+    }
+    list.push_back({{"platform", platforms::to_string(image.platform)},
+                    {"digest", image.manifest},
+                    {"layers", image.layers},
+                    {"files", image.entries},
+                    {"elfFiles", image.elf_files},
+                    {"findings", findings}});
+  }
+  return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+int run_verify(const Flags& flags) {
+  if (flags.format != "text" && flags.format != "json") {
+    throw Error(ExitClass::usage, fmt::format("unknown format \"{}\"", flags.format))
+        .with_advice("Formats are text and json.");
+  }
+  CancelOnSignal cancel;
+  RegistryClient client;
+  const auto place = image::find_image_place(flags.reference, client.get(), cancel.token());
+  emu::VerifyOptions options{.platforms = {}, .allow = flags.allow, .stop = cancel.token()};
+  if (!flags.platforms.empty()) options.platforms = platforms::parse_platform_list(join(flags.platforms, ","));
+  const auto images = emu::verify_images(place, options);
+  flags.format == "json" ? fmt::print("{}\n", json_of(images)) : print_text(images);
+  const bool failed = std::ranges::any_of(images, [](const auto& image) { return image.errors() > 0; });
+  return failed ? 1 : 0;
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, int& status) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* verify = app.add_subcommand("verify", "Check an image: digests, and that its programs fit its platform");
+  verify->add_option("image", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar")->required();
+  verify->add_option("--format", flags->format, "text or json");
+  verify->add_option("--platform", flags->platforms, "Only these platforms, which have to be there");
+  verify->add_option("--arch-allow", flags->allow, "Paths (glob) that may hold programs of other architectures");
+  for (auto* option : verify->get_options()) {
+    if (option->get_expected_max() > 1) option->allow_extra_args(false);
+  }
+  verify->callback([flags, &status] { status = run_verify(*flags); });
+}
+
+}  // namespace mbuild::cli

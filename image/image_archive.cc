@@ -1,0 +1,154 @@
+// The file is mapped and its headers are walked by the reader of layers, which is given one block of 512 bytes at a
+// time: so the place of each member's content is known without a page of that content being read.
+#include "image/image_archive.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "image/tar_reader.h"
+
+namespace mbuild::image {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t k_block = 512;
+constexpr std::size_t k_max_document = std::size_t{16} << 20;
+
+Error no_image(const std::string& path, std::string_view why) {
+  return Error(ExitClass::usage, fmt::format("{} is no archive of an image: {}", path, why))
+      .with_advice("Give an uncompressed tar as -o type=oci, -o type=docker or `docker save` write it.");
+}
+
+std::string_view map_file(const std::string& path) {
+  const Fd fd = open_file(path, O_RDONLY);
+  struct stat status;
+  if (::fstat(fd.get(), &status) != 0) throw system_error(errno, "read " + path);
+  if (status.st_size == 0) throw no_image(path, "it is empty");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (start == MAP_FAILED) throw system_error(errno, "map " + path);
+  return {static_cast<const char*>(start), size};
+}
+
+}  // namespace
+
+ImageArchive::ImageArchive(const std::string& path) : path_(path), bytes_(map_file(path)) {
+  try {
+    list_members();
+    members_.contains("index.json") ? read_layout() : read_docker_save();
+  } catch (...) {
+    ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+    throw;
+  }
+}
+
+ImageArchive::~ImageArchive() { ::munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
+
+void ImageArchive::list_members() {
+  std::size_t position = 0;
+  TarReader tar([&] {
+    const auto block = bytes_.substr(std::min(position, bytes_.size()), k_block);
+    position += block.size();
+    return block;
+  });
+  TarEntry entry;
+  try {
+    while (tar.next(entry)) {
+      if (entry.type == '2') {
+        // Older versions of `docker save` have links from one layer's tar to an equal one.
+        const auto target = members_.find(join_path("/" + dir_name(entry.path), entry.link_target).substr(1));
+        if (target != members_.end()) members_[clean_path(entry.path)] = target->second;
+      }
+      if (entry.type != '0' || entry.size > bytes_.size() - std::min(position, bytes_.size())) continue;
+      members_[clean_path(entry.path)] = bytes_.substr(position, entry.size);
+    }
+  } catch (const Error& error) {
+    throw no_image(path_, error.message);
+  }
+}
+
+std::string_view ImageArchive::member(const std::string& name) const {
+  const auto found = members_.find(name);
+  if (found == members_.end()) throw no_image(path_, fmt::format("it has no {}", name));
+  return found->second;
+}
+
+void ImageArchive::read_layout() {
+  const auto text = member("index.json");
+  Index index = parse_index(text);
+  std::vector<Descriptor> different;
+  for (const auto& entry : index.manifests) {
+    const bool known = std::ranges::any_of(different, [&](const auto& other) { return other.digest == entry.digest; });
+    if (!known) different.push_back(entry);
+  }
+  if (different.empty()) throw no_image(path_, "its index.json names no image");
+  if (different.size() == 1) {
+    top_ = different.front();
+    return;
+  }
+  top_ = describe(media_type::k_oci_index, text);
+  named_[top_.digest] = text;
+}
+
+// manifest.json lists the path of a config and the paths of layers; digests are those that the content has.
+void ImageArchive::read_docker_save() {
+  const json list = json::parse(member("manifest.json"), nullptr, false);
+  if (!list.is_array() || list.empty()) throw no_image(path_, "its manifest.json is no list of images");
+  const auto add = [&](const json& name, std::string_view type) {
+    if (!name.is_string()) throw no_image(path_, "its manifest.json is malformed");
+    const auto content = member(clean_path(name.get<std::string>()));
+    const Descriptor descriptor = describe(type, content);
+    named_[descriptor.digest] = content;
+    return descriptor;
+  };
+  Index index{.media_type = std::string(media_type::k_oci_index)};
+  for (const auto& entry : list) {
+    if (!entry.is_object() || !entry.contains("Config") || !entry.contains("Layers") || !entry["Layers"].is_array())
+      throw no_image(path_, "its manifest.json is malformed");
+    Manifest manifest{.media_type = std::string(media_type::k_docker_manifest)};
+    manifest.config = add(entry["Config"], media_type::k_docker_config);
+    for (const auto& layer : entry["Layers"]) manifest.layers.push_back(add(layer, media_type::k_docker_layer));
+    const auto text = serialise_manifest(manifest);
+    index.manifests.push_back(describe(manifest.media_type, text));
+    made_[index.manifests.back().digest] = text;
+  }
+  if (index.manifests.size() == 1) {
+    top_ = index.manifests.front();
+    return;
+  }
+  const auto text = serialise_index(index);
+  top_ = describe(index.media_type, text);
+  made_[top_.digest] = text;
+}
+
+std::string_view ImageArchive::blob(const Descriptor& descriptor) const {
+  if (const auto found = made_.find(descriptor.digest); found != made_.end()) return found->second;
+  if (const auto found = named_.find(descriptor.digest); found != named_.end()) return found->second;
+  const auto found = members_.find(fmt::format("blobs/sha256/{}", digest_hex(descriptor.digest)));
+  if (found != members_.end()) return found->second;
+  throw Error(ExitClass::usage, fmt::format("{} lacks the blob {}", path_, descriptor.digest))
+      .with_advice("the archive is incomplete: export it again");
+}
+
+std::string ImageArchive::read(const Descriptor& document) const {
+  const auto bytes = blob(document);
+  if (bytes.size() > k_max_document) throw no_image(path_, fmt::format("{} is too large a document", document.digest));
+  if (const auto digest = sha256(bytes); digest != document.digest) {
+    throw Error(ExitClass::usage, fmt::format("the blob {} in {} has the digest {}", document.digest, path_, digest))
+        .with_advice("the archive is damaged: export it again");
+  }
+  return std::string(bytes);
+}
+
+}  // namespace mbuild::image

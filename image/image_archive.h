@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "image/manifest.h"
+
+namespace mbuild::image {
+
+// A tar of an image: an OCI layout, or what `docker save` wrote. Only its headers are read at first; blobs stay where
+// they are until one is asked for. Not thread-safe.
+class ImageArchive {
+ public:
+  // Throws Error: (store) where the file can't be read, (usage) where it is no archive of an image.
+  explicit ImageArchive(const std::string& path);
+  ~ImageArchive();
+  ImageArchive(const ImageArchive&) = delete;
+  ImageArchive& operator=(const ImageArchive&) = delete;
+
+  // What the archive holds: its only image, or an index of several.
+  const Descriptor& top() const { return top_; }
+  // The verified bytes of a manifest, index or config.
+  std::string read(const Descriptor& document) const;
+  // The bytes of a blob, valid as long as this; their digest is not checked.
+  std::string_view blob(const Descriptor& descriptor) const;
+
+ private:
+  std::string_view member(const std::string& name) const;
+  void list_members();
+  void read_layout();
+  void read_docker_save();
+
+  std::string path_;
+  std::string_view bytes_;                           // the mapped file
+  std::map<std::string, std::string_view> members_;  // regular files by path
+  std::map<Digest, std::string_view> named_;         // blobs and documents that are under no blobs/ path
+  std::map<Digest, std::string> made_;               // documents made here
+  Descriptor top_;
+};
+
+}  // namespace mbuild::image

@@ -1,0 +1,126 @@
+#include "image/image_place.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+
+#include "base/error.h"
+#include "frontend/reference.h"
+#include "image/image_archive.h"
+#include "image/oci_layout.h"
+
+namespace mbuild::image {
+namespace {
+
+constexpr std::string_view k_layout_word = "oci-layout:";
+
+ImagePlace place_in_layout(std::string_view text) {
+  if (text.starts_with(k_layout_word)) text.remove_prefix(k_layout_word.size());
+  if (text.starts_with("//")) text.remove_prefix(2);
+  const auto reference = parse_layout_reference(text);
+  ImagePlace place;
+  place.name = fmt::format("oci-layout://{}", text);
+  place.top = resolve_layout(reference);
+  place.layout = reference.directory;
+  place.read = [directory = reference.directory](const Descriptor& document) {
+    return read_layout_blob(directory, document);
+  };
+  place.open = [directory = reference.directory](const Descriptor& blob) { return open_layout_blob(directory, blob); };
+  return place;
+}
+
+// In memory a large layer would crowd out the rest.
+Fd unnamed_file() {
+  const char* directory = std::getenv("TMPDIR");
+  std::string path =
+      std::string(directory != nullptr && *directory != '\0' ? directory : "/var/tmp") + "/mbuild-XXXXXX";
+  Fd fd(::mkostemp(path.data(), O_CLOEXEC));
+  if (!fd) throw system_error(errno, "make the temporary file " + path);
+  ::unlink(path.c_str());
+  return fd;
+}
+
+ImagePlace place_in_archive(const std::string& path) {
+  const auto archive = std::make_shared<ImageArchive>(path);
+  ImagePlace place;
+  place.name = path;
+  place.top = archive->top();
+  place.read = [archive](const Descriptor& document) { return archive->read(document); };
+  place.open = [archive](const Descriptor& blob) {
+    Fd copy = unnamed_file();
+    write_all(copy.get(), archive->blob(blob));
+    if (::lseek(copy.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a temporary file");
+    return copy;
+  };
+  return place;
+}
+
+void start_over(int fd) {
+  if (::ftruncate(fd, 0) < 0 || ::lseek(fd, 0, SEEK_SET) < 0) throw system_error(errno, "rewind a temporary file");
+}
+
+Fd pull(remote::Registry& registry, const remote::Repository& repository, const Descriptor& blob,
+        const std::stop_token& stop) {
+  Fd fd = unnamed_file();
+  registry.pull_blob(
+      repository, {blob.digest, blob.size},
+      {.data = [&](std::string_view bytes) { write_all(fd.get(), bytes); }, .restart = [&] { start_over(fd.get()); }},
+      stop);
+  if (::lseek(fd.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a temporary file");
+  return fd;
+}
+
+ImagePlace place_on_registry(std::string_view text, const GetRegistry& registry, const std::stop_token& stop) {
+  const auto reference = frontend::with_default_tag(frontend::parse_reference(text));
+  const remote::Repository repository{reference.domain, reference.path};
+  ImagePlace place;
+  place.name = frontend::to_string(reference);
+  place.repository = repository;
+  const auto top = remote::require_manifest(registry(), repository,
+                                            reference.digest.empty() ? reference.tag : reference.digest, stop);
+  place.top = {.media_type = top.media_type, .digest = top.digest, .size = top.bytes.size()};
+  place.read = [registry, repository, stop, top](const Descriptor& document) {
+    if (document.digest == top.digest) return top.bytes;
+    if (is_manifest_type(document.media_type) || is_index_type(document.media_type)) {
+      return remote::require_manifest(registry(), repository, document.digest, stop).bytes;
+    }
+    return read_all(pull(registry(), repository, document, stop).get());
+  };
+  place.open = [registry, repository, stop](const Descriptor& blob) {
+    return pull(registry(), repository, blob, stop);
+  };
+  return place;
+}
+
+}  // namespace
+
+bool is_layout_reference(std::string_view reference) { return reference.starts_with(k_layout_word); }
+
+namespace {
+
+ImagePlace find_anywhere(std::string_view reference, const GetRegistry& registry, const std::stop_token& stop) {
+  if (is_layout_reference(reference)) return place_in_layout(reference);
+  const std::string path(reference);
+  struct stat status;
+  if (::stat(path.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode) && path_exists(path + "/index.json")) return place_in_layout(reference);
+    if (S_ISREG(status.st_mode)) return place_in_archive(path);
+  }
+  return place_on_registry(reference, registry, stop);
+}
+
+}  // namespace
+
+ImagePlace find_image_place(std::string_view reference, const GetRegistry& registry, const std::stop_token& stop) {
+  auto place = find_anywhere(reference, registry, stop);
+  // The name that an image has in its layout is not part of it.
+  for (const auto key : {k_annotation_ref_name, k_annotation_image_name}) place.top.annotations.erase(std::string(key));
+  return place;
+}
+
+}  // namespace mbuild::image

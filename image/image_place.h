@@ -1,0 +1,38 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "image/manifest.h"
+#include "image/select_image.h"
+#include "remote/registry.h"
+
+// An image where it is: in a repository of a registry, in an OCI layout, or in a tar (an OCI archive, or what
+// `docker save` wrote).
+namespace mbuild::image {
+
+struct ImagePlace {
+  std::string name;  // as messages and listings call it: "docker.io/library/app:1"
+  Descriptor top;    // the manifest or index that the reference means
+  ReadDocument read;
+  // A blob from its first byte. One of a registry is verified; of the others the reader has to check the digest.
+  std::function<Fd(const Descriptor&)> open;
+  std::optional<remote::Repository> repository;
+  std::string layout;  // directory
+};
+
+// Makes the registry client when it is first needed.
+using GetRegistry = std::function<remote::Registry&()>;
+
+// `reference` is "oci-layout:[//]DIR[:TAG][@DIGEST]", the path of a layout directory or of a tar, or a name on a
+// registry. Throws Error.
+ImagePlace find_image_place(std::string_view reference, const GetRegistry& registry, const std::stop_token& stop);
+
+// Whether the reference is of an OCI layout by its form.
+bool is_layout_reference(std::string_view reference);
+
+}  // namespace mbuild::image
