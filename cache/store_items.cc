@@ -80,13 +80,7 @@ std::string put_aside(const std::string& path) {
   throw system_error(errno, "rename " + path);
 }
 
-// Stored images came later than the index: one that no such program has opened has no table of them.
-bool has_images(Database& database) {
-  return Statement(database, "SELECT 1 FROM sqlite_master WHERE name='image_blobs'").step();
-}
-
 bool is_of_image(Database& database, std::string_view digest) {
-  if (!has_images(database)) return false;
   Statement query(database, "SELECT 1 FROM image_blobs WHERE blob=?");
   return query.bind(digest).step();
 }
@@ -176,9 +170,7 @@ std::vector<StoreItem> Store::blob_items() {
   }
   for (Statement query(*database_, "SELECT digest,used FROM blobs"); query.step();)
     used[query.text(0)] = query.number(1);
-  if (has_images(*database_)) {
-    for (Statement query(*database_, "SELECT blob FROM image_blobs"); query.step();) ++images[query.text(0)];
-  }
+  for (Statement query(*database_, "SELECT blob FROM image_blobs"); query.step();) ++images[query.text(0)];
   std::vector<StoreItem> items;
   const std::string directory = root_ + "/blobs/sha256";
   for (const auto& name : names_in(directory)) {
@@ -250,6 +242,7 @@ std::optional<std::string> Store::remove_item(const StoreItem& item) {
       drop("DELETE FROM audits WHERE layer=?");
       drop("DELETE FROM layers WHERE id=?");
       path = put_aside(item.path);
+      ::unlink(contents_path(item.id).c_str());
       break;
     case StoreItem::Kind::blob:
       if (is_of_image(*database_, name)) return std::nullopt;  // one was made of it meanwhile
@@ -288,6 +281,9 @@ std::vector<std::string> Store::take_garbage() {
       // Not of a running build, which would be about to write its row.
       if (const auto aside = put_aside(path); !aside.empty()) garbage.push_back(aside);
     }
+  }
+  for (const auto& name : names_in(fs_ + "/contents")) {
+    if (!known.contains(name) && changed_at(contents_path(name)) < held) garbage.push_back(contents_path(name));
   }
   for (const auto& name : names_in(fs_ + "/mounts")) {
     if (name.starts_with(k_gone)) garbage.push_back(fs_ + "/mounts/" + name);

@@ -1,5 +1,7 @@
 #include "cli/registry_client.h"
 
+#include "cli/config.h"
+
 namespace mbuild::cli {
 
 image::GetRegistry RegistryClient::get() {
@@ -7,6 +9,7 @@ image::GetRegistry RegistryClient::get() {
     if (!registry_) {
       remote::RegistryOptions options;
       options.credentials = remote::docker_credentials();
+      options.hosts = load_config().registries;
       registry_ = remote::make_http_registry(std::move(options));
     }
     return *registry_;

@@ -84,7 +84,7 @@ class Verification {
 
   void layer(std::size_t number, const image::Descriptor& descriptor, const Digest& diff_id) {
     const Fd blob = place_.open(descriptor);
-    image::BlobReader reader(blob.get(), options_.stop, {});
+    image::BlobReader reader(blob.get(), true, options_.stop, {});
     Sha256 sha;
     image::TarReader tar([&] {
       const auto bytes = reader.next();
