@@ -22,7 +22,6 @@ struct CheckResult {
 };
 CheckResult run_check(const BuildRequest& request, std::stop_token stop);
 
-
 // What --call=outline and --call=targets ask for. Throws Error, Cancelled.
 struct Described {
   std::string dockerfile_text;
