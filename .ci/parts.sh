@@ -32,13 +32,13 @@ check_format() {
 # tidy SECONDS: clang-tidy on changed .cc files first, then on others in order, as far as the time goes.
 tidy() {
   local until=$((SECONDS + $1)) base changed rest file count=0 status=0
-  [ -e build/dev/compile_commands.json ] || cmake --preset dev >/dev/null || return 1
+  [ -e build/debug/compile_commands.json ] || cmake --preset debug >/dev/null || return 1
   base=$(git rev-parse -q --verify HEAD~1 2>/dev/null || true)
   changed=$({ [ -z "$base" ] || git diff --name-only --diff-filter=AM "$base" -- '*.cc'; } | grep -v '^tests/' || true)
   rest=$(sources | grep '\.cc$' | grep -v '^tests/' | grep -vxF "${changed:-none}" || true)
   for file in $changed $rest; do
     [ "$SECONDS" -lt "$until" ] && [ "$SECONDS" -lt "$budget" ] || break
-    clang-tidy-19 --quiet --extra-arg=-w -p build/dev "$file" 2>/dev/null || { echo "clang-tidy: $file"; status=1; }
+    clang-tidy-19 --quiet --extra-arg=-w -p build/debug "$file" 2>/dev/null || { echo "clang-tidy: $file"; status=1; }
     count=$((count + 1))
   done
   echo "clang-tidy: $count of $(sources | grep '\.cc$' | grep -vc '^tests/') files read"

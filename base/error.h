@@ -34,6 +34,9 @@ class Error : public std::exception {
   std::string full_;
 };
 
+// An Error of class `usage`.
+inline Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
+
 // An Error for a failed system call: "operation: strerror(code)". Class `store` unless told otherwise.
 Error system_error(int code, std::string_view operation, ExitClass exit_class = ExitClass::store);
 

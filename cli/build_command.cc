@@ -27,7 +27,7 @@ namespace mbuild::cli {
 namespace {
 
 // The flags as they were typed.
-struct Flags {
+struct BuildFlags {
   std::vector<std::string> legacy;  // names of given flags that mean nothing here
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
@@ -38,7 +38,7 @@ struct Flags {
        explain = false, push = false, load = false;
 };
 
-void add_build_args(const Flags& flags, executor::BuildRequest& request) {
+void add_build_args(const BuildFlags& flags, executor::BuildRequest& request) {
   for (const auto& text : flags.build_arg) {
     const auto equals = text.find('=');
     if (equals == 0 || text.empty())
@@ -69,7 +69,7 @@ const std::string& checked_tag(const std::string& text) {
   }
 }
 
-executor::BuildRequest request_of(const Flags& flags) {
+executor::BuildRequest request_of(const BuildFlags& flags) {
   executor::BuildRequest request;
   request.store_root = store_root(flags.root);
   request.bounds = store_bounds(load_config().gc, request.store_root);
@@ -119,8 +119,8 @@ executor::BuildRequest request_of(const Flags& flags) {
   return request;
 }
 
-// Flags of docker buildx that are taken, so that its command lines work, and have no effect.
-void warn_of_what_is_not_done(const Flags& flags) {
+// BuildFlags of docker buildx that are taken, so that its command lines work, and have no effect.
+void warn_of_what_is_not_done(const BuildFlags& flags) {
   for (const auto& value : flags.ignored) {
     if (value == "false" || value == "0" || value.starts_with("disabled=true")) continue;
     fmt::print(stderr, "WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
@@ -135,7 +135,7 @@ void warn_of_what_is_not_done(const Flags& flags) {
 }
 
 // What --call asks for instead of a build; none when it is a build.
-std::optional<int> answer_call(const Flags& flags, const executor::BuildRequest& request, std::stop_token stop) {
+std::optional<int> answer_call(const BuildFlags& flags, const executor::BuildRequest& request, std::stop_token stop) {
   static const std::vector<std::string> k_calls = {"build", "check", "outline", "targets", "subrequests.describe"};
   const auto words = split(flags.check ? "check" : flags.call, ',');
   const std::string name = words[0] == "lint" ? "check" : words[0];
@@ -164,11 +164,11 @@ std::optional<int> answer_call(const Flags& flags, const executor::BuildRequest&
   return 0;
 }
 
-std::string shown_dockerfile(const Flags& flags) {
+std::string shown_dockerfile(const BuildFlags& flags) {
   return flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file);
 }
 
-int run_build_command(const Flags& flags) {
+int run_build_command(const BuildFlags& flags) {
   if (flags.help_dockerfile) {
     fmt::print("{}", frontend::dockerfile::reference_text());
     return 0;
@@ -210,8 +210,8 @@ int run_build_command(const Flags& flags) {
   return 0;
 }
 
-// Flags of docker build that are still typed, and have no meaning without a daemon.
-void add_legacy_options(CLI::App& build, Flags& flags) {
+// BuildFlags of docker build that are still typed, and have no meaning without a daemon.
+void add_legacy_options(CLI::App& build, BuildFlags& flags) {
   const auto note = [&flags](const std::string& name) { flags.legacy.push_back(name); };
   for (const char* names : {"-m,--memory", "--memory-swap", "-c,--cpu-shares", "--cpu-period", "--cpu-quota",
                             "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt", "--builder"}) {
@@ -226,7 +226,7 @@ void add_legacy_options(CLI::App& build, Flags& flags) {
 }  // namespace
 
 void add_build_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<BuildFlags>();
   CLI::App* build = app.add_subcommand("build", "Build an image from a Dockerfile")->alias("b");
   build->add_option("context", flags->context, "PATH | URL | -");
   build->add_option("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)")->take_all();

@@ -12,14 +12,12 @@
 namespace mbuild::cli {
 namespace {
 
-Error usage(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 std::int64_t parse_limit(std::string_view text, const std::string& whole) {
   if (text == "unlimited") return -1;
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size())
-    throw usage(fmt::format("invalid ulimit argument: {}", whole));
+    throw usage_error(fmt::format("invalid ulimit argument: {}", whole));
   return value;
 }
 
@@ -34,8 +32,8 @@ std::string output_key(std::string_view key) {
 
 std::pair<std::string, std::string> parse_pair(const std::string& text, std::string_view what) {
   const auto equals = text.find('=');
-  if (equals == std::string::npos) throw usage(fmt::format("invalid {} \"{}\": expected key=value", what, text));
-  if (equals == 0) throw usage(fmt::format("invalid {} \"{}\": empty key", what, text));
+  if (equals == std::string::npos) throw usage_error(fmt::format("invalid {} \"{}\": expected key=value", what, text));
+  if (equals == 0) throw usage_error(fmt::format("invalid {} \"{}\": empty key", what, text));
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
@@ -48,7 +46,7 @@ executor::Output parse_output(const std::string& text) {
   }
   for (const auto& field : fields) {
     const auto equals = field.find('=');
-    if (equals == std::string::npos) throw usage(fmt::format("invalid value {} in --output {}", field, text));
+    if (equals == std::string::npos) throw usage_error(fmt::format("invalid value {} in --output {}", field, text));
     const auto key = output_key(trim(field.substr(0, equals)));
     const auto value = field.substr(equals + 1);
     if (key == "type") {
@@ -59,13 +57,14 @@ executor::Output parse_output(const std::string& text) {
       output.attributes[key] = value;
     }
   }
-  if (output.type.empty()) throw usage("type is required for --output");
+  if (output.type.empty()) throw usage_error("type is required for --output");
   static const std::vector<std::string> k_types = {"oci", "docker", "local", "tar", "image", "registry", "cacheonly"};
   if (std::find(k_types.begin(), k_types.end(), output.type) == k_types.end()) {
-    throw usage(fmt::format("exporter \"{}\" could not be found{}", output.type, did_you_mean(output.type, k_types)))
+    throw usage_error(
+        fmt::format("exporter \"{}\" could not be found{}", output.type, did_you_mean(output.type, k_types)))
         .with_advice("Types are " + join(k_types, ", ") + ".");
   }
-  if (output.type == "local" && output.destination.empty()) throw usage("dest is required for local exporter");
+  if (output.type == "local" && output.destination.empty()) throw usage_error("dest is required for local exporter");
   return output;
 }
 
@@ -84,9 +83,9 @@ executor::CacheReference parse_cache(const std::string& text) {
       cache.attributes[key] = value;
     }
   }
-  if (cache.type.empty()) throw usage("type required form> \"" + text + "\"");
+  if (cache.type.empty()) throw usage_error("type required form> \"" + text + "\"");
   if (std::find(k_types.begin(), k_types.end(), cache.type) == k_types.end()) {
-    throw usage(fmt::format("unknown cache type \"{}\"{}", cache.type, did_you_mean(cache.type, k_types)))
+    throw usage_error(fmt::format("unknown cache type \"{}\"{}", cache.type, did_you_mean(cache.type, k_types)))
         .with_advice("Types are registry, local and inline.");
   }
   return cache;
@@ -106,12 +105,12 @@ executor::Secret parse_secret(const std::string& text) {
       secret.env = value;
     } else if (key == "type") {
       type = value;
-      if (type != "file" && type != "env") throw usage(fmt::format("unsupported secret type \"{}\"", type));
+      if (type != "file" && type != "env") throw usage_error(fmt::format("unsupported secret type \"{}\"", type));
     } else {
-      throw usage(fmt::format("unexpected key '{}' in --secret {}", key, text));
+      throw usage_error(fmt::format("unexpected key '{}' in --secret {}", key, text));
     }
   }
-  if (secret.id.empty()) throw usage(fmt::format("--secret {} has no id", text));
+  if (secret.id.empty()) throw usage_error(fmt::format("--secret {} has no id", text));
   if (type == "env" && secret.env.empty()) std::swap(secret.env, secret.file);
   if (secret.file.empty() && secret.env.empty()) {
     if (type != "file" && std::getenv(secret.id.c_str()) != nullptr) {
@@ -127,17 +126,17 @@ executor::SshAgent parse_ssh(const std::string& text) {
   const auto equals = text.find('=');
   executor::SshAgent agent{.id = text.substr(0, equals), .paths = {}};
   if (equals != std::string::npos) agent.paths = split(text.substr(equals + 1), ',');
-  if (agent.id.empty()) throw usage(fmt::format("invalid --ssh {}", text));
+  if (agent.id.empty()) throw usage_error(fmt::format("invalid --ssh {}", text));
   return agent;
 }
 
 std::vector<std::pair<std::string, std::string>> parse_add_host(const std::string& text) {
   const auto separator = text.find_first_of("=:");
-  if (separator == 0 || separator == std::string::npos) throw usage(fmt::format("invalid host {}", text));
+  if (separator == 0 || separator == std::string::npos) throw usage_error(fmt::format("invalid host {}", text));
   std::vector<std::pair<std::string, std::string>> hosts;
   for (auto address : split(text.substr(separator + 1), ',')) {
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-    if (address.empty()) throw usage(fmt::format("invalid host {}", text));
+    if (address.empty()) throw usage_error(fmt::format("invalid host {}", text));
     hosts.emplace_back(text.substr(0, separator), address);
   }
   return hosts;
@@ -149,13 +148,13 @@ graph::Ulimit parse_ulimit(const std::string& text) {
                                                    "rss",     "rtprio",   "rttime", "sigpending", "stack"};
   const auto [name, value] = parse_pair(text, "ulimit argument");
   if (std::find(k_names.begin(), k_names.end(), name) == k_names.end()) {
-    throw usage(fmt::format("invalid ulimit type: {}{}", name, did_you_mean(name, k_names)));
+    throw usage_error(fmt::format("invalid ulimit type: {}{}", name, did_you_mean(name, k_names)));
   }
   const auto colon = value.find(':');
   graph::Ulimit limit{.name = name, .soft = parse_limit(value.substr(0, colon), text), .hard = 0};
   limit.hard = colon == std::string::npos ? limit.soft : parse_limit(value.substr(colon + 1), text);
   if (limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard)) {
-    throw usage(fmt::format("ulimit soft limit must be less than or equal to hard limit: {}", text));
+    throw usage_error(fmt::format("ulimit soft limit must be less than or equal to hard limit: {}", text));
   }
   return limit;
 }

@@ -11,8 +11,6 @@
 namespace mbuild::cli {
 namespace {
 
-Error usage(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 // The host as references have it.
 std::string registry_host(const std::string& name) {
   try {
@@ -20,23 +18,23 @@ std::string registry_host(const std::string& name) {
     if (reference.path == "repository/name") return reference.domain;
   } catch (const Error&) {
   }
-  throw usage(fmt::format("\"{}\" is no registry: write [registry.\"host\"] or [registry.\"host:port\"]", name));
+  throw usage_error(fmt::format("\"{}\" is no registry: write [registry.\"host\"] or [registry.\"host:port\"]", name));
 }
 
 void check_mirror(const std::string& mirror) {
   const auto url = remote::parse_url(mirror.find("://") == std::string::npos ? "https://" + mirror : mirror);
   const bool usable = url && (url->scheme == "https" || url->scheme == "http") && !url->host.empty() &&
                       url->user_info.empty() && !url->query && !url->fragment;
-  if (!usable) throw usage(fmt::format("\"{}\" is no address of a registry: write \"https://host\"", mirror));
+  if (!usable) throw usage_error(fmt::format("\"{}\" is no address of a registry: write \"https://host\"", mirror));
 }
 
 void read_file_name(Section& section, std::string_view key, const std::string& path, std::string& into) {
   std::string name;
   section.text(key, name);
   section.check(key, [&] {
-    if (name.empty()) throw usage("the name of a file is expected");
+    if (name.empty()) throw usage_error("the name of a file is expected");
     into = name.starts_with('/') ? name : path.substr(0, path.rfind('/') + 1) + name;  // npos + 1 is 0
-    if (!path_exists(into)) throw usage(fmt::format("there is no file {}", into));
+    if (!path_exists(into)) throw usage_error(fmt::format("there is no file {}", into));
   });
 }
 
@@ -51,7 +49,7 @@ void read_host(Section& section, const std::string& path, remote::RegistryHost& 
   read_file_name(section, "client-cert", path, host.client_certificate);
   read_file_name(section, "client-key", path, host.client_key);
   section.check("client-key", [&] {
-    if (host.client_certificate.empty()) throw usage("it needs client-cert");
+    if (host.client_certificate.empty()) throw usage_error("it needs client-cert");
   });
 }
 

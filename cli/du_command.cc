@@ -12,7 +12,7 @@
 namespace mbuild::cli {
 namespace {
 
-struct Flags {
+struct DuFlags {
   std::string root, format;
   std::vector<std::string> filter;
   bool verbose = false;
@@ -32,7 +32,7 @@ void print_totals(const std::vector<cache::StoreItem>& items, std::uint64_t othe
   fmt::print("{:<16}{}\n", "Total:", size_text(total + (all ? other_bytes : 0)));
 }
 
-int run_du(const Flags& flags) {
+int run_du(const DuFlags& flags) {
   if (flags.verbose && !flags.format.empty()) {
     throw Error(ExitClass::usage, "--format and --verbose cannot be used together");
   }
@@ -48,7 +48,7 @@ int run_du(const Flags& flags) {
 }  // namespace
 
 void add_du_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<DuFlags>();
   CLI::App* du = app.add_subcommand("du", "Show what the store holds, and how large it is on disk");
   du->add_option("--filter", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...")
       ->take_all();

@@ -16,7 +16,7 @@
 namespace mbuild::cli {
 namespace {
 
-struct Flags {
+struct ImagesFlags {
   std::string root, format = "table";
   bool quiet = false;
   std::vector<std::string> names;
@@ -64,7 +64,7 @@ std::string json_of(const std::vector<cache::StoredImage>& images) {
   return list.dump(2);
 }
 
-int list_images(const Flags& flags) {
+int list_images(const ImagesFlags& flags) {
   const auto images = executor::open_store(store_root(flags.root)).images();
   if (flags.quiet) {
     for (const auto& image : images) fmt::print("{}\n", image.digest);
@@ -98,7 +98,7 @@ std::string find_name(const std::vector<cache::StoredImage>& images, const std::
   throw Error(ExitClass::usage, "the store has no image " + word).with_advice("mbuild images lists those there are.");
 }
 
-int remove_images(const Flags& flags) {
+int remove_images(const ImagesFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
   for (const auto& word : flags.names) {
     const auto name = find_name(store.images(), word);
@@ -111,7 +111,7 @@ int remove_images(const Flags& flags) {
 }  // namespace
 
 void add_images_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ImagesFlags>();
   CLI::App* images = app.add_subcommand("images", "List or remove the images kept in the store (-o type=image)");
   images->add_option("--format", flags->format, "table or json");
   images->add_flag("-q,--quiet", flags->quiet, "Digests only");

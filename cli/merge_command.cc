@@ -27,7 +27,7 @@ using nlohmann::json;
 
 constexpr const char* k_revision = "org.opencontainers.image.revision";
 
-struct Flags {
+struct MergeFlags {
   std::vector<std::string> sources, tags, platforms;
   std::string metadata_file;
   bool allow_different = false;
@@ -102,7 +102,7 @@ void check_same(const std::vector<Part>& parts) {
 }
 
 // Each expected platform once; without a list, no platform twice.
-void check_platforms(const std::vector<Part>& parts, const Flags& flags) {
+void check_platforms(const std::vector<Part>& parts, const MergeFlags& flags) {
   std::map<std::string, std::string> from;
   for (const auto& part : parts) {
     for (const auto& image : image::list_images(part.source.descriptor, part.source.place.read)) {
@@ -129,7 +129,7 @@ void check_platforms(const std::vector<Part>& parts, const Flags& flags) {
   }
 }
 
-int run_merge(const Flags& flags) {
+int run_merge(const MergeFlags& flags) {
   CancelOnSignal cancel;
   RegistryClient client;
   std::vector<Part> parts;
@@ -157,7 +157,7 @@ int run_merge(const Flags& flags) {
 }  // namespace
 
 void add_merge_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<MergeFlags>();
   CLI::App* merge = app.add_subcommand("merge", "Make one image of platforms that were built in several places");
   merge->add_option("source", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST")->required();
   merge->add_flag("--allow-different", flags->allow_different, "Of other revisions or build arguments, too");

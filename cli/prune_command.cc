@@ -15,7 +15,7 @@
 namespace mbuild::cli {
 namespace {
 
-struct Flags {
+struct PruneFlags {
   std::string root, max_used, min_free, reserved, timeout;
   std::vector<std::string> filter;
   bool all = false, force = false, verbose = false;
@@ -23,7 +23,7 @@ struct Flags {
   bool has_bounds() const { return !max_used.empty() || !min_free.empty() || !reserved.empty(); }
 };
 
-executor::CollectRequest request_of(const Flags& flags) {
+executor::CollectRequest request_of(const PruneFlags& flags) {
   executor::CollectRequest request{.matches = parse_item_filters(flags.filter), .bounds = {}};
   if (!flags.has_bounds()) return request;
   const std::uint64_t size = executor::space_around(store_root(flags.root)).size;
@@ -39,7 +39,7 @@ executor::CollectRequest request_of(const Flags& flags) {
 }
 
 // Asks where somebody can answer; a script has said what it wants.
-bool confirmed(const Flags& flags) {
+bool confirmed(const PruneFlags& flags) {
   if (flags.force || ::isatty(STDIN_FILENO) != 1) return true;
   fmt::print(stderr, "WARNING: this removes {} from the store. Continue? [y/N] ",
              flags.all && flags.filter.empty() && !flags.has_bounds() ? "everything" : "what no build is using");
@@ -48,7 +48,7 @@ bool confirmed(const Flags& flags) {
   return iequals(trim(answer), "y") || iequals(trim(answer), "yes");
 }
 
-int run_prune(const Flags& flags) {
+int run_prune(const PruneFlags& flags) {
   const auto request = request_of(flags);
   if (!confirmed(flags)) return 0;
   const std::string root = store_root(flags.root);
@@ -70,7 +70,7 @@ int run_prune(const Flags& flags) {
 }  // namespace
 
 void add_prune_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<PruneFlags>();
   CLI::App* prune = app.add_subcommand("prune", "Remove what the store holds and no running build uses");
   prune->add_flag("-a,--all", flags->all, "Everything, stored images and the index too");
   prune->add_option("--filter", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...")

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t k_shown = 50;  // findings of an image
 
-struct Flags {
+struct VerifyFlags {
   std::string reference, format = "text";
   std::vector<std::string> platforms, allow;
 };
@@ -65,7 +65,7 @@ std::string json_of(const std::vector<emu::VerifiedImage>& images) {
   return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
-int run_verify(const Flags& flags) {
+int run_verify(const VerifyFlags& flags) {
   if (flags.format != "text" && flags.format != "json") {
     throw Error(ExitClass::usage, fmt::format("unknown format \"{}\"", flags.format))
         .with_advice("Formats are text and json.");
@@ -84,7 +84,7 @@ int run_verify(const Flags& flags) {
 }  // namespace
 
 void add_verify_command(CLI::App& app, int& status) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<VerifyFlags>();
   CLI::App* verify = app.add_subcommand("verify", "Check an image: digests, and that its programs fit its platform");
   verify->add_option("image", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar")->required();
   verify->add_option("--format", flags->format, "text or json");

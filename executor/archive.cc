@@ -41,16 +41,17 @@ class Utf8Names {
   locale_t previous_ = nullptr;
 };
 
-// The one compression that the first bytes announce: libarchive left to itself would undo several layers.
-std::optional<int> compression_filter(std::string_view head) {
+// The reader of the one compression that the first bytes announce: libarchive left to itself would undo several layers.
+using SupportFilter = int (*)(struct archive*);
+SupportFilter compression_filter(std::string_view head) {
   using namespace std::string_view_literals;
-  if (head.starts_with("\x1f\x8b\x08"sv)) return ARCHIVE_FILTER_GZIP;
-  if (head.starts_with("BZh"sv)) return ARCHIVE_FILTER_BZIP2;
-  if (head.starts_with("\xfd\x37\x7a\x58\x5a\x00"sv)) return ARCHIVE_FILTER_XZ;
+  if (head.starts_with("\x1f\x8b\x08"sv)) return ::archive_read_support_filter_gzip;
+  if (head.starts_with("BZh"sv)) return ::archive_read_support_filter_bzip2;
+  if (head.starts_with("\xfd\x37\x7a\x58\x5a\x00"sv)) return ::archive_read_support_filter_xz;
   const bool frame = head.starts_with("\x28\xb5\x2f\xfd"sv);
   const bool skippable = head.size() >= 4 && (head[0] & 0xf0) == 0x50 && head.substr(1, 3) == "\x2a\x4d\x18"sv;
-  if (frame || skippable) return ARCHIVE_FILTER_ZSTD;
-  return std::nullopt;
+  if (frame || skippable) return ::archive_read_support_filter_zstd;
+  return nullptr;
 }
 
 // A tar stream that is read from the start of an open file.
@@ -62,7 +63,7 @@ class TarReader {
     if (length < 0 || ::lseek(fd, 0, SEEK_SET) < 0) throw system_error(errno, "read an archive");
     ::archive_read_support_format_tar(get());
     const auto filter = compression_filter({head.data(), static_cast<std::size_t>(length)});
-    if (filter) ::archive_read_append_filter(get(), *filter);
+    if (filter != nullptr) filter(get());
     opened_ = ::archive_read_open_fd(get(), fd, k_block) == ARCHIVE_OK;
   }
 

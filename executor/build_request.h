@@ -39,6 +39,11 @@ struct SshAgent {
 struct CacheReference {
   std::string type;  // registry, local, inline, or one that is not supported
   std::map<std::string, std::string> attributes;
+
+  std::string attribute(const std::string& name) const {  // "" where there is none
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? "" : found->second;
+  }
 };
 // For messages: the reference, or the directory.
 std::string to_string(const CacheReference& reference);

@@ -20,20 +20,15 @@ namespace {
 constexpr unsigned k_uploads_at_once = 4;
 constexpr VertexId k_first_vertex = 0xE0000000;
 
-std::string attribute(const CacheReference& reference, const std::string& name) {
-  const auto found = reference.attributes.find(name);
-  return found == reference.attributes.end() ? "" : found->second;
-}
-
 bool flag(const CacheReference& reference, const std::string& name) {
-  const auto value = to_lower(attribute(reference, name));
+  const auto value = to_lower(reference.attribute(name));
   if (value.empty() || value == "false" || value == "0") return false;
   if (value == "true" || value == "1") return true;
   throw Error(ExitClass::usage, fmt::format("non-bool value {} specified for {}", value, name));
 }
 
 bool is_max(const CacheReference& reference) {
-  const auto mode = attribute(reference, "mode");
+  const auto mode = reference.attribute("mode");
   if (mode.empty() || mode == "min") return false;
   if (mode == "max") return true;
   throw Error(ExitClass::usage, fmt::format("invalid cache mode \"{}\"", mode)).with_advice("Modes are min and max.");
@@ -41,7 +36,7 @@ bool is_max(const CacheReference& reference) {
 
 LayerFormat format_of(const CacheReference& reference, const ExportEnvironment* environment) {
   LayerFormat format;
-  const auto compression = attribute(reference, "compression");
+  const auto compression = reference.attribute("compression");
   if (compression == "zstd") {
     format.compression = image::Compression::zstd;
   } else if (compression == "uncompressed") {
@@ -50,7 +45,7 @@ LayerFormat format_of(const CacheReference& reference, const ExportEnvironment* 
     throw Error(ExitClass::usage, fmt::format("unsupported layer compression type {}", compression))
         .with_advice("Compressions are gzip, zstd and uncompressed.");
   }
-  if (const auto level = attribute(reference, "compression-level"); !level.empty()) {
+  if (const auto level = reference.attribute("compression-level"); !level.empty()) {
     int value = 0;
     const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
     if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > 22)
@@ -121,7 +116,7 @@ class RegistryTarget : public Target {
  public:
   RegistryTarget(const CacheReference& reference, ImageSources& images, std::stop_token stop)
       : images_(images), stop_(std::move(stop)) {
-    const auto name = frontend::with_default_tag(frontend::parse_reference(attribute(reference, "ref")));
+    const auto name = frontend::with_default_tag(frontend::parse_reference(reference.attribute("ref")));
     repository_ = {name.domain, name.path};
     tag_ = name.tag;
   }
@@ -172,8 +167,8 @@ class RegistryTarget : public Target {
 class DirectoryTarget : public Target {
  public:
   DirectoryTarget(const CacheReference& reference, ImageSources& images)
-      : directory_(attribute(reference, "dest")),
-        tag_(attribute(reference, "tag").empty() ? "latest" : attribute(reference, "tag")),
+      : directory_(reference.attribute("dest")),
+        tag_(reference.attribute("tag").empty() ? "latest" : reference.attribute("tag")),
         reset_(flag(reference, "reset")),
         images_(images) {
     make_directories(directory_ + "/blobs/sha256");
@@ -274,18 +269,18 @@ void export_cache(const ExportEnvironment& environment, const CacheReference& re
 
 void check_caches(const BuildRequest& request) {
   const auto need = [](const CacheReference& reference, const char* name, const char* what) {
-    if (attribute(reference, name).empty())
+    if (reference.attribute(name).empty())
       throw Error(ExitClass::usage, fmt::format("{} is required for the {} cache {}", name, reference.type, what));
   };
   for (const auto& reference : request.cache_from) {
     if (reference.type == "registry") need(reference, "ref", "importer");
     if (reference.type == "local") need(reference, "src", "importer");
-    if (reference.type == "registry") frontend::parse_reference(attribute(reference, "ref"));
+    if (reference.type == "registry") frontend::parse_reference(reference.attribute("ref"));
   }
   for (const auto& reference : request.cache_to) {
     if (reference.type == "registry") need(reference, "ref", "exporter");
     if (reference.type == "local") need(reference, "dest", "exporter");
-    if (reference.type == "registry") frontend::parse_reference(attribute(reference, "ref"));
+    if (reference.type == "registry") frontend::parse_reference(reference.attribute("ref"));
     is_max(reference);
     format_of(reference, nullptr);
     for (const char* name : {"ignore-error", "reset"}) flag(reference, name);

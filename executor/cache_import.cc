@@ -13,11 +13,6 @@ namespace {
 
 constexpr std::uint64_t k_max_document = 256ULL * 1024 * 1024;
 
-std::string attribute(const CacheReference& reference, const std::string& name) {
-  const auto found = reference.attributes.find(name);
-  return found == reference.attributes.end() ? "" : found->second;
-}
-
 // A registry and an OCI layout alike: documents by descriptor.
 using Read = std::function<std::string(const image::Descriptor&)>;
 
@@ -45,10 +40,10 @@ std::vector<image::StepCache> caches_of(const image::Descriptor& top, const std:
 }  // namespace
 
 std::string to_string(const CacheReference& reference) {
-  if (reference.type == "registry") return attribute(reference, "ref");
+  if (reference.type == "registry") return reference.attribute("ref");
   if (reference.type != "local") return reference.type;
-  const auto source = attribute(reference, "src");
-  return source.empty() ? attribute(reference, "dest") : source;
+  const auto source = reference.attribute("src");
+  return source.empty() ? reference.attribute("dest") : source;
 }
 
 ImportedCaches::ImportedCaches(const BuildRequest& request, ImageSources& images,
@@ -84,7 +79,7 @@ void ImportedCaches::import(const CacheReference& reference) {
 }
 
 void ImportedCaches::import_from_registry(const CacheReference& reference) {
-  const auto name = frontend::with_default_tag(frontend::parse_reference(attribute(reference, "ref")));
+  const auto name = frontend::with_default_tag(frontend::parse_reference(reference.attribute("ref")));
   const remote::Repository repository{name.domain, name.path};
   auto& registry = images_.registry();
   const auto top = remote::require_manifest(registry, repository, name.digest.empty() ? name.tag : name.digest, stop_);
@@ -104,9 +99,9 @@ void ImportedCaches::import_from_registry(const CacheReference& reference) {
 }
 
 void ImportedCaches::import_from_directory(const CacheReference& reference) {
-  const image::LayoutReference layout{.directory = attribute(reference, "src"),
-                                      .tag = attribute(reference, "tag"),
-                                      .digest = attribute(reference, "digest")};
+  const image::LayoutReference layout{.directory = reference.attribute("src"),
+                                      .tag = reference.attribute("tag"),
+                                      .digest = reference.attribute("digest")};
   const auto read = [&](const image::Descriptor& document) {
     return image::read_layout_blob(layout.directory, document);
   };

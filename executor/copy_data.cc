@@ -13,7 +13,7 @@ namespace mbuild::executor {
 namespace {
 
 constexpr off_t k_small = 128 * 1024;  // below, one read and one write cost less than asking for more
-constexpr std::size_t k_buffer = 256 * 1024;
+constexpr std::size_t k_copy_buffer = 256 * 1024;
 constexpr off_t k_piece = off_t{1} << 30;
 
 void write_at(int out, const char* data, std::size_t size, off_t offset) {
@@ -28,7 +28,7 @@ void write_at(int out, const char* data, std::size_t size, off_t offset) {
 }
 
 void copy_by_buffer(int in, int out, off_t offset, off_t end) {
-  thread_local std::vector<char> buffer(k_buffer);
+  thread_local std::vector<char> buffer(k_copy_buffer);
   while (offset < end) {
     const auto wanted = std::min(buffer.size(), static_cast<std::size_t>(end - offset));
     const ssize_t n = ::pread(in, buffer.data(), wanted, offset);

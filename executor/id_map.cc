@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::size_t k_max_ranges = 340;  // user_namespaces(7)
 
-std::optional<std::uint32_t> number(std::string_view text) {
+std::optional<std::uint32_t> range_number(std::string_view text) {
   std::uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
@@ -46,7 +46,7 @@ std::vector<IdRange> own_ranges(const char* file) {
   for (const auto& line : split(read_file(file), '\n')) {
     std::vector<std::uint32_t> fields;
     for (const auto& word : split(line, ' ')) {
-      if (const auto value = number(word)) fields.push_back(*value);
+      if (const auto value = range_number(word)) fields.push_back(*value);
     }
     if (fields.size() == 3) out.push_back({fields[0], fields[0], fields[2]});
   }
@@ -121,7 +121,7 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
     const auto fields = split(trim(line), ':');
     if (fields.size() != 3) continue;
     if ((user.empty() || fields[0] != user) && fields[0] != std::to_string(uid)) continue;
-    const auto first = number(fields[1]), count = number(fields[2]);
+    const auto first = range_number(fields[1]), count = range_number(fields[2]);
     if (first && count && *count > 0 && *count - 1 <= UINT32_MAX - *first) out.push_back({0, *first, *count});
   }
   return out;

@@ -26,7 +26,7 @@
 namespace mbuild::executor::jobs {
 namespace {
 
-unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+unsigned threads() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 // The selections of all actions; those of snapshots are made here, under a mount each.
 std::vector<Selection> select_sources(const FilesRequest& request, const std::vector<Fd>& fds,
@@ -103,7 +103,7 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   auto selections = select_sources(request, fds, scratch);
   ProbeReply reply;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
-    reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, cores()) : Digest());
+    reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, threads()) : Digest());
   }
   const auto probe = destination_probe(base, request.actions, selections, request.owners);
   reply.digest = probe.digest;
@@ -126,7 +126,7 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
     const auto older = open_older(request);
     applied = apply_file_actions(root.get(), request.actions, selections,
                                  {.owners = request.owners,
-                                  .threads = cores(),
+                                  .threads = threads(),
                                   .stop = {},
                                   .upper = on_scratch ? root.get() : upper_directory.get(),
                                   .older = older ? &older->layer : nullptr});
@@ -146,7 +146,7 @@ std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
   if (!request.ignore.empty()) tree.ignore = &ignore;
   SelectReply reply;
   reply.selection = select(tree, request.action);
-  reply.digest = selection_digest(reply.selection, {}, cores());
+  reply.digest = selection_digest(reply.selection, {}, threads());
   return encode(reply);
 }
 
@@ -157,7 +157,7 @@ std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   tree.kind = Tree::Kind::snapshot;
   tree.owners = request.owners;
   auto shown = select_tree(tree, request.selector);
-  return tree_digest(shown, {}, cores());
+  return tree_digest(shown, {}, threads());
 }
 
 }  // namespace mbuild::executor::jobs

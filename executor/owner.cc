@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t k_largest_file = 10 << 20;
 
 // A non-negative number of 32 bits that is all of `text`.
-std::optional<std::uint32_t> number(std::string_view text) {
+std::optional<std::uint32_t> id_number(std::string_view text) {
   std::uint32_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
@@ -26,11 +26,11 @@ std::optional<std::uint32_t> number(std::string_view text) {
 }
 
 // In files, "root" needs no look-up.
-std::optional<std::uint32_t> file_id(std::string_view text) { return text == "root" ? 0 : number(text); }
+std::optional<std::uint32_t> file_id(std::string_view text) { return text == "root" ? 0 : id_number(text); }
 
-// The value of field `i`; what is missing or no number counts as 0, as these files are often carelessly kept.
+// The value of field `i`; what is missing or no id_number counts as 0, as these files are often carelessly kept.
 std::uint32_t id_field(const std::vector<std::string>& fields, std::size_t i) {
-  return i < fields.size() ? number(fields[i]).value_or(0) : 0;
+  return i < fields.size() ? id_number(fields[i]).value_or(0) : 0;
 }
 
 // Calls visit(fields) for each line until it returns true.
@@ -158,7 +158,7 @@ Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unkn
 
 ProcessUser process_user(std::string_view text, const UserFiles& files) {
   const Spec spec = parse_spec(text);
-  const auto uid = spec.user.empty() ? 0 : number(spec.user);
+  const auto uid = spec.user.empty() ? 0 : id_number(spec.user);
   const auto entry = uid ? find_user(files.passwd, *uid) : find_user(files.passwd, spec.user);
   if (!entry && !uid) throw no_user(spec.user);
   ProcessUser user;
@@ -167,7 +167,7 @@ ProcessUser process_user(std::string_view text, const UserFiles& files) {
     user.gid = entry->gid;
     if (!entry->home.empty()) user.home = entry->home;
   }
-  if (const auto gid = number(spec.group)) {
+  if (const auto gid = id_number(spec.group)) {
     user.gid = *gid;
   } else if (!spec.group.empty()) {
     const auto group = find_group(files.group, spec.group);

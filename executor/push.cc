@@ -13,7 +13,7 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr unsigned k_uploads_at_once = 4;
+constexpr unsigned k_pushes_at_once = 4;
 
 class Push {
  public:
@@ -48,7 +48,7 @@ class Push {
     }
     std::vector<remote::Blob> wanted;
     for (const auto& [digest, blob] : layers) wanted.push_back(blob);
-    parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) {
+    parallel_for(wanted.size(), k_pushes_at_once, [&](std::size_t i) {
       if (is_there(repository, wanted[i].digest)) return;
       const Fd file = open_blob_(wanted[i].digest);
       images_.registry().push_blob(repository, wanted[i], remote::upload_from_file(file.get()), stop_);

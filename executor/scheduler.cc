@@ -32,10 +32,11 @@ class Run {
   void execute(std::stop_token stop) {
     const std::stop_callback forward(stop, [this] { abandon(nullptr); });
     {
-      std::vector<std::jthread> threads;
-      const auto count = std::min<std::size_t>(limits_.jobs, plan_.order.size());
-      for (std::size_t i = 0; i < count; ++i) threads.emplace_back([this] { work(); });
+      std::unique_lock lock(mutex_);
+      wake(runnable());
+      ended_.wait(lock, [this] { return working_ == 0; });
     }
+    threads_.clear();
     if (failure_) std::rethrow_exception(failure_);
     if (stop.stop_requested()) throw Cancelled();
   }
@@ -55,8 +56,21 @@ class Run {
 
   bool is_over() const { return unfinished_ == 0 || draining_ || stopping_.stop_requested(); }
 
-  bool something_to_do() const {
-    return is_over() || !ready_.empty() || (!ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs);
+  // How many steps could start now.
+  std::size_t runnable() const {
+    if (is_over()) return 0;
+    return ready_.size() + std::min<std::size_t>(ready_emulated_.size(), limits_.emulated_jobs - emulated_running_);
+  }
+
+  // Has `count` more threads look for something to do. Threads come into being when there is work for them: a chain of
+  // steps is run by one, which goes on with the next step itself.
+  void wake(std::size_t count) {
+    const auto waiting = std::min(count, idle_);
+    for (std::size_t i = 0; i < waiting; ++i) changed_.notify_one();
+    for (std::size_t i = waiting; i < count && threads_.size() < limits_.jobs; ++i) {
+      ++working_;
+      threads_.emplace_back([this] { work(); });
+    }
   }
 
   // Of the two queues the head with the longer way to go, where the limit of emulated steps allows it.
@@ -72,30 +86,46 @@ class Run {
 
   void work() {
     std::unique_lock lock(mutex_);
-    for (;;) {
-      changed_.wait(lock, [this] { return something_to_do(); });
-      if (is_over()) return;
-      bool emulated = false;
-      const auto id = take(emulated);
-      lock.unlock();
-      bool done = false;
-      try {
-        step_(id, stopping_.get_token());
-        done = true;
-      } catch (const PromiseBroken&) {
-        drain(std::current_exception());
-      } catch (...) {
-        abandon(std::current_exception());
-      }
-      lock.lock();
-      if (emulated) --emulated_running_;
-      if (!done) return;
-      --unfinished_;
-      for (const auto user : plan_.users[id]) {
-        if (--inputs_left_[user] == 0) make_ready(user);
-      }
-      changed_.notify_all();
+    while (wait_for_work(lock) && run_one(lock)) {
     }
+    --working_;
+    ended_.notify_one();
+  }
+
+  bool wait_for_work(std::unique_lock<std::mutex>& lock) {
+    ++idle_;
+    changed_.wait(lock, [this] { return is_over() || runnable() > 0; });
+    --idle_;
+    return !is_over();
+  }
+
+  // False when the step failed.
+  bool run_one(std::unique_lock<std::mutex>& lock) {
+    bool emulated = false;
+    const auto id = take(emulated);
+    lock.unlock();
+    bool done = false;
+    try {
+      step_(id, stopping_.get_token());
+      done = true;
+    } catch (const PromiseBroken&) {
+      drain(std::current_exception());
+    } catch (...) {
+      abandon(std::current_exception());
+    }
+    lock.lock();
+    if (emulated) --emulated_running_;
+    if (!done) return false;
+    --unfinished_;
+    for (const auto user : plan_.users[id]) {
+      if (--inputs_left_[user] == 0) make_ready(user);
+    }
+    if (is_over()) {
+      changed_.notify_all();
+    } else if (const auto count = runnable(); count > 1) {
+      wake(count - 1);
+    }
+    return true;
   }
 
   void drain(std::exception_ptr failure) {
@@ -123,7 +153,10 @@ class Run {
   const std::function<void(graph::NodeId, std::stop_token)>& step_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;  // there is something to do, or no more
+  std::condition_variable ended_;    // a thread has ended
+  std::vector<std::jthread> threads_;
+  std::size_t working_ = 0, idle_ = 0;  // threads that have not ended; those of them that wait
   std::stop_source stopping_;
   std::vector<std::uint32_t> inputs_left_;
   std::size_t unfinished_;

@@ -130,9 +130,9 @@ class Packer {
   std::string out_;
 };
 
-class Unpacker {
+class FieldReader {
  public:
-  explicit Unpacker(std::string_view bytes) : rest_(bytes) {}
+  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
   std::uint64_t number() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -195,7 +195,7 @@ std::string pack_inputs(const StepInputs& inputs) {
 }
 
 StepInputs unpack_inputs(std::string_view bytes) {
-  Unpacker in(bytes);
+  FieldReader in(bytes);
   if (in.number() != k_pack_format) return {};
   StepInputs inputs;
   for (auto count = in.count(); count > 0; --count) {

@@ -172,8 +172,6 @@ Shared::Shared(const Request& build_request) : request(build_request), check(bui
   if (given != request.build_args.end()) check = dockerfile::parse_check_options(given->second);
 }
 
-Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 Error with_place(const Lowering& lowering, Error error, dockerfile::Range range) {
   if (error.excerpt.empty() && range.first > 0) {
     error.excerpt = dockerfile::excerpt(lowering.shared.request.dockerfile, range);

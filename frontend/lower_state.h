@@ -269,6 +269,5 @@ std::vector<std::string> command_line(const State& state, const dockerfile::Comm
 std::string working_directory(const State& state);
 // An error of an instruction: gets the excerpt of its lines unless it has one.
 Error with_place(const Lowering& lowering, Error error, dockerfile::Range range);
-Error usage_error(std::string message);
 
 }  // namespace mbuild::frontend::lowering

@@ -18,7 +18,7 @@ constexpr std::size_t k_magic_size = 4;
 constexpr std::string_view k_gzip_magic("\x1f\x8b", 2);
 constexpr std::string_view k_zstd_magic("\x28\xb5\x2f\xfd", 4);
 
-[[noreturn]] void broken(const std::string& what) { throw Error(ExitClass::network, what); }
+[[noreturn]] void broken_data(const std::string& what) { throw Error(ExitClass::network, what); }
 
 // gzip, any number of members; zero bytes after a member are padding, as gzip(1) takes them.
 class Gunzip {
@@ -35,7 +35,7 @@ class Gunzip {
   }
 
   void finish() const {
-    if (!between_members_) broken("the gzip data ends too early");
+    if (!between_members_) broken_data("the gzip data ends too early");
   }
 
  private:
@@ -52,7 +52,7 @@ class Gunzip {
       return false;
     }
     if (*state_.next_in != static_cast<std::uint8_t>(k_gzip_magic[0]))
-      broken("there is something else after the gzip data");
+      broken_data("there is something else after the gzip data");
     std::uint8_t* const next = state_.next_in;
     const std::uint32_t available = state_.avail_in;
     begin_member();
@@ -69,8 +69,8 @@ class Gunzip {
       state_.next_out = reinterpret_cast<std::uint8_t*>(output.data());
       state_.avail_out = static_cast<std::uint32_t>(output.size());
       if (const int result = isal_inflate(&state_); result < 0) {
-        broken(result == ISAL_INCORRECT_CHECKSUM ? "the checksum of the gzip data is wrong"
-                                                 : "the gzip data is broken");
+        broken_data(result == ISAL_INCORRECT_CHECKSUM ? "the checksum of the gzip data is wrong"
+                                                      : "the gzip data is broken");
       }
       if (const std::size_t got = output.size() - state_.avail_out; got > 0) {
         emit(std::string_view(output.data(), got));
@@ -78,7 +78,7 @@ class Gunzip {
       }
       between_members_ = state_.block_state == ISAL_BLOCK_FINISH;
     } while (!between_members_ && state_.avail_out == 0);
-    if (!between_members_ && produced == 0 && state_.avail_in == before) broken("the gzip data is broken");
+    if (!between_members_ && produced == 0 && state_.avail_in == before) broken_data("the gzip data is broken");
   }
 
   inflate_state state_;
@@ -97,13 +97,13 @@ class Unzstd {
     do {
       out = {output.data(), output.size(), 0};
       wanted_ = ZSTD_decompressStream(context_.get(), &out, &in);
-      if (ZSTD_isError(wanted_)) broken(std::string("the zstd data is broken: ") + ZSTD_getErrorName(wanted_));
+      if (ZSTD_isError(wanted_)) broken_data(std::string("the zstd data is broken: ") + ZSTD_getErrorName(wanted_));
       if (out.pos > 0) emit(std::string_view(output.data(), out.pos));
     } while (in.pos < in.size || out.pos == out.size);
   }
 
   void finish() const {
-    if (wanted_ != 0) broken("the zstd data ends too early");
+    if (wanted_ != 0) broken_data("the zstd data ends too early");
   }
 
  private:

@@ -20,7 +20,7 @@
 namespace mbuild::image {
 namespace {
 
-constexpr int k_directory_flags = O_RDONLY | O_DIRECTORY;
+constexpr int k_tree_flags = O_RDONLY | O_DIRECTORY;
 
 std::string joined(const std::string& directory, const std::string& path) {
   return directory.empty() ? path : directory + "/" + path;
@@ -60,7 +60,7 @@ class LocalCopy {
   // A directory gets its mode and time when nothing more goes into it.
   void finish() {
     for (auto it = directories_.rbegin(); it != directories_.rend(); ++it) {
-      const Fd fd = open_below(destination_, it->first, k_directory_flags);
+      const Fd fd = open_below(destination_, it->first, k_tree_flags);
       finish_file(fd.get(), it->second);
     }
   }
@@ -98,7 +98,7 @@ class LocalCopy {
     const std::size_t slash = path.rfind('/');
     const std::string wanted = slash == std::string::npos ? "" : path.substr(0, slash);
     if (!parent_ || wanted != parent_path_) {
-      parent_ = open_below(destination_, wanted, k_directory_flags);
+      parent_ = open_below(destination_, wanted, k_tree_flags);
       parent_path_ = wanted;
     }
     return parent_.get();
@@ -121,8 +121,7 @@ class LocalCopy {
 
   void link(const std::string& first, int parent, const std::string& name) {
     const std::size_t slash = first.rfind('/');
-    const Fd from =
-        open_below(destination_, slash == std::string::npos ? "" : first.substr(0, slash), k_directory_flags);
+    const Fd from = open_below(destination_, slash == std::string::npos ? "" : first.substr(0, slash), k_tree_flags);
     if (::linkat(from.get(), base_name(first).c_str(), parent, name.c_str(), 0) != 0)
       throw system_error(errno, "hard link");
   }
@@ -178,7 +177,7 @@ class LocalCopy {
       if (!written_.contains(here)) {
         remove_tree(directory, name);
       } else if (directories_.contains(here)) {
-        const Fd child = open_at(directory, name, k_directory_flags | O_NOFOLLOW);
+        const Fd child = open_at(directory, name, k_tree_flags | O_NOFOLLOW);
         remove_others(child.get(), here);
       }
     }
@@ -227,7 +226,7 @@ void export_local(std::span<const ExportTree> trees, const std::string& destinat
                   const std::stop_token& stop) {
   check_collisions(trees);
   make_directories(destination);
-  const Fd root = open_file(destination, k_directory_flags);
+  const Fd root = open_file(destination, k_tree_flags);
   LocalCopy copy(root.get(), stop);
   for (const ExportTree& tree : trees) copy.tree(tree);
   if (mode == LocalMode::remove) copy.remove_others();

@@ -23,7 +23,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t k_block = 512;
-constexpr std::size_t k_max_document = std::size_t{16} << 20;
+constexpr std::size_t k_max_archive_document = std::size_t{16} << 20;
 
 Error no_image(const std::string& path, std::string_view why) {
   return Error(ExitClass::usage, fmt::format("{} is no archive of an image: {}", path, why))
@@ -143,7 +143,8 @@ std::string_view ImageArchive::blob(const Descriptor& descriptor) const {
 
 std::string ImageArchive::read(const Descriptor& document) const {
   const auto bytes = blob(document);
-  if (bytes.size() > k_max_document) throw no_image(path_, fmt::format("{} is too large a document", document.digest));
+  if (bytes.size() > k_max_archive_document)
+    throw no_image(path_, fmt::format("{} is too large a document", document.digest));
   if (const auto digest = sha256(bytes); digest != document.digest) {
     throw Error(ExitClass::usage, fmt::format("the blob {} in {} has the digest {}", document.digest, path_, digest))
         .with_advice("the archive is damaged: export it again");

@@ -13,7 +13,7 @@
 namespace mbuild::image {
 namespace {
 
-constexpr int k_max_links = 255;
+constexpr int k_max_links_followed = 255;
 
 // What one name is in a merged directory.
 struct Found {
@@ -63,7 +63,7 @@ std::optional<StackedFile> find_in_stack(std::span<const int> layers, const std:
     if (rest.empty()) return StackedFile{found.layers.front(), std::move(here)};
     if (found.inode.type == FileType::directory) {
       trail.emplace_back(std::move(here), std::move(found.layers));
-    } else if (found.inode.type == FileType::symlink && ++links <= k_max_links) {
+    } else if (found.inode.type == FileType::symlink && ++links <= k_max_links_followed) {
       if (found.inode.link_target.starts_with('/')) trail.resize(1);
       std::vector<std::string> target = split(found.inode.link_target, '/');
       rest.insert(rest.begin(), target.begin(), target.end());

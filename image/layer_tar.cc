@@ -16,7 +16,7 @@
 namespace mbuild::image {
 namespace {
 
-constexpr std::size_t k_read_size = 256 * 1024;
+constexpr std::size_t k_tar_read_size = 256 * 1024;
 
 class TarWriter {
  public:
@@ -90,8 +90,8 @@ class TarWriter {
 
   void content(const WalkEntry& entry, const Inode& inode) {
     const Fd fd = open_at(entry.parent, entry.name, O_RDONLY | O_NOFOLLOW);
-    if (inode.size > k_read_size) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
-    buffer_.resize(k_read_size);
+    if (inode.size > k_tar_read_size) ::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
+    buffer_.resize(k_tar_read_size);
     for (std::uint64_t left = inode.size; left > 0;) {
       if (stop_.stop_requested()) throw Cancelled();
       const std::size_t wanted = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer_.size()));

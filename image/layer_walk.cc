@@ -19,7 +19,7 @@ namespace mbuild::image {
 namespace {
 
 constexpr int k_open_levels = 64;
-constexpr int k_directory_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+constexpr int k_walk_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 struct Name {
   bool whiteout;
@@ -29,7 +29,7 @@ struct Name {
 
 template <typename Take>
 void list(int directory, Take take) {
-  Fd listing = open_at(directory, ".", k_directory_flags);
+  Fd listing = open_at(directory, ".", k_walk_flags);
   const std::unique_ptr<DIR, decltype([](DIR* d) { ::closedir(d); })> stream(::fdopendir(listing.get()));
   if (!stream) throw system_error(errno, "list a directory");
   listing.release();
@@ -86,10 +86,10 @@ struct Walk {
   }
 
   Fd descend(Fd self, const std::string& name, int depth) {
-    Fd child = open_at(self.get(), name, k_directory_flags);
+    Fd child = open_at(self.get(), name, k_walk_flags);
     if (depth >= k_open_levels) self.reset();
     child = directory(std::move(child), depth + 1);
-    if (!self) self = open_at(child.get(), "..", k_directory_flags);
+    if (!self) self = open_at(child.get(), "..", k_walk_flags);
     return self;
   }
 };
@@ -98,7 +98,7 @@ struct Walk {
 
 void walk_tree(int root, OwnerMode owners, const std::function<void(const WalkEntry&)>& visit) {
   Walk walk{owners, visit, {}};
-  walk.directory(open_at(root, ".", k_directory_flags), 0);
+  walk.directory(open_at(root, ".", k_walk_flags), 0);
 }
 
 std::vector<std::string> names_in_directory(int directory) {

@@ -12,7 +12,7 @@
 namespace mbuild::image {
 namespace {
 
-constexpr int k_max_nesting = 8;
+constexpr int k_max_index_depth = 8;
 
 using Candidate = PlatformImage;
 
@@ -25,7 +25,7 @@ platforms::Platform platform_of(const Descriptor& descriptor, const ReadDocument
 void collect(const Descriptor& descriptor, const ReadDocument& read, int depth, std::vector<Candidate>& out) {
   if (is_attestation(descriptor)) return;
   if (is_index_type(descriptor.media_type)) {
-    if (depth >= k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
+    if (depth >= k_max_index_depth) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
     for (const Descriptor& inner : parse_index(read(descriptor)).manifests) collect(inner, read, depth + 1, out);
   } else if (is_manifest_type(descriptor.media_type) || descriptor.media_type.empty()) {
     out.push_back({descriptor, platform_of(descriptor, read)});

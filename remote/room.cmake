@@ -2,5 +2,4 @@
 add_library(mbuild_curl_headers INTERFACE)
 target_include_directories(mbuild_curl_headers SYSTEM INTERFACE
                            $<TARGET_PROPERTY:CURL::libcurl,INTERFACE_INCLUDE_DIRECTORIES>)
-list(REMOVE_ITEM room_LIBS CURL::libcurl)
 list(APPEND room_LIBS mbuild_curl_headers ${CMAKE_DL_LIBS})

@@ -13,8 +13,6 @@
 namespace mbuild::frontend::dockerfile {
 namespace {
 
-Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 void need_one(const Arguments& arguments) {
   if (arguments.words.size() != 1) {
     throw usage_error(fmt::format("{} requires exactly one argument", arguments.info->name));

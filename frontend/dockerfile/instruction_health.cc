@@ -17,8 +17,6 @@ namespace {
 
 constexpr std::int64_t k_millisecond = 1'000'000;
 
-Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 // Nanoseconds of a unit; 0 for an unknown one.
 std::int64_t unit_length(std::string_view unit) {
   if (unit == "ns") return 1;

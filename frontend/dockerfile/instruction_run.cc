@@ -14,8 +14,6 @@
 namespace mbuild::frontend::dockerfile {
 namespace {
 
-Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 void take_sources(const Arguments& arguments, const std::vector<Heredoc>& heredocs, CopyInstruction& out) {
   std::map<std::string_view, const Heredoc*> bodies;  // of several with one name the last counts
   for (const auto& heredoc : heredocs) bodies[heredoc.name] = &heredoc;

@@ -25,8 +25,6 @@ constexpr std::array k_keys = {"type"sv,        "from"sv, "source"sv, "target"sv
                                "required"sv,    "size"sv, "mode"sv,   "uid"sv,       "gid"sv,      "src"sv, "dst"sv,
                                "destination"sv, "ro"sv,   "rw"sv,     "readwrite"sv, "env"sv};
 
-Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }
-
 std::vector<std::string> csv_fields(std::string_view text, std::string_view what) {
   try {
     return split_csv(text);
