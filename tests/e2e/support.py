@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import uuid
 
 import oci
@@ -204,6 +205,14 @@ class Case:
             except OSError:
                 pass
         return found
+
+    def settle(self):
+        """Waits for the child that a build leaves behind. Until it ends, the index has its log and its shared memory
+        on disk; the last who has the index open removes them."""
+        for _ in range(HANG * 10):
+            if not self.processes_named("internal-upkeep\0" + self.root):
+                return
+            time.sleep(0.1)
 
     def derived_base(self, name, *lines):
         """A layout whose only image was made of busybox by these instructions."""

@@ -31,14 +31,6 @@ def wanted(case):
     return build(case, root=case.dir + "/other-store").digests()
 
 
-def settle(case):
-    """Waits for the child that a build leaves behind."""
-    for _ in range(HANG * 10):
-        if not case.processes_named("internal-upkeep\0" + case.root):
-            return
-        time.sleep(0.1)
-
-
 def check_store(case, digests, what):
     found = build(case)
     expect_equal(found.digests(), digests, what)
@@ -97,7 +89,7 @@ def test_reboot(case):
     expect_equal(found.digests(), digests)
     expect(found.cached_and_executed()[1], "steps of the lost boot were taken for done")
     expect_equal(build(case, env={"MBUILD_TEST_BOOT_ID": "two"}).cached_and_executed()[1], [])
-    settle(case)
+    case.settle()
     case.check(case.mbuild, "internal-upkeep", case.root, env={"MBUILD_TEST_BOOT_ID": "two"})
     kept = build(case, env={"MBUILD_TEST_BOOT_ID": "three"})
     expect_equal(kept.cached_and_executed()[1], [], "durable rows were dropped")
@@ -107,7 +99,7 @@ def test_reboot(case):
 def test_damaged_index(case):
     digests = wanted(case)
     build(case)
-    settle(case)
+    case.settle()
     for name in ("index.db-wal", "index.db-shm"):
         if os.path.exists(os.path.join(case.root, name)):
             os.unlink(os.path.join(case.root, name))

@@ -38,6 +38,7 @@ def several_things(case):
 @quick
 def test_du_agrees_with_the_file_system(case):
     several_things(case)
+    case.settle()
     on_disk = int(case.check("du", "-s", "--block-size=1", case.root).split()[0]) if os.geteuid() == 0 else None
     text = du(case)
     if on_disk:
