@@ -306,7 +306,7 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
     if (image.root) roots.push_back(*image.root);
   }
   const auto plan =
-      planner::make_plan(lowered.graph, roots, [&](const Digest& id) { return store.expected_duration_ms(id); });
+      planner::make_plan(lowered.graph, roots, [&](const Digest& key) { return store.expected_duration_ms(key); });
 
   const auto excerpt = [&](graph::NodeId id) {
     const auto& info = lowered.graph.info[id].front();

@@ -211,7 +211,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
                                  .emulator = emulator,
                                  .name = environment_.graph.info[id].front().instruction});
   crash_point("record-row");
-  if (exec != nullptr) environment_.store.remember_duration(environment_.graph.ids[id], took);
+  if (exec != nullptr) environment_.store.remember_duration(planner::duration_key(node), took);
   {
     const std::lock_guard guard(mutex_);
     executed_.insert(key);

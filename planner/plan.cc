@@ -29,12 +29,14 @@ std::vector<graph::NodeId> distinct_inputs(const graph::Node& node) {
 std::int64_t duration_of(const graph::Graph& graph, graph::NodeId id, const ExpectedDuration& expected) {
   if (!std::holds_alternative<graph::ExecOp>(graph.nodes[id].op)) return k_other_ms;
   if (expected) {
-    if (const auto known = expected(graph.ids[id])) return *known;
+    if (const auto known = expected(duration_key(graph.nodes[id]))) return *known;
   }
   return k_unknown_exec_ms;
 }
 
 }  // namespace
+
+Digest duration_key(const graph::Node& node) { return sha256(graph::canonical_parameters(node)); }
 
 Digest definition_key(const graph::Node& node, std::span<const Digest> keys_of_inputs) {
   Sha256 hash;

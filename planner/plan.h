@@ -21,8 +21,12 @@ struct Plan {
   std::vector<std::int64_t> remaining_ms;         // by node id: longest expected time from its start to a root's end
 };
 
+// What durations are remembered by: the parameters of a node alone, since a step that runs again mostly does so because
+// its inputs changed.
+Digest duration_key(const graph::Node& node);
+
 // Milliseconds that a step took when it last ran, if known.
-using ExpectedDuration = std::function<std::optional<std::int64_t>(const Digest& step_id)>;
+using ExpectedDuration = std::function<std::optional<std::int64_t>(const Digest& duration_key)>;
 
 Plan make_plan(const graph::Graph& graph, std::span<const graph::Ref> roots, const ExpectedDuration& expected = {});
 

@@ -132,14 +132,26 @@ TEST_CASE("The time that remains is that of the longest path to a root") {
   const auto base = add_image(graph, "a");
   const auto slow = add_run(graph, "slow", {{base, 0}}), fast = add_run(graph, "fast", {{base, 0}});
   const auto both = add_run(graph, "both", {{slow, 0}, {fast, 0}});
-  const auto plan = plan_of(graph, both, [&](const Digest& id) -> std::optional<std::int64_t> {
-    if (id == graph.ids[slow]) return 5000;
-    return id == graph.ids[fast] ? 20 : 100;
+  const auto plan = plan_of(graph, both, [&](const Digest& key) -> std::optional<std::int64_t> {
+    if (key == duration_key(graph.nodes[slow])) return 5000;
+    return key == duration_key(graph.nodes[fast]) ? 20 : 100;
   });
   CHECK(plan.remaining_ms[both] == 100);
   CHECK(plan.remaining_ms[slow] == 5100);
   CHECK(plan.remaining_ms[fast] == 120);
   CHECK(plan.remaining_ms[base] > 5100);
+}
+
+TEST_CASE("A duration is remembered whatever the inputs were and whether the cache is ignored") {
+  Graph graph;
+  const auto base = add_image(graph, "a"), other = add_image(graph, "b");
+  const auto one = add_run(graph, "step", {{base, 0}}), two = add_run(graph, "step", {{other, 0}});
+  const auto again = graph.add(graph.nodes[one], {.ignore_cache = true});
+  REQUIRE(one != two);
+  REQUIRE(one != again);
+  CHECK(duration_key(graph.nodes[one]) == duration_key(graph.nodes[two]));
+  CHECK(duration_key(graph.nodes[one]) == duration_key(graph.nodes[again]));
+  CHECK(duration_key(graph.nodes[one]) != duration_key(graph.nodes[base]));
 }
 
 TEST_CASE("Users that are not needed do not count for the time that remains") {
