@@ -19,7 +19,8 @@
 // Crash safety, in short. A thing (layer directory, blob) gets its final name by rename when it is complete; its row
 // comes after. So a row without its thing is a miss, and a thing without a row is garbage. Nothing is synced while a
 // build runs: every row carries the boot id of the run that added it until a later syncfs cleared it, and rows of an
-// earlier boot that were never cleared are dropped when the store is opened.
+// earlier boot that were never cleared are dropped when the store is opened. So are blobs that are newer than the last
+// syncfs: they are used by their names alone.
 namespace mbuild::cache {
 namespace {
 
@@ -97,6 +98,14 @@ std::string clamp_text(const std::optional<std::int64_t>& clamp) { return clamp 
 std::int64_t schema_version(Database& database) {
   Statement query(database, "PRAGMA user_version");
   return query.step() ? query.number(0) : 0;
+}
+
+// When the last syncfs began whose rows were marked as durable, in seconds since 1970; 0 before the first.
+std::int64_t durable_until(Database& database) {
+  Statement query(database, "SELECT value FROM meta WHERE name='synced'");
+  std::int64_t seconds = 0;
+  if (query.step()) seconds = query.number(0);
+  return seconds;
 }
 
 std::string boot_of_last_use(Database& database) {
@@ -182,6 +191,7 @@ void Store::open_index() {
           .bind(boot_id_)
           .run();
     }
+    remove_blobs_changed_since(durable_until(*database_));
     Statement(*database_, "INSERT OR REPLACE INTO meta VALUES('boot',?)").bind(boot_id_).run();
   }
   transaction.commit();
@@ -363,14 +373,14 @@ void Store::add_download(const std::string& url, const DownloadRecord& record) {
   added_rows_ = true;
 }
 
-std::optional<std::int64_t> Store::expected_duration_ms(const Digest& step_id) {
+std::optional<std::int64_t> Store::expected_duration_ms(const Digest& key) {
   Statement query(*database_, "SELECT milliseconds FROM durations WHERE step=?");
-  if (!query.bind(step_id).step()) return std::nullopt;
+  if (!query.bind(key).step()) return std::nullopt;
   return query.number(0);
 }
 
-void Store::remember_duration(const Digest& step_id, std::int64_t milliseconds) {
-  Statement(*database_, "INSERT OR REPLACE INTO durations VALUES(?,?)").bind(step_id).bind(milliseconds).run();
+void Store::remember_duration(const Digest& key, std::int64_t milliseconds) {
+  Statement(*database_, "INSERT OR REPLACE INTO durations VALUES(?,?)").bind(key).bind(milliseconds).run();
 }
 
 FileLock Store::lock_step(const Digest& key, std::stop_token stop) {
@@ -395,6 +405,7 @@ FileLock Store::try_lock_cache_mount(std::string_view id) {
 // marked before; a mark that stays, because this process ends, is one of another boot to the next.
 void Store::make_durable() {
   const auto alone = FileLock::acquire(locks_directory() + "/sync");
+  const std::int64_t begun = seconds_now();
   const std::string syncing = boot_id_ + " syncing";
   const auto mark = [&](const char* change, const std::string& from) {
     Transaction transaction(*database_);
@@ -406,6 +417,7 @@ void Store::make_durable() {
   const Fd directory = open_file(root_, O_RDONLY | O_DIRECTORY);
   if (::syncfs(directory.get()) < 0) throw system_error(errno, "syncfs " + root_);
   mark("boot=NULL", syncing);
+  Statement(*database_, "INSERT OR REPLACE INTO meta VALUES('synced',?)").bind(std::to_string(begun)).run();
 }
 
 BuildDirectory::BuildDirectory(const Store& store) {

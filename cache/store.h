@@ -142,8 +142,8 @@ class Store {
   std::string seen_inputs(const Digest& build, std::string_view place);
   void remember_steps(const Digest& build, const std::vector<SeenStep>& changed);
 
-  std::optional<std::int64_t> expected_duration_ms(const Digest& step_id);
-  void remember_duration(const Digest& step_id, std::int64_t milliseconds);
+  std::optional<std::int64_t> expected_duration_ms(const Digest& key);
+  void remember_duration(const Digest& key, std::int64_t milliseconds);
 
   // Images by name; a stored name is replaced. Their blobs are in blobs/ and stay as long as an image names them.
   void add_image(const StoredImage& image);
@@ -161,6 +161,8 @@ class Store {
 
   // True when the store has the blob, which is held then like what a look-up finds.
   bool use_blob(std::string_view digest);
+  // To be called when a blob without a row that names it has got its final name: it is not durable yet.
+  void added_blob() { added_rows_ = true; }
   // Before a RUN gets a cache mount: holds it, made already or not.
   void use_cache_mount(std::string_view id);
 
@@ -174,7 +176,7 @@ class Store {
   // Directories that no row leads to and no running build can be about to write one for, ready to be deleted.
   std::vector<std::string> take_garbage();
 
-  // True when rows were added that a power cut could still take.
+  // True when rows or blobs were added that a power cut could still take.
   bool has_volatile_rows() const { return added_rows_; }
   // syncfs, then marks all rows of this boot as durable. Slow; for a detached process.
   void make_durable();
@@ -182,6 +184,7 @@ class Store {
  private:
   void prepare_directories();
   void open_index();
+  void remove_blobs_changed_since(std::int64_t time);  // seconds since 1970
   std::vector<StoreItem> layer_items();
   std::vector<StoreItem> blob_items();
   std::vector<StoreItem> mount_items();

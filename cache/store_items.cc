@@ -292,6 +292,15 @@ std::vector<std::string> Store::take_garbage() {
   return garbage;
 }
 
+void Store::remove_blobs_changed_since(std::int64_t time) {
+  const std::string directory = root_ + "/blobs/sha256";
+  for (const auto& name : names_in(directory)) {
+    const std::string path = fmt::format("{}/{}", directory, name);
+    if (changed_at(path) >= time && ::unlink(path.c_str()) < 0 && errno != ENOENT)
+      throw system_error(errno, "remove " + path);
+  }
+}
+
 bool Store::use_blob(std::string_view digest) {
   Statement(*database_, "INSERT OR REPLACE INTO blobs VALUES(?,?)").bind(digest).bind(seconds_now()).run();
   return path_exists(blob_path(digest));

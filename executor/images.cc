@@ -129,6 +129,7 @@ std::string ImageSources::document(const remote::Repository& repository, const i
     if (is_manifest) {
       bytes = remote::require_manifest(registry(), repository, descriptor.digest, stop_).bytes;
       write_file_atomically(path, bytes, 0644);
+      store_.added_blob();
     } else {
       ::unlink(path.c_str());
       pull(repository, descriptor, {}, stop_);
@@ -197,6 +198,7 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
   try {
     registry().pull_blob(repository, {descriptor.digest, descriptor.size}, sink, stop);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
+    store_.added_blob();
   } catch (...) {
     ::unlink(partial.c_str());
     throw;
@@ -234,6 +236,7 @@ void ImageSources::fetch_blob(const image::Descriptor& descriptor) {
     const Fd to = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
     image::copy_verified(from.get(), to.get(), descriptor);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
+    store_.added_blob();
   } catch (...) {
     ::unlink(partial.c_str());
     throw;
