@@ -182,6 +182,32 @@ def test_what_is_wrong_with_a_cache_fails_no_build(case):
     expect("is not used" in elsewhere(case, "manifest", source(case, "cache")).text, "a manifest with another digest")
 
 
+def test_no_stale_layer_above_one_that_cannot_be_fetched(case):
+    """The cache has all layers, but one of them is damaged: what its step gives anew is not what the others are of."""
+    lines = ["FROM busybox AS first", "RUN mkdir /d", MARK + "/d/mark", "FROM first AS second", "RUN cp /d/mark /below",
+             "FROM busybox", "COPY --from=second /below /copied", "COPY --from=first /d/mark /mark", "RUN cp /copied /last"]
+    case.dockerfile(*lines)
+    first = case.build("--cache-to", local(case, "cache", "mode=max"))
+    # The layers that are in no image are those of the first stages.
+    image = {layer["digest"] for layer in first.layout.images()[BOTH[0]][1]["layers"]}
+    blobs = os.path.join(case.dir, "cache", "blobs", "sha256")
+    damaged = 0
+    for path in glob.glob(os.path.join(blobs, "*")):
+        with open(path, "rb") as f:
+            data = f.read()
+        if data[:2] == b"\x1f\x8b" and "sha256:" + os.path.basename(path) not in image:
+            with open(path, "wb") as f:
+                f.write(data[:-9] + bytes(9))
+            damaged += 1
+    expect(damaged >= 2, "damaged", damaged, "layers")
+    case.dockerfile(*lines, "COPY --from=first /d/mark /again", "RUN cat /copied /mark /last >/all")
+    build = elsewhere(case, "two", source(case, "cache"))
+    marks = {build.file(name) for name in ("copied", "mark", "last", "again")}
+    expect_equal(len(marks), 1, "files of different runs of one step in one image:")
+    expect(marks != {first.file("mark")}, "the damaged layer was used")
+    expect_equal(build.file("all").split(), sorted(marks) * 3)
+
+
 def test_a_layer_that_is_not_what_the_cache_says(case):
     """All digests of blobs are right, but the layer belongs to another step: what is unpacked is checked."""
     case.dockerfile("FROM busybox", "RUN echo one >/one", "RUN echo two >/two")

@@ -1,7 +1,9 @@
 """What a result depends on: no stale layer above another result, and nothing run for what does not matter."""
+import ctypes
 import http.server
 import os
 import shutil
+import struct
 import threading
 
 from support import BOTH, FOREIGN, HOST, MARK, expect, expect_equal, quick
@@ -163,6 +165,53 @@ def test_times_do_not_matter_but_modes_do(case):
     second = case.build()
     expect(second.file("mark") != first.file("mark"), "nothing ran after a change of mode")
     expect_equal(second.tree()["tree/sub/b"].mode & 0o777, 0o755)
+
+
+class Opened:
+    """Which of the files below a directory are opened, by whomever."""
+
+    def __init__(self, case, directory):
+        self.libc, self.directory, self.watched = ctypes.CDLL(None, use_errno=True), directory, {}
+        self.fd = self.libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        expect(self.fd >= 0, "inotify_init1:", os.strerror(ctypes.get_errno()))
+        case.at_end(lambda: os.close(self.fd))
+        for top, _, files in os.walk(directory):
+            for name in files:
+                path = os.path.join(top, name)
+                watch = self.libc.inotify_add_watch(self.fd, path.encode(), 0x20)  # IN_OPEN
+                expect(watch >= 0, "inotify_add_watch", path)
+                self.watched[watch] = os.path.relpath(path, directory)
+
+    def take(self):
+        found = set()
+        while True:
+            try:
+                events = os.read(self.fd, 65536)
+            except BlockingIOError:
+                return sorted(found)
+            while events:
+                watch, _, _, size = struct.unpack("iIII", events[:16])
+                found.add(self.watched[watch])
+                events = events[16 + size:]
+
+
+def test_only_what_is_selected_is_opened(case):
+    """The context is read in place: nothing is opened that no COPY, ADD or mount selects, and nothing twice."""
+    for name in ("copied/a", "copied/a.log", "added", "bound/b", "bound/sub/c", "elsewhere/d", "e", "copied.not"):
+        case.write(name, name + "\n")
+    case.write(".dockerignore", "**/*.log\n")
+    case.write("secret/unreadable", "x", 0)
+    case.dockerfile("FROM busybox", "COPY copied/ /copied/", "ADD added /", "RUN --mount=type=bind,source=bound,target=/b cat /b/b")
+    opened = Opened(case, case.context)
+    os.mkfifo(os.path.join(case.context, "fifo"))  # who opens it waits for ever
+    first = case.build(platforms=BOTH)
+    always = [".dockerignore", "Dockerfile"]
+    expect_equal(opened.take(), sorted(always + ["added", "bound/b", "bound/sub/c", "copied/a"]))
+    expect_equal(case.build(platforms=BOTH).digests(), first.digests())
+    expect_equal(opened.take(), always, "files whose digests are known")
+    case.write("copied/a", "new\n")
+    case.build(platforms=BOTH)
+    expect_equal(opened.take(), sorted(always + ["added", "copied/a"]), "after a change of one file (is added an archive?)")
 
 
 def test_a_file_that_changes_while_it_is_read(case):

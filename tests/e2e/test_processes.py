@@ -1,6 +1,7 @@
 """Several builds share a store; a build that ends early leaves no trace."""
 import os
 import signal
+import subprocess
 import time
 
 import oci
@@ -87,8 +88,10 @@ def test_killed(case):
 
 def test_a_failure_ends_the_rest(case):
     """The first failure cancels what runs, kills all its processes, and is the only one that is told."""
-    case.dockerfile("FROM busybox AS slow", "RUN echo be''gun; while :; do sleep 1; done; echo %s" % case.nonce,
-                    "FROM busybox AS bad", "RUN sleep 1; exit 3", "FROM busybox", "COPY --from=slow / /a",
+    behind = "setsid sh -c 'while :; do sleep 1; done' %s </dev/null >/dev/null 2>&1 &" % case.nonce
+    case.dockerfile("FROM busybox AS slow", "RUN %s echo be''gun; while :; do sleep 1; done; echo %s" % (behind, case.nonce),
+                    "FROM busybox AS copy", "COPY --from=slow / /a", MARK + "/mark",
+                    "FROM busybox AS bad", "RUN %s sleep 1; exit 3" % behind, "FROM busybox", "COPY --from=slow / /a",
                     "COPY --from=bad / /b")
     process = case.start()
     text = process.communicate(timeout=HANG)[0]
@@ -97,7 +100,23 @@ def test_a_failure_ends_the_rest(case):
     errors = [line for line in text.splitlines() if line.startswith("ERROR: ")]
     expect_equal(len(errors), 1, text)
     expect("exit code: 3" in errors[0], errors[0])
+    expect("137" not in text and "signal" not in text, "the steps that were cancelled are told as failures:", text)
     expect_equal(case.work_directories(), [])
+
+
+def test_interrupted_from_the_terminal(case):
+    """Ctrl-C reaches all processes of the terminal's foreground group, not mbuild alone."""
+    case.dockerfile("FROM busybox", MARK + "/mark", "RUN echo be''gun; sh -c 'while :; do sleep 1; done' %s" % case.nonce)
+    process = subprocess.Popen(case.command(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    case.processes.append(process)
+    until_it_says(process, "begun")
+    os.killpg(process.pid, signal.SIGINT)
+    text = process.communicate(timeout=HANG)[0]
+    expect(process.returncode > 0, "status", process.returncode)
+    expect("exit code" not in text, "the step is told as failed:", text)
+    gone(case)
+    finish(case, HOST)
 
 
 def test_interrupted_twice(case):
