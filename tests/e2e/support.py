@@ -163,9 +163,10 @@ class Case:
             expect(phrase in result.text, "the message lacks", repr(phrase))
         return result
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, env=None, **options):
         """A build in the background."""
         process = subprocess.Popen(self.command(*arguments, **options), cwd=self.dir, stdin=subprocess.DEVNULL,
+                                   env=dict(os.environ, **(env or {})),
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         self.processes.append(process)
         return process

@@ -112,6 +112,65 @@ def test_damaged_index(case):
     check_store(case, digests, "a damaged index")
 
 
+def lose_bytes(case, generator, since):
+    """What a power cut may do to files that changed since then: some are empty, some cut, some full of zeros."""
+    lost = 0
+    for directory, _, files in os.walk(case.root):
+        for name in files:
+            path = os.path.join(directory, name)
+            if name.startswith("index.db") or name == "VERSION" or os.path.islink(path) or not os.path.isfile(path):
+                continue
+            status = os.lstat(path)
+            if status.st_ctime < since or os.path.basename(directory) == "locks" or not status.st_size:
+                continue
+            how = generator.randrange(3)
+            try:
+                os.chmod(path, status.st_mode | 0o600)
+                with open(path, "r+b") as f:
+                    if how < 2:
+                        f.truncate(status.st_size * how // 2)
+                    else:
+                        f.write(bytes(status.st_size))
+            except PermissionError:
+                continue
+            lost += 1
+    return lost
+
+
+def test_reboot_between_builds(case):
+    """Some of the store is durable, some is not and is lost in part; then the index may be damaged, too."""
+    generator = random.Random(int(os.environ.get("MBUILD_TEST_SEED", "5")))
+    digests = wanted(case)
+    for i in range(2 * ROUNDS):
+        case.root, boot = "%s/reboot-store-%d" % (case.dir, i), generator.randrange(1000)
+        environment = {"MBUILD_TEST_BOOT_ID": "boot-%d" % boot, "MBUILD_TEST_DISABLE": "upkeep"}
+        process = case.start("--reproducible", "--target", "one", env=environment, output=case.next_output())
+        if generator.random() < 0.3:
+            time.sleep(generator.uniform(0, 0.5))
+            process.kill()
+        process.communicate(timeout=HANG)
+        if generator.random() < 0.7:
+            case.check(case.mbuild, "internal-upkeep", case.root, env=environment)
+        time.sleep(1.1)  # times of files are compared in seconds
+        since = time.time()
+        process = case.start("--reproducible", env=environment, output=case.next_output())
+        if generator.random() < 0.5:
+            time.sleep(generator.uniform(0, 0.5))
+            process.kill()
+        process.communicate(timeout=HANG)
+        lose_bytes(case, generator, since)
+        index = os.path.join(case.root, "index.db")
+        if generator.random() < 0.3 and os.path.exists(index):
+            with open(index, "r+b") as f:
+                f.seek(4096 * generator.randrange(max(1, os.path.getsize(index) // 4096)))
+                f.write(generator.randbytes(4096))
+        environment["MBUILD_TEST_BOOT_ID"] = "after"
+        expect_equal(build(case, env=environment).digests(), digests, "round %d" % i)
+        again = build(case, env=environment)
+        expect_equal(again.cached_and_executed()[1], [], "round %d, second build" % i)
+        expect_equal(case.work_directories(), [], "round %d" % i)
+
+
 def test_full_disk(case):
     """With every size of a small disk the build works or says that the disk is full; with room it works."""
     case.needs("unshare", "mount")
@@ -122,7 +181,9 @@ def test_full_disk(case):
     disk = os.path.join(case.dir, "disk")
     os.mkdir(disk)
     script = "mount -t tmpfs -o size=$1 none %s && shift && exec \"$@\"" % disk
-    for size in ("200k", "600k", "1500k", "3m"):
+    generator = random.Random(int(os.environ.get("MBUILD_TEST_SEED", "3")))
+    sizes = ["200k", "600k", "1500k", "3m"] + ["%dk" % generator.randint(100, 4000) for _ in range(4 * (ROUNDS - 1))]
+    for size in sizes:
         both = "\"$@\"; status=$?; mount -o remount,size=200m %s && \"$@\" >&2 || exit 99; ls %s/store/fs/*/work; exit $status" % (disk, disk)
         command = case.command("--reproducible", root=disk + "/store", output=case.next_output())
         result = case.run(prefix + ["sh", "-c", script, "sh", size, "sh", "-c", both, "sh"] + command,
