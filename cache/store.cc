@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
+#include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -100,12 +102,19 @@ std::int64_t schema_version(Database& database) {
   return query.step() ? query.number(0) : 0;
 }
 
-// When the last syncfs began whose rows were marked as durable, in seconds since 1970; 0 before the first.
+// When the last syncfs began whose rows were marked as durable, in nanoseconds since 1970; 0 before the first.
 std::int64_t durable_until(Database& database) {
   Statement query(database, "SELECT value FROM meta WHERE name='synced'");
-  std::int64_t seconds = 0;
-  if (query.step()) seconds = query.number(0);
-  return seconds;
+  return query.step() ? query.number(0) : 0;
+}
+
+// By the clock that gives files their times, once it has ticked: later than the time of what has changed so far, and
+// not later than that of what changes from now on. Nanoseconds since 1970.
+std::int64_t next_file_time() {
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  timespec now;
+  if (::clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0) throw system_error(errno, "clock_gettime");
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
 std::string boot_of_last_use(Database& database) {
@@ -405,7 +414,7 @@ FileLock Store::try_lock_cache_mount(std::string_view id) {
 // marked before; a mark that stays, because this process ends, is one of another boot to the next.
 void Store::make_durable() {
   const auto alone = FileLock::acquire(locks_directory() + "/sync");
-  const std::int64_t begun = seconds_now();
+  const std::int64_t begun = next_file_time();
   const std::string syncing = boot_id_ + " syncing";
   const auto mark = [&](const char* change, const std::string& from) {
     Transaction transaction(*database_);

@@ -184,7 +184,7 @@ class Store {
  private:
   void prepare_directories();
   void open_index();
-  void remove_blobs_changed_since(std::int64_t time);  // seconds since 1970
+  void remove_blobs_changed_since(std::int64_t time);  // nanoseconds since 1970
   std::vector<StoreItem> layer_items();
   std::vector<StoreItem> blob_items();
   std::vector<StoreItem> mount_items();

@@ -296,8 +296,13 @@ void Store::remove_blobs_changed_since(std::int64_t time) {
   const std::string directory = root_ + "/blobs/sha256";
   for (const auto& name : names_in(directory)) {
     const std::string path = fmt::format("{}/{}", directory, name);
-    if (changed_at(path) >= time && ::unlink(path.c_str()) < 0 && errno != ENOENT)
-      throw system_error(errno, "remove " + path);
+    struct stat status;
+    if (::lstat(path.c_str(), &status) < 0) continue;
+    const auto changed = status.st_ctim;
+    // Some file systems know whole seconds only.
+    const bool is_newer = changed.tv_nsec == 0 ? changed.tv_sec >= time / 1'000'000'000
+                                               : changed.tv_sec * 1'000'000'000 + changed.tv_nsec >= time;
+    if (is_newer && ::unlink(path.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "remove " + path);
   }
 }
 

@@ -369,6 +369,27 @@ TEST_CASE("Rows that were not made durable go with the boot that added them") {
   CHECK(rows_found(store) == 0);
 }
 
+TEST_CASE("Blobs that are newer than the last sync go with the boot, older ones stay") {
+  const Place place;
+  const auto blob = [](Store& store, const Digest& digest) {
+    write_file_atomically(store.blob_path(digest), "blob");
+    store.added_blob();
+  };
+  {
+    const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "one");
+    Store store = place.open();
+    blob(store, k_one);
+    CHECK(store.has_volatile_rows());
+    store.make_durable();
+    blob(store, k_two);
+    CHECK(place.open().use_blob(k_two));
+  }
+  const ScopedVariable boot("MBUILD_TEST_BOOT_ID", "two");
+  Store store = place.open();
+  CHECK(store.use_blob(k_one));
+  CHECK_FALSE(store.use_blob(k_two));
+}
+
 TEST_CASE("Durable rows outlive the boot that added them") {
   const Place place;
   {
