@@ -1,7 +1,9 @@
 """The same inputs give the same bytes, from two stores that know nothing of each other."""
+import json
 import os
+import shutil
 
-from support import BOTH, HOST, expect, expect_equal, quick
+from support import BOTH, HOST, Skip, expect, expect_equal, quick
 
 EPOCH = {"SOURCE_DATE_EPOCH": "1700000000"}
 
@@ -37,3 +39,60 @@ def test_source_date_epoch_in_config(case):
     build = case.build(env=EPOCH)
     created = build.layout.images()[HOST][2]["created"]
     expect(created.startswith("2023-11-14T22:13:20"), created)
+
+
+def top_digest(build):
+    return build.layout.index["manifests"][0]["digest"]
+
+
+def test_reproducible_elsewhere(case):
+    """In a directory of another name, with other times and another order of creation, and by another user."""
+    case.needs_root()
+    case.needs("setpriv")
+    as_other = ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups"]
+    if case.run(as_other + ["test", "-x", case.mbuild, "-a", "-r", case.bases]).status != 0:
+        raise Skip("another user can't reach the program")
+    files(case)
+    case.dockerfile("FROM busybox", "COPY tree /tree/", "COPY --chown=1:2 --chmod=0640 tree/a /owned",
+                    "RUN echo x > /made", "WORKDIR /work")
+    first = case.build("--reproducible", env=EPOCH)
+    other = os.path.join(case.new_directory("user"), "a", "b")
+    os.makedirs(other)
+    for name in ("Dockerfile", "tree"):
+        case.check("cp", "-r", "--preserve=mode,links", os.path.join(case.context, name), other)
+    home = os.path.dirname(os.path.dirname(other))
+    case.check("chown", "-hR", "12345:12345", home)
+    for directory in (home, os.path.dirname(other), other):
+        os.utime(directory, (1, 1))
+    second = case.build("--reproducible", "-o", "type=oci,dest=%s/image.tar" % home, export=False,
+                        env={**EPOCH, "HOME": home, "XDG_RUNTIME_DIR": ""}, context=other, root=home + "/store",
+                        prefix=as_other)
+    second.output = home + "/image.tar"
+    expect_equal(top_digest(second), top_digest(first))
+
+
+# With and without AVX, AVX2, SHA and carry-less multiplication, which the libraries for digests and compression use.
+PROCESSORS = ("qemu64", "Nehalem", "SandyBridge", "Haswell", "max")
+
+
+def test_reproducible_on_other_processors(case):
+    """From a layer's tar to its digests, compressed blob and manifest, on processors that QEMU imitates."""
+    if HOST != "linux/amd64" or not shutil.which("qemu-x86_64-static"):
+        raise Skip("no qemu-x86_64-static that runs mbuild itself")
+    files(case)
+    case.dockerfile("FROM scratch", "COPY tree /tree/")
+    layout = os.path.join(case.dir, "plain")
+    case.build("-t", "app:1", "-o", "type=oci,tar=false,compression=uncompressed,dest=" + layout, export=False)
+    # An image that is only compressed anew needs no second process, which QEMU would not be asked to run.
+    case.dockerfile("FROM base")
+    for compression in ("gzip", "zstd"):
+        found = {}
+        for processor in (None,) + PROCESSORS:
+            out = os.path.join(case.new_directory("out"), "layout")
+            case.build("--reproducible", "--build-context", "base=oci-layout://%s:1" % layout, "-o",
+                       "type=oci,tar=false,force-compression=true,compression=%s,dest=%s" % (compression, out),
+                       prefix=("qemu-x86_64-static", "-cpu", processor) if processor else (), export=False,
+                       root="%s/store-%s-%s" % (case.dir, compression, processor), env=EPOCH)
+            with open(out + "/index.json") as f:
+                found[processor or "this one"] = json.load(f)["manifests"][0]["digest"]
+        expect_equal(len(set(found.values())), 1, found)
