@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/strings.h"
 #include "cli/config_section.h"
 #include "frontend/reference.h"
 #include "remote/url.h"
@@ -48,6 +49,9 @@ void read_host(Section& section, const std::string& path, remote::RegistryHost& 
   read_file_name(section, "ca", path, host.ca_file);
   read_file_name(section, "client-cert", path, host.client_certificate);
   read_file_name(section, "client-key", path, host.client_key);
+  std::string chunk_size;
+  section.text("chunk-size", chunk_size);
+  section.check("chunk-size", [&] { host.chunk_size = parse_size(chunk_size); });
   section.check("client-key", [&] {
     if (host.client_certificate.empty()) throw usage_error("it needs client-cert");
   });

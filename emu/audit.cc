@@ -12,6 +12,10 @@ namespace {
 
 using platforms::Descriptor;
 
+constexpr std::size_t k_first_line = 256;  // of a script, as the kernel reads it
+constexpr std::size_t k_most_needs = 64;   // different interpreters in one layer
+constexpr std::string_view k_script = "script";
+
 const Descriptor* descriptor_of(const ElfIdentity& identity) {
   return platforms::find_descriptor_by_elf(identity.machine, identity.elf_class, identity.little_endian);
 }
@@ -42,11 +46,22 @@ std::string to_string(const AuditFinding& finding) {
     case AuditFinding::Kind::loader:
       return fmt::format("{} is a {} that needs the loader {}, which is not that of {}", finding.path,
                          finding.file_kind, finding.found, finding.expected);
+    case AuditFinding::Kind::interpreter:
+      return fmt::format("{} is a {} that needs {}, which is not in the image", finding.path, finding.file_kind,
+                         finding.found);
     case AuditFinding::Kind::isa_level:
       break;
   }
   return fmt::format("{} is a {} that needs an {} processor, the image promises no more than {}", finding.path,
                      finding.file_kind, finding.found, finding.expected);
+}
+
+std::string script_interpreter(std::string_view start) {
+  if (!start.starts_with("#!")) return "";
+  start = start.substr(0, k_first_line);
+  const auto line = trim(start.substr(2, start.find('\n') - 2), " \t\r");
+  const auto program = line.substr(0, line.find_first_of(" \t"));
+  return program.starts_with('/') ? std::string(program) : "";
 }
 
 bool is_allowed(const std::vector<std::string>& allow, const std::string& path) {
@@ -72,20 +87,26 @@ ArchitectureAudit::ArchitectureAudit(const platforms::Platform& platform, std::v
 void ArchitectureAudit::begin_entry(const std::string& path, const image::Inode& inode) {
   start_.clear();
   interested_ = descriptor_ != nullptr && inode.type == image::FileType::regular;
+  executable_ = (inode.mode & 0111) != 0;
   if (interested_) path_ = "/" + path;
 }
 
 void ArchitectureAudit::data(std::string_view bytes) {
   if (!interested_) return;
   start_ += bytes.substr(0, k_elf_probe_bytes - start_.size());
-  interested_ = start_.size() < k_elf_probe_bytes && (start_.size() < k_elf_header_bytes || read_elf_identity(start_));
+  const bool is_script = executable_ && start_.size() < k_first_line && start_.starts_with("#!");
+  interested_ = start_.size() < k_elf_probe_bytes &&
+                (start_.size() < k_elf_header_bytes || is_script || read_elf_identity(start_));
 }
 
 void ArchitectureAudit::end_entry() {
   interested_ = false;
   const auto identity = read_elf_identity(start_);
-  start_.resize(identity ? start_.size() : 0);
-  if (!identity) return;
+  if (!identity) {
+    if (executable_) need(script_interpreter(start_), k_script);
+    start_.clear();
+    return;
+  }
   ++elf_files_;
   if (identity->type != ElfType::executable && identity->type != ElfType::dynamic) return;
   examine(*identity);
@@ -106,6 +127,8 @@ void ArchitectureAudit::examine(const ElfIdentity& identity) {
   if (!elf) return;
   if (is_loader_of_another(elf->interpreter, *descriptor_)) {
     report(AuditFinding::Kind::loader, elf->interpreter, descriptor_->name, elf->kind, false);
+  } else {
+    need(elf->interpreter, describe(elf->kind));
   }
   const bool has_fallback = path_.find("/glibc-hwcaps/") != std::string::npos;
   if (isa_promised_ != 0 && (elf->x86_isa_needed & ~isa_promised_) != 0 && !has_fallback) {
@@ -113,6 +136,21 @@ void ArchitectureAudit::examine(const ElfIdentity& identity) {
            fmt::format("{}-{}", descriptor_->processor, isa_variant(*descriptor_, elf->x86_isa_needed)), isa_name_,
            elf->kind, false);
   }
+}
+
+void ArchitectureAudit::need(std::string interpreter, std::string_view file_kind) {
+  if (!interpreter.starts_with('/') || needs_.size() == k_most_needs || is_allowed(allow_, path_)) return;
+  const bool known = std::ranges::any_of(needs_, [&](const AuditFinding& need) {
+    return need.found == interpreter && (need.file_kind == k_script) == (file_kind == k_script);
+  });
+  if (known) return;
+  needs_.push_back({.kind = AuditFinding::Kind::interpreter,
+                    .path = path_,
+                    .found = std::move(interpreter),
+                    .expected = "",
+                    .file_kind = std::string(file_kind),
+                    .compatible = false,
+                    .found_platform = ""});
 }
 
 std::string ArchitectureAudit::platform_name(const ElfIdentity& identity) {

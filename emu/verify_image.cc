@@ -31,10 +31,7 @@ std::string interpreter_of(std::string_view start, std::uint32_t mode) {
     const auto elf = inspect_elf(start);
     return elf ? elf->interpreter : "";
   }
-  if (!start.starts_with("#!") || (mode & 0111) == 0) return "";
-  const auto line = trim(start.substr(2, start.find('\n') - 2), " \t\r");
-  const auto program = line.substr(0, line.find_first_of(" \t"));
-  return program.starts_with('/') ? std::string(program) : "";
+  return (mode & 0111) == 0 ? "" : script_interpreter(start);
 }
 
 // What was found in one file.

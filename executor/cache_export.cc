@@ -17,7 +17,7 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr unsigned k_uploads_at_once = 4;
+constexpr unsigned k_cache_uploads_at_once = 4;
 constexpr VertexId k_first_vertex = 0xE0000000;
 
 bool flag(const CacheReference& reference, const std::string& name) {
@@ -78,7 +78,10 @@ image::CachedLayer describe(const ExportEnvironment& environment, const LayerBlo
   for (const auto& image : environment.lowered.images) {
     const auto platform = platforms::to_string(image.platform);
     const bool audited = environment.store.find_audit(layer.id, platform).has_value();
-    if (audited && blobs.findings(layer, image.platform).empty()) out.audited.push_back(platform);
+    const auto findings = blobs.findings(layer.id, image.platform);
+    const bool clean = std::ranges::all_of(
+        findings, [](const auto& finding) { return finding.kind == emu::AuditFinding::Kind::interpreter; });
+    if (audited && clean) out.audited.push_back(platform);
   }
   return out;
 }
@@ -133,7 +136,7 @@ class RegistryTarget : public Target {
     std::vector<image::Descriptor> missing;
     std::ranges::copy_if(blobs, std::back_inserter(missing),
                          [&](const auto& blob) { return !there.contains(blob.digest); });
-    parallel_for(missing.size(), k_uploads_at_once, [&](std::size_t i) { send(missing[i]); });
+    parallel_for(missing.size(), k_cache_uploads_at_once, [&](std::size_t i) { send(missing[i]); });
   }
 
   void send_documents(const image::Descriptor& config, const std::string& config_bytes,

@@ -126,7 +126,8 @@ void fill_result(BuildResult& result, const Output& output, const image::ImageSe
 }
 
 void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
-             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, std::stop_token stop) {
+             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, EarlyUploads* early,
+             std::stop_token stop) {
   // Blobs are opened by digest; where they come from, the layers' descriptors tell.
   std::map<Digest, image::Descriptor> by_digest;
   for (const auto& image : set.images) {
@@ -134,7 +135,8 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
   }
   const image::OpenBlob open_blob = [&](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
   if (wanted.store) store_image(set, environment.store, open_blob, wanted.canonical);
-  if (wanted.push) push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest}, stop);
+  if (wanted.push)
+    push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
   if (output.type == "image" || output.type == "registry") return;
   if (wanted.load) {
     const std::string told = load_images(set, open_blob, stop) + "\n";
@@ -157,12 +159,14 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   std::vector<platforms::Platform> platforms;
   for (const auto& image : environment.lowered.images) platforms.push_back(image.platform);
   image::check_annotations(wanted.annotations, platforms);
+  std::optional<EarlyUploads> early;
+  if (wanted.push) early.emplace(environment.images, first_repository(wanted.names), stop);
   LayerBlobs blobs(environment, wanted.layers);
-  blobs.prepare(stop, !wanted.push || wanted.store);
-  audit_images(environment, blobs);
+  blobs.prepare(stop, !wanted.push || wanted.store, early ? &*early : nullptr);
+  audit_images(environment, blobs, stop);
   const image::ImageSet set = make_set(environment, blobs, wanted);
   fill_result(environment.result, output, set);
-  deliver(environment, blobs, output, wanted, set, vertex, stop);
+  deliver(environment, blobs, output, wanted, set, vertex, early ? &*early : nullptr, stop);
 }
 
 void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {

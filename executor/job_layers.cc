@@ -34,6 +34,18 @@ void give_final_name(const std::string& from, const std::string& to) {
   }
 }
 
+constexpr std::size_t k_findings_of_base = 32;  // kept of a base image's layer, which is warned of only
+
+std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits_for(const std::vector<platforms::Platform>& platforms,
+                                                                std::vector<image::EntryVisitor*>& visitors) {
+  std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits;
+  for (const auto& platform : platforms) {
+    audits.push_back(std::make_unique<emu::ArchitectureAudit>(platform, std::vector<std::string>()));
+    visitors.push_back(audits.back().get());
+  }
+  return audits;
+}
+
 }  // namespace
 
 std::string make_work_directory(const std::string& work, std::string_view name) {
@@ -92,6 +104,7 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   options.expected_size = request.size;
   options.expected_diff_id = request.diff_id;
   options.owners = request.owners;
+  const auto audits = audits_for(request.audit_for, options.visitors);
   for (const auto& path : request.lower_paths) {
     lowers.push_back(open_file(path, O_RDONLY | O_DIRECTORY));
     options.lower_dirs.push_back(lowers.back().get());
@@ -104,6 +117,10 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
     if (!request.without_lowers) throw;
     reply.needs_lowers = true;
     return encode(reply);
+  }
+  for (const auto& audit : audits) {
+    reply.findings.push_back(audit->findings());
+    if (reply.findings.back().size() > k_findings_of_base) reply.findings.back().resize(k_findings_of_base);
   }
   reply.depends_on_lowers = unpacked.links_into_lower;
   reply.layer.result_digest = request.diff_id;
@@ -130,14 +147,13 @@ std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
   image::SerialiseOptions options;
   options.compression = request.compression;
   options.level = request.level;
-  std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits;
-  for (const auto& platform : request.audit_for) {
-    audits.push_back(std::make_unique<emu::ArchitectureAudit>(platform, std::vector<std::string>()));
-    options.visitors.push_back(audits.back().get());
-  }
+  const auto audits = audits_for(request.audit_for, options.visitors);
   SerialiseReply reply;
   reply.serialisation = image::serialise_layer(source, fds.at(0).get(), options);
-  for (const auto& audit : audits) reply.findings.push_back(audit->findings());
+  for (const auto& audit : audits) {
+    auto& findings = reply.findings.emplace_back(audit->findings());
+    findings.insert(findings.end(), audit->needs().begin(), audit->needs().end());
+  }
   return encode(reply);
 }
 

@@ -18,6 +18,7 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string digest_tree_job(std::string_view payload, std::vector<Fd>& fds);
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string serialise_job(std::string_view payload, std::vector<Fd>& fds);
+std::string audit_job(std::string_view payload, std::vector<Fd>& fds);
 std::string export_job(std::string_view payload, std::vector<Fd>& fds);
 std::string flatten_job(std::string_view payload, std::vector<Fd>& fds);
 std::string measure_job(std::string_view payload, std::vector<Fd>& fds);

@@ -73,6 +73,7 @@ void register_all() {
   register_job("digest-tree", digest_tree_job);
   register_job("select-files", select_files_job);
   register_job("serialise", serialise_job);
+  register_job("audit", audit_job);
   register_job("export", export_job);
   register_job("flatten", flatten_job);
   register_job("measure", measure_job);

@@ -69,6 +69,12 @@ SerialiseReply serialise(Inner& inner, const SerialiseRequest& request, int out,
   return decode<SerialiseReply>(inner.call("serialise", encode(request), std::span(&out, 1), std::move(stop)));
 }
 
+std::vector<bool> audit(Inner& inner, const AuditRequest& request, std::stop_token stop) {
+  std::vector<bool> holds;
+  for (const char answer : inner.call("audit", encode(request), {}, std::move(stop))) holds.push_back(answer == '1');
+  return holds;
+}
+
 void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop) {
   inner.call("export", encode(request), std::span(&out, out < 0 ? 0 : 1), std::move(stop));
 }

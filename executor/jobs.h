@@ -43,9 +43,11 @@ struct UnpackRequest {
   std::vector<std::string> lower_paths;  // top first
   bool without_lowers = false;           // they are not there yet: nothing is made where one turns out to be needed
   image::OwnerMode owners = image::OwnerMode::real;
+  std::vector<platforms::Platform> audit_for;  // platforms whose images may have the layer
 };
 struct UnpackReply {
   NewLayer layer;
+  std::vector<std::vector<emu::AuditFinding>> findings;  // one list a platform of audit_for, only the first of many
   bool depends_on_lowers = false;
   bool needs_lowers = false;  // nothing was made
 };
@@ -135,6 +137,19 @@ struct SerialiseReply {
   std::vector<std::vector<emu::AuditFinding>> findings;  // one list a platform of audit_for
 };
 SerialiseReply serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop);
+
+// What the audit found in layers, asked about the image that they make.
+struct AuditQuestion {
+  std::string path;         // of a file,
+  std::uint64_t layer = 0;  // of the layer with this index
+  std::string interpreter;  // "": nothing but whether the file is seen
+};
+struct AuditRequest {
+  std::vector<std::string> layers;  // top first; "": a layer that is not there
+  std::vector<AuditQuestion> questions;
+};
+// For each question whether the image shows that file of that layer, and not its interpreter.
+std::vector<bool> audit(Inner& inner, const AuditRequest& request, std::stop_token stop);
 
 struct TreeExport {
   platforms::Platform platform;

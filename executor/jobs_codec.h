@@ -116,12 +116,12 @@ void fields(Codec& codec, NewLayer& v) {
 template <class Codec>
 void fields(Codec& codec, UnpackRequest& v) {
   codec(v.media_type, v.digest, v.diff_id, v.size, v.summarise, v.work, v.final_path, v.final_path_on_lowers,
-        v.lower_paths, v.without_lowers, v.owners);
+        v.lower_paths, v.without_lowers, v.owners, v.audit_for);
 }
 
 template <class Codec>
 void fields(Codec& codec, UnpackReply& v) {
-  codec(v.layer, v.depends_on_lowers, v.needs_lowers);
+  codec(v.layer, v.findings, v.depends_on_lowers, v.needs_lowers);
 }
 
 template <class Codec>
@@ -172,6 +172,16 @@ void fields(Codec& codec, SerialiseRequest& v) {
 template <class Codec>
 void fields(Codec& codec, SerialiseReply& v) {
   codec(v.serialisation, v.findings);
+}
+
+template <class Codec>
+void fields(Codec& codec, AuditQuestion& v) {
+  codec(v.path, v.layer, v.interpreter);
+}
+
+template <class Codec>
+void fields(Codec& codec, AuditRequest& v) {
+  codec(v.layers, v.questions);
 }
 
 template <class Codec>

@@ -67,8 +67,9 @@ cache::SerialisationKey serialisation_key(const std::string& layer_id, const ima
           .clamp_mtime = imported.clamp_mtime};
 }
 
-void LayerBlobs::prepare(std::stop_token stop, bool fetch) {
+void LayerBlobs::prepare(std::stop_token stop, bool fetch, EarlyUploads* early) {
   fetch_ = fetch;
+  early_ = early;
   std::vector<Wanted> wanted;
   std::map<std::string, std::size_t> seen;
   for (const auto& image : environment_.lowered.images) {
@@ -127,10 +128,9 @@ Fd LayerBlobs::open(const image::Descriptor& descriptor) const {
   }
 }
 
-std::vector<emu::AuditFinding> LayerBlobs::findings(const SnapshotLayer& layer,
+std::vector<emu::AuditFinding> LayerBlobs::findings(const std::string& layer_id,
                                                     const platforms::Platform& platform) const {
-  if (layer.pulled) return {};
-  const auto bytes = environment_.store.find_audit(layer.id, platforms::to_string(platform));
+  const auto bytes = environment_.store.find_audit(layer_id, platforms::to_string(platform));
   return bytes ? decode<std::vector<emu::AuditFinding>>(*bytes) : std::vector<emu::AuditFinding>();
 }
 
@@ -205,12 +205,14 @@ cache::Serialisation LayerBlobs::keep_blob(const std::string& layer_id, const ca
   auto& store = environment_.store;
   const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer_id);
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
+  const auto upload = early_ == nullptr ? nullptr : early_->follow(partial);
   const auto made = write(out.get());
   if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0)
     throw system_error(errno, "rename " + partial);
   crash_point("blob-named");
   const cache::Serialisation value{made.diff_id, made.digest, made.size};
   store.add_serialisation(key, value);
+  if (upload) early_->complete(upload, made.digest);
   return value;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "executor/early_uploads.h"
 #include "executor/jobs.h"
 #include "executor/snapshot.h"
 #include "image/manifest.h"
@@ -40,16 +41,16 @@ class LayerBlobs {
       : environment_(environment), format_(format) {}
 
   // Makes the blobs of all layers of all images, in parallel. `fetch`: blobs of imported caches are brought here too;
-  // a push needs only those that its registry lacks.
-  void prepare(std::stop_token stop, bool fetch = true);
+  // a push needs only those that its registry lacks. What is made is shown to `early` meanwhile.
+  void prepare(std::stop_token stop, bool fetch = true, EarlyUploads* early = nullptr);
   // Those of layers for all platforms of the build.
   void prepare(const LayerList& layers, std::stop_token stop);
   // Opens a blob that was prepared. Throws PromiseBroken for one of an imported cache that can't be had.
   Fd open(const image::Descriptor& descriptor) const;
   const LayerFormat& format() const { return format_; }
   const Blob& of(const SnapshotLayer& layer) const { return blobs_.at(layer.id); }
-  // What the architecture audit found in a layer that a step made; nothing for pulled ones.
-  std::vector<emu::AuditFinding> findings(const SnapshotLayer& layer, const platforms::Platform& platform) const;
+  // What the architecture audit found in a layer, and what its files need to be run by.
+  std::vector<emu::AuditFinding> findings(const std::string& layer_id, const platforms::Platform& platform) const;
 
  private:
   struct Wanted {
@@ -71,6 +72,7 @@ class LayerBlobs {
   const LayerFormat& format_;
   std::map<std::string, Blob> blobs_;  // by layer id
   bool fetch_ = true;
+  EarlyUploads* early_ = nullptr;
 };
 
 }  // namespace mbuild::executor

@@ -13,12 +13,13 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr unsigned k_pushes_at_once = 4;
+constexpr unsigned k_uploads_at_once = 4;
 
 class Push {
  public:
-  Push(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob, std::stop_token stop)
-      : set_(set), images_(images), open_blob_(open_blob), stop_(std::move(stop)) {}
+  Push(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob, EarlyUploads* early,
+       std::stop_token stop)
+      : set_(set), images_(images), open_blob_(open_blob), early_(early), stop_(std::move(stop)) {}
 
   void to(const remote::Repository& repository, const std::vector<std::string>& tags) {
     send_blobs(repository);
@@ -48,7 +49,9 @@ class Push {
     }
     std::vector<remote::Blob> wanted;
     for (const auto& [digest, blob] : layers) wanted.push_back(blob);
-    parallel_for(wanted.size(), k_pushes_at_once, [&](std::size_t i) {
+    parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) {
+      const bool early = early_ != nullptr && early_->repository() == repository;
+      if (early && early_->sent(wanted[i].digest)) return;
       if (is_there(repository, wanted[i].digest)) return;
       const Fd file = open_blob_(wanted[i].digest);
       images_.registry().push_blob(repository, wanted[i], remote::upload_from_file(file.get()), stop_);
@@ -79,11 +82,26 @@ class Push {
   const image::ImageSet& set_;
   ImageSources& images_;
   const image::OpenBlob& open_blob_;
+  EarlyUploads* const early_;
   std::stop_token stop_;
   std::vector<remote::Repository> finished_;
 };
 
+std::map<remote::Repository, std::vector<std::string>> tags_by_repository(const std::vector<std::string>& names,
+                                                                          bool by_digest) {
+  std::map<remote::Repository, std::vector<std::string>> tags;
+  for (const auto& name : names) {
+    const auto reference = frontend::parse_reference(name);
+    tags[{reference.domain, reference.path}].push_back(by_digest ? "" : reference.tag);
+  }
+  return tags;
+}
+
 }  // namespace
+
+remote::Repository first_repository(const std::vector<std::string>& names) {
+  return tags_by_repository(names, false).begin()->first;
+}
 
 void push_images(const image::ImageSet& set, ImageSources& images, const image::OpenBlob& open_blob,
                  const PushOptions& options, std::stop_token stop) {
@@ -91,12 +109,8 @@ void push_images(const image::ImageSet& set, ImageSources& images, const image::
     throw Error(ExitClass::usage, "tag is needed when pushing to registry")
         .with_advice("Name the image with -t HOST/NAME:TAG.");
   }
-  std::map<remote::Repository, std::vector<std::string>> tags;
-  for (const auto& name : set.names) {
-    const auto reference = frontend::parse_reference(name);
-    tags[{reference.domain, reference.path}].push_back(options.by_digest ? "" : reference.tag);
-  }
-  Push push(set, images, open_blob, std::move(stop));
+  const auto tags = tags_by_repository(set.names, options.by_digest);
+  Push push(set, images, open_blob, options.early, std::move(stop));
   for (const auto& [repository, repository_tags] : tags) push.to(repository, repository_tags);
 }
 

@@ -5,6 +5,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "executor/blob_stream.h"
+#include "executor/jobs_codec.h"
 #include "executor/parallel.h"
 #include "executor/steps.h"
 #include "image/layer_digest.h"
@@ -81,6 +82,8 @@ bool Steps::unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_
   request.size = descriptor.size;
   request.diff_id = wanted.result_digest;
   request.owners = owner_mode();
+  request.audit_for = environment_.request.platforms;
+  if (request.audit_for.empty()) request.audit_for = {platforms::host_platform()};
   request.final_path = environment_.store.layer_path(wanted.id);
   request.final_path_on_lowers = environment_.store.layer_path(id_on_lowers(snapshot, index));
   request.without_lowers = !lowers_are_there && index > 0;
@@ -91,13 +94,18 @@ bool Steps::unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_
   const auto reply = fetch_and_unpack(request, descriptor, stop);
   if (reply.needs_lowers) return false;
   crash_point("layer-unpacked");
-  add_layer({.id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id,
+  const auto id = reply.depends_on_lowers ? id_on_lowers(snapshot, index) : wanted.id;
+  add_layer({.id = id,
              .result_digest = wanted.result_digest,
              .pulled = true,
              .bytes = reply.layer.bytes,
              .files = reply.layer.files,
              .newest_mtime = 0,
              .implied = reply.layer.implied});
+  for (std::size_t i = 0; i < reply.findings.size(); ++i) {
+    if (reply.findings[i].empty()) continue;  // nobody asks whether a base was looked at
+    environment_.store.add_audit(id, platforms::to_string(request.audit_for[i]), encode(reply.findings[i]));
+  }
   return true;
 }
 

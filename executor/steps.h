@@ -63,6 +63,9 @@ class Steps {
   // The snapshot's layers as directories, pulled ones unpacked, and in a long one the older ones flattened.
   Stack unpacked(const Snapshot& snapshot, std::stop_token stop);
 
+  // The directory of one of its layers; nothing for a pulled or promised one that nothing had to read.
+  const cache::Layer* unpacked_layer(const Snapshot& snapshot, std::size_t index);
+
   // Why each step ran, or failed, in the order of the graph. What steps read now is remembered for the next time; only
   // what changed is written. Called when no step runs any more.
   std::vector<StepExplanation> explain(const std::string& dockerfile);
@@ -158,7 +161,6 @@ class Steps {
   const cache::Layer* find_layer(const std::string& id);
   const cache::Layer& remember(cache::Layer layer);
   const cache::Layer& add_layer(cache::Layer layer);
-  const cache::Layer* unpacked_layer(const Snapshot& snapshot, std::size_t index);
   void unpack_missing(const Snapshot& snapshot, const std::stop_token& stop);
   bool unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_there, const std::stop_token& stop);
   jobs::UnpackReply fetch_and_unpack(jobs::UnpackRequest& request, const image::Descriptor& descriptor,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "image/blob_reader.h"
 #include "image/layer_writer.h"
 #include "image/manifest.h"
@@ -24,12 +25,37 @@ void check_blob(const BlobFacts& facts, const UnpackOptions& options) {
   }
 }
 
+// Adds a regular file to the layer and shows it to those who look on.
+void add_watched(TarReader& tar, LayerWriter& writer, const TarEntry& entry,
+                 const std::vector<EntryVisitor*>& visitors) {
+  Inode inode;
+  inode.mode = entry.mode;
+  inode.size = entry.size;
+  const std::string path = clean_path("/" + entry.path).substr(1);
+  for (auto* visitor : visitors) visitor->begin_entry(path, inode);
+  std::uint64_t shown = 0;
+  writer.add(entry, [&] {
+    const TarPiece piece = tar.content();
+    if (piece.offset == shown) {
+      for (auto* visitor : visitors) visitor->data(piece.bytes);
+      shown += piece.bytes.size();
+    }
+    return piece;
+  });
+  for (auto* visitor : visitors) visitor->end_entry();
+}
+
 void unpack_entries(TarReader& tar, LayerWriter& writer, const UnpackOptions& options, UnpackResult& result) {
   TarEntry entry;
   while (tar.next(entry)) {
     if (options.stop.stop_requested()) throw Cancelled();
     try {
-      writer.add(entry, [&] { return tar.content(); });
+      const bool watched = entry.type == '0' && !options.visitors.empty();
+      if (watched) {
+        add_watched(tar, writer, entry, options.visitors);
+      } else {
+        writer.add(entry, [&] { return tar.content(); });
+      }
     } catch (Error& error) {
       error.with_context("layer entry " + entry.path);
       throw;

@@ -10,6 +10,7 @@
 
 #include "base/digest.h"
 #include "image/inode.h"
+#include "image/layer_tar.h"
 
 // From a layer blob to an overlay lower directory.
 namespace mbuild::image {
@@ -20,6 +21,7 @@ struct UnpackOptions {
   Digest expected_diff_id;                     // of the uncompressed tar; "": not checked
   std::vector<int> lower_dirs;                 // directories of the layers below, top first, for hard links into them
   OwnerMode owners = OwnerMode::real;
+  std::vector<EntryVisitor*> visitors;  // see the regular files as they come; of a sparse file, what is before a hole
   std::stop_token stop;
   std::function<void(std::uint64_t)> progress;  // bytes of the blob read so far; called on a thread of its own
 };

@@ -71,7 +71,7 @@ class Registry {
   // Makes a blob of another repository of the same host available in this one; false when the registry can't.
   virtual bool mount_blob(const Repository& repository, const Digest& digest, const std::string& from_name,
                           std::stop_token stop) = 0;
-  // Uploads a blob of known digest (one request). Does not ask whether it is there.
+  // Uploads a blob of known digest, in one request unless the host has a chunk size. Does not ask whether it is there.
   virtual void push_blob(const Repository& repository, const Blob& blob, const HttpUpload& source,
                          std::stop_token stop) = 0;
   // Uploads bytes while they are made; returns their digest and size.
@@ -92,7 +92,7 @@ struct RegistryHost {
   std::string ca_file;               // PEM
   std::string client_certificate;    // PEM
   std::string client_key;            // PEM; "" where it is in the certificate's file
-  std::uint64_t chunk_size = 0;      // push_stream sends chunks of so many bytes, 0: everything in one request
+  std::uint64_t chunk_size = 0;      // no request has a longer body when a blob is pushed; 0: no bound
 };
 
 struct RegistryHosts {

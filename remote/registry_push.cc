@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "base/error.h"
 #include "remote/url.h"
@@ -12,12 +14,16 @@
 // by default one request of unknown length, which every registry takes; in chunks of a fixed size where a proxy in
 // front of the registry limits the size of requests. After each request the session may have another URL.
 //
-// What a broken connection left in a session is not known for sure, so a whole-blob upload starts over with a new
-// session. A chunk need not: the session is asked how far it got, and the rest of the chunk, still in memory, follows.
+// When a connection breaks the session is asked how far it got, and the rest follows. Where it can't say, or has been
+// given up, or does not like the end, the upload starts over with a new session.
 namespace mbuild::remote {
 namespace {
 
-constexpr std::chrono::seconds k_commit_time{300};  // registries may copy a whole blob before they answer
+constexpr std::uint64_t k_worth_resuming = 1 << 20;  // a smaller blob is sent again
+constexpr std::chrono::seconds k_commit_time{300};   // registries may copy a whole blob before they answer
+
+// The registry has not what was sent: the upload begins again.
+struct SessionLost {};
 
 class Upload {
  public:
@@ -37,11 +43,13 @@ class Upload {
     follow(request, exchange(request));
   }
 
-  // The number of bytes that the session has.
-  std::uint64_t offset() {
+  // The number of bytes that the session has; nothing where the registry can't say or has given the session up, as some
+  // do whenever a connection breaks.
+  std::optional<std::uint64_t> offset() {
     auto request = to("GET", location_);
     request.options = endpoint_.http;
-    const auto response = exchange(request);
+    const auto response = send(endpoint_, request, push_scope(repository_.name));
+    if (!response.ok()) return std::nullopt;
     follow(request, response);
     const auto range = response.header("range");  // "0-LAST"; "0-0" also where there is nothing yet
     std::uint64_t last = 0;
@@ -50,6 +58,7 @@ class Upload {
     return last == 0 ? 0 : last + 1;
   }
 
+  // Closes the session, with the whole content as the request's body if there is a source.
   void finish(const Digest& digest, const HttpUpload* source) {
     auto request = to("PUT", with_query(location_, "digest", digest));
     if (source != nullptr) {
@@ -119,10 +128,8 @@ void send_chunk(Upload& upload, const Endpoint& endpoint, std::string_view chunk
   with_retries(endpoint.http, endpoint.on_retry, stop, [&] {
     if (!std::exchange(first, false)) {
       const auto offset = upload.offset();
-      if (offset < start || offset > start + chunk.size()) {
-        throw Error(ExitClass::network, "the registry lost a part of an upload").with_advice("Push again.");
-      }
-      sent = offset - start;
+      if (!offset || *offset < start || *offset > start + chunk.size()) throw SessionLost();
+      sent = *offset - start;
     }
     if (sent == chunk.size()) return;
     const auto rest = chunk.substr(sent);
@@ -148,11 +155,55 @@ void send_in_chunks(Upload& upload, const Endpoint& endpoint, Measured& source, 
 // Runs a whole upload, again if it can be repeated.
 void repeat(Endpoint& endpoint, const HttpUpload& source, const std::stop_token& stop,
             const std::function<void()>& upload) {
-  if (!source.rewind) return upload();
+  const auto attempt = [&] {
+    try {
+      upload();
+    } catch (const SessionLost&) {
+      throw HttpError(HttpFailure::interrupted, 0, "the registry lost a part of an upload",
+                      "Push again: the registry or the network failed, not the build.");
+    }
+  };
+  if (!source.rewind) return attempt();
   bool first = true;
   with_retries(endpoint.http, endpoint.on_retry, stop, [&] {
     if (!std::exchange(first, false)) source.rewind();
-    upload();
+    attempt();
+  });
+}
+
+void skip(const HttpUpload& source, std::uint64_t count) {
+  std::string buffer(std::size_t{1} << 20, '\0');
+  while (count > 0) {
+    const auto n = source.read(buffer.data(), static_cast<std::size_t>(std::min<std::uint64_t>(count, buffer.size())));
+    if (n == 0) throw Error(ExitClass::store, "a file became shorter while it was uploaded");
+    count -= n;
+  }
+}
+
+// One request that holds everything; when it breaks off, what the registry has got need not be sent again.
+void push_whole(Endpoint& endpoint, const Repository& repository, const Blob& blob, const HttpUpload& source,
+                const std::stop_token& stop) {
+  std::optional<Upload> upload;
+  repeat(endpoint, source, stop, [&] {
+    const auto offset = upload && blob.size > k_worth_resuming ? upload->offset().value_or(0) : 0;
+    if (offset == 0 || offset > blob.size) {
+      upload.emplace(endpoint, repository, stop);
+      HttpUpload body = source;
+      if (!body.size && blob.size != 0) body.size = blob.size;
+      return upload->finish(blob.digest, &body);
+    }
+    try {
+      skip(source, offset);
+      HttpUpload rest = source;
+      rest.size = blob.size - offset;
+      if (*rest.size > 0) upload->patch(rest, fmt::format("{}-{}", offset, blob.size - 1));
+      upload->finish(blob.digest, nullptr);
+    } catch (HttpError& error) {
+      if (error.status < 400 || error.status >= 500) throw;
+      upload.reset();
+      error.may_pass = true;
+      throw;
+    }
   });
 }
 
@@ -160,11 +211,14 @@ void repeat(Endpoint& endpoint, const HttpUpload& source, const std::stop_token&
 
 void push_blob(Endpoint& endpoint, const Repository& repository, const Blob& blob, const HttpUpload& source,
                const std::stop_token& stop) {
+  if (endpoint.chunk_size == 0 || (blob.size > 0 && blob.size <= endpoint.chunk_size)) {
+    return push_whole(endpoint, repository, blob, source, stop);
+  }
   repeat(endpoint, source, stop, [&] {
+    Measured measured{source, {}};
     Upload upload(endpoint, repository, stop);
-    HttpUpload body = source;
-    if (!body.size && blob.size != 0) body.size = blob.size;
-    upload.finish(blob.digest, &body);
+    send_in_chunks(upload, endpoint, measured, stop);
+    upload.finish(blob.digest, nullptr);
   });
 }
 

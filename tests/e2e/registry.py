@@ -322,6 +322,46 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any
 
 
+class Tunnel:
+    """A proxy that takes CONNECT only; every host that it is asked for is the registry."""
+
+    def __init__(self, registry):
+        self.asked = []
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_CONNECT(self):
+                owner.asked.append(self.path)
+                self.send_response_only(200)
+                self.end_headers()
+                with socket.create_connection(("127.0.0.1", registry.port)) as far:
+                    back = threading.Thread(target=pass_on, args=(far, self.connection), daemon=True)
+                    back.start()
+                    pass_on(self.connection, far)
+                    back.join()
+                self.close_connection = True
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None
+        self.host = "127.0.0.1:%d" % server.server_address[1]
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        registry.case.at_end(lambda: (server.shutdown(), server.server_close()))
+
+
+def pass_on(near, far):
+    """Copies what comes from one socket to the other until its end."""
+    try:
+        while data := near.recv(65536):
+            far.sendall(data)
+        far.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
 class TokenServer:
     """The token server of a registry: gives a token to whoever knows the password or the refresh token, and one to pull
     below "public/" to anybody."""

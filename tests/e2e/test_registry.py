@@ -1,7 +1,8 @@
 """Pull from and push to a real registry: what arrives there, and what is not sent or fetched."""
 import json
+import os
 
-from registry import DOCKER_MANIFEST, OCI_MANIFEST, Front, Registry
+from registry import DOCKER_MANIFEST, OCI_MANIFEST, Front, Registry, answer
 from support import BOTH, FOREIGN, HOST, MACHINE, expect, expect_equal, quick
 
 
@@ -52,6 +53,28 @@ def test_push_again_sends_nothing(case):
     push(case, front.host + "/team/app:v1", platforms=BOTH, root=case.dir + "/other")
     expect_equal([r for r in uploads(front.take()) if r.method in ("PUT", "PATCH") and r.status == 201], [],
                  "blobs stored by a push of an equal image")
+
+
+def test_a_large_layer_is_sent_while_it_is_compressed(case):
+    """And is given up when it turns out that the registry has it."""
+    server = Registry(case)
+    front = Front(server)
+    case.write("big", os.urandom(12 << 20))
+    case.write("small", "x")
+    case.dockerfile("FROM scratch", "COPY big /big", "COPY small /small")
+    push(case, front.host + "/team/app:v1")
+    first = front.take()
+    expect_equal(len([r for r in uploads(first) if r.method == "PATCH"]), 1, "uploads without a digest")
+    expect_equal(len([r for r in uploads(first) if r.method == "PUT"]), 3, "uploads: two layers and the config")
+    expect(len(server.image("team/app:v1").tree(HOST)["big"].data) == 12 << 20, "the layer is not whole")
+    push(case, front.host + "/team/app:v2", root=case.dir + "/other")
+    expect_equal([r for r in uploads(front.take()) if r.method == "PUT"], [], "blobs stored again")
+    expect_equal(server.tags("team/app"), ["v1", "v2"])
+    # What goes wrong with it is made good by the push.
+    server = Registry(case)
+    front = Front(server, lambda r: answer(400) if r.method == "PATCH" else None)
+    push(case, front.host + "/team/app:v1", root=case.dir + "/third")
+    expect("big" in server.image("team/app:v1").tree(HOST))
 
 
 def test_layers_of_the_base_are_fetched_only_when_a_step_needs_them(case):

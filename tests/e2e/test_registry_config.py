@@ -1,7 +1,7 @@
 """The [registry] part of the configuration file, and registry.insecure."""
 import os
 
-from registry import Authority, Front, Registry
+from registry import Authority, Front, Registry, Tunnel, cut_upload
 from support import HOST, expect, expect_equal
 
 
@@ -75,3 +75,41 @@ def test_plain_http(case):
     case.build("-t", front.host + "/team/app:v1", "--push", export=False,
                env=configured(case, '[registry."%s"]\nplain-http = true\n' % front.host))
     expect_equal([r for r in front.take() if r.path == "/v2/"], [], "requests to find out the scheme")
+
+
+def test_no_request_is_longer_than_a_chunk(case):
+    server = Registry(case)
+    case.write("big", os.urandom(1 << 20))
+    case.dockerfile("FROM scratch", "COPY big /big")
+    for rule in (None, lambda r: cut_upload(10000) if r.method == "PATCH" and r.nth == 2 else None):
+        front = Front(server, rule)
+        env = configured(case, '[registry."%s"]\nchunk-size = "300k"\n' % front.host)
+        case.build("-t", front.host + "/team/app:v1", "--push", export=False, env=env, root=case.new_directory("store"))
+        sent = [int(r.headers.get("Content-Length", 0)) for r in front.take() if r.kind == "upload"]
+        expect(max(sent) == 300 << 10 and sent.count(300 << 10) >= 3, "lengths of the requests:", sent)
+        expect_equal(len(server.image("team/app:v1").tree(HOST)["big"].data), 1 << 20)
+        server = Registry(case)
+    case.fails(export=False, status=2, says=["chunk-size"], env=configured(case, '[registry]\nchunk-size = "x"\n'))
+
+
+def test_proxies(case):
+    """A registry that only a proxy can reach: by http through its requests, by https through a tunnel."""
+    name = "registry.example.test:5000"
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    server = Registry(case)
+    front = Front(server)
+    flags = ("-t", name + "/team/app:v1", "--push")
+    plain = configured(case, '[registry."%s"]\nplain-http = true\n' % name)
+    case.build(*flags, export=False, env={**plain, "HTTP_PROXY": "http://" + front.host})
+    expect(all(r.path.startswith("http://%s/v2/" % name) for r in front.take()), "requests past the proxy")
+    expect_equal(server.tags("team/app"), ["v1"])
+    authority = Authority(case.dir + "/authority")
+    authority.certificate, authority.key = authority.issue("proxied", "subjectAltName=DNS:registry.example.test")
+    server = Registry(case, tls=authority)
+    tunnel = Tunnel(server)
+    trusted = configured(case, '[registry."%s"]\nca = "%s"\n' % (name, authority.ca))
+    case.build(*flags, export=False, env={**trusted, "HTTPS_PROXY": "http://" + tunnel.host})
+    case.dockerfile("FROM %s/team/app:v1" % name, "COPY Dockerfile /second")
+    image = case.build(env={**trusted, "HTTPS_PROXY": "http://" + tunnel.host}, root=case.dir + "/other")
+    expect("second" in image.tree(HOST))
+    expect_equal(set(tunnel.asked), {name}, "hosts that the proxy was asked for")

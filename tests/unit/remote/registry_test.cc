@@ -325,6 +325,38 @@ TEST_CASE("a chunk that breaks goes on where the registry has got to") {
   CHECK(blob.digest == sha256(content));
 }
 
+TEST_CASE("a large blob that breaks goes on where the registry has got to, or starts over if it can't") {
+  const bool resumable = GENERATE(true, false);
+  const auto content = pattern(3 << 20);
+  std::string stored;
+  std::atomic<int> posts = 0, puts = 0;
+  TestServer server([&](const ServerRequest& request) {
+    ServerResponse response;
+    response.headers = {{"Location", "/v2/a/blobs/uploads/1"}};
+    response.status = 202;
+    if (request.method == "POST") {
+      ++posts;
+      stored.clear();
+    } else if (request.method == "PUT") {
+      response.status = 201;
+      const bool first = ++puts == 1;
+      stored += request.body.substr(0, first ? 2 << 20 : std::string::npos);
+      response.drop = first;
+    } else if (request.method == "PATCH") {
+      CHECK(request.headers.at("content-range") == fmt::format("{}-{}", 2 << 20, (3 << 20) - 1));
+      stored += request.body;
+    } else if (request.path() != "/v2/") {
+      response.status = resumable ? 204 : 416;
+      response.headers.emplace_back("Range", fmt::format("0-{}", stored.size() - 1));
+    }
+    return response;
+  });
+  make_http_registry(quick_options())
+      ->push_blob({server.host(), "a"}, {sha256(content), content.size()}, upload_from_string(content), {});
+  CHECK(stored == content);
+  CHECK(posts == (resumable ? 1 : 2));
+}
+
 TEST_CASE("the registry's own error codes are shown") {
   TestServer server([](const ServerRequest& request) {
     ServerResponse response;

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "base/digest.h"
+#include "executor/images.h"
+
+namespace mbuild::executor {
+
+// Uploads of layers to one repository that begin while the layers are still being compressed. Whether the registry has
+// a layer already can be asked only when its digest is known: then an upload of what is there is given up, so that no
+// more is sent in vain than could be sent while it was compressed. Small layers are left to the push. Thread-safe; what
+// fails here is no error, the push does it again.
+class EarlyUploads {
+ public:
+  EarlyUploads(ImageSources& images, remote::Repository repository, std::stop_token stop);
+  ~EarlyUploads();
+
+  // One layer on its way. Its end before complete() gives the upload up.
+  class Upload;
+  // Begins to follow the file at `path`, which somebody appends to. nullptr: enough are under way.
+  std::shared_ptr<Upload> follow(const std::string& path);
+  // Nothing more is written; the file may have another name from now on.
+  void complete(const std::shared_ptr<Upload>& upload, const Digest& digest);
+
+  const remote::Repository& repository() const { return repository_; }
+  // Waits for the upload of this blob, if there was one: whether the repository has it now.
+  bool sent(const Digest& digest);
+
+ private:
+  ImageSources& images_;
+  const remote::Repository repository_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> on_stop_;
+  std::mutex mutex_;
+  std::atomic<std::size_t> running_ = 0;
+  std::map<Digest, std::shared_ptr<Upload>> uploads_;
+};
+
+}  // namespace mbuild::executor
