@@ -63,7 +63,11 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
     descriptors.push_back(blob.descriptor);
   }
   fill_times(config, layers);
-  if (wanted.epoch) set_epoch(config, *wanted.epoch);
+  if (wanted.epoch) {
+    set_epoch(config, *wanted.epoch);
+  } else if (environment.request.reproducible && !environment.lowered.source_date_epoch && environment.epoch) {
+    set_epoch(config, *environment.epoch);  // that of the commit, or none: what the lowering knew of is in there
+  }
   if (wants_inline_cache(environment.request))
     config.extensions[std::string(image::k_inline_cache_member)] = inline_cache(environment, blobs, layers);
   auto finished = image::assemble_image(config, std::move(descriptors), lowered.platform, wanted.flavour,

@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import time
 
 from support import BOTH, HOST, Skip, expect, expect_equal, quick
 
@@ -43,6 +44,23 @@ def test_source_date_epoch_in_config(case):
 
 def top_digest(build):
     return build.layout.index["manifests"][0]["digest"]
+
+
+def test_reproducible_at_another_time(case):
+    """Without SOURCE_DATE_EPOCH too: the commit's time, or none at all, is taken for it."""
+    case.write("a", "a\n")
+    case.dockerfile("FROM busybox", "COPY a /a", "RUN echo x > /x", "LABEL a=b")
+    first = case.build("--reproducible")
+    time.sleep(1.1)  # times in a config are in seconds
+    expect_equal(top_digest(case.build("--reproducible", root=case.dir + "/other")), top_digest(first))
+    case.needs("git")
+    git = ["git", "-C", case.context, "-c", "user.name=n", "-c", "user.email=e"]
+    case.check(*git, "init", "-q")
+    case.check(*git, "add", ".")
+    case.check(*git, "commit", "-q", "-m", "m", "--date", "2020-01-02T03:04:05Z",
+               env={"GIT_COMMITTER_DATE": "2020-01-02T03:04:05Z"})
+    _, manifest, config = case.build("--reproducible").layout.images()[HOST]
+    expect_equal(config["created"], "2020-01-02T03:04:05Z")
 
 
 def test_reproducible_elsewhere(case):
