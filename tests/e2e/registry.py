@@ -183,6 +183,9 @@ DROP = ("drop",)                   # the connection ends without an answer
 CORRUPT = ("corrupt",)             # one byte of the answer's body is another
 
 
+SLOW = ("slow",)                   # the answer's body comes in a few pieces, with pauses
+
+
 def cut(count):                    # the connection ends after so many bytes of the answer's body
     return ("cut", count)
 
@@ -288,7 +291,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if action[0] == "corrupt" and data:
             middle = len(data) // 2
             data = data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]
-        self.reply(status, headers, data, action[1] if action[0] == "cut" else None)
+        self.reply(status, headers, data, action[1] if action[0] == "cut" else None, action[0] == "slow")
 
     def forward(self, body):
         connection = http.client.HTTPConnection("127.0.0.1", self.owner.backend, timeout=60)
@@ -306,7 +309,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             kept["Content-Length"] = response.headers["Content-Length"]
         return response.status, kept, data
 
-    def reply(self, status, headers, data, most=None):
+    def reply(self, status, headers, data, most=None, slow=False):
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -314,6 +317,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         if self.command == "HEAD":
+            return
+        if slow:
+            piece = len(data) // 8 + 1
+            for start in range(0, len(data), piece):
+                self.wfile.write(data[start:start + piece])
+                time.sleep(0.05)
             return
         self.wfile.write(data[:most])
         if most is not None and most < len(data):

@@ -70,3 +70,41 @@ def test_build_from_own_layout(case):
     for platform in BOTH:
         expect_equal(build.file("copy", platform), "data\n%s\nnew" % MACHINE[platform])
     expect_equal(HOST in build.digests(), True)
+
+
+def test_every_compression(case):
+    """The same files for skopeo and umoci, however the layers are packed."""
+    case.needs("skopeo", "umoci")
+    case.write("data", os.urandom(100000).hex())
+    case.dockerfile("FROM busybox", "COPY data /data")
+    rootless = [] if os.geteuid() == 0 else ["--rootless"]
+    for name, attributes in (("gzip", ""), ("zstd", ",compression=zstd,force-compression=true"),
+                             ("plain", ",compression=uncompressed,force-compression=true"),
+                             ("level", ",compression-level=9")):
+        layout = os.path.join(case.dir, name)
+        case.build("-t", "app:1", "-o", "type=oci,tar=false,dest=%s%s" % (layout, attributes), export=False)
+        copy = os.path.join(case.dir, name + "-copy")  # umoci reads OCI's media types, gzip and no compression
+        case.check("skopeo", "--insecure-policy", "copy", "-q", "--format", "oci", "--dest-compress-format", "gzip",
+                   "--dest-compress", "oci:%s:1" % layout, "oci:%s:1" % copy)
+        case.check("umoci", "unpack", *rootless, "--image", copy + ":1", copy + "-bundle")
+        case.check("cmp", os.path.join(case.context, "data"), copy + "-bundle/rootfs/data")
+
+
+def test_podman(case):
+    """What -o type=docker and type=oci write, loaded and run through podman's own storage."""
+    case.needs_root()
+    case.needs("podman")
+    case.write("data", "data\n")
+    case.dockerfile("FROM busybox", "COPY data /data", 'ENTRYPOINT ["/bin/cat"]', "LABEL a=b")
+    storage = ["podman", "--storage-driver", "vfs", "--root", case.dir + "/p", "--runroot", case.dir + "/r"]
+    for kind in ("docker", "oci"):
+        archive = "%s/%s.tar" % (case.dir, kind)
+        case.build("-t", "example.test/%s:1" % kind, "-o", "type=%s,dest=%s" % (kind, archive), export=False)
+        case.check(*storage, "load", "--quiet", "--input", archive)
+        facts = json.loads(case.check(*storage, "image", "inspect", "example.test/%s:1" % kind))[0]
+        expect_equal((facts["Config"]["Entrypoint"], facts["Labels"], facts["Architecture"]),
+                     (["/bin/cat"], {"a": "b"}, HOST.split("/")[1]))
+        mounted = case.check(*storage, "image", "mount", "example.test/%s:1" % kind).strip()
+        with open(mounted + "/data") as f:
+            expect_equal(f.read(), "data\n")
+        case.check(*storage, "image", "unmount", "example.test/%s:1" % kind)

@@ -172,6 +172,7 @@ def test_other_compressions_and_media_types(case):
         status, headers, text = server.request("GET", "/v2/team/app/manifests/v1")
         expect_equal((status, headers["Content-Type"]), (200, manifest))
         expect_equal(json.loads(text)["layers"][-1]["mediaType"], layer)
+        case.check("skopeo", "inspect", "--tls-verify=false", "docker://%s/team/app:v1" % server.host)
         case.dockerfile("FROM %s/team/app:v1" % server.host, "RUN cat /x > /y")
         expect_equal(case.build(root=case.dir + "/other-" + attributes).file("y"), "x")
         case.dockerfile("FROM " + base, "RUN echo x > /x")

@@ -1,7 +1,7 @@
 """Registries and networks that fail: what may pass is tried again, what does not is said, nothing wrong is kept."""
 import subprocess
 
-from registry import CORRUPT, DROP, Front, Registry, answer, by_seed, cut, cut_upload
+from registry import CORRUPT, DROP, SLOW, Front, Registry, answer, by_seed, cut, cut_upload
 from support import BOTH, expect, expect_equal
 
 PASSING = [DROP, answer(500), answer(502), answer(503, Retry_After="0"), answer(429, Retry_After="1")]
@@ -25,10 +25,10 @@ def test_pull_through_faults(case):
     case.dockerfile("FROM " + base, "RUN echo $((6 * 7)) > /x")
     wanted = case.build(root=case.dir + "/plain").file("x")
     for seed in range(3):
-        front = Front(server, by_seed(seed, ("manifest", "blob"), PASSING + [cut(1000), cut(100000), CORRUPT], 2))
+        front = Front(server, by_seed(seed, ("manifest", "blob"), PASSING + [cut(1000), cut(100000), CORRUPT, SLOW], 2))
         case.dockerfile("FROM " + base.replace(server.host, front.host), "RUN echo $((6 * 7)) > /x")
         expect_equal(case.build(root="%s/store-%d" % (case.dir, seed)).file("x"), wanted)
-        expect(any(r.status is None or r.status >= 400 for r in front.take()), "no fault was made")
+        expect(len(front.take()) > 4, "no fault was made")
         case.root = "%s/store-%d" % (case.dir, seed)
         check_store(case)
 
