@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <exception>
 
@@ -14,6 +16,7 @@ namespace lowering {
 namespace {
 
 constexpr const char* k_check_argument = "BUILDKIT_DOCKERFILE_CHECK";
+constexpr const char* k_syntax_argument = "BUILDKIT_SYNTAX";
 
 // The rules that look at the text alone are judged anew when a build argument replaces the check= directive.
 std::vector<dockerfile::Warning> text_warnings(const Shared& shared) {
@@ -170,6 +173,12 @@ void run(Shared& shared, Outcome& outcome) {
 Shared::Shared(const Request& build_request) : request(build_request), check(build_request.dockerfile.check) {
   const auto given = request.build_args.find(k_check_argument);
   if (given != request.build_args.end()) check = dockerfile::parse_check_options(given->second);
+  // The language is the built-in one whatever is named, but something has to be.
+  const auto syntax = request.build_args.find(k_syntax_argument);
+  if (syntax != request.build_args.end() && trim(syntax->second).empty()) {
+    throw usage_error(fmt::format("the build argument {} is empty: invalid reference format", k_syntax_argument))
+        .with_advice("leave it out for the built-in Dockerfile language");
+  }
 }
 
 Error with_place(const Lowering& lowering, Error error, dockerfile::Range range) {

@@ -60,10 +60,15 @@ bool is_signal(std::string_view text) {
   return portable || is_real_time_signal(name);
 }
 
+// An absolute path goes into the configuration as it is written, "/a/../b/" too; a relative one is joined and cleaned.
+std::string next_working_dir(const State& state, const std::string& path) {
+  return path.starts_with('/') ? path : join_path(working_directory(state), path);
+}
+
 }  // namespace
 
 std::string working_directory(const State& state) {
-  return state.config.working_dir.empty() ? "/" : state.config.working_dir;
+  return state.config.working_dir.empty() ? "/" : clean_path(state.config.working_dir);
 }
 
 void lower_workdir(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::WorkdirInstruction& workdir) {
@@ -72,15 +77,14 @@ void lower_workdir(Lowering& lowering, Stage& stage, const Step& step, const doc
   const std::string path = expand_word(lowering, stage, step, workdir.path);
   check_relative_workdir(lowering, stage, step, path);
   state.workdir_set = true;
-  state.config.working_dir = join_path(working_directory(state), path);
-  const std::string& directory = state.config.working_dir;
-  const bool makes_layer = directory != "/";
+  state.config.working_dir = next_working_dir(state, path);
+  const bool makes_layer = state.config.working_dir != "/";
   if (makes_layer) {
     graph::Node node;
     graph::FileAction make;
     make.kind = graph::FileActionKind::mkdir;
     make.input = input_index(node, state.root);
-    make.destination = directory;
+    make.destination = working_directory(state);
     make.mode = "0755";
     make.owner = state.config.user;
     make.make_parents = true;
@@ -89,7 +93,7 @@ void lower_workdir(Lowering& lowering, Stage& stage, const Step& step, const doc
     node.op = graph::FileOp{{std::move(make)}};
     state.root = add_node(lowering, std::move(node), step_info(lowering, stage, step, text));
   }
-  append_history(lowering, stage, "WORKDIR " + directory, !makes_layer);
+  append_history(lowering, stage, "WORKDIR " + state.config.working_dir, !makes_layer);
 }
 
 void lower_env(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::EnvInstruction& env) {

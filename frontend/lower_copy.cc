@@ -70,7 +70,7 @@ void check_chmod(const std::string& chmod) {
   if (octal && mode <= 07777) return;
   if (octal || (chmod.front() >= '0' && chmod.front() <= '9')) throw octal_error(chmod);
   if (!is_symbolic_mode(chmod)) {
-    throw usage_error(fmt::format("invalid chmod parameter: '{}' is no mode", chmod))
+    throw usage_error(fmt::format("invalid chmod parameter: '{}': invalid syntax", chmod))
         .with_advice("give an octal mode such as 0644, or symbolic ones such as u+x,go-w");
   }
 }
@@ -91,7 +91,8 @@ void check_checksum(const CopyWords& words) {
   if (words.checksum.substr(0, colon) != "sha256") {
     throw usage_error("unsupported digest algorithm: " + words.checksum.substr(0, colon));
   }
-  throw usage_error("invalid checksum digest length: " + words.checksum);
+  const bool long_enough = words.checksum.size() == std::string_view("sha256:").size() + 64;
+  throw usage_error(fmt::format("invalid checksum digest {}: {}", long_enough ? "format" : "length", words.checksum));
 }
 
 // Absolute; a trailing '/' says that it is a directory, as "/", "/." and "." at the end do in the Dockerfile.

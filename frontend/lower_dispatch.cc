@@ -156,7 +156,7 @@ void start_stage(Lowering& lowering, Stage& stage) {
   }
   add_default_path(stage.state, *stage.platform);
   std::string& directory = stage.state.config.working_dir;
-  if (!directory.empty()) directory = join_path("/", directory);
+  if (!directory.empty() && !directory.starts_with('/')) directory = join_path("/", directory);
 }
 
 void lower_on_build(Stage& stage, const dockerfile::OnBuildInstruction& on_build) {

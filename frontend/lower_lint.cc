@@ -69,6 +69,17 @@ bool ignores_all(const std::vector<std::string>& patterns) {
       patterns, [](const std::string& pattern) { return pattern == "*" || pattern == "**" || pattern == "**/*"; });
 }
 
+// True when the path, taken as it is written, or a part of its beginning matches; meant for patterns without
+// exceptions. That an absolute path begins with an empty part counts, too: "*" takes it in.
+bool ignores_path(const IgnoreMatcher& matcher, std::string_view path) {
+  IgnoreMatcher::DirectoryState state;
+  for (std::size_t end = 0; end <= path.size(); ++end) {
+    end = std::min(path.find('/', end), path.size());
+    if (matcher.excludes(path.substr(0, end), {}, state)) return true;
+  }
+  return false;
+}
+
 // True for an expression of TARGETPLATFORM alone that comes to its value.
 bool is_target_platform(const Lowering& lowering, std::string_view text, const std::string& expanded) {
   constexpr std::string_view k_name = "TARGETPLATFORM";
@@ -217,8 +228,7 @@ void check_ignored_source(Lowering& lowering, const Stage& stage, const Step& st
   if (matcher == nullptr || matcher->has_exceptions()) return;
   const std::string path = clean_path(source);
   const bool is_root = path == "." || path == "/";
-  const bool ignored =
-      is_root ? ignores_all(lowering.shared.ignore_patterns) : !path.starts_with('/') && matcher->excludes(path);
+  const bool ignored = is_root ? ignores_all(lowering.shared.ignore_patterns) : ignores_path(*matcher, path);
   if (!ignored) return;
   warn(lowering, stage, step, "CopyIgnoredFile",
        fmt::format("Attempting to {} file {} that is excluded by .dockerignore", add ? "Add" : "Copy", go_quote(path)));

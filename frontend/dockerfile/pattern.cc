@@ -13,7 +13,9 @@
 // A pattern is a list of tokens and a value a list of characters, so that a suffix is a prefix of both lists reversed.
 // Matching keeps the set of token positions that are possible after each character: its time is the product of the two
 // lengths, whatever the number of stars. As in the regular expressions that BuildKit makes of these patterns, neither
-// "*" nor "?" matches a newline.
+// "*" nor "?" matches a newline; and where all matches are replaced, "$0" in the replacement stands for the match,
+// other
+// "$name" and "${name}" for nothing, and "$$" for "$".
 namespace mbuild::frontend::dockerfile {
 namespace {
 
@@ -110,6 +112,36 @@ std::optional<std::size_t> match_at(const Characters& value, std::size_t start, 
   return end;
 }
 
+bool is_word_char(std::string_view text, std::size_t pos) { return pos < text.size() && is_name_char(text, pos); }
+
+// What a replacement of all matches comes to for one of them.
+std::string fill_in(std::string_view replacement, std::string_view matched) {
+  std::string out;
+  for (std::size_t pos = 0; pos < replacement.size();) {
+    if (replacement[pos] != '$') {
+      out += replacement[pos++];
+      continue;
+    }
+    const auto rest = replacement.substr(++pos);
+    if (rest.starts_with('$')) {
+      out += '$';
+      ++pos;
+      continue;
+    }
+    const bool braces = rest.starts_with('{');
+    const std::size_t start = braces ? 1 : 0;
+    std::size_t end = start;
+    while (is_word_char(rest, end)) end += char_length(rest, end);
+    if (end == start || (braces && !rest.substr(end).starts_with('}'))) {
+      out += '$';  // no name follows: an ordinary character
+      continue;
+    }
+    if (rest.substr(start, end - start) == "0") out += matched;
+    pos += end + start;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string remove_prefix(std::string_view value, std::string_view pattern, bool longest) {
@@ -136,8 +168,9 @@ std::string replace_matches(std::string_view value, std::string_view pattern, st
   for (std::size_t i = 0; i <= characters.size();) {
     const auto end = match_at(characters, i, tokens, true);
     if (end && (*end > i || !after_match)) {
-      out += replacement;
-      if (!all) return out + text_of(characters, *end);
+      if (!all) return out + std::string(replacement) + text_of(characters, *end);
+      out += fill_in(replacement, text_of({characters.begin() + static_cast<std::ptrdiff_t>(i),
+                                           characters.begin() + static_cast<std::ptrdiff_t>(*end)}));
       after_match = *end > i;
       if (after_match) {
         i = *end;
