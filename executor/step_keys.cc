@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "executor/steps.h"
+#include "graph/content_parameters.h"
 
 // What a step's result depends on, as digests. See steps.h.
 namespace mbuild::executor {
@@ -44,7 +45,7 @@ Digest Steps::exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_toke
   const auto& node = environment_.graph.nodes[id];
   Sha256 hash;
   hash.field("exec");
-  hash.field(graph::canonical_parameters(node));
+  hash.field(graph::content_parameters(node));
   for (std::size_t i = 0; i < op.mounts.size(); ++i) {
     const auto& mount = op.mounts[i];
     // What a cache mount holds, its first content included, is not in the key.
@@ -107,7 +108,7 @@ Digest Steps::files_key(graph::NodeId id, const graph::FileOp& op, std::stop_tok
   }();
   Sha256 hash;
   hash.field("files");
-  hash.field(graph::canonical_parameters(node));
+  hash.field(graph::content_parameters(node));
   hash.field(probe.digest);
   for (std::size_t i = 0; i < op.actions.size(); ++i) {
     const auto& action = op.actions[i];

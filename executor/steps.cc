@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "graph/content_parameters.h"
 
 namespace mbuild::executor {
 namespace {
@@ -157,7 +158,7 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
 
 Digest Steps::cause_of(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
-  return std::holds_alternative<graph::ExecOp>(node.op) ? sha256(graph::canonical_parameters(node)) : Digest();
+  return std::holds_alternative<graph::ExecOp>(node.op) ? sha256(graph::content_parameters(node)) : Digest();
 }
 
 // Once, however often the step is looked up; what this build executed is not cached.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 #include "frontend/dockerfile/mount.h"
@@ -126,6 +127,24 @@ graph::Mount ssh_mount(const State& state, const MountSpec& spec, std::size_t in
   return mount;
 }
 
+// Puts the mounts in one order whatever their order in the instruction, which does not matter: a parent directory is
+// mounted before what is inside. Secrets and ssh sockets come last.
+void sort_mounts(graph::Node& node) {
+  auto& mounts = std::get<graph::ExecOp>(node.op).mounts;
+  const auto rank = [](const graph::Mount& mount) {
+    if (mount.kind == graph::MountKind::ssh) return 2;
+    return mount.kind == graph::MountKind::secret ? 1 : 0;
+  };
+  std::stable_sort(mounts.begin() + 1, mounts.end(), [&](const graph::Mount& a, const graph::Mount& b) {
+    if (rank(a) != rank(b)) return rank(a) < rank(b);
+    return rank(a) == 0 && a.target < b.target;
+  });
+  const std::vector<graph::Ref> inputs = std::exchange(node.inputs, {});
+  for (graph::Mount& mount : mounts) {
+    if (mount.input >= 0) mount.input = input_index(node, inputs[static_cast<std::size_t>(mount.input)]);
+  }
+}
+
 }  // namespace
 
 void lower_mounts(Lowering& lowering, const Stage& stage, const Step& step, const dockerfile::RunInstruction& run,
@@ -156,6 +175,7 @@ void lower_mounts(Lowering& lowering, const Stage& stage, const Step& step, cons
     }
     if (!mounts.back().env.empty()) secret_variables.insert(mounts.back().env);
   }
+  sort_mounts(node);
 }
 
 }  // namespace mbuild::frontend::lowering

@@ -45,6 +45,13 @@ void encode(Encoder& out, const SourceOp& op) {
   for (const auto& [name, value] : op.attributes) out.text(name, value);
 }
 
+// A shared cache without an id of its own is named by its target, perhaps below a name space. As with BuildKit, this id
+// alone is in the key.
+bool has_default_id(const Mount& mount) {
+  if (mount.kind != MountKind::cache || mount.sharing != CacheSharing::shared) return false;
+  return mount.id == mount.target || std::string_view(mount.id).substr(mount.id.find('/') + 1) == mount.target;
+}
+
 void encode(Encoder& out, const Mount& mount) {
   out.text("mount", mount.target);
   out.number("kind", static_cast<int>(mount.kind));
@@ -56,7 +63,9 @@ void encode(Encoder& out, const Mount& mount) {
     out.text("id", mount.id);
     out.optional("env", mount.env);
     out.flag("file", mount.as_file);
+    out.flag("required", mount.required);
   }
+  if (has_default_id(mount)) out.text("id", mount.id);
   if (mount.uid) out.text("uid", std::to_string(*mount.uid));
   if (mount.gid) out.text("gid", std::to_string(*mount.gid));
   if (mount.mode) out.text("mode", std::to_string(*mount.mode));

@@ -63,6 +63,18 @@ def test_no_stale_layer_after_eviction(case):
     expect(second.file("mark") != first.file("mark"), "the test forgot nothing")
 
 
+def test_equal_content_elsewhere(case):
+    for directory in "ab":
+        case.write(directory + "/in/file", "content\n")
+    lines = "FROM busybox", "COPY a/in/file /copied", "RUN --mount=source=a/in,target=/in cp /in/file /file", MARK + "/mark"
+    case.dockerfile(*lines)
+    first = case.build()
+    case.dockerfile(*(line.replace("a/in", "b/in") for line in lines))
+    second = case.build()
+    expect_equal(executed(second), [], "where equal files come from does not matter")
+    expect_equal(second.layers(), first.layers())
+
+
 def test_equal_result_keeps_all_below(case):
     case.dockerfile("FROM busybox AS first", "RUN echo same >/same", "FROM first", MARK + "/mark", "RUN cp /mark /copy")
     first = case.build()

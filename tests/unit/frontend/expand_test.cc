@@ -96,6 +96,12 @@ TEST_CASE("matches are replaced, the first or all, the longest ones") {
   CHECK(text_of("${LINES//a*/x}") == "x\nx");
 }
 
+TEST_CASE("where all matches are replaced, dollars in the replacement are those of a template") {
+  CHECK(text_of("${A//n/<\\$0>}") == "o<\\n>e");
+  CHECK(text_of("${A//n/\\$\\$\\$x.\\${x}\\$}") == "o\\$\\\\.\\${x}\\$e");
+  CHECK(text_of("${A/n/\\$0}") == "o\\$0e");
+}
+
 TEST_CASE("quotes and escapes") {
   CHECK(text_of("'$A\\'\"$A\\\"\\$A\\\\\\n\"\\$A\\'") == "$A\\one\"$A\\\\n$A'");
   CHECK(text_of("a\\") == "a");

@@ -65,6 +65,14 @@ TEST_CASE("proxies reach RUN in both spellings and stay out of its environment a
   CHECK(history(lowered) == Strings{"RUN /bin/sh -c x # buildkit"});
 }
 
+TEST_CASE("the language that a build argument names does not matter, but it must be named") {
+  Build build("FROM base\n");
+  build.request.build_args["BUILDKIT_SYNTAX"] = "docker/dockerfile:1";
+  build.lower();
+  build.request.build_args["BUILDKIT_SYNTAX"] = " ";
+  CHECK_THAT(build.failure(), Contains("BUILDKIT_SYNTAX is empty"));
+}
+
 TEST_CASE("the epoch reaches config, history and what is made") {
   Build build("ARG SOURCE_DATE_EPOCH=0\nFROM base\nWORKDIR /w\n");
   build.request.build_args["SOURCE_DATE_EPOCH"] = "1500000000";

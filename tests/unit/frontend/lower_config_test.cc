@@ -35,6 +35,16 @@ TEST_CASE("FROM scratch alone") {
   CHECK(lowered.images.at(0).config.working_dir == "/");
 }
 
+TEST_CASE("WORKDIR keeps an absolute path as it is written, what is made and run in is clean") {
+  const auto lowered = Build("FROM base\nWORKDIR /a/../b/\n").lower();
+  CHECK(history(lowered) == Strings{"WORKDIR /a/../b/"});
+  CHECK(lowered.images.at(0).config.working_dir == "/a/../b/");
+  CHECK(file(root_node(lowered)).actions.at(0).destination == "/b");
+  const auto below = Build("FROM base\nWORKDIR /a/../b/\nRUN x\nWORKDIR ./c//d/\n").lower();
+  CHECK(history(below).back() == "WORKDIR /b/c/d");
+  CHECK(exec(*chain(below).at(2)).cwd == "/b");
+}
+
 TEST_CASE("an image without layers is an empty root") {
   Build build("FROM base\n");
   build.images["docker.io/library/base:latest"].diff_ids.clear();

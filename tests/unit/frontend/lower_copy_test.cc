@@ -150,6 +150,9 @@ TEST_CASE("what COPY and ADD refuse") {
   CHECK_THAT(failure("ADD --checksum=x http://h/a http://h/b /"),
              Contains("checksum can't be specified for multiple sources"));
   CHECK_THAT(failure("ADD --checksum=md5:0 http://h/a /"), Contains("unsupported digest algorithm"));
+  CHECK_THAT(failure("ADD --checksum=sha256:0 http://h/a /"), Contains("invalid checksum digest length"));
+  CHECK_THAT(failure("ADD --checksum=sha256:" + std::string(64, 'x') + " http://h/a /"),
+             Contains("invalid checksum digest format"));
   CHECK_THAT(failure("ADD --keep-git-dir=false https://h/a.git?keep-git-dir /"),
              Contains("inconsistent keep-git-dir configuration"));
 }

@@ -90,6 +90,16 @@ TEST_CASE("sources that are ignored") {
   CHECK(hits(build.check().warnings).back() == "CopyIgnoredFile:6");
 }
 
+TEST_CASE("an absolute source is judged as it is written") {
+  Build build("FROM base\nCOPY /foo /\nCOPY /a/sub /\n");
+  build.ignore_files["context"] = "foo\n";
+  CHECK(build.check().warnings.empty());
+  build.ignore_files["context"] = "**/sub\n";
+  CHECK(hits(build.check().warnings) == Strings{"CopyIgnoredFile:3"});
+  build.ignore_files["context"] = "*\n";
+  CHECK(hits(build.check().warnings) == Strings{"CopyIgnoredFile:2", "CopyIgnoredFile:3"});
+}
+
 TEST_CASE("ports") {
   CHECK(checked("FROM base\nEXPOSE 80/TCP\nEXPOSE 1.2.3.4:1:2\n") ==
         Strings{"ExposeProtoCasing:2", "ExposeInvalidFormat:3"});

@@ -130,6 +130,20 @@ TEST_CASE("mounts read stages and images") {
   CHECK(&input(2) == &input(0));
 }
 
+TEST_CASE("the order of mounts in the instruction does not matter") {
+  const auto built = [](const std::string& mounts) {
+    return Build("FROM base AS s\nRUN one\nFROM base\nRUN " + mounts + " x\n").lower();
+  };
+  const std::string inside = "--mount=from=s,target=/m/n", outside = "--mount=target=/m";
+  const std::string secret = "--mount=type=secret,id=k,target=/a", cache = "--mount=type=cache,target=/c";
+  const auto one = built(inside + " " + secret + " " + outside + " " + cache);
+  const auto other = built(cache + " " + outside + " " + inside + " " + secret);
+  Strings targets;
+  for (const graph::Mount& mount : exec(root_node(one)).mounts) targets.push_back(mount.target);
+  CHECK(targets == Strings{"/", "/c", "/m", "/m/n", "/a"});
+  CHECK(one.graph.ids.at(one.images.at(0).root->node) == other.graph.ids.at(other.images.at(0).root->node));
+}
+
 TEST_CASE("a mount of a later stage") {
   Build build("FROM base AS a\nRUN --mount=from=b,target=/m x\nFROM base AS b\n");
   build.request.target = "a";

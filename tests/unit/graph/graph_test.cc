@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include "graph/content_parameters.h"
 #include "tests/catch.h"
 
 using namespace mbuild;
@@ -197,6 +198,33 @@ TEST_CASE("Step ids tell cache ids and their sharing apart") {
   CHECK(id_of(op) == one);
   op.mounts[1].sharing = CacheSharing::locked;
   CHECK(id_of(op) != one);
+}
+
+TEST_CASE("What is keyed by content has no place in the content parameters") {
+  const auto bound = [](const std::string& selector, std::optional<std::uint32_t> output) {
+    ExecOp op = command();
+    op.mounts.push_back({.target = "/in", .input = 0, .selector = selector, .output = output});
+    return content_parameters(run(op));
+  };
+  CHECK(bound("/a", std::nullopt) == bound("/b/c", std::nullopt));
+  CHECK(bound("/a", 1) != bound("/b", 1));
+  const auto copied = [](const std::string& source, bool parents) {
+    return content_parameters(copy({.input = 0, .secondary = 1, .source = source, .parents = parents}));
+  };
+  CHECK(copied("/a/f", false) == copied("/b/f", false));
+  CHECK(copied("/a/f", false) != copied("/a/g", false));
+  CHECK(copied("/a/f", true) != copied("/b/f", true));
+}
+
+TEST_CASE("The id of a cache mount is in the key only when it is the default one") {
+  const auto cache = [](const std::string& id, CacheSharing sharing = CacheSharing::shared) {
+    return changed_mount({.kind = MountKind::cache, .target = "/c", .id = id, .sharing = sharing}, [](Mount&) {});
+  };
+  CHECK(cache("a") == cache("b"));
+  CHECK(cache("a") == cache("b", CacheSharing::locked));
+  CHECK(cache("/c") != cache("b"));
+  CHECK(cache("/c") != cache("space//c"));
+  CHECK(cache("/c", CacheSharing::locked) == cache("b"));
 }
 
 TEST_CASE("Every property of a copy is in its key") {
