@@ -145,7 +145,8 @@ class CopyLowering {
   }
 
  private:
-  // A copy with all that the instruction's flags say.
+  // A copy with all that the instruction's flags say. The epoch is none of its business: a new one, as of the next
+  // commit, leaves copies and what runs on them cached.
   graph::FileAction action() const {
     graph::FileAction action;
     action.destination = destination_;
@@ -153,7 +154,6 @@ class CopyLowering {
     action.mode = words_.chmod;
     action.make_parents = true;
     action.exclude = copy_.exclude;
-    action.timestamp = lowering_.epoch;
     action.link = linked_;
     return action;
   }
@@ -233,7 +233,6 @@ class CopyLowering {
     file.destination = "/" + heredoc.name;
     file.content = heredoc.content;
     file.mode = "0644";
-    file.timestamp = lowering_.epoch;
     file.output = 0;
     const graph::Ref body = add_node(lowering_, graph::Node{graph::FileOp{{std::move(file)}}, {}, std::nullopt},
                                      internal_info("preparing inline document", stage_));

@@ -78,7 +78,6 @@ void materialise(Lowering& lowering, Stage& stage, const Tree& tree, const std::
   copy.secondary = input_index(node, tree.ref);
   copy.source = copy.destination = "/";
   copy.allow_wildcard = false;
-  copy.timestamp = lowering.epoch;
   copy.output = 0;
   node.op = graph::FileOp{{std::move(copy)}};
   stage.state.root = add_node(lowering, std::move(node), base_info(lowering, stage, name));

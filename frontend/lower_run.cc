@@ -41,7 +41,6 @@ std::string mount_script(Lowering& lowering, const Stage& stage, const dockerfil
   file.destination = "/" + heredoc.name;
   file.content = heredoc.content;
   file.mode = "0755";
-  file.timestamp = lowering.epoch;
   file.output = 0;
   const graph::Ref script = add_node(lowering, graph::Node{graph::FileOp{{std::move(file)}}, {}, std::nullopt},
                                      internal_info("preparing inline document", stage));

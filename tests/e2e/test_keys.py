@@ -75,6 +75,15 @@ def test_equal_content_elsewhere(case):
     expect_equal(second.layers(), first.layers())
 
 
+def test_another_epoch(case):
+    case.write("file", "content\n")
+    case.dockerfile("FROM busybox", "COPY file <<EOF /made/", "text", "EOF", MARK + "/mark", "WORKDIR /dated", MARK + "/last")
+    first = case.build(env={"SOURCE_DATE_EPOCH": "1000"})
+    second = case.build(env={"SOURCE_DATE_EPOCH": "2000"})
+    expect_equal(second.file("mark"), first.file("mark"), "the epoch of another commit ran a step again")
+    expect(second.file("last") != first.file("last"), "WORKDIR has the epoch's time, so what is below has another base")
+
+
 def test_equal_result_keeps_all_below(case):
     case.dockerfile("FROM busybox AS first", "RUN echo same >/same", "FROM first", MARK + "/mark", "RUN cp /mark /copy")
     first = case.build()

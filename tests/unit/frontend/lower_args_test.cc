@@ -4,6 +4,8 @@
 namespace mbuild::frontend::testing {
 namespace {
 
+using Catch::Matchers::Contains;
+
 // The value that LABEL l takes.
 std::string label(Build build) { return build.lower().images.at(0).config.labels["l"]; }
 

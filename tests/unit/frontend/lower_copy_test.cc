@@ -10,6 +10,16 @@ std::vector<graph::FileAction> actions(const std::string& lines) {
   return file(root_node(Build("FROM base\n" + lines).lower())).actions;
 }
 
+TEST_CASE("a copy does not depend on the epoch") {
+  const auto id = [](const std::string& epoch) {
+    Build build("FROM base\nCOPY f <<E /d/\nx\nE\nADD g /\n");
+    build.request.build_args["SOURCE_DATE_EPOCH"] = epoch;
+    const auto lowered = build.lower();
+    return lowered.graph.ids.at(lowered.images.at(0).root->node);
+  };
+  CHECK(id("5") == id("6"));
+}
+
 TEST_CASE("a copy from the context") {
   const auto copy = actions("COPY ./a/../f /d\n").at(0);
   CHECK(copy.kind == graph::FileActionKind::copy);
