@@ -1,7 +1,7 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,9 +14,6 @@ using Digest = std::string;
 class Sha256 {
  public:
   Sha256();
-  ~Sha256();
-  Sha256(Sha256&&) noexcept;
-  Sha256& operator=(Sha256&&) noexcept;
 
   void update(std::string_view data);
   // Length-prefixed, so that a sequence of fields has one encoding only.
@@ -26,8 +23,8 @@ class Sha256 {
   Digest digest();
 
  private:
-  struct Context;
-  std::unique_ptr<Context> context_;
+  // Room for OpenSSL's SHA256_CTX, whose header stays out of this one.
+  alignas(std::uint64_t) std::array<unsigned char, 112> context_;
 };
 
 Digest sha256(std::string_view data);

@@ -25,7 +25,7 @@ if(MBUILD_UNITY)
   add_compile_options(-Wno-subobject-linkage) # every file counts as a header then
 endif()
 if(MBUILD_STATIC)
-  add_link_options(-static-libstdc++ -static-libgcc)
+  add_link_options(-static-libstdc++ -static-libgcc -Wl,-z,now) # now: not again in every process that is forked
 endif()
 if(MBUILD_WERROR)
   add_compile_options(-Werror)

@@ -104,7 +104,7 @@ std::optional<Problem> check_other(const Target& target) {
 }
 
 // The interpreter of a script, as the kernel reads the first line: up to a blank; "" where there is none.
-std::string script_interpreter(std::string_view start) {
+std::string first_line_program(std::string_view start) {
   const std::string_view line = start.substr(2, std::min(start.find('\n'), k_script_line_bytes) - 2);
   const std::string_view words = trim(line, " \t");
   return std::string(words.substr(0, words.find_first_of(" \t")));
@@ -212,7 +212,7 @@ std::optional<Problem> check_executable(int root_fd, const std::string& argv0, s
       return check_elf(root_fd, *target, *identity, platform);
     }
     if (!target->start.starts_with("#!")) return check_other(*target);
-    const std::string interpreter = script_interpreter(target->start);
+    const std::string interpreter = first_line_program(target->start);
     if (interpreter.empty()) return std::nullopt;
     const std::string location = join_path(cwd.empty() ? "/" : cwd, interpreter);
     if (!exists_in_root(root_fd, location)) return interpreter_missing(*target, interpreter);

@@ -15,7 +15,7 @@
 namespace mbuild::executor {
 namespace {
 
-using Kind = emu::AuditFinding::Kind;
+using FindingKind = emu::AuditFinding::Kind;
 
 constexpr std::size_t k_named = 3;        // paths of a group that are named
 constexpr std::size_t k_most_open = 400;  // layers looked into at once; an image with more is not asked
@@ -53,7 +53,7 @@ class ImageAudit {
       return emu::is_allowed(environment_.request.arch_allow, found.finding.path);
     });
     // Alike findings of one layer are one message.
-    std::map<std::tuple<std::size_t, Kind, std::string>, std::vector<Located>> groups;
+    std::map<std::tuple<std::size_t, FindingKind, std::string>, std::vector<Located>> groups;
     for (auto& found : found_) groups[{found.layer, found.finding.kind, found.finding.found}].push_back(found);
     std::vector<const std::vector<Located>*> grave;
     for (const auto& [key, group] : groups) is_grave(group.front()) ? grave.push_back(&group) : warn(group);
@@ -74,7 +74,7 @@ class ImageAudit {
     // mostly those of packages, for programs that were left out on purpose.
     const bool complete = std::ranges::find(directories_, "") == directories_.end();
     std::erase_if(found_, [&](const Located& found) {
-      if (found.finding.kind != Kind::interpreter) return false;
+      if (found.finding.kind != FindingKind::interpreter) return false;
       return !complete || layer_of(found).pulled || (found.finding.file_kind == "script" && !was_copied(found));
     });
   }
@@ -90,7 +90,7 @@ class ImageAudit {
     hash.field(snapshot_.digest);
     jobs::AuditRequest request{.layers = {directories_.rbegin(), directories_.rend()}, .questions = {}};
     for (const auto& [finding, layer] : found_) {
-      const bool is_need = finding.kind == Kind::interpreter;
+      const bool is_need = finding.kind == FindingKind::interpreter;
       request.questions.push_back({finding.path, directories_.size() - 1 - layer, is_need ? finding.found : ""});
     }
     hash.field(encode(request));
@@ -114,7 +114,8 @@ class ImageAudit {
 
   bool is_grave(const Located& found) const {
     if (environment_.request.arch_check == "warn" || layer_of(found).pulled) return false;
-    return found.finding.kind == Kind::foreign && !found.finding.compatible && !is_meant(environment_, found.finding);
+    return found.finding.kind == FindingKind::foreign && !found.finding.compatible &&
+           !is_meant(environment_, found.finding);
   }
 
   std::string text_of(const std::vector<Located>& group, bool with_line) const {
@@ -137,7 +138,7 @@ class ImageAudit {
 
   void warn(const std::vector<Located>& group) {
     frontend::dockerfile::Warning warning{.rule = "ForeignArchitecture", .message = text_of(group, false)};
-    if (group.front().finding.kind == Kind::interpreter) warning.rule = "MissingInterpreter";
+    if (group.front().finding.kind == FindingKind::interpreter) warning.rule = "MissingInterpreter";
     if (const auto* info = maker(group)) warning.range = {info->first_line, info->last_line};
     environment_.result.warnings.push_back(std::move(warning));
   }

@@ -17,7 +17,6 @@
 #include <cstring>
 #include <map>
 
-#include "base/digest.h"
 #include "base/error.h"
 #include "base/pidfd.h"
 #include "emu/binfmt.h"
@@ -26,6 +25,7 @@
 #include "executor/pid_namespace.h"
 #include "executor/probes.h"
 #include "executor/seccomp.h"
+#include "platforms/platform.h"
 
 // The supervisor is pid 1 of its namespace and has one thread: it may fork at any time, and what it forks is ordinary
 // code. It holds what must outlive single jobs (the binfmt_misc instance) and does nothing that could fail or block.
@@ -180,7 +180,7 @@ void prepare_process() {
         .with_advice(userns_remedy());
   }
   prepare_filter_cache();
-  sha256("");  // the library sets itself up at its first use: here once, instead of in every job
+  platforms::all_descriptors();  // read once, instead of in every job
 }
 
 }  // namespace
