@@ -45,12 +45,12 @@ tidy() {
   return $status
 }
 
-# fuzz SECONDS: each fuzz target for so long, or for its share of what is left of the budget.
+# fuzz SECONDS [TARGET...]: each fuzz target (all of them) for so long, or for its share of what is left of the budget.
 fuzz() {
   local targets count each target status=0
-  targets=$(find tests/fuzz -name '*.cc' -printf '%f\n' 2>/dev/null | sed 's/\.cc$//' | sort)
-  [ -n "$targets" ] || { echo "fuzzing: no targets"; return 0; }
-  cmake --preset fuzz >/dev/null && cmake --build --preset fuzz || return 1
+  targets=$(printf '%s\n' "${@:2}")
+  [ -n "$targets" ] || targets=$(find tests/fuzz -name '*.cc' -printf '%f\n' | sed 's/\.cc$//' | sort)
+  cmake --preset fuzz >/dev/null && cmake --build --preset fuzz --target $(sed 's/^/fuzz_/' <<<"$targets") || return 1
   count=$(wc -w <<<"$targets")
   each=$(((budget - SECONDS) * $(nproc) / count))
   [ "$each" -lt "$1" ] || each=$1
