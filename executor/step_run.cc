@@ -1,6 +1,8 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/log_pump.h"
@@ -62,6 +64,23 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
   return layer;
 }
 
+namespace {
+
+// The locks of the cache mounts that no other RUN may use meanwhile: each once and in one order, so that no two RUNs
+// wait for each other.
+std::vector<cache::FileLock> lock_cache_mounts(cache::Store& store, const graph::ExecOp& op,
+                                               const std::stop_token& stop) {
+  std::set<std::string> ids;
+  for (const auto& mount : op.mounts) {
+    if (mount.kind == graph::MountKind::cache && mount.sharing == graph::CacheSharing::locked) ids.insert(mount.id);
+  }
+  std::vector<cache::FileLock> locks;
+  for (const auto& id : ids) locks.push_back(store.lock_cache_mount(id, stop));
+  return locks;
+}
+
+}  // namespace
+
 jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                                   std::string& emulator, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
@@ -87,8 +106,8 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   spec.shm_size = op.shm_size;
   spec.single_id = environment_.inner.map().single;
 
-  std::vector<Fd> descriptors;         // contents of secrets
-  std::vector<cache::FileLock> locks;  // of cache mounts
+  std::vector<Fd> descriptors;  // contents of secrets
+  auto locks = lock_cache_mounts(environment_.store, op, stop);
   for (std::size_t i = 1; i < op.mounts.size(); ++i) {
     const auto& mount = op.mounts[i];
     if (mount.kind == graph::MountKind::secret) {
@@ -144,7 +163,6 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
     case graph::MountKind::cache: {
       auto& store = environment_.store;
       std::string id = mount.id;
-      if (mount.sharing == graph::CacheSharing::locked) locks.push_back(store.lock_cache_mount(id, stop));
       for (int copy = 1; mount.sharing == graph::CacheSharing::priv; ++copy) {
         locks.push_back(store.try_lock_cache_mount(id));
         if (locks.back()) break;
@@ -153,8 +171,7 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
       }
       store.use_cache_mount(id);
       out.source = store.cache_mount_path(id);
-      const bool fresh = !path_exists(out.source);
-      if (fresh && mount.input >= 0) {
+      if (mount.input >= 0 && !path_exists(out.source)) {
         jobs::FilesRequest seed{.base = {},
                                 .actions = {{.source = "/", .destination = "/", .keep_owner = true}},
                                 .sources = {},
@@ -164,7 +181,8 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
         graph::Mount whole = mount;
         whole.selector.clear();
         seed.sources.push_back({.stack = mount_source(node, whole, stop), .directory = -1, .selection = {}});
-        jobs::apply_files(environment_.inner.get(), seed, stop);
+        const auto alone = store.lock_layer(sha256("first content of cache mount " + id), stop);
+        if (!path_exists(out.source)) jobs::apply_files(environment_.inner.get(), seed, stop);
       } else {
         run.cache_directories.push_back({out.source, out.uid, out.gid, mount.mode.value_or(0755)});
       }
