@@ -222,9 +222,9 @@ def test_only_what_is_selected_is_opened(case):
     for name in ("copied/a", "copied/a.log", "added", "bound/b", "bound/sub/c", "elsewhere/d", "e", "copied.not"):
         case.write(name, name + "\n")
     case.write(".dockerignore", "**/*.log\n")
-    case.write("secret/unreadable", "x", 0)
     case.dockerfile("FROM busybox", "COPY copied/ /copied/", "ADD added /", "RUN --mount=type=bind,source=bound,target=/b cat /b/b")
     opened = Opened(case, case.context)
+    case.write("secret/unreadable", "x", 0)
     os.mkfifo(os.path.join(case.context, "fifo"))  # who opens it waits for ever
     time.sleep(0.3)  # the digest of a file that has just changed is not relied on
     first = case.build(platforms=BOTH)
