@@ -13,7 +13,7 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr unsigned k_uploads_at_once = 4;
+constexpr unsigned k_uploads_at_once = 6;
 
 class Push {
  public:
@@ -24,14 +24,22 @@ class Push {
   void to(const remote::Repository& repository, const std::vector<std::string>& tags) {
     send_blobs(repository);
     const auto top = image::top_level(set_);
+    // Who has the top level has been given what it names.
+    std::vector<std::string> missing;
+    for (const auto& tag : tags) {
+      const auto& reference = tag.empty() ? top.descriptor.digest : tag;
+      if (!images_.registry().has_manifest(repository, reference, top.descriptor.digest, stop_))
+        missing.push_back(reference);
+    }
+    finished_.push_back(repository);
+    if (missing.empty()) return;
     for (const auto& image : set_.images) {
       if (image.manifest.digest == top.descriptor.digest) continue;
       push_manifest(repository, image.manifest.digest, image.manifest.media_type, image.manifest_bytes);
     }
-    for (const auto& tag : tags) {
-      push_manifest(repository, tag.empty() ? top.descriptor.digest : tag, top.descriptor.media_type, top.bytes);
+    for (const auto& reference : missing) {
+      push_manifest(repository, reference, top.descriptor.media_type, top.bytes);
     }
-    finished_.push_back(repository);
   }
 
  private:
@@ -41,25 +49,26 @@ class Push {
   }
 
   void send_blobs(const remote::Repository& repository) {
-    std::map<Digest, remote::Blob> layers;
+    std::map<Digest, remote::Blob> blobs;
     std::map<Digest, const std::string*> configs;
     for (const auto& image : set_.images) {
-      for (const auto& layer : image.layers) layers[layer.digest] = {layer.digest, layer.size};
+      for (const auto& layer : image.layers) blobs[layer.digest] = {layer.digest, layer.size};
       configs[image.config.digest] = &image.config_bytes;
     }
+    for (const auto& [digest, bytes] : configs) blobs[digest] = {digest, bytes->size()};
     std::vector<remote::Blob> wanted;
-    for (const auto& [digest, blob] : layers) wanted.push_back(blob);
+    for (const auto& [digest, blob] : blobs) wanted.push_back(blob);
     parallel_for(wanted.size(), k_uploads_at_once, [&](std::size_t i) {
       const bool early = early_ != nullptr && early_->repository() == repository;
       if (early && early_->sent(wanted[i].digest)) return;
       if (is_there(repository, wanted[i].digest)) return;
+      if (const auto config = configs.find(wanted[i].digest); config != configs.end()) {
+        const auto source = remote::upload_from_string(*config->second);
+        return images_.registry().push_blob(repository, wanted[i], source, stop_);
+      }
       const Fd file = open_blob_(wanted[i].digest);
       images_.registry().push_blob(repository, wanted[i], remote::upload_from_file(file.get()), stop_);
     });
-    for (const auto& [digest, bytes] : configs) {
-      if (is_there(repository, digest)) continue;
-      images_.registry().push_blob(repository, {digest, bytes->size()}, remote::upload_from_string(*bytes), stop_);
-    }
   }
 
   // Whether the repository has the blob, from now on perhaps.

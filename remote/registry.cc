@@ -153,6 +153,14 @@ class HttpRegistry final : public Registry {
                     "The image is incomplete on the registry: push it again.");
   }
 
+  bool has_manifest(const Repository& repository, const std::string& reference, const Digest& digest,
+                    std::stop_token stop) override {
+    const auto endpoint = endpoints_.origin(repository.host, stop);
+    const auto request = manifest_request(*endpoint, "HEAD", repository, reference, stop);
+    const auto response = send(*endpoint, request, push_scope(repository.name));
+    return response.ok() && response.header("docker-content-digest") == digest;
+  }
+
   bool has_blob(const Repository& repository, const Digest& digest, std::stop_token stop) override {
     check_digest_form(digest);
     const auto endpoint = endpoints_.origin(repository.host, stop);

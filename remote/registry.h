@@ -63,6 +63,9 @@ class Registry {
   virtual Digest push_manifest(const Repository& repository, const std::string& reference,
                                const std::string& media_type, const std::string& bytes, std::stop_token stop) = 0;
 
+  // Whether `reference` is that manifest on the registry itself, whatever mirrors have.
+  virtual bool has_manifest(const Repository& repository, const std::string& reference, const Digest& digest,
+                            std::stop_token stop) = 0;
   virtual bool has_blob(const Repository& repository, const Digest& digest, std::stop_token stop) = 0;
   // Streams a blob to `sink`; digest and size are verified before this returns, so the caller must not use the bytes
   // before that. Interrupted transfers go on where they stopped.

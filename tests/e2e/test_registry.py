@@ -47,7 +47,7 @@ def test_push_again_sends_nothing(case):
     expect(all("from=base" in r.path for r in uploads(first) if r.method == "POST" and "mount=" in r.path), first)
     push(case, front.host + "/team/app:v1", platforms=BOTH)
     again = front.take()
-    expect_equal(uploads(again), [], "uploads of a push that has nothing new")
+    expect_equal({r.method for r in again} - {"GET", "HEAD"}, set(), "a push that has nothing new does more than ask")
     expect_equal(of(again, "GET", "blob"), [], "blobs fetched")
     # A new store has no record of what is there, the registry has.
     push(case, front.host + "/team/app:v1", platforms=BOTH, root=case.dir + "/other")
