@@ -1,13 +1,14 @@
 #include "cli/cancel.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "base/error.h"
-#include "base/fd.h"
 
 namespace mbuild::cli {
 namespace {
@@ -22,16 +23,18 @@ sigset_t ending_signals() {
 
 }  // namespace
 
-CancelOnSignal::CancelOnSignal() {
+CancelOnSignal::CancelOnSignal() : wake_(::eventfd(0, EFD_CLOEXEC)) {
+  if (!wake_) throw system_error(errno, "eventfd", ExitClass::host);
   const sigset_t set = ending_signals();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
-  thread_ = std::jthread([this, set](std::stop_token stop) {
+  thread_ = std::jthread([this, set] {
     const Fd signals(::signalfd(-1, &set, SFD_CLOEXEC));
     int seen = 0;
-    while (!stop.stop_requested()) {
-      pollfd waiting = {signals.get(), POLLIN, 0};
-      if (::poll(&waiting, 1, 50) <= 0) continue;
+    for (;;) {
+      pollfd waiting[2] = {{signals.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+      if (::poll(waiting, 2, -1) < 0) continue;
+      if (waiting[1].revents != 0) return;
       signalfd_siginfo info;
       if (::read(signals.get(), &info, sizeof info) != sizeof info) continue;
       if (++seen == 2) ::_exit(128 + static_cast<int>(info.ssi_signo));
@@ -41,7 +44,7 @@ CancelOnSignal::CancelOnSignal() {
 }
 
 CancelOnSignal::~CancelOnSignal() {
-  thread_.request_stop();
+  ::eventfd_write(wake_.get(), 1);
   thread_.join();
   const sigset_t set = ending_signals();
   ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);

@@ -3,6 +3,8 @@
 #include <stop_token>
 #include <thread>
 
+#include "base/fd.h"
+
 namespace mbuild::cli {
 
 // The signals of a build. A broken connection or pipe is an error of whoever writes to it, never the end of the
@@ -19,6 +21,7 @@ class CancelOnSignal {
 
  private:
   std::stop_source source_;
+  Fd wake_;  // ends the thread
   std::jthread thread_;
 };
 
