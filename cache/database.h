@@ -69,10 +69,12 @@ class Statement {
   int next_ = 1;
 };
 
-// BEGIN IMMEDIATE ... COMMIT; rolled back when it ends without commit().
+// BEGIN IMMEDIATE ... COMMIT; rolled back when it ends without commit(). One for reading only spares many questions the
+// locks of each, and lets others write.
 class Transaction {
  public:
-  explicit Transaction(Database& database);
+  enum class Kind { writing, reading };
+  explicit Transaction(Database& database, Kind kind = Kind::writing);
   ~Transaction();
   Transaction(const Transaction&) = delete;
   Transaction& operator=(const Transaction&) = delete;

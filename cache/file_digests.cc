@@ -74,12 +74,14 @@ std::vector<std::optional<Digest>> Store::find_file_digests(std::span<const File
   std::vector<std::optional<Digest>> out(stamps.size());
   std::map<Place, std::vector<std::size_t>> by_place;
   for (std::size_t i = 0; i < stamps.size(); ++i) by_place[place_of(stamps[i])].push_back(i);
+  Transaction transaction(*database_, Transaction::Kind::reading);
   for (const auto& [place, indexes] : by_place) {
     const auto entries = read_row(*database_, place.first, place.second);
     for (const auto i : indexes) {
       if (const auto* entry = find(entries, stamps[i])) out[i] = text(entry->digest);
     }
   }
+  transaction.commit();
   return out;
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <charconv>
@@ -111,6 +112,10 @@ int ended(ExitClass exit_class, Tell&& tell) {
 }  // namespace
 
 int run(int argc, char** argv) {
+  // Memory is taken and given back in larger steps: by default each 128 KB of a thread costs a system call.
+  ::mallopt(M_TOP_PAD, 1 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
     return run_commands(argc, argv);

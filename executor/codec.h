@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,6 +47,11 @@ class Encoder {
   template <class T>
   void put(const std::optional<T>& value) {
     put(value.has_value());
+    if (value) put(*value);
+  }
+  template <class T>
+  void put(const std::shared_ptr<const T>& value) {
+    put(value != nullptr);
     if (value) put(*value);
   }
   template <class A, class B>
@@ -107,6 +113,15 @@ class Decoder {
     bool there = false;
     get(there);
     if (there) get(value.emplace());
+  }
+  template <class T>
+  void get(std::shared_ptr<const T>& value) {
+    bool there = false;
+    get(there);
+    if (!there) return;
+    auto made = std::make_shared<T>();
+    get(*made);
+    value = std::move(made);
   }
   template <class A, class B>
   void get(std::pair<A, B>& value) {

@@ -34,7 +34,7 @@ std::vector<Selection> select_sources(const FilesRequest& request, const std::ve
   std::vector<Selection> selections;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
     const auto& source = request.sources[i];
-    Selection selection = source.selection;
+    Selection selection;
     if (source.stack) {
       Tree tree;
       tree.root = snapshot_root(*source.stack, fmt::format("{}/source-{}", scratch, i));
@@ -43,6 +43,7 @@ std::vector<Selection> select_sources(const FilesRequest& request, const std::ve
       tree.owners = request.owners;
       selection = select(tree, request.actions[i]);
     } else if (source.directory >= 0) {
+      selection = *source.selection;
       selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
     }
     selections.push_back(std::move(selection));

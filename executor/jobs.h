@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -78,8 +79,8 @@ RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop);
 // What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
 struct CopySource {
   std::optional<Stack> stack;
-  int directory = -1;   // handed over
-  Selection selection;  // entries only; its tree is made anew
+  int directory = -1;                          // handed over
+  std::shared_ptr<const Selection> selection;  // of the directory: entries only; its tree is made anew
 };
 
 struct FilesRequest {

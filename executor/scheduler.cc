@@ -5,6 +5,7 @@
 #include <exception>
 #include <mutex>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -68,8 +69,13 @@ class Run {
     const auto waiting = std::min(count, idle_);
     for (std::size_t i = 0; i < waiting; ++i) changed_.notify_one();
     for (std::size_t i = waiting; i < count && threads_.size() < limits_.jobs; ++i) {
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::system_error&) {  // the host allows no more: those that there are do the work
+        if (working_ == 0) throw;
+        return;
+      }
       ++working_;
-      threads_.emplace_back([this] { work(); });
     }
   }
 

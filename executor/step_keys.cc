@@ -82,7 +82,7 @@ jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::Fi
     if (const auto* local = local_source(input)) {
       const auto selected = environment_.contexts.select(*local, action);
       request.sources[i].directory = selected->directory;
-      request.sources[i].selection = selected->selection;
+      request.sources[i].selection = {selected, &selected->selection};
     } else {
       request.sources[i].stack = unpacked(result(input), stop);
     }

@@ -239,7 +239,8 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
                              .work = work_directory(),
                              .final_path = {},
                              .owners = owner_mode()};
-  request.sources.push_back({.stack = {}, .directory = selected->directory, .selection = selected->selection});
+  request.sources.push_back(
+      {.stack = {}, .directory = selected->directory, .selection = {selected, &selected->selection}});
   const std::string layer_id = random_hex(16);
   request.final_path = store.layer_path(layer_id);
   const auto layer = keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop));

@@ -1,5 +1,6 @@
 // A file is reached by name through "/proc/self/fd/N/name" for its xattrs, because the xattr calls that take a
-// directory descriptor came with Linux 6.13 only.
+// directory descriptor came with Linux 6.13 only. Just the listing, which is asked of every file, takes the newer call
+// where there is one.
 //
 // The order in apply_inode: attributes of user.* need write permission and so come before the mode; chown clears setuid
 // bits and security.capability and so comes before both; the time comes last.
@@ -8,10 +9,12 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <vector>
@@ -21,6 +24,7 @@
 namespace mbuild::image {
 namespace {
 
+constexpr long k_listxattrat = 465;  // the same number on all architectures; newer than the headers
 constexpr std::string_view k_node = "user.mbuild.node";
 constexpr std::string_view k_owner = "user.mbuild.owner";
 constexpr std::string_view k_opaque = "user.overlay.opaque";
@@ -39,11 +43,23 @@ struct Handle {
   throw system_error(errno, fmt::format("{} {}", operation, file.shown));
 }
 
-std::string list_names(const Handle& file, const std::string& path) {
+ssize_t list_xattrs(const Handle& file, char* names, std::size_t size) {
+  static std::atomic<bool> by_name = true;
+  if (file.name.empty()) return ::flistxattr(file.fd, names, size);
+  if (by_name) {
+    const ssize_t n = ::syscall(k_listxattrat, file.fd, file.name.c_str(), AT_SYMLINK_NOFOLLOW, names, size);
+    if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return n;  // EPERM: of a container's filter
+    by_name = false;
+  }
+  return ::llistxattr(file.path().c_str(), names, size);
+}
+
+std::string list_names(const Handle& file) {
+  char few[256];
+  if (const ssize_t n = list_xattrs(file, few, sizeof few); n >= 0) return {few, static_cast<std::size_t>(n)};
   std::string names(1024, '\0');
   for (;;) {
-    const ssize_t n = path.empty() ? ::flistxattr(file.fd, names.data(), names.size())
-                                   : ::llistxattr(path.c_str(), names.data(), names.size());
+    const ssize_t n = list_xattrs(file, names.data(), names.size());
     if (n >= 0) {
       names.resize(static_cast<std::size_t>(n));
       return names;
@@ -236,8 +252,8 @@ Inode read_inode(int directory, const std::string& name, OwnerMode owners) {
     inode.link_target = read_link(file);
   }
   if (inode.type == FileType::regular || inode.type == FileType::directory) {
-    const std::string path = file.path();
-    const std::string names = list_names(file, path);
+    const std::string names = list_names(file);
+    const std::string path = names.empty() ? "" : file.path();
     for (std::size_t at = 0; at < names.size();) {
       const std::string attribute = names.c_str() + at;
       at += attribute.size() + 1;
