@@ -21,7 +21,7 @@ add_compile_options(-Wall -Wextra -Wconversion -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-restrict) # GCC 12 sees overlaps in std::string's own operator+
 endif()
-if(MBUILD_UNITY)
+if(MBUILD_UNITY AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wno-subobject-linkage) # every file counts as a header then
 endif()
 if(MBUILD_STATIC)
