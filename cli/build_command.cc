@@ -119,7 +119,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   return request;
 }
 
-// BuildFlags of docker buildx that are taken, so that its command lines work, and have no effect.
+// Flags of docker buildx that are taken, so that its command lines work, and have no effect.
 void warn_of_what_is_not_done(const BuildFlags& flags) {
   for (const auto& value : flags.ignored) {
     if (value == "false" || value == "0" || value.starts_with("disabled=true")) continue;
@@ -210,7 +210,7 @@ int run_build_command(const BuildFlags& flags) {
   return 0;
 }
 
-// BuildFlags of docker build that are still typed, and have no meaning without a daemon.
+// Flags of docker build that are still typed, and have no meaning without a daemon.
 void add_legacy_options(CLI::App& build, BuildFlags& flags) {
   const auto note = [&flags](const std::string& name) { flags.legacy.push_back(name); };
   for (const char* names : {"-m,--memory", "--memory-swap", "-c,--cpu-shares", "--cpu-period", "--cpu-quota",

@@ -14,8 +14,7 @@
 // Matching keeps the set of token positions that are possible after each character: its time is the product of the two
 // lengths, whatever the number of stars. As in the regular expressions that BuildKit makes of these patterns, neither
 // "*" nor "?" matches a newline; and where all matches are replaced, "$0" in the replacement stands for the match,
-// other
-// "$name" and "${name}" for nothing, and "$$" for "$".
+// other "$name" and "${name}" for nothing, and "$$" for "$".
 namespace mbuild::frontend::dockerfile {
 namespace {
 
