@@ -8,7 +8,6 @@
 #include <charconv>
 #include <filesystem>
 #include <mutex>
-#include <thread>
 
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -18,6 +17,7 @@
 #include "executor/collect.h"
 #include "executor/export.h"
 #include "executor/inputs.h"
+#include "executor/parallel.h"
 #include "executor/probes.h"
 #include "executor/remote_context.h"
 #include "executor/retry_log.h"
@@ -168,7 +168,7 @@ std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend
 }
 
 SchedulerLimits limits_of(const BuildRequest& request) {
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned cores = core_count();
   const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(16U, 4 * cores);
   return {.jobs = jobs, .emulated_jobs = std::min(jobs, 2 * cores)};
 }

@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/parallel.h"
 
 namespace mbuild::executor {
 namespace {
@@ -36,8 +36,6 @@ StatCache stat_cache(cache::Store& store) {
                 }
               }};
 }
-
-unsigned cores() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 std::vector<std::string> ignore_patterns(const graph::SourceOp& source) {
   const auto found = source.attributes.find("exclude");
@@ -118,7 +116,7 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
   selected->directory = tree.root;
   try {
     selected->selection = executor::select(tree, action);
-    selected->digest = selection_digest(selected->selection, stat_cache(store_), cores());
+    selected->digest = selection_digest(selected->selection, stat_cache(store_), core_count());
   } catch (const Error& error) {
     if (error.message.ends_with("not found") && error.advice.empty()) {
       throw Error(error).with_advice(fmt::format(
@@ -138,7 +136,7 @@ std::shared_ptr<const Contexts::Selected> Contexts::shown(const graph::SourceOp&
   auto selected = std::make_shared<Selected>();
   selected->selection = select_tree(tree_of(source), selector);
   selected->directory = selected->selection.tree.root;
-  selected->digest = tree_digest(selected->selection, stat_cache(store_), cores());
+  selected->digest = tree_digest(selected->selection, stat_cache(store_), core_count());
   return known = std::move(selected);
 }
 

@@ -11,26 +11,19 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <optional>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "executor/owner.h"
 #include "executor/probes.h"
 
 namespace mbuild::executor {
 namespace {
 
 constexpr std::size_t k_max_ranges = 340;  // user_namespaces(7)
-
-std::optional<std::uint32_t> range_number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
 
 bool has_capabilities(std::uint64_t wanted) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -46,7 +39,7 @@ std::vector<IdRange> own_ranges(const char* file) {
   for (const auto& line : split(read_file(file), '\n')) {
     std::vector<std::uint32_t> fields;
     for (const auto& word : split(line, ' ')) {
-      if (const auto value = range_number(word)) fields.push_back(*value);
+      if (const auto value = parse_id(word)) fields.push_back(*value);
     }
     if (fields.size() == 3) out.push_back({fields[0], fields[0], fields[2]});
   }
@@ -121,7 +114,7 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
     const auto fields = split(trim(line), ':');
     if (fields.size() != 3) continue;
     if ((user.empty() || fields[0] != user) && fields[0] != std::to_string(uid)) continue;
-    const auto first = range_number(fields[1]), count = range_number(fields[2]);
+    const auto first = parse_id(fields[1]), count = parse_id(fields[2]);
     if (first && count && *count > 0 && *count - 1 <= UINT32_MAX - *first) out.push_back({0, *first, *count});
   }
   return out;

@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <thread>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -16,6 +15,7 @@
 #include "executor/file_actions.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
+#include "executor/parallel.h"
 #include "executor/probe.h"
 
 // COPY, ADD, WORKDIR: the actions of a file step over a snapshot.
@@ -25,8 +25,6 @@
 // metadata that this base happens to have, but no entries of the layer.
 namespace mbuild::executor::jobs {
 namespace {
-
-unsigned threads() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 // The selections of all actions; those of snapshots are made here, under a mount each.
 std::vector<Selection> select_sources(const FilesRequest& request, const std::vector<Fd>& fds,
@@ -104,7 +102,7 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   auto selections = select_sources(request, fds, scratch);
   ProbeReply reply;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
-    reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, threads()) : Digest());
+    reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, core_count()) : Digest());
   }
   const auto probe = destination_probe(base, request.actions, selections, request.owners);
   reply.digest = probe.digest;
@@ -127,7 +125,7 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
     const auto older = open_older(request);
     applied = apply_file_actions(root.get(), request.actions, selections,
                                  {.owners = request.owners,
-                                  .threads = threads(),
+                                  .threads = core_count(),
                                   .stop = {},
                                   .upper = on_scratch ? root.get() : upper_directory.get(),
                                   .older = older ? &older->layer : nullptr});
@@ -147,7 +145,7 @@ std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
   if (!request.ignore.empty()) tree.ignore = &ignore;
   SelectReply reply;
   reply.selection = select(tree, request.action);
-  reply.digest = selection_digest(reply.selection, {}, threads());
+  reply.digest = selection_digest(reply.selection, {}, core_count());
   return encode(reply);
 }
 
@@ -158,7 +156,7 @@ std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   tree.kind = Tree::Kind::snapshot;
   tree.owners = request.owners;
   auto shown = select_tree(tree, request.selector);
-  return tree_digest(shown, {}, threads());
+  return tree_digest(shown, {}, core_count());
 }
 
 }  // namespace mbuild::executor::jobs

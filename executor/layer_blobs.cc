@@ -96,7 +96,7 @@ void LayerBlobs::prepare(const LayerList& layers, std::stop_token stop) {
 
 void LayerBlobs::make(const std::vector<Wanted>& wanted, const std::stop_token& stop) {
   std::vector<Blob> made(wanted.size());
-  parallel_for(wanted.size(), std::max(1U, std::thread::hardware_concurrency()), [&](std::size_t i) {
+  parallel_for(wanted.size(), core_count(), [&](std::size_t i) {
     made[i] = wanted[i].layer->pulled ? pulled(*wanted[i].layer, stop) : local(wanted[i], stop);
   });
   for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i].layer->id] = made[i];

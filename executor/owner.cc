@@ -17,20 +17,12 @@ namespace {
 
 constexpr std::int64_t k_largest_file = 10 << 20;
 
-// A non-negative number of 32 bits that is all of `text`.
-std::optional<std::uint32_t> id_number(std::string_view text) {
-  std::uint32_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
-  return value;
-}
-
 // In files, "root" needs no look-up.
-std::optional<std::uint32_t> file_id(std::string_view text) { return text == "root" ? 0 : id_number(text); }
+std::optional<std::uint32_t> file_id(std::string_view text) { return text == "root" ? 0 : parse_id(text); }
 
-// The value of field `i`; what is missing or no id_number counts as 0, as these files are often carelessly kept.
+// The value of field `i`; what is missing or no number counts as 0, as these files are often carelessly kept.
 std::uint32_t id_field(const std::vector<std::string>& fields, std::size_t i) {
-  return i < fields.size() ? id_number(fields[i]).value_or(0) : 0;
+  return i < fields.size() ? parse_id(fields[i]).value_or(0) : 0;
 }
 
 // Calls visit(fields) for each line until it returns true.
@@ -104,6 +96,13 @@ std::string read_user_file(int root, const std::string& path) {
 
 }  // namespace
 
+std::optional<std::uint32_t> parse_id(std::string_view text) {
+  std::uint32_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
 std::optional<PasswdEntry> find_user(std::string_view passwd, std::string_view name) {
   return find_user_where(passwd, [&](const PasswdEntry& entry) { return entry.name == name; });
 }
@@ -158,7 +157,7 @@ Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unkn
 
 ProcessUser process_user(std::string_view text, const UserFiles& files) {
   const Spec spec = parse_spec(text);
-  const auto uid = spec.user.empty() ? 0 : id_number(spec.user);
+  const auto uid = spec.user.empty() ? 0 : parse_id(spec.user);
   const auto entry = uid ? find_user(files.passwd, *uid) : find_user(files.passwd, spec.user);
   if (!entry && !uid) throw no_user(spec.user);
   ProcessUser user;
@@ -167,7 +166,7 @@ ProcessUser process_user(std::string_view text, const UserFiles& files) {
     user.gid = entry->gid;
     if (!entry->home.empty()) user.home = entry->home;
   }
-  if (const auto gid = id_number(spec.group)) {
+  if (const auto gid = parse_id(spec.group)) {
     user.gid = *gid;
   } else if (!spec.group.empty()) {
     const auto group = find_group(files.group, spec.group);

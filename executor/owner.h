@@ -10,6 +10,9 @@
 // WORKDIR under a USER), and that of processes (RUN).
 namespace mbuild::executor {
 
+// A user or group id: a decimal number of 32 bits that is all of `text`.
+std::optional<std::uint32_t> parse_id(std::string_view text);
+
 struct PasswdEntry {
   std::string name;
   std::uint32_t uid = 0, gid = 0;

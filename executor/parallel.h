@@ -10,6 +10,9 @@
 
 namespace mbuild::executor {
 
+// How many threads are worth starting; at least one.
+inline unsigned core_count() { return std::max(1U, std::thread::hardware_concurrency()); }
+
 // Calls work(i) for each i below `count`, on at most `threads` threads (the calling one is among them), in no order.
 // The first exception ends the hand-out of work and is thrown again here, after all threads have come to rest.
 template <typename Work>

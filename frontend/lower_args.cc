@@ -14,11 +14,6 @@ bool is_builder_only(std::string_view name) {
   return name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE";
 }
 
-// A word that expansion would not change.
-bool is_plain(std::string_view word, char escape) {
-  return word.find_first_of("$'\"") == std::string_view::npos && word.find(escape) == std::string_view::npos;
-}
-
 std::string target_stage_name(const Request& request) {
   std::string name = request.target;
   if (name.empty() && !request.dockerfile.stages.empty()) {

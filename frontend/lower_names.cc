@@ -56,10 +56,6 @@ std::string bracket(const Lowering& lowering, Stage& stage, bool is_base) {
   return text + fmt::format("{:>{}}/{}] ", stage.step_index, width, stage.step_count);
 }
 
-bool needs_no_expansion(std::string_view text, char escape) {
-  return text.find_first_of("$'\"") == std::string_view::npos && text.find(escape) == std::string_view::npos;
-}
-
 }  // namespace
 
 bool is_counted(const dockerfile::Instruction& instruction) {
@@ -101,7 +97,7 @@ graph::NodeInfo internal_info(std::string name, const Stage& stage) {
 std::string shown_text(const Lowering& lowering, const Stage& stage, const dockerfile::Instruction& instruction) {
   const char escape = lowering.shared.request.dockerfile.escape;
   const std::string text(trim(instruction.text));
-  if (needs_no_expansion(text, escape)) return upper_keyword(text);
+  if (is_plain(text, escape)) return upper_keyword(text);
   try {
     return upper_keyword(dockerfile::expand(text, lookup_in(stage.state.env), {.escape = escape}).text);
   } catch (const Error&) {
@@ -113,7 +109,7 @@ std::string shown_run_text(const Lowering& lowering, const Stage& stage, const d
                            const std::string& summary, const std::set<std::string>& secret_variables) {
   const std::string text = std::string(trim(instruction.text)) + summary;
   const char escape = lowering.shared.request.dockerfile.escape;
-  if (needs_no_expansion(text, escape)) return upper_keyword(text);
+  if (is_plain(text, escape)) return upper_keyword(text);
   const auto lookup = [&](std::string_view name) -> std::optional<std::string> {
     if (secret_variables.contains(std::string(name))) return "****";
     return lookup_in(stage.state.env)(name);

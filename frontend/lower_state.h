@@ -267,6 +267,10 @@ std::vector<std::string> command_line(const State& state, const dockerfile::Comm
 
 // The current WORKDIR, "/" when there is none.
 std::string working_directory(const State& state);
+// True for text that expansion would not change.
+inline bool is_plain(std::string_view text, char escape) {
+  return text.find_first_of("$'\"") == std::string_view::npos && text.find(escape) == std::string_view::npos;
+}
 // An error of an instruction: gets the excerpt of its lines unless it has one.
 Error with_place(const Lowering& lowering, Error error, dockerfile::Range range);
 
