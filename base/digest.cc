@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 
 #include "base/error.h"
+#include "base/fd.h"
 
 namespace mbuild {
 namespace {
@@ -56,6 +58,18 @@ Digest Sha256::digest() {
 Digest sha256(std::string_view data) {
   Sha256 hash;
   hash.update(data);
+  return hash.digest();
+}
+
+Digest sha256_of_rest(int fd) {
+  // Not cleared: most files are short, and pages that nothing is read into cost nothing.
+  constexpr std::size_t k_room = 256 * 1024;
+  thread_local const auto memory = std::make_unique_for_overwrite<std::byte[]>(k_room);
+  Sha256 hash;
+  for (std::size_t n = k_room; n == k_room;) {
+    n = read_full(fd, {memory.get(), k_room});
+    hash.update({reinterpret_cast<const char*>(memory.get()), n});
+  }
   return hash.digest();
 }
 

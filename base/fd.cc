@@ -83,11 +83,13 @@ std::size_t read_full(int fd, std::span<std::byte> buffer) {
 std::string read_all(int fd) {
   std::string out;
   struct stat status;
-  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) out.reserve(static_cast<std::size_t>(status.st_size) + 1);
+  std::size_t room = 4096;
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+    room = static_cast<std::size_t>(status.st_size) + 1;  // the byte more shows the end
+  }
   std::size_t used = 0;
-  for (;;) {
-    if (out.size() - used < 4096) out.resize(std::max(out.capacity(), used + 65536));
-    const std::size_t room = out.size() - used;
+  for (;; room = std::max<std::size_t>(used, 4096)) {
+    out.resize(used + room);
     const std::size_t n = read_full(fd, std::as_writable_bytes(std::span(out.data() + used, room)));
     used += n;
     if (n < room) break;

@@ -28,7 +28,6 @@ namespace mbuild::executor {
 namespace {
 
 constexpr int k_attempts = 5;
-constexpr std::size_t k_buffer = 256 * 1024;
 
 struct Hashed {
   Digest digest;
@@ -47,15 +46,6 @@ std::int64_t wall_clock_ns() {
   return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-Digest hash_descriptor(int fd, std::vector<std::byte>& buffer) {
-  Sha256 hash;
-  while (const std::size_t count = read_full(fd, buffer)) {
-    hash.update({reinterpret_cast<const char*>(buffer.data()), count});
-    if (count < buffer.size()) break;
-  }
-  return hash.digest();
-}
-
 // Until the clock of the file system has ticked since the last change: a later one is then seen in the StatKey, also by
 // who copies the file. (Newer kernels give a change that follows a look a time of its own; older ones do not.)
 void let_clock_tick(const struct stat& status) {
@@ -66,14 +56,13 @@ void let_clock_tick(const struct stat& status) {
 
 // Reads until a whole pass sees one version of the file.
 Hashed hash_file(const Tree& tree, const std::string& path) {
-  thread_local std::vector<std::byte> buffer(k_buffer);
   for (int attempt = 0; attempt < k_attempts; ++attempt) {
     const Fd fd = open_resolved(tree.root, path, O_RDONLY | O_NONBLOCK);
     struct stat before, after;
     if (::fstat(fd.get(), &before) < 0) throw system_error(errno, "stat /" + path);
     if (!S_ISREG(before.st_mode)) break;
     if (tree.kind == Tree::Kind::context) let_clock_tick(before);
-    Hashed hashed{.digest = hash_descriptor(fd.get(), buffer), .status = {}};
+    Hashed hashed{.digest = sha256_of_rest(fd.get()), .status = {}};
     if (::fstat(fd.get(), &after) < 0) throw system_error(errno, "stat /" + path);
     if (stat_key(before) != stat_key(after)) continue;
     hashed.status = after;

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <vector>
+#include <memory>
 
 #include "base/error.h"
 
@@ -28,14 +28,14 @@ void write_at(int out, const char* data, std::size_t size, off_t offset) {
 }
 
 void copy_by_buffer(int in, int out, off_t offset, off_t end) {
-  thread_local std::vector<char> buffer(k_copy_buffer);
+  thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(k_copy_buffer);
   while (offset < end) {
-    const auto wanted = std::min(buffer.size(), static_cast<std::size_t>(end - offset));
-    const ssize_t n = ::pread(in, buffer.data(), wanted, offset);
+    const auto wanted = std::min(k_copy_buffer, static_cast<std::size_t>(end - offset));
+    const ssize_t n = ::pread(in, buffer.get(), wanted, offset);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw system_error(errno, "read");
     if (n == 0) return;
-    write_at(out, buffer.data(), static_cast<std::size_t>(n), offset);
+    write_at(out, buffer.get(), static_cast<std::size_t>(n), offset);
     offset += n;
   }
 }

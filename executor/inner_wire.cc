@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 namespace mbuild::executor {
 namespace {
@@ -90,9 +91,10 @@ bool send_message(int socket, const Message& message, std::span<const int> fds) 
 }
 
 std::optional<Message> receive_message(int socket) {
-  std::string buffer(k_max_message, '\0');
+  // Not cleared: most messages are short, and pages that nothing is written to cost nothing.
+  const auto memory = std::make_unique_for_overwrite<char[]>(k_max_message);
   ControlBuffer control;
-  iovec part = {buffer.data(), buffer.size()};
+  iovec part = {memory.get(), k_max_message};
   msghdr packet = {};
   packet.msg_iov = &part;
   packet.msg_iovlen = 1;
@@ -108,8 +110,8 @@ std::optional<Message> receive_message(int socket) {
   Message message;
   message.fds = received_fds(packet);
   Header header;
-  const auto size = static_cast<std::size_t>(n);
-  if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || size < sizeof header) {
+  const std::string_view buffer(memory.get(), static_cast<std::size_t>(n));
+  if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || buffer.size() < sizeof header) {
     throw Error(ExitClass::host, "a message between mbuild's processes was cut")
         .with_advice("raise the limit of open files: ulimit -n 4096");
   }
@@ -123,8 +125,7 @@ std::optional<Message> receive_message(int socket) {
     ::lseek(file.get(), 0, SEEK_SET);
     message.payload = read_all(file.get());
   } else {
-    message.payload =
-        buffer.substr(sizeof header + header.operation_size, size - sizeof header - header.operation_size);
+    message.payload = buffer.substr(sizeof header + header.operation_size);
   }
   return message;
 }

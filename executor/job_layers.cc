@@ -57,13 +57,13 @@ std::string make_work_directory(const std::string& work, std::string_view name) 
 Fd open_root(const Fd& mount) { return open_at(mount.get(), ".", O_RDONLY | O_DIRECTORY); }
 
 std::string make_scratch(const std::string& work) {
-  std::string path = make_work_directory(work, "scratch");
   const Fd memory = make_filesystem("tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
   const Fd root = open_root(memory);
-  // Generated directories need them; tmpfs has had them since Linux 6.6. Before, the disk will do.
-  if (::fsetxattr(root.get(), "user.mbuild.test", "", 0, 0) == 0) {
-    attach(memory.get(), open_file(path, O_PATH | O_DIRECTORY).get());
-  }
+  // Generated directories need attributes, which tmpfs has had since Linux 6.6. Before, the disk will do.
+  if (::fsetxattr(root.get(), "user.mbuild.test", "", 0, 0) < 0) return make_work_directory(work, "scratch");
+  std::string path = work.substr(0, work.rfind('/')) + "/scratch";
+  if (::mkdir(path.c_str(), 0755) < 0 && errno != EEXIST) throw system_error(errno, "mkdir " + path);
+  attach(memory.get(), open_file(path, O_PATH | O_DIRECTORY).get());
   return path;
 }
 

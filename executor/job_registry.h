@@ -26,9 +26,9 @@ std::string remove_job(std::string_view payload, std::vector<Fd>& fds);
 
 // Makes `path` below the job's work directory, empty.
 std::string make_work_directory(const std::string& work, std::string_view name);
-// The directory "scratch" below the job's work directory, on a file system in memory that ends with the job: a step
-// makes a dozen files and directories that nobody needs afterwards, and on disk each costs more than all the rest of
-// its life.
+// A directory of this job's own on a file system in memory that ends with the job: a step makes a dozen files and
+// directories that nobody needs afterwards, and on disk each costs more than all the rest of its life. All jobs of a
+// build mount theirs at the same place, beside their work directories.
 std::string make_scratch(const std::string& work);
 // A mounted tree as a directory that can be read (a mount descriptor can't).
 Fd open_root(const Fd& mount);

@@ -142,11 +142,10 @@ std::vector<std::string> sorted_names(int directory) {
 }
 
 std::string read_link(int directory, const std::string& name) {
-  std::string target(4096, '\0');
+  std::array<char, 4096> target;
   const ssize_t length = ::readlinkat(directory, name.c_str(), target.data(), target.size());
   if (length < 0) throw system_error(errno, "readlink " + name);
-  target.resize(static_cast<std::size_t>(length));
-  return target;
+  return {target.data(), static_cast<std::size_t>(length)};
 }
 
 std::string join_resolved(std::string_view directory, std::string_view name) {

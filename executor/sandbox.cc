@@ -166,11 +166,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   const std::string root_before = describe_root();
   const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
   SocketPair channel = make_socket_pair();
-  const pid_t pid = fork_in_new_pid_namespace();
-  if (pid == 0) {
-    channel.a.reset();
-    first_process(spec, prepared, filter, channel.b.get());
-  }
+  const pid_t pid = spawn_in_new_pid_namespace([&] { first_process(spec, prepared, filter, channel.b.get()); });
   const Fd process = process_descriptor(pid);
   channel.b.reset();
   close_mounts(prepared);

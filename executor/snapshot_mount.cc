@@ -27,7 +27,7 @@ bool is_overlay_attribute(std::string_view name) {
 
 std::map<std::string, std::string> attributes_of(int fd) {
   std::map<std::string, std::string> out;
-  std::string names(4096, '\0');
+  std::string names(256, '\0');
   ssize_t n = ::flistxattr(fd, names.data(), names.size());
   if (n < 0 && errno == ERANGE) {
     names.resize(65536);
@@ -36,7 +36,9 @@ std::map<std::string, std::string> attributes_of(int fd) {
   for (const char* name = names.data(); n > 0 && name < names.data() + n; name += std::string_view(name).size() + 1) {
     // A label is the host's, and not ours to copy.
     if (is_overlay_attribute(name) || std::string_view(name) == "security.selinux") continue;
-    std::string value(65536, '\0');
+    const ssize_t room = ::fgetxattr(fd, name, nullptr, 0);
+    if (room < 0) continue;
+    std::string value(static_cast<std::size_t>(room), '\0');
     const ssize_t size = ::fgetxattr(fd, name, value.data(), value.size());
     if (size < 0) continue;
     value.resize(static_cast<std::size_t>(size));

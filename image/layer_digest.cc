@@ -18,7 +18,6 @@
 namespace mbuild::image {
 namespace {
 
-constexpr std::size_t k_read_size = 256 * 1024;
 constexpr std::size_t k_files_a_thread = 32;
 constexpr std::uint64_t k_bytes_a_thread = 4 * 1024 * 1024;
 
@@ -30,18 +29,8 @@ struct Entry {
   Digest content;
 };
 
-Digest content_digest(int root, const Entry& entry, std::string& buffer) {
-  Sha256 sha;
-  if (entry.inode.size > 0) {
-    const Fd fd = open_below(root, entry.path, O_RDONLY);
-    buffer.resize(k_read_size);
-    for (;;) {
-      const std::size_t n = read_full(fd.get(), std::as_writable_bytes(std::span(buffer)));
-      sha.update(std::string_view(buffer.data(), n));
-      if (n < buffer.size()) break;
-    }
-  }
-  return sha.digest();
+Digest content_digest(int root, const Entry& entry) {
+  return entry.inode.size == 0 ? sha256("") : sha256_of_rest(open_below(root, entry.path, O_RDONLY).get());
 }
 
 std::vector<Entry> list(const LayerSource& source) {
@@ -74,10 +63,9 @@ void hash_contents(int root, std::vector<Entry>& entries, const std::vector<std:
   std::mutex mutex;
   const auto work = [&] {
     try {
-      std::string buffer;
       for (std::size_t k = next++; k < wanted.size(); k = next++) {
         Entry& entry = entries[wanted[k]];
-        entry.content = content_digest(root, entry, buffer);
+        entry.content = content_digest(root, entry);
       }
     } catch (...) {
       const std::lock_guard lock(mutex);

@@ -105,6 +105,7 @@ std::string Reader::read_until(char stop, bool raw_escapes, Words* words) {
   std::string out;
   const auto append = [&](std::string_view piece, bool is_protected) {
     out += piece;
+    check_expanded_length(out.size());
     if (words != nullptr) is_protected ? words->add_protected(piece) : words->add(piece);
   };
   while (!at_end()) {

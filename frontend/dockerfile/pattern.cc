@@ -12,9 +12,12 @@
 
 // A pattern is a list of tokens and a value a list of characters, so that a suffix is a prefix of both lists reversed.
 // Matching keeps the set of token positions that are possible after each character: its time is the product of the two
-// lengths, whatever the number of stars. As in the regular expressions that BuildKit makes of these patterns, neither
-// "*" nor "?" matches a newline; and where all matches are replaced, "$0" in the replacement stands for the match,
-// other "$name" and "${name}" for nothing, and "$$" for "$".
+// lengths, whatever the number of stars. Where all matches are replaced, a walk from the end first finds where one can
+// begin at all, so that no place is tried in vain and the product still holds for all of them together.
+//
+// As in the regular expressions that BuildKit makes of these patterns, neither "*" nor "?" matches a newline; and where
+// all matches are replaced, "$0" in the replacement stands for the match, other "$name" and "${name}" for nothing, and
+// "$$" for "$".
 namespace mbuild::frontend::dockerfile {
 namespace {
 
@@ -47,7 +50,8 @@ std::vector<Token> tokens_of(std::string_view pattern) {
   for (std::size_t i = 0; i < characters.size(); ++i) {
     auto c = characters[i];
     if (c == "*") {
-      out.push_back({Token::Kind::star, c});
+      const bool again = !out.empty() && out.back().kind == Token::Kind::star;
+      if (!again) out.push_back({Token::Kind::star, c});
     } else if (c == "?") {
       out.push_back({Token::Kind::any_char, c});
     } else if (c != "\\") {
@@ -64,52 +68,86 @@ std::vector<Token> tokens_of(std::string_view pattern) {
   return out;
 }
 
-// possible[k]: the tokens before k may have matched what was read so far.
-using States = std::vector<bool>;
-
-void skip_stars(States& possible, const std::vector<Token>& tokens) {
-  for (std::size_t k = 0; k < tokens.size(); ++k) {
-    if (possible[k] && tokens[k].kind == Token::Kind::star) possible[k + 1] = true;
-  }
+bool matches_one(const Token& token, std::string_view c) {
+  return token.kind == Token::Kind::literal ? c == token.text : c != "\n";
 }
 
-States step(const States& possible, const std::vector<Token>& tokens, std::string_view c) {
-  States next(possible.size(), false);
-  for (std::size_t k = 0; k < tokens.size(); ++k) {
-    if (!possible[k]) continue;
-    switch (tokens[k].kind) {
-      case Token::Kind::star:
-        if (c != "\n") next[k] = true;
-        break;
-      case Token::Kind::any_char:
-        if (c != "\n") next[k + 1] = true;
-        break;
-      case Token::Kind::literal:
-        if (c == tokens[k].text) next[k + 1] = true;
-        break;
+// A byte a token position, and one for the end.
+using States = std::vector<char>;
+
+// Where matches of the tokens end, and can begin.
+class Matcher {
+ public:
+  Matcher(const std::vector<Token>& tokens, const Characters& value)
+      : tokens_(tokens), value_(value), now_(tokens.size() + 1), next_(tokens.size() + 1) {
+    const auto is_star = [](const Token& token) { return token.kind == Token::Kind::star; };
+    const auto stars = static_cast<std::size_t>(std::ranges::count_if(tokens, is_star));
+    too_long_ = tokens.size() - stars > value.size();
+  }
+
+  // Where a match that starts at `start` ends.
+  std::optional<std::size_t> match_at(std::size_t start, bool longest) {
+    std::optional<std::size_t> end;
+    if (too_long_) return end;
+    std::ranges::fill(now_, 0);
+    now_[0] = 1;
+    bool alive = true;
+    for (std::size_t i = start;; ++i) {
+      skip_stars();
+      if (now_.back() != 0) {
+        end = i;
+        if (!longest) break;
+      }
+      if (!alive || i == value_.size()) break;
+      alive = step(value_[i]);
+    }
+    return end;
+  }
+
+  // For each place in the value, and its end: whether a match begins there.
+  std::vector<bool> starts() {
+    std::vector<bool> out(value_.size() + 1, false);
+    if (too_long_) return out;
+    // now_[k]: the tokens from k on match a prefix of the value from i on; next_: the same for i + 1.
+    std::ranges::fill(next_, 0);
+    for (std::size_t i = value_.size() + 1; i-- > 0;) {
+      now_.back() = 1;
+      for (std::size_t k = tokens_.size(); k-- > 0;) {
+        const bool takes = i < value_.size() && matches_one(tokens_[k], value_[i]);
+        const bool is_star = tokens_[k].kind == Token::Kind::star;
+        now_[k] = is_star ? now_[k + 1] != 0 || (takes && next_[k] != 0) : takes && next_[k + 1] != 0;
+      }
+      out[i] = now_[0] != 0;
+      std::swap(now_, next_);
+    }
+    return out;
+  }
+
+ private:
+  void skip_stars() {
+    for (std::size_t k = 0; k < tokens_.size(); ++k) {
+      if (now_[k] != 0 && tokens_[k].kind == Token::Kind::star) now_[k + 1] = 1;
     }
   }
-  skip_stars(next, tokens);
-  return next;
-}
 
-// Where a match that starts at `start` ends.
-std::optional<std::size_t> match_at(const Characters& value, std::size_t start, const std::vector<Token>& tokens,
-                                    bool longest) {
-  States possible(tokens.size() + 1, false);
-  possible[0] = true;
-  skip_stars(possible, tokens);
-  std::optional<std::size_t> end;
-  for (std::size_t i = start;; ++i) {
-    if (possible.back()) {
-      end = i;
-      if (!longest) break;
+  // False when nothing is possible any more.
+  bool step(std::string_view c) {
+    std::ranges::fill(next_, 0);
+    bool alive = false;
+    for (std::size_t k = 0; k < tokens_.size(); ++k) {
+      if (now_[k] == 0 || !matches_one(tokens_[k], c)) continue;
+      next_[tokens_[k].kind == Token::Kind::star ? k : k + 1] = 1;
+      alive = true;
     }
-    if (i == value.size() || std::ranges::find(possible, true) == possible.end()) break;
-    possible = step(possible, tokens, value[i]);
+    std::swap(now_, next_);
+    return alive;
   }
-  return end;
-}
+
+  const std::vector<Token>& tokens_;
+  const Characters& value_;
+  States now_, next_;  // now_[k]: the tokens before k may have matched what was read so far
+  bool too_long_;      // for any match
+};
 
 bool is_word_char(std::string_view text, std::size_t pos) { return pos < text.size() && is_name_char(text, pos); }
 
@@ -145,7 +183,8 @@ std::string fill_in(std::string_view replacement, std::string_view matched) {
 
 std::string remove_prefix(std::string_view value, std::string_view pattern, bool longest) {
   const auto characters = characters_of(value);
-  return text_of(characters, match_at(characters, 0, tokens_of(pattern), longest).value_or(0));
+  const auto tokens = tokens_of(pattern);
+  return text_of(characters, Matcher(tokens, characters).match_at(0, longest).value_or(0));
 }
 
 std::string remove_suffix(std::string_view value, std::string_view pattern, bool longest) {
@@ -153,7 +192,7 @@ std::string remove_suffix(std::string_view value, std::string_view pattern, bool
   auto tokens = tokens_of(pattern);
   std::ranges::reverse(characters);
   std::ranges::reverse(tokens);
-  const auto end = match_at(characters, 0, tokens, longest).value_or(0);
+  const auto end = Matcher(tokens, characters).match_at(0, longest).value_or(0);
   characters.erase(characters.begin(), characters.begin() + static_cast<std::ptrdiff_t>(end));
   std::ranges::reverse(characters);
   return text_of(characters);
@@ -162,14 +201,17 @@ std::string remove_suffix(std::string_view value, std::string_view pattern, bool
 std::string replace_matches(std::string_view value, std::string_view pattern, std::string_view replacement, bool all) {
   const auto characters = characters_of(value);
   const auto tokens = tokens_of(pattern);
+  Matcher matcher(tokens, characters);
+  const auto starts = matcher.starts();
   std::string out;
   bool after_match = false;  // an empty match right after another one doesn't count
   for (std::size_t i = 0; i <= characters.size();) {
-    const auto end = match_at(characters, i, tokens, true);
+    const auto end = starts[i] ? matcher.match_at(i, true) : std::nullopt;
     if (end && (*end > i || !after_match)) {
       if (!all) return out + std::string(replacement) + text_of(characters, *end);
       out += fill_in(replacement, text_of({characters.begin() + static_cast<std::ptrdiff_t>(i),
                                            characters.begin() + static_cast<std::ptrdiff_t>(*end)}));
+      check_expanded_length(out.size());
       after_match = *end > i;
       if (after_match) {
         i = *end;

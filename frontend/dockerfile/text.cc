@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/error.h"
+
 namespace mbuild::frontend::dockerfile {
 namespace {
 
@@ -112,6 +114,10 @@ std::string quote(std::string_view text) {
     }
   }
   return out + '"';
+}
+
+void check_expanded_length(std::size_t bytes) {
+  if (bytes > std::size_t{16} * 1024 * 1024) throw Error(ExitClass::usage, "the value comes to more than 16 MiB");
 }
 
 }  // namespace mbuild::frontend::dockerfile

@@ -25,4 +25,7 @@ std::string_view trim_space(std::string_view text);
 // `text` between double quotes, with quotes, backslashes and control characters escaped, as messages show words.
 std::string quote(std::string_view text);
 
+// Throws Error (usage) for more than 16 MiB: substitutions within each other multiply the length of a value.
+void check_expanded_length(std::size_t bytes);
+
 }  // namespace mbuild::frontend::dockerfile

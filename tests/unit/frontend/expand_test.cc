@@ -78,6 +78,21 @@ TEST_CASE("deep nesting is refused, not followed") {
   CHECK_THAT(error_of(word), Contains("nested too deeply"));
 }
 
+TEST_CASE("what multiplies its own length is refused, not computed") {
+  const std::string value(4000, 'x');
+  const Lookup lookup_long = [&](std::string_view) { return std::optional(value); };
+  const auto error = samples::message_of([&] { expand("${V//x/${V//x/$V}}", lookup_long); });
+  CHECK_THAT(error, Contains("the value comes to more than 16 MiB"));
+}
+
+TEST_CASE("patterns cost the product of the lengths, also where nothing matches") {
+  const std::string value(20'000, 'x');
+  const Lookup lookup_long = [&](std::string_view) { return std::optional(value); };
+  CHECK(expand("${V//*x*y/-}", lookup_long).text == value);
+  CHECK(expand("${V//$V?/-}", lookup_long).text == value);
+  CHECK(expand("${V//*?**x/-}", lookup_long).text == "-");
+}
+
 TEST_CASE("prefixes and suffixes are removed by pattern") {
   CHECK(text_of("${PATHS#*/}|${PATHS##*/}|${PATHS%.*}|${PATHS%%.*}") == "a/b/c.tar.gz|c.tar.gz|/a/b/c.tar|/a/b/c");
   CHECK(text_of("${UTF#?}${UTF%?}") == "öüäö");
