@@ -75,7 +75,7 @@ Hashed hash_file(const Tree& tree, const std::string& path) {
 // A file whose content is wanted.
 struct Job {
   const Tree* tree = nullptr;
-  std::string path;
+  const std::string* start = nullptr;  // of the scan that found it
   TreeEntry* entry = nullptr;
 };
 
@@ -95,6 +95,7 @@ void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) 
   std::vector<std::optional<Digest>> known(jobs.size());
   if (cache.get && !jobs.empty()) {
     std::vector<StatKey> keys;
+    keys.reserve(jobs.size());
     for (const auto& job : jobs) keys.push_back(job.entry->key);
     known = cache.get(keys);
   }
@@ -108,7 +109,8 @@ void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) 
   const std::int64_t started = wall_clock_ns();
   parallel_for(misses.size(), threads, [&](std::size_t i) {
     Job& job = *misses[i];
-    Hashed hashed = hash_file(*job.tree, job.path);
+    Hashed hashed =
+        hash_file(*job.tree, job.entry->path.empty() ? *job.start : join_resolved(*job.start, job.entry->path));
     job.entry->content = std::move(hashed.digest);
     if (job.tree->kind == Tree::Kind::context) bring_up_to_date(*job.entry, hashed.status);
   });
@@ -158,8 +160,7 @@ void add_entries(Sha256& hash, const std::vector<TreeEntry>& entries, bool top_m
 void add_jobs(std::vector<Job>& jobs, const Tree& tree, const std::string& start, std::vector<TreeEntry>& entries) {
   for (auto& entry : entries) {
     if (entry.inode.type != image::FileType::regular || entry.inode.size == 0) continue;
-    std::string path = entry.path.empty() ? start : join_resolved(start, entry.path);
-    jobs.push_back({.tree = &tree, .path = std::move(path), .entry = &entry});
+    jobs.push_back({.tree = &tree, .start = &start, .entry = &entry});
   }
 }
 

@@ -143,6 +143,8 @@ class Scanner {
   void directory(int parent, const std::string& name, TreeEntry entry, const Verdict& verdict, std::size_t depth) {
     const bool whole = verdict.whole;
     const std::string below = entry.path;
+    // More than most trees have, so that entries are not moved again and again. Only what is used becomes memory.
+    if (entries_.capacity() == 0) entries_.reserve(32 * 1024);
     held_.push_back({.entry = std::move(entry), .verdict = verdict});
     if (!verdict.ignored) emit_held(verdict.chosen);
     if (depth == 0 || worth_entering(below, verdict, depth)) {

@@ -30,7 +30,7 @@
 namespace mbuild::image {
 namespace {
 
-constexpr int k_isal_level = 1;
+constexpr int k_isal_level = 2;
 constexpr int k_zstd_level = 3;
 constexpr std::string_view k_empty_stored_block_rest("\x00\x00\xff\xff", 4);
 constexpr std::string_view k_empty_final_block("\x03\x00", 2);
@@ -43,9 +43,9 @@ Bytef* zlib_bytes(std::string_view text) { return const_cast<Bytef*>(reinterpret
 
 struct IsalState {
   isal_zstream stream;
-  std::array<std::uint8_t, ISAL_DEF_LVL1_DEFAULT> level_buffer;
+  std::array<std::uint8_t, ISAL_DEF_LVL2_DEFAULT> level_buffer;
 
-  void operator()(std::string_view in, std::string& out) {
+  void operator()(std::string_view in, Bytes& out) {
     isal_deflate_init(&stream);
     stream.level = k_isal_level;
     stream.level_buf = level_buffer.data();
@@ -55,16 +55,12 @@ struct IsalState {
     stream.end_of_stream = 0;
     stream.next_in = zlib_bytes(in);
     stream.avail_in = static_cast<std::uint32_t>(in.size());
-    out.resize(in.size() + in.size() / 8 + 1024);
-    std::size_t used = 0;
-    do {
-      if (used == out.size()) out.resize(out.size() * 2);
-      stream.next_out = reinterpret_cast<std::uint8_t*>(out.data() + used);
-      stream.avail_out = static_cast<std::uint32_t>(out.size() - used);
-      if (isal_deflate(&stream) != COMP_OK) broken("ISA-L");
-      used = out.size() - stream.avail_out;
-    } while (stream.avail_in > 0 || stream.avail_out == 0);
-    out.resize(used);
+    // What does not compress is stored, with a few bytes of overhead for each 64 KiB.
+    out.make_room(in.size() + in.size() / 8 + 1024);
+    stream.next_out = reinterpret_cast<std::uint8_t*>(out.data());
+    stream.avail_out = static_cast<std::uint32_t>(out.capacity());
+    if (isal_deflate(&stream) != COMP_OK || stream.avail_in > 0 || stream.avail_out == 0) broken("ISA-L");
+    out.resize(out.capacity() - stream.avail_out);
   }
 };
 
@@ -101,25 +97,28 @@ FinalBlock find_final_block(std::string_view deflated) {
   }
 }
 
-// Makes a complete deflate stream one that another can follow.
-void open_end(std::string& deflated) {
-  const FinalBlock last = find_final_block(deflated);
-  deflated[last.begin / 8] = static_cast<char>(deflated[last.begin / 8] & ~(1 << (last.begin % 8)));
-  deflated.resize((last.end + 7) / 8);
+// Makes a complete deflate stream one that another can follow; at most k_open_end bytes longer.
+constexpr std::size_t k_open_end = 5;
+void open_end(Bytes& deflated) {
+  const FinalBlock last = find_final_block(deflated.view());
+  char& first = deflated.data()[last.begin / 8];
+  first = static_cast<char>(first & ~(1 << (last.begin % 8)));
+  const std::size_t size = (last.end + 7) / 8;
+  deflated.resize(size);
   // Three zero bits begin a stored block; those that the last byte has left are zero.
-  const std::size_t bits_left = 8 * deflated.size() - last.end;
-  if (bits_left < 3) deflated += '\0';
-  deflated += k_empty_stored_block_rest;
+  const std::size_t bits_left = 8 * size - last.end;
+  if (bits_left < 3) deflated.append(std::string_view("\0", 1));
+  deflated.append(k_empty_stored_block_rest);
 }
 
 struct LibdeflateState {
   std::unique_ptr<libdeflate_compressor, decltype([](libdeflate_compressor* c) { libdeflate_free_compressor(c); })>
       compressor;
 
-  void operator()(std::string_view in, std::string& out) {
-    out.resize(libdeflate_deflate_compress_bound(compressor.get(), in.size()));
+  void operator()(std::string_view in, Bytes& out) {
+    out.make_room(libdeflate_deflate_compress_bound(compressor.get(), in.size()) + k_open_end);
     const std::size_t size =
-        libdeflate_deflate_compress(compressor.get(), in.data(), in.size(), out.data(), out.size());
+        libdeflate_deflate_compress(compressor.get(), in.data(), in.size(), out.data(), out.capacity() - k_open_end);
     if (size == 0) broken("libdeflate");
     out.resize(size);
     open_end(out);
@@ -129,9 +128,9 @@ struct LibdeflateState {
 struct ZstdState {
   std::unique_ptr<ZSTD_CCtx, decltype([](ZSTD_CCtx* c) { ZSTD_freeCCtx(c); })> context;
 
-  void operator()(std::string_view in, std::string& out) {
-    out.resize(ZSTD_compressBound(in.size()));
-    const std::size_t size = ZSTD_compress2(context.get(), out.data(), out.size(), in.data(), in.size());
+  void operator()(std::string_view in, Bytes& out) {
+    out.make_room(ZSTD_compressBound(in.size()));
+    const std::size_t size = ZSTD_compress2(context.get(), out.data(), out.capacity(), in.data(), in.size());
     if (ZSTD_isError(size)) broken("zstd");
     out.resize(size);
   }
@@ -143,14 +142,14 @@ CompressBlock make_zstd(int level) {
   if (!state->context) throw std::bad_alloc();
   ZSTD_CCtx_setParameter(state->context.get(), ZSTD_c_compressionLevel, level);
   ZSTD_CCtx_setParameter(state->context.get(), ZSTD_c_checksumFlag, 1);
-  return [state](std::string_view in, std::string& out) { (*state)(in, out); };
+  return [state](std::string_view in, Bytes& out) { (*state)(in, out); };
 }
 
 CompressBlock make_libdeflate(int level) {
   auto state = std::make_shared<LibdeflateState>();
   state->compressor.reset(libdeflate_alloc_compressor(level));
   if (!state->compressor) throw Error(ExitClass::usage, fmt::format("gzip has no compression level {}", level));
-  return [state](std::string_view in, std::string& out) { (*state)(in, out); };
+  return [state](std::string_view in, Bytes& out) { (*state)(in, out); };
 }
 
 }  // namespace
@@ -176,7 +175,10 @@ std::string compressor_name(Compression compression, std::optional<int> level) {
 CompressBlock make_block_compressor(Compression compression, std::optional<int> level) {
   switch (compression) {
     case Compression::none:
-      return [](std::string_view in, std::string& out) { out.assign(in); };
+      return [](std::string_view in, Bytes& out) {
+        out.make_room(in.size());
+        out.append(in);
+      };
     case Compression::zstd:
       return make_zstd(level.value_or(k_zstd_level));
     case Compression::gzip:
@@ -184,7 +186,7 @@ CompressBlock make_block_compressor(Compression compression, std::optional<int> 
   }
   if (level) return make_libdeflate(*level);
   auto state = std::make_shared<IsalState>();
-  return [state](std::string_view in, std::string& out) { (*state)(in, out); };
+  return [state](std::string_view in, Bytes& out) { (*state)(in, out); };
 }
 
 std::string stream_head(Compression compression) {

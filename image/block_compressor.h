@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,11 +15,33 @@ namespace mbuild::image {
 
 // Input bytes of a block; fixed, because the output depends on it.
 std::size_t compression_block_size(Compression compression);
-// "isa-l 2.30.0 level 1".
+// "isa-l 2.30.0 level 2".
 std::string compressor_name(Compression compression, std::optional<int> level);
 
+// Bytes in memory that is not cleared, and is used again: pages that are new to a process cost more than compression.
+class Bytes {
+ public:
+  // What was there is lost.
+  void make_room(std::size_t capacity) {
+    if (capacity > capacity_) memory_ = std::make_unique_for_overwrite<char[]>(capacity_ = capacity);
+    size_ = 0;
+  }
+  std::size_t capacity() const { return capacity_; }
+  char* data() { return memory_.get(); }
+  void resize(std::size_t size) { size_ = size; }  // at most the capacity
+  void append(std::string_view bytes) {            // as far as there is room
+    std::copy(bytes.begin(), bytes.end(), memory_.get() + size_);
+    size_ += bytes.size();
+  }
+  std::string_view view() const { return {memory_.get(), size_}; }
+
+ private:
+  std::unique_ptr<char[]> memory_;
+  std::size_t capacity_ = 0, size_ = 0;
+};
+
 // Compresses one block, replacing `out`. It holds state: one for each thread.
-using CompressBlock = std::function<void(std::string_view in, std::string& out)>;
+using CompressBlock = std::function<void(std::string_view in, Bytes& out)>;
 CompressBlock make_block_compressor(Compression compression, std::optional<int> level);
 
 // What stands before the first and after the last block of the stream. crc and size are those of all input; crc is used

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <future>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -226,16 +228,18 @@ std::string read_layout_blob(const std::string& directory, const Descriptor& des
 void copy_verified(int from, int to, const Descriptor& descriptor) {
   Sha256 sha;
   std::uint64_t size = 0;
-  std::string buffer(512 * 1024, '\0');
-  for (;;) {
-    const std::size_t n = read_full(from, std::as_writable_bytes(std::span(buffer)));
-    const std::string_view piece(buffer.data(), n);
-    sha.update(piece);
+  constexpr std::size_t k_piece = 4 * 1024 * 1024, k_worth_a_thread = 256 * 1024;
+  const auto buffer = std::make_unique_for_overwrite<std::byte[]>(k_piece);
+  for (std::size_t n = k_piece; n == k_piece;) {
+    n = read_full(from, {buffer.get(), k_piece});
+    const std::string_view piece(reinterpret_cast<const char*>(buffer.get()), n);
     size += n;
     // More bytes than announced are not even written: a tar header may have promised the size.
     if (descriptor.size != 0 && size > descriptor.size) break;
+    const auto policy = n < k_worth_a_thread ? std::launch::deferred : std::launch::async;
+    auto hashed = std::async(policy, [&] { sha.update(piece); });
     write_all(to, piece);
-    if (n < buffer.size()) break;
+    hashed.get();
   }
   const bool size_differs = descriptor.size != 0 && size != descriptor.size;
   const Digest digest = size_differs ? "" : sha.digest();

@@ -23,11 +23,43 @@ namespace mbuild::image {
 namespace {
 
 struct Block {
-  std::string input;
-  std::string output;
+  Bytes input;
+  Bytes output;
   std::uint32_t crc = 0;
 };
 using BlockPtr = std::shared_ptr<Block>;
+
+// Blocks that are used again when all who had a part in one have let it go.
+class BlockPool {
+ public:
+  explicit BlockPool(std::size_t block_size) : block_size_(block_size), shared_(std::make_shared<Shared>()) {}
+
+  BlockPtr take() {
+    std::unique_ptr<Block> block;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      if (!shared_->free.empty()) {
+        block = std::move(shared_->free.back());
+        shared_->free.pop_back();
+      }
+    }
+    if (!block) block = std::make_unique<Block>();
+    block->input.make_room(block_size_);
+    return {block.release(), [shared = shared_](Block* done) {
+              std::unique_ptr<Block> owned(done);
+              const std::lock_guard lock(shared->mutex);
+              shared->free.push_back(std::move(owned));
+            }};
+  }
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<Block>> free;
+  };
+  std::size_t block_size_;
+  std::shared_ptr<Shared> shared_;
+};
 
 // The two ends of a block's compression. A job that is dropped breaks its promise, which wakes the ticket's holder.
 struct Job {
@@ -40,8 +72,8 @@ struct Ticket {
 };
 
 void compress(Block& block, Compression compression, const CompressBlock& compress_block) {
-  if (compression == Compression::gzip) block.crc = block_crc(block.input);
-  compress_block(block.input, block.output);
+  if (compression == Compression::gzip) block.crc = block_crc(block.input.view());
+  compress_block(block.input.view(), block.output);
 }
 
 // The far end: hashes and writes what is ready, in order.
@@ -50,9 +82,10 @@ class Output {
   Output(Compression compression, int fd) : compression_(compression), fd_(fd) { write(stream_head(compression)); }
 
   void block(const Block& block) {
-    write(compression_ == Compression::none ? block.input : block.output);
-    crc_ = joined_crc(crc_, block.crc, block.input.size());
-    uncompressed_ += block.input.size();
+    const auto size = block.input.view().size();
+    write(compression_ == Compression::none ? block.input.view() : block.output.view());
+    crc_ = joined_crc(crc_, block.crc, size);
+    uncompressed_ += size;
   }
 
   void finish(Serialisation& result) {
@@ -81,7 +114,7 @@ class Pipeline {
   Pipeline(const SerialiseOptions& options, unsigned threads, Output& output, Sha256& tar_sha)
       : options_(options), to_hash_(threads + 2), to_compress_(threads + 2), to_write_(threads + 2) {
     start([this, &tar_sha] {
-      while (auto block = to_hash_.pop()) tar_sha.update((*block)->input);
+      while (auto block = to_hash_.pop()) tar_sha.update((*block)->input.view());
     });
     start([this, &output] {
       while (auto ticket = to_write_.pop()) {
@@ -163,16 +196,16 @@ class Serialiser {
       : options_(options),
         threads_(std::max(1u, options.threads > 0 ? options.threads : std::thread::hardware_concurrency())),
         block_size_(compression_block_size(options.compression)),
+        pool_(block_size_),
         output_(options.compression, out_fd) {}
 
   void add(std::string_view bytes) {
     while (!bytes.empty()) {
-      if (!block_) block_ = std::make_shared<Block>();
-      if (block_->input.empty() && pipeline_) block_->input.reserve(block_size_);
-      const std::string_view piece = bytes.substr(0, block_size_ - block_->input.size());
-      block_->input += piece;
+      if (!block_) block_ = pool_.take();
+      const std::string_view piece = bytes.substr(0, block_size_ - block_->input.view().size());
+      block_->input.append(piece);
       bytes.remove_prefix(piece.size());
-      if (block_->input.size() == block_size_) flush();
+      if (block_->input.view().size() == block_size_) flush();
     }
   }
 
@@ -198,7 +231,7 @@ class Serialiser {
   }
 
   void alone() {
-    tar_sha_.update(block_->input);
+    tar_sha_.update(block_->input.view());
     if (options_.compression != Compression::none) {
       compress(*block_, options_.compression, make_block_compressor(options_.compression, options_.level));
     }
@@ -208,6 +241,7 @@ class Serialiser {
   const SerialiseOptions& options_;
   const unsigned threads_;
   const std::size_t block_size_;
+  BlockPool pool_;
   Output output_;
   Sha256 tar_sha_;
   BlockPtr block_;

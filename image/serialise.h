@@ -27,7 +27,7 @@ struct Serialisation {
   Digest digest;                        // of what was written
   std::uint64_t size = 0;               // of what was written
   std::uint64_t uncompressed_size = 0;  // of the tar
-  std::string compressor;               // name, version and level, for records: "isa-l 2.30.0 level 1"
+  std::string compressor;               // name, version and level, for records: "isa-l 2.30.0 level 2"
 };
 
 // Writes the layer's blob to out_fd (a file or a pipe), front to back. Throws what write_layer_tar and writing throw.
