@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <memory>
 
@@ -211,82 +210,69 @@ int run_build_command(const BuildFlags& flags) {
 }
 
 // Flags of docker build that are still typed, and have no meaning without a daemon.
-void add_legacy_options(CLI::App& build, BuildFlags& flags) {
-  const auto note = [&flags](const std::string& name) { flags.legacy.push_back(name); };
+void add_legacy_options(Command& build, BuildFlags& flags) {
+  const auto note = [&flags](const std::string& name) { return [&flags, name] { flags.legacy.push_back(name); }; };
   for (const char* names : {"-m,--memory", "--memory-swap", "-c,--cpu-shares", "--cpu-period", "--cpu-quota",
                             "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt", "--builder"}) {
-    const std::string name = std::string(names).substr(std::string_view(names).find("--"));
-    build.add_option_function<std::string>(names, [note, name](const std::string&) { note(name); })->group("");
+    build.unused_value(names, note(std::string(names).substr(std::string_view(names).find("--"))));
   }
-  for (const char* name : {"--compress", "--squash", "--rm", "--force-rm"}) {
-    build.add_flag_function(name, [note, name](std::int64_t) { note(name); })->group("");
-  }
+  for (const char* name : {"--compress", "--squash", "--rm", "--force-rm"}) build.unused_flag(name, note(name));
 }
 
 }  // namespace
 
-void add_build_command(CLI::App& app, int& status) {
+void add_build_command(Command& top) {
   auto flags = std::make_shared<BuildFlags>();
-  CLI::App* build = app.add_subcommand("build", "Build an image from a Dockerfile")->alias("b");
-  build->add_option("context", flags->context, "PATH | URL | -");
-  build->add_option("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)")->take_all();
-  build
-      ->add_option("--allow", flags->allow,
-                   "Allow an entitlement (network.host, security.insecure, buildx.local.delete)")
-      ->delimiter(',');
-  build->add_option("--annotation", flags->annotation,
-                    "Annotation of the image ([TYPE[PLATFORM]:]KEY=VALUE; types manifest, manifest-descriptor, index, "
-                    "index-descriptor)");
-  build->add_option("--arch-check", flags->arch_check, "What a foreign program in the image is: error, warn or off");
-  build->add_option("--arch-allow", flags->arch_allow, "Paths (glob) that may hold programs of other architectures");
-  build->add_option("--build-arg", flags->build_arg,
-                    "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
-  build->add_option("--build-context", flags->build_context,
-                    "Additional context (name=path, name=oci-layout://DIR:TAG)");
-  build->add_option("--cache-from", flags->cache_from,
-                    "Cache of another builder (REF | type=registry,ref=REF | type=local,src=DIR)");
-  build->add_option("--cache-to", flags->cache_to,
-                    "Where to write a cache (type=registry,ref=REF,mode=max | type=local,dest=DIR | type=inline)");
-  build->add_option("--call", flags->call,
-                    "What to do: build, check, outline, targets, subrequests.describe; [,format=json]");
-  build->add_flag("--check", flags->check, "Same as --call=check");
-  build->add_option("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
-  build->add_flag("--explain", flags->explain, "Say for each step that ran why it did");
-  build->add_option("-f,--file", flags->file,
-                    "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
-  build->add_flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
-  build->add_option("--iidfile", flags->iidfile, "Write the image id to a file");
-  build->add_option("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
-  build->add_option("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
-  build->add_flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
-  build->add_option("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");
-  build->add_option("--network", flags->network, "Network of RUN steps: default, none, host");
-  build->add_flag("--no-cache", flags->no_cache, "Run every step");
-  build->add_option("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages");
-  build->add_option("-o,--output", flags->output,
-                    "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
-  build->add_option("--platform", flags->platform, "Target platforms, comma-separated");
-  build->add_option("--progress", flags->progress, "auto, plain, tty or quiet");
-  build->add_option("--provenance", flags->ignored, "Accepted; attestations are not made")->group("");
-  build->add_option("--sbom", flags->ignored, "Accepted; attestations are not made")->group("");
-  build->add_flag("--pull", flags->pull, "Look up every base image anew");
-  build->add_flag("--push", flags->push, "Same as --output=type=registry");
-  build->add_flag("-q,--quiet", flags->quiet, "Print the image id only");
-  build->add_flag("--reproducible", flags->reproducible,
-                  "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
-  add_root_option(*build, flags->root);
-  build->add_option("--secret", flags->secret, "Secret for RUN --mount=type=secret (id=x,src=FILE | id=x,env=NAME)");
-  build->add_option("--shm-size", flags->shm_size, "Size of /dev/shm in RUN steps");
-  build->add_option("--ssh", flags->ssh, "SSH agent for RUN --mount=type=ssh (default | id=SOCKET)");
-  build->add_option("-t,--tag", flags->tag, "Name of the image");
-  build->add_option("--target", flags->target, "Stage to build");
-  build->add_option("--ulimit", flags->ulimit, "Limit of RUN steps (nofile=1024:2048)");
-  add_legacy_options(*build, *flags);
-  for (auto* option : build->get_options()) {
-    if (option->get_expected_max() == 1 && !option->get_positional()) option->take_last();
-    if (option->get_expected_max() > 1) option->allow_extra_args(false);  // "-t a CONTEXT": one value a flag
-  }
-  build->callback([flags, &status] { status = run_build_command(*flags); });
+  Command build = top.add("build", "Build an image from a Dockerfile", "b");
+  build.value("context", flags->context, "PATH | URL | -");
+  build.values("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)");
+  build.values("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure, buildx.local.delete)",
+               Presence::optional, ',');
+  build.values("--annotation", flags->annotation,
+               "Annotation of the image ([TYPE[PLATFORM]:]KEY=VALUE; types manifest, manifest-descriptor, index, "
+               "index-descriptor)");
+  build.value("--arch-check", flags->arch_check, "What a foreign program in the image is: error, warn or off");
+  build.values("--arch-allow", flags->arch_allow, "Paths (glob) that may hold programs of other architectures");
+  build.values("--build-arg", flags->build_arg, "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
+  build.values("--build-context", flags->build_context, "Additional context (name=path, name=oci-layout://DIR:TAG)");
+  build.values("--cache-from", flags->cache_from,
+               "Cache of another builder (REF | type=registry,ref=REF | type=local,src=DIR)");
+  build.values("--cache-to", flags->cache_to,
+               "Where to write a cache (type=registry,ref=REF,mode=max | type=local,dest=DIR | type=inline)");
+  build.value("--call", flags->call,
+              "What to do: build, check, outline, targets, subrequests.describe; [,format=json]");
+  build.flag("--check", flags->check, "Same as --call=check");
+  build.value("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
+  build.flag("--explain", flags->explain, "Say for each step that ran why it did");
+  build.value("-f,--file", flags->file, "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
+  build.flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
+  build.value("--iidfile", flags->iidfile, "Write the image id to a file");
+  build.number("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
+  build.values("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
+  build.flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
+  build.value("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");
+  build.value("--network", flags->network, "Network of RUN steps: default, none, host");
+  build.flag("--no-cache", flags->no_cache, "Run every step");
+  build.values("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages");
+  build.values("-o,--output", flags->output, "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
+  build.values("--platform", flags->platform, "Target platforms, comma-separated");
+  build.value("--progress", flags->progress, "auto, plain, tty or quiet");
+  build.values("--provenance", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
+  build.values("--sbom", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
+  build.flag("--pull", flags->pull, "Look up every base image anew");
+  build.flag("--push", flags->push, "Same as --output=type=registry");
+  build.flag("-q,--quiet", flags->quiet, "Print the image id only");
+  build.flag("--reproducible", flags->reproducible,
+             "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
+  add_root_option(build, flags->root);
+  build.values("--secret", flags->secret, "Secret for RUN --mount=type=secret (id=x,src=FILE | id=x,env=NAME)");
+  build.value("--shm-size", flags->shm_size, "Size of /dev/shm in RUN steps");
+  build.values("--ssh", flags->ssh, "SSH agent for RUN --mount=type=ssh (default | id=SOCKET)");
+  build.values("-t,--tag", flags->tag, "Name of the image");
+  build.value("--target", flags->target, "Stage to build");
+  build.values("--ulimit", flags->ulimit, "Limit of RUN steps (nofile=1024:2048)");
+  add_legacy_options(build, *flags);
+  build.run([flags] { return run_build_command(*flags); });
 }
 
 }  // namespace mbuild::cli

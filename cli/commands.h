@@ -1,20 +1,17 @@
 #pragma once
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
-// One function a command: it adds its options to `app` and, when the command was chosen, runs it. Each returns the exit
-// status of the program through `status`.
+// One function a command: it adds the command with its options to the program.
 namespace mbuild::cli {
 
-void add_build_command(CLI::App& app, int& status);
-void add_doctor_command(CLI::App& app, int& status);
-void add_du_command(CLI::App& app, int& status);
-void add_images_command(CLI::App& app, int& status);
-void add_imagetools_command(CLI::App& app, int& status);
-void add_merge_command(CLI::App& app, int& status);
-void add_prune_command(CLI::App& app, int& status);
-void add_verify_command(CLI::App& app, int& status);
+void add_build_command(Command& top);
+void add_doctor_command(Command& top);
+void add_du_command(Command& top);
+void add_images_command(Command& top);
+void add_imagetools_command(Command& top);
+void add_merge_command(Command& top);
+void add_prune_command(Command& top);
+void add_verify_command(Command& top);
 
 }  // namespace mbuild::cli

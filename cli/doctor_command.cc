@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "base/error.h"
@@ -27,11 +26,11 @@ int run_doctor(const std::string& root) {
 
 }  // namespace
 
-void add_doctor_command(CLI::App& app, int& status) {
+void add_doctor_command(Command& top) {
   auto root = std::make_shared<std::string>();
-  CLI::App* doctor = app.add_subcommand("doctor", "Say what this host offers, and what to do about the rest");
-  add_root_option(*doctor, *root);
-  doctor->callback([root, &status] { status = run_doctor(store_root(*root)); });
+  Command doctor = top.add("doctor", "Say what this host offers, and what to do about the rest");
+  add_root_option(doctor, *root);
+  doctor.run([root] { return run_doctor(store_root(*root)); });
 }
 
 }  // namespace mbuild::cli

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "base/error.h"
@@ -47,15 +46,14 @@ int run_du(const DuFlags& flags) {
 
 }  // namespace
 
-void add_du_command(CLI::App& app, int& status) {
+void add_du_command(Command& top) {
   auto flags = std::make_shared<DuFlags>();
-  CLI::App* du = app.add_subcommand("du", "Show what the store holds, and how large it is on disk");
-  du->add_option("--filter", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...")
-      ->take_all();
-  du->add_option("--format", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
-  du->add_flag("--verbose", flags->verbose, "All that is known of each thing");
-  add_root_option(*du, flags->root);
-  du->callback([flags, &status] { status = run_du(*flags); });
+  Command du = top.add("du", "Show what the store holds, and how large it is on disk");
+  du.values("--filter", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...");
+  du.value("--format", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
+  du.flag("--verbose", flags->verbose, "All that is known of each thing");
+  add_root_option(du, flags->root);
+  du.run([flags] { return run_du(*flags); });
 }
 
 }  // namespace mbuild::cli

@@ -1,7 +1,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -110,18 +109,17 @@ int remove_images(const ImagesFlags& flags) {
 
 }  // namespace
 
-void add_images_command(CLI::App& app, int& status) {
+void add_images_command(Command& top) {
   auto flags = std::make_shared<ImagesFlags>();
-  CLI::App* images = app.add_subcommand("images", "List or remove the images kept in the store (-o type=image)");
-  images->add_option("--format", flags->format, "table or json");
-  images->add_flag("-q,--quiet", flags->quiet, "Digests only");
-  add_root_option(*images, flags->root);
-  CLI::App* list = images->add_subcommand("ls", "List the images")->alias("list");
-  CLI::App* remove = images->add_subcommand("rm", "Remove images; their blobs go with the next prune");
-  for (CLI::App* command : {list, remove}) command->fallthrough();
-  remove->add_option("name", flags->names, "Names or digests")->required();
-  images->callback(
-      [flags, remove, &status] { status = remove->parsed() ? remove_images(*flags) : list_images(*flags); });
+  Command images = top.add("images", "List or remove the images kept in the store (-o type=image)");
+  images.value("--format", flags->format, "table or json");
+  images.flag("-q,--quiet", flags->quiet, "Digests only");
+  add_root_option(images, flags->root);
+  images.add("ls", "List the images", "list");
+  Command remove = images.add("rm", "Remove images; their blobs go with the next prune");
+  images.share_flags();
+  remove.values("name", flags->names, "Names or digests", Presence::required);
+  images.run([flags, remove] { return remove.chosen() ? remove_images(*flags) : list_images(*flags); });
 }
 
 }  // namespace mbuild::cli

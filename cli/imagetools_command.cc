@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -168,38 +167,35 @@ int run_inspect(const InspectFlags& flags) {
   return 0;
 }
 
-void add_create(CLI::App& tools, int& status) {
+void add_create(Command& tools) {
   auto flags = std::make_shared<CreateFlags>();
-  CLI::App* create = tools.add_subcommand("create", "Make an image index of images that are there already");
-  create->add_option("source", flags->sources, "HOST/NAME:TAG, NAME@DIGEST, oci-layout://DIR:TAG, or a descriptor");
-  create->add_option("--annotation", flags->annotations, "Annotation (index:KEY=VALUE, manifest-descriptor:KEY=VALUE)");
-  create->add_flag("--append", flags->append, "Add to the index that the tag names");
-  create->add_flag("--dry-run", flags->dry_run, "Print the index, change nothing");
-  create->add_option("-f,--file", flags->files, "Read a source (reference or descriptor) from a file");
-  create->add_option("--metadata-file", flags->metadata_file, "Write the digest as JSON");
-  create->add_option("-p,--platform", flags->platforms, "Only these platforms of the sources");
-  create->add_flag("--prefer-index,!--no-prefer-index", flags->prefer_index,
-                   "Make an index even of a single manifest (default true)");
-  create->add_option("--progress", flags->progress, "Accepted; there is no display")->group("");
-  create->add_option("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
-  for (auto* option : create->get_options()) {
-    if (option->get_expected_max() > 1 && !option->get_positional()) option->allow_extra_args(false);
-  }
-  create->callback([flags, &status] { status = run_create(*flags); });
+  Command create = tools.add("create", "Make an image index of images that are there already");
+  create.values("source", flags->sources, "HOST/NAME:TAG, NAME@DIGEST, oci-layout://DIR:TAG, or a descriptor");
+  create.values("--annotation", flags->annotations, "Annotation (index:KEY=VALUE, manifest-descriptor:KEY=VALUE)");
+  create.flag("--append", flags->append, "Add to the index that the tag names");
+  create.flag("--dry-run", flags->dry_run, "Print the index, change nothing");
+  create.values("-f,--file", flags->files, "Read a source (reference or descriptor) from a file");
+  create.value("--metadata-file", flags->metadata_file, "Write the digest as JSON");
+  create.values("-p,--platform", flags->platforms, "Only these platforms of the sources");
+  create.flag("--prefer-index,!--no-prefer-index", flags->prefer_index,
+              "Make an index even of a single manifest (default true)");
+  create.value("--progress", flags->progress, "Accepted; there is no display", Presence::hidden);
+  create.values("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
+  create.run([flags] { return run_create(*flags); });
 }
 
 }  // namespace
 
-void add_imagetools_command(CLI::App& app, int& status) {
-  CLI::App* tools = app.add_subcommand("imagetools", "Work on images in registries and OCI layouts");
-  tools->require_subcommand(1);
-  add_create(*tools, status);
+void add_imagetools_command(Command& top) {
+  Command tools = top.add("imagetools", "Work on images in registries and OCI layouts");
+  tools.require_subcommand();
+  add_create(tools);
   auto flags = std::make_shared<InspectFlags>();
-  CLI::App* inspect = tools->add_subcommand("inspect", "Show an image or index");
-  inspect->add_option("name", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar")->required();
-  inspect->add_flag("--raw", flags->raw, "The manifest or index as it is");
-  inspect->add_option("--format", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
-  inspect->callback([flags, &status] { status = run_inspect(*flags); });
+  Command inspect = tools.add("inspect", "Show an image or index");
+  inspect.value("name", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar", Presence::required);
+  inspect.flag("--raw", flags->raw, "The manifest or index as it is");
+  inspect.value("--format", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
+  inspect.run([flags] { return run_inspect(*flags); });
 }
 
 }  // namespace mbuild::cli

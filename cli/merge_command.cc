@@ -3,7 +3,6 @@
 // belong together, so revisions and inputs are compared, and the tag is set last.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -156,18 +155,15 @@ int run_merge(const MergeFlags& flags) {
 
 }  // namespace
 
-void add_merge_command(CLI::App& app, int& status) {
+void add_merge_command(Command& top) {
   auto flags = std::make_shared<MergeFlags>();
-  CLI::App* merge = app.add_subcommand("merge", "Make one image of platforms that were built in several places");
-  merge->add_option("source", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST")->required();
-  merge->add_flag("--allow-different", flags->allow_different, "Of other revisions or build arguments, too");
-  merge->add_option("--metadata-file", flags->metadata_file, "Write the result's digest as JSON");
-  merge->add_option("--platform", flags->platforms, "The platforms that have to be there, and no others");
-  merge->add_option("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several")->required();
-  for (auto* option : merge->get_options()) {
-    if (option->get_expected_max() > 1 && !option->get_positional()) option->allow_extra_args(false);
-  }
-  merge->callback([flags, &status] { status = run_merge(*flags); });
+  Command merge = top.add("merge", "Make one image of platforms that were built in several places");
+  merge.values("source", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST", Presence::required);
+  merge.flag("--allow-different", flags->allow_different, "Of other revisions or build arguments, too");
+  merge.value("--metadata-file", flags->metadata_file, "Write the result's digest as JSON");
+  merge.values("--platform", flags->platforms, "The platforms that have to be there, and no others");
+  merge.values("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several", Presence::required);
+  merge.run([flags] { return run_merge(*flags); });
 }
 
 }  // namespace mbuild::cli

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <iostream>
 #include <memory>
 
@@ -69,20 +68,19 @@ int run_prune(const PruneFlags& flags) {
 
 }  // namespace
 
-void add_prune_command(CLI::App& app, int& status) {
+void add_prune_command(Command& top) {
   auto flags = std::make_shared<PruneFlags>();
-  CLI::App* prune = app.add_subcommand("prune", "Remove what the store holds and no running build uses");
-  prune->add_flag("-a,--all", flags->all, "Everything, stored images and the index too");
-  prune->add_option("--filter", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...")
-      ->take_all();
-  prune->add_flag("-f,--force", flags->force, "Do not ask");
-  prune->add_option("--max-used-space", flags->max_used, "Remove until the store holds no more than this (20GB, 10%)");
-  prune->add_option("--min-free-space", flags->min_free, "Remove until this much of the disk is free");
-  prune->add_option("--reserved-space,--keep-storage", flags->reserved, "Leave this much in the store in any case");
-  prune->add_option("--timeout", flags->timeout, "Accepted: there is no builder to wait for")->group("");
-  prune->add_flag("--verbose", flags->verbose, "Say all that is known of what was removed");
-  add_root_option(*prune, flags->root);
-  prune->callback([flags, &status] { status = run_prune(*flags); });
+  Command prune = top.add("prune", "Remove what the store holds and no running build uses");
+  prune.flag("-a,--all", flags->all, "Everything, stored images and the index too");
+  prune.values("--filter", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...");
+  prune.flag("-f,--force", flags->force, "Do not ask");
+  prune.value("--max-used-space", flags->max_used, "Remove until the store holds no more than this (20GB, 10%)");
+  prune.value("--min-free-space", flags->min_free, "Remove until this much of the disk is free");
+  prune.value("--reserved-space,--keep-storage", flags->reserved, "Leave this much in the store in any case");
+  prune.value("--timeout", flags->timeout, "Accepted: there is no builder to wait for", Presence::hidden);
+  prune.flag("--verbose", flags->verbose, "Say all that is known of what was removed");
+  add_root_option(prune, flags->root);
+  prune.run([flags] { return run_prune(*flags); });
 }
 
 }  // namespace mbuild::cli

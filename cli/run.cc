@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstring>
 #include <string>
@@ -52,50 +51,15 @@ std::optional<int> run_internal(int argc, char** argv) {
   return std::nullopt;
 }
 
-// An unknown first word, or the flags that nothing knows, with what was probably meant; CLI11 says only that it did not
-// expect them.
-std::string usage_message(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
-  std::vector<std::string> known;
-  for (const auto* command : app.get_subcommands({})) known.push_back(command->get_name());
-  if (argc > 1 && argv[1][0] != '-' && app.get_subcommands().empty()) {
-    return fmt::format("unknown command \"{}\"{}", argv[1], did_you_mean(argv[1], known));
-  }
-  known.clear();
-  for (const auto* command : app.get_subcommands()) {
-    for (const auto* option : command->get_options()) {
-      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
-    }
-    for (const auto& word : command->remaining()) {
-      const std::string flag = word.substr(0, word.find('='));
-      if (flag.starts_with("-")) return fmt::format("unknown flag: {}{}", flag, did_you_mean(flag, known));
-    }
-  }
-  return error.what();
-}
-
-int run_commands(int argc, char** argv) {
-  CLI::App app("mbuild builds images for several platforms from a Dockerfile.", "mbuild");
-  app.set_version_flag("--version", "mbuild " MBUILD_VERSION);
-  app.require_subcommand(1);
-  int status = 0;
-  add_build_command(app, status);
-  add_doctor_command(app, status);
-  add_du_command(app, status);
-  add_images_command(app, status);
-  add_imagetools_command(app, status);
-  add_merge_command(app, status);
-  add_prune_command(app, status);
-  add_verify_command(app, status);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& answer) {
-    return app.exit(answer);
-  } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "ERROR: {}\n       mbuild --help lists the commands and flags.\n",
-               usage_message(app, argc, argv, error));
-    return static_cast<int>(ExitClass::usage);
-  }
-  return status;
+void add_commands(Command& top) {
+  add_build_command(top);
+  add_doctor_command(top);
+  add_du_command(top);
+  add_images_command(top);
+  add_imagetools_command(top);
+  add_merge_command(top);
+  add_prune_command(top);
+  add_verify_command(top);
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
@@ -118,7 +82,7 @@ int run(int argc, char** argv) {
   ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
-    return run_commands(argc, argv);
+    return run_command_line(argc, argv, "mbuild " MBUILD_VERSION, add_commands);
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 
@@ -23,8 +22,8 @@ std::string environment_variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-void add_root_option(CLI::App& command, std::string& root) {
-  command.add_option("--root", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
+void add_root_option(Command& command, std::string& root) {
+  command.value("--root", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
 }
 
 std::string store_root(const std::string& given) {

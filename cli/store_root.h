@@ -2,9 +2,7 @@
 
 #include <string>
 
-namespace CLI {
-class App;
-}
+#include "cli/command.h"
 
 namespace mbuild::cli {
 
@@ -12,7 +10,7 @@ namespace mbuild::cli {
 std::string environment_variable(const char* name);
 
 // --root DIR.
-void add_root_option(CLI::App& command, std::string& root);
+void add_root_option(Command& command, std::string& root);
 // The directory of the store as an absolute path: `given`, else $MBUILD_ROOT, $XDG_DATA_HOME/mbuild,
 // ~/.local/share/mbuild.
 std::string store_root(const std::string& given);

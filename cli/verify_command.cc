@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -83,17 +82,14 @@ int run_verify(const VerifyFlags& flags) {
 
 }  // namespace
 
-void add_verify_command(CLI::App& app, int& status) {
+void add_verify_command(Command& top) {
   auto flags = std::make_shared<VerifyFlags>();
-  CLI::App* verify = app.add_subcommand("verify", "Check an image: digests, and that its programs fit its platform");
-  verify->add_option("image", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar")->required();
-  verify->add_option("--format", flags->format, "text or json");
-  verify->add_option("--platform", flags->platforms, "Only these platforms, which have to be there");
-  verify->add_option("--arch-allow", flags->allow, "Paths (glob) that may hold programs of other architectures");
-  for (auto* option : verify->get_options()) {
-    if (option->get_expected_max() > 1) option->allow_extra_args(false);
-  }
-  verify->callback([flags, &status] { status = run_verify(*flags); });
+  Command verify = top.add("verify", "Check an image: digests, and that its programs fit its platform");
+  verify.value("image", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar", Presence::required);
+  verify.value("--format", flags->format, "text or json");
+  verify.values("--platform", flags->platforms, "Only these platforms, which have to be there");
+  verify.values("--arch-allow", flags->allow, "Paths (glob) that may hold programs of other architectures");
+  verify.run([flags] { return run_verify(*flags); });
 }
 
 }  // namespace mbuild::cli

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+// What commands use of CLI11, which takes seconds to compile: command.cc alone includes it.
+namespace mbuild::cli {
+
+enum class Presence { optional, required, hidden };  // hidden: accepted, and not in the help
+
+// A command and its options. Names are CLI11's: "-f,--file", "context" for a positional one, "!--no-x" for a flag's
+// opposite. The variables must live until the command has run. All return the command.
+class Command {
+ public:
+  Command(CLI::App& app, int& status) : app_(&app), status_(&status) {}
+
+  Command add(const std::string& name, const std::string& help, const std::string& alias = "");
+  // At least one of the commands that were added is to be named; flags of this one may follow it.
+  void require_subcommand();
+  void share_flags();
+
+  // Given twice, the last one counts.
+  Command& value(const std::string& names, std::string& into, const std::string& help,
+                 Presence presence = Presence::optional);
+  Command& number(const std::string& names, unsigned& into, const std::string& help);
+  Command& flag(const std::string& names, bool& into, const std::string& help);
+  // One each time the option is given; a positional one takes several. `separator`: splits each further.
+  Command& values(const std::string& names, std::vector<std::string>& into, const std::string& help,
+                  Presence presence = Presence::optional, char separator = '\0');
+  // Hidden options without a meaning here: `note` is called when one is given.
+  Command& unused_value(const std::string& names, std::function<void()> note);
+  Command& unused_flag(const std::string& names, std::function<void()> note);
+
+  // What the command does; its result is the status of the program.
+  void run(std::function<int()> action);
+  bool chosen() const;
+
+ private:
+  CLI::App* app_;
+  int* status_;
+};
+
+// Reads the command line, runs the command that it names, and returns the status of the program. `add` adds them all.
+int run_command_line(int argc, char** argv, const std::string& version, const std::function<void(Command&)>& add);
+
+}  // namespace mbuild::cli
