@@ -71,7 +71,6 @@ const std::string& checked_tag(const std::string& text) {
 executor::BuildRequest request_of(const BuildFlags& flags) {
   executor::BuildRequest request;
   request.store_root = store_root(flags.root);
-  request.bounds = store_bounds(load_config().gc, request.store_root);
   request.context = flags.context;
   request.dockerfile = flags.file;
   request.target = flags.target;

@@ -8,16 +8,39 @@
 #include "cli/config_registry.h"
 #include "cli/config_section.h"
 #include "cli/store_root.h"
+#include "cli/usage_table.h"
 #include "executor/collect.h"
 
 namespace mbuild::cli {
 namespace {
 
+void read_bounds(Section& section, GcBounds& bounds) {
+  section.amount("max-used-space", bounds.max_used_space);
+  section.amount("min-free-space", bounds.min_free_space);
+  section.amount("reserved-space", bounds.reserved_space);
+}
+
+void read_policy(Section& section, GcPolicy& policy) {
+  section.texts("filter", policy.filter);
+  section.check("filter", [&] { parse_item_filters(policy.filter); });
+  std::string duration;
+  section.text("keep-duration", duration);
+  if (!duration.empty()) policy.filter.push_back("until=" + duration);
+  section.check("keep-duration", [&] { parse_item_filters(policy.filter); });
+  read_bounds(section, policy.bounds);
+}
+
 void read_gc(Section& section, GcConfig& gc) {
   section.flag("enabled", gc.enabled);
-  section.amount("max-used-space", gc.max_used_space);
-  section.amount("min-free-space", gc.min_free_space);
-  section.amount("reserved-space", gc.reserved_space);
+  read_bounds(section, gc.bounds);
+  section.list("policy", [&](Section& each) { read_policy(each, gc.policies.emplace_back()); });
+}
+
+// What is said in place of the default.
+void apply(const GcBounds& bounds, std::uint64_t file_system_size, cache::SpacePolicy& policy) {
+  if (bounds.max_used_space) policy.max_used = cache::in_bytes(*bounds.max_used_space, file_system_size);
+  if (bounds.min_free_space) policy.min_free = cache::in_bytes(*bounds.min_free_space, file_system_size);
+  if (bounds.reserved_space) policy.reserved = cache::in_bytes(*bounds.reserved_space, file_system_size);
 }
 
 std::string config_path() {
@@ -50,14 +73,21 @@ Config load_config() {
   return parse_config(read_file(path), path);
 }
 
-std::optional<cache::SpacePolicy> store_bounds(const GcConfig& gc, const std::string& root) {
-  if (!gc.enabled) return std::nullopt;
+std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const std::string& root) {
+  std::vector<executor::CollectRequest> requests;
+  if (!gc.enabled) return requests;
   const std::uint64_t size = executor::space_around(root).size;
-  auto policy = cache::default_space_policy(size);
-  if (gc.max_used_space) policy.max_used = cache::in_bytes(*gc.max_used_space, size);
-  if (gc.min_free_space) policy.min_free = cache::in_bytes(*gc.min_free_space, size);
-  if (gc.reserved_space) policy.reserved = cache::in_bytes(*gc.reserved_space, size);
-  return policy;
+  for (const auto& policy : gc.policies) {
+    auto& request = requests.emplace_back();
+    request.matches = parse_item_filters(policy.filter);
+    cache::SpacePolicy bounds;
+    apply(policy.bounds, size, bounds);
+    if (bounds.max_used > 0 || bounds.min_free > 0) request.bounds = bounds;
+  }
+  auto bounds = cache::default_space_policy(size);
+  apply(gc.bounds, size, bounds);
+  requests.push_back({.matches = {}, .bounds = bounds});
+  return requests;
 }
 
 }  // namespace mbuild::cli

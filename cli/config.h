@@ -2,17 +2,31 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cache/space_policy.h"
+#include "executor/collect.h"
 #include "remote/registry.h"
 
 // The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.
 namespace mbuild::cli {
 
+// Bounds of the store; those that are not given have a default.
+struct GcBounds {
+  std::optional<cache::Amount> max_used_space, min_free_space, reserved_space;
+};
+
+// [[gc.policy]]: what goes before anything else, until its bounds hold.
+struct GcPolicy {
+  std::vector<std::string> filter;  // as of `mbuild prune`; keep-duration is one of them
+  GcBounds bounds;                  // none: all that the filter matches
+};
+
 // [gc]: when a build removes what the store holds longest without use.
 struct GcConfig {
   bool enabled = true;  // after each build
-  std::optional<cache::Amount> max_used_space, min_free_space, reserved_space;
+  GcBounds bounds;
+  std::vector<GcPolicy> policies;
 };
 
 struct Config {
@@ -26,8 +40,8 @@ struct Config {
 // key, a value of the wrong kind.
 Config load_config();
 
-// The bounds of the store at `root`; nothing when they are not kept.
-std::optional<cache::SpacePolicy> store_bounds(const GcConfig& gc, const std::string& root);
+// What is to be removed from the store at `root` after a build: one policy after the other, the bounds of [gc] last.
+std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const std::string& root);
 
 // The same from a text; `path` is its name in messages.
 Config parse_config(const std::string& text, const std::string& path);

@@ -48,7 +48,9 @@ struct Section::Table {
     }
   }
 
-  void finish() const {
+  void read_by(const std::function<void(Section&)>& read) {
+    Section section(*this);
+    read(section);
     for (auto&& [key, node] : table) {
       const std::string found(key.str());
       if (is_known(found)) continue;
@@ -66,9 +68,7 @@ void Section::read_file(const std::string& text, const std::string& path, const 
     throw config_error(path, error.source(), std::string(error.description()));
   }
   Table table{parsed, "", path};
-  Section section(table);
-  read(section);
-  table.finish();
+  table.read_by(read);
 }
 
 void Section::flag(std::string_view key, bool& into) {
@@ -116,10 +116,20 @@ void Section::table(std::string_view key, const std::function<void(Section&)>& r
     throw config_error(table_.path, node->source(),
                        fmt::format("{} is a table: write [{}]", table_.full_name(key), key));
   }
-  Table below{*node->as_table(), table_.full_name(key), table_.path};
-  Section section(below);
-  read(section);
-  below.finish();
+  Table{*node->as_table(), table_.full_name(key), table_.path}.read_by(read);
+}
+
+void Section::list(std::string_view key, const std::function<void(Section&)>& read) {
+  const toml::array* list = nullptr;
+  const std::string name = table_.full_name(key);
+  table_.value(key, [&](const toml::node& node) {
+    list = node.as_array();
+    if (list == nullptr || !list->is_array_of_tables()) {
+      throw Error(ExitClass::usage, fmt::format("a list of tables is expected: write [[{}]] above each", name));
+    }
+  });
+  for (std::size_t i = 0; list != nullptr && i < list->size(); ++i)
+    Table{*list->get(i)->as_table(), name, table_.path}.read_by(read);
 }
 
 void Section::tables(const std::function<void(const std::string& name, Section&)>& read) {

@@ -27,6 +27,8 @@ class Section {
 
   // A table below this one.
   void table(std::string_view key, const std::function<void(Section&)>& read);
+  // Each table of an array of tables.
+  void list(std::string_view key, const std::function<void(Section&)>& read);
   // Every table below this one whose name is not a known key.
   void tables(const std::function<void(const std::string& name, Section&)>& read);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/main.h"
 #include "cli/report.h"
 #include "executor/collect.h"
@@ -30,22 +31,14 @@ int number(const char* text) {
   return value;
 }
 
-std::uint64_t bytes(const char* text) {
-  std::uint64_t value = 0;
-  std::from_chars(text, text + std::strlen(text), value);
-  return value;
-}
-
 // The two ways in which the program starts itself.
 std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
     executor::jobs::register_all();
     return executor::inner_main(number(argv[2]));
   }
-  if (argc >= 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {
-    std::optional<cache::SpacePolicy> bounds;
-    if (argc == 6) bounds = {.max_used = bytes(argv[3]), .min_free = bytes(argv[4]), .reserved = bytes(argv[5])};
-    executor::keep_up(argv[2], bounds);
+  if (argc == 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {
+    executor::keep_up(argv[2], collect_requests(load_config().gc, argv[2]));
     return 0;
   }
   return std::nullopt;

@@ -67,7 +67,7 @@ class Cleaner {
 
 // After a build that added rows, a detached child makes them durable and keeps the store within its bounds: the one
 // thing that outlives a build.
-void start_upkeep(const std::string& root, const std::optional<cache::SpacePolicy>& bounds) {
+void start_upkeep(const std::string& root) {
   if (feature_disabled("upkeep")) return;
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -76,10 +76,6 @@ void start_upkeep(const std::string& root, const std::optional<cache::SpacePolic
   posix_spawn_file_actions_init(&actions);
   for (const int fd : {0, 1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
   std::vector<std::string> words = {"mbuild", k_upkeep_argument, root};
-  if (bounds) {
-    for (const auto bytes : {bounds->max_used, bounds->min_free, bounds->reserved})
-      words.push_back(std::to_string(bytes));
-  }
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -351,7 +347,7 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
     throw;
   }
   note_inputs(request, inputs, steps, result);
-  if (store.has_volatile_rows()) start_upkeep(store.root(), request.bounds);
+  if (store.has_volatile_rows()) start_upkeep(store.root());
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {

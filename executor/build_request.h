@@ -50,9 +50,8 @@ std::string to_string(const CacheReference& reference);
 
 struct BuildRequest {
   std::string store_root;
-  std::optional<cache::SpacePolicy> bounds;  // of the store; kept after the build
-  std::string context;                       // directory, "-", or a git or http address
-  std::string dockerfile;                    // path, "-", or "" for CONTEXT/Dockerfile
+  std::string context;     // directory, "-", or a git or http address
+  std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
   std::string target;
   std::vector<platforms::Platform> platforms;
   std::map<std::string, std::string> build_args;

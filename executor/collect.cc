@@ -119,24 +119,32 @@ std::vector<cache::StoreItem> collect(const std::string& store_root, const Colle
   return remove_items(open, cache::choose_to_remove(std::move(items), bytes));
 }
 
-void keep_up(const std::string& store_root, const std::optional<cache::SpacePolicy>& bounds) {
+void keep_up(const std::string& store_root, const std::vector<CollectRequest>& policies) {
+  std::vector<CollectRequest> wanted;
   {
     OpenStore open(store_root);
     open.store.make_durable();
-    if (!bounds) return;
+    if (policies.empty()) return;
     // What the index says of layers is near enough to see that nothing need be done; of cache mounts it says nothing.
-    std::uint64_t used = 0;
+    auto items = open.store.items();
     std::vector<std::string> mounts;
-    for (const auto& item : open.store.items()) {
-      used += item.bytes;
+    for (const auto& item : items) {
       if (item.kind == cache::StoreItem::Kind::cache_mount) mounts.push_back(item.path);
     }
+    std::uint64_t used = total_of(items);
     if (!mounts.empty()) {
       for (const auto size : jobs::measure(open.inner.get(), mounts, {})) used += size;
     }
-    if (excess(used, space_around(store_root).free, *bounds) == 0) return;
+    const std::uint64_t free = space_around(store_root).free;
+    for (const auto& policy : policies) {
+      const bool needed =
+          policy.bounds ? excess(used, free, *policy.bounds) > 0 : std::ranges::any_of(items, [&](const auto& item) {
+            return item.reclaimable() && (!policy.matches || policy.matches(item));
+          });
+      if (needed) wanted.push_back(policy);
+    }
   }
-  collect(store_root, {.matches = {}, .bounds = bounds});
+  for (const auto& policy : wanted) collect(store_root, policy);
 }
 
 bool remove_everything(const std::string& store_root) {

@@ -28,10 +28,10 @@ struct CollectRequest {
 // what was removed.
 std::vector<cache::StoreItem> collect(const std::string& store_root, const CollectRequest& request);
 
-// argv[1] of the process that a build leaves behind: makes its results durable and keeps the store within bounds (cheap
-// when it is).
+// argv[1] of the process that a build leaves behind: makes its results durable and collects as the configuration has it
+// (cheap when there is nothing to do).
 inline constexpr const char* k_upkeep_argument = "internal-upkeep";
-void keep_up(const std::string& store_root, const std::optional<cache::SpacePolicy>& bounds);
+void keep_up(const std::string& store_root, const std::vector<CollectRequest>& policies);
 
 // Removes everything a store holds, the index included, and leaves an empty store. False when a build is using it.
 bool remove_everything(const std::string& store_root);

@@ -63,64 +63,113 @@ def refused(case, context, *phrases):
     expect_equal(case.work_directories(), [], "left in the store")
 
 
-def test_out_of_the_layer(case):
-    """Parent directories, absolute names, links that lead out: nothing outside is written or read."""
-    outside = case.dir + "/outside"
-    os.mkdir(outside)
-    secret = case.write("secret", "SECRET")
-    link = tarfile.SYMTYPE
-    attacks = {
-        "dots": [entry("../" * 12 + outside[1:] + "/f", data=b"x")],
-        "absolute": [entry(outside + "/f", data=b"x")],
-        "link": [entry("l", link, link=outside), entry("l/f", data=b"x")],
-        "relative": [entry("l", link, link="../" * 20 + outside[1:]), entry("l/f", data=b"x")],
-        "chain": [entry("a", link, link="b"), entry("b", link, link=outside), entry("a/f", data=b"x")],
-        "replaced": [entry("d", tarfile.DIRTYPE, mode=0o755), entry("d", link, link=outside), entry("d/f", data=b"x")],
-        "through": [entry("l", link, link=outside), entry("h", tarfile.LNKTYPE, link="l/../secret")],
-        "hard": [entry("h", tarfile.LNKTYPE, link=secret)],
-        "dotted": [entry("h", tarfile.LNKTYPE, link="../" * 20 + secret[1:])],
-        "whiteout": [entry("l", link, link=case.context), entry("l/.wh.secret")],
-        "whiteout-dots": [entry("../../.wh.context")],
-    }
-    for name, entries in attacks.items():
-        build = run_on(case, base(case, name, layer(*entries)), "cat /h > /copy 2>/dev/null || true")
-        expect(build.status in (0, 2, 3, 4), name, "ended with status", build.status)
+# ---- Entries that lead out of the layer: nothing outside is written, removed or read.
+
+LINK, HARD, DIRECTORY = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE
+UP = "../" * 20
+
+
+class Targets:
+    """What the attacks aim at: an empty directory and a file, both outside the store, and the build's own context."""
+
+    def __init__(self, case):
+        self.outside, self.context = case.dir + "/outside", case.context
+        os.mkdir(self.outside)
+        self.secret = case.write("secret", "SECRET")
+
+
+def attack(entries_for):
+    def test(case):
+        targets = Targets(case)
+        build = run_on(case, base(case, "attack", layer(*entries_for(targets))), "cat /h > /copy 2>/dev/null || true")
+        expect(build.status in (0, 2, 3, 4), "ended with status", build.status)
         if build.status == 0:
             leaked = [path for path, file in build.tree().items() if file.data and b"SECRET" in file.data]
-            expect_equal(leaked, [], name)
-        expect_equal(os.listdir(outside), [], name)
-        with open(secret) as f:
-            expect_equal(f.read(), "SECRET", name)
+            expect_equal(leaked, [])
+        expect_equal(os.listdir(targets.outside), [])
+        with open(targets.secret) as f:
+            expect_equal(f.read(), "SECRET")
+    return test
 
 
-def test_lies(case):
-    """A size, a digest, a diff id that are not those of the bytes; bytes that are no layer."""
-    raw = layer(entry("f", data=b"x"))
-    blob = gzip.compress(raw, 1)
-    refused(case, base(case, "size", raw, size=len(blob) + 1), "bytes")
-    refused(case, base(case, "digest", raw, claimed=b"other"), "digest")
-    refused(case, base(case, "diff-id", raw, diff_id="sha256:" + "0" * 64), "diff id")
-    refused(case, base(case, "cut", raw, blob=blob[:-6]), "end", "broken", "truncated", "damaged")
-    refused(case, base(case, "garbage", raw, blob=b"\x1f\x8b" + os.urandom(100)), "gzip", "broken", "damaged")
-    refused(case, base(case, "no-tar", b"x" * 1024), "no valid tar")
+test_parent_directories = attack(lambda t: [entry(UP + t.outside[1:] + "/f", data=b"x")])
+test_an_absolute_name = attack(lambda t: [entry(t.outside + "/f", data=b"x")])
+test_an_absolute_link = attack(lambda t: [entry("l", LINK, link=t.outside), entry("l/f", data=b"x")])
+test_a_link_upwards = attack(lambda t: [entry("l", LINK, link=UP + t.outside[1:]), entry("l/f", data=b"x")])
+test_a_link_to_a_link = attack(lambda t: [entry("a", LINK, link="b"), entry("b", LINK, link=t.outside),
+                                          entry("a/f", data=b"x")])
+test_a_directory_that_becomes_a_link = attack(lambda t: [entry("d", DIRECTORY, mode=0o755),
+                                                         entry("d", LINK, link=t.outside), entry("d/f", data=b"x")])
+test_a_hard_link_through_a_link = attack(lambda t: [entry("l", LINK, link=t.outside),
+                                                    entry("h", HARD, link="l/../secret")])
+test_a_hard_link_outside = attack(lambda t: [entry("h", HARD, link=t.secret)])
+test_a_hard_link_upwards = attack(lambda t: [entry("h", HARD, link=UP + t.secret[1:])])
+test_a_whiteout_through_a_link = attack(lambda t: [entry("l", LINK, link=t.context), entry("l/.wh.secret")])
+test_a_whiteout_upwards = attack(lambda t: [entry("../../.wh.context")])
 
 
-def test_odd_entries(case):
-    """Devices, a whiteout as a device, names given twice, a deep tree, links in circles."""
-    refused(case, base(case, "device-00", layer(entry("w", tarfile.CHRTYPE, devmajor=0, devminor=0))), "device 0/0")
-    deep = "/".join(["d"] * 400)
-    odd = layer(entry("disk", tarfile.BLKTYPE, devmajor=8, devminor=0), entry("twice", data=b"1"),
-                entry("twice", data=b"22"), entry("twice", tarfile.DIRTYPE, mode=0o755), entry("twice", data=b"333"),
-                entry(deep + "/leaf", data=b"deep"), entry("one", tarfile.SYMTYPE, link="two"),
-                entry("two", tarfile.SYMTYPE, link="one"))
-    build = run_on(case, base(case, "odd", odd), "cat /twice > /copy; head -c 1 /disk > /read || echo refused > /read")
+# ---- What is said of the bytes is not true, or they are no layer.
+
+RAW = layer(entry("f", data=b"x"))
+BLOB = gzip.compress(RAW, 1)
+
+
+def lie(*phrases, raw=RAW, **claims):
+    return lambda case: refused(case, base(case, "lie", raw, **claims), *phrases)
+
+
+test_a_wrong_size = lie("bytes", size=len(BLOB) + 1)
+test_a_wrong_digest = lie("digest", claimed=b"other")
+test_a_wrong_diff_id = lie("diff id", diff_id="sha256:" + "0" * 64)
+test_a_cut_blob = lie("end", "broken", "truncated", "damaged", blob=BLOB[:-6])
+test_garbage_as_gzip = lie("gzip", "broken", "damaged", blob=b"\x1f\x8b" + os.urandom(100))
+test_no_tar = lie("no valid tar", raw=b"x" * 1024)
+
+
+# ---- Odd entries, which are kept as far as they can be.
+
+def odd(case, *entries, command="true"):
+    build = run_on(case, base(case, "odd", layer(*entries)), command)
     expect_equal(build.status, 0)
+    return build
+
+
+def test_a_whiteout_as_a_device(case):
+    refused(case, base(case, "odd", layer(entry("w", tarfile.CHRTYPE, devmajor=0, devminor=0))), "device 0/0")
+
+
+def test_a_device_node(case):
+    """The disk of the host, by its number: it can't be opened in a step."""
+    build = odd(case, entry("disk", tarfile.BLKTYPE, devmajor=8, devminor=0),
+                command="head -c 1 /disk > /read 2>/dev/null || echo refused > /read")
+    expect(build.file("read") in ("", "refused"), "something was read")
+
+
+def test_one_name_again_and_again(case):
+    """As a file, a longer file, a directory and a file again: the last one counts."""
+    build = odd(case, entry("twice", data=b"1"), entry("twice", data=b"22"), entry("twice", DIRECTORY, mode=0o755),
+                entry("twice/inside", data=b"x"), entry("twice", data=b"333"), command="cat /twice > /copy")
     expect_equal(build.file("copy"), "333")
-    expect("leaf" in "".join(path[-4:] for path in build.tree() if path.startswith("d/")), "the deep file is lost")
 
 
-def test_bombs(case):
-    """Little that becomes much: a terabyte of holes takes no disk, and a stream that goes on behind its tar is read."""
+def test_deep_nesting(case):
+    build = odd(case, entry("/".join(["d"] * 400) + "/leaf", data=b"deep"))
+    expect(any(path.startswith("d/") and path.endswith("/leaf") for path in build.tree()), "the deep file is lost")
+
+
+def test_links_in_a_circle(case):
+    build = odd(case, entry("one", LINK, link="two"), entry("two", LINK, link="one"))
+    expect_equal(build.tree()["one"].target, "two")
+
+
+def test_a_path_through_a_circle(case):
+    refused(case, base(case, "odd", layer(entry("one", LINK, link="two"), entry("two", LINK, link="one"),
+                                          entry("one/f", data=b"x"))), "too many symbolic links")
+
+
+# ---- Little that becomes much.
+
+def test_a_terabyte_of_holes(case):
     sparse = tarfile.TarInfo("holes")
     sparse.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "holes",
                           "GNU.sparse.realsize": str(1 << 40)}
@@ -131,5 +180,8 @@ def test_bombs(case):
         last = build.layout.layer(build.layout.images()[HOST][1]["layers"][-1])
         with tarfile.open(fileobj=io.BytesIO(last)) as archive:
             expect_equal(archive.extractfile("size").read().decode().strip(), str(1 << 40))
-    tail = layer(entry("f", data=b"x")) + b"\0" * (64 << 20)
+
+
+def test_a_stream_that_goes_on_behind_its_tar(case):
+    tail = RAW + b"\0" * (64 << 20)
     expect_equal(run_on(case, base(case, "tail", tail)).status, 0)
