@@ -26,6 +26,11 @@ std::uint64_t in_bytes(const Amount& amount, std::uint64_t file_system_size) {
   return amount.bytes != 0 ? amount.bytes : file_system_size / 100 * amount.percent;
 }
 
+std::optional<SpacePolicy> effective_bounds(SpacePolicy policy) {
+  if (policy.max_used == 0 && policy.min_free == 0) policy.max_used = policy.reserved;
+  return policy.max_used > 0 || policy.min_free > 0 ? std::optional(policy) : std::nullopt;
+}
+
 SpacePolicy default_space_policy(std::uint64_t file_system_size) {
   constexpr std::uint64_t k_gigabyte = 1'000'000'000;
   const auto percent = [&](unsigned share) { return file_system_size / 100 * share; };

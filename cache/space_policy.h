@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace mbuild::cache {
@@ -23,6 +24,10 @@ struct SpacePolicy {
   std::uint64_t min_free = 0;  // and the file system is to keep this much free,
   std::uint64_t reserved = 0;  // but what the store has up to here is not taken from it
 };
+
+// The bounds to collect by: what is to be left alone, said alone, is what is to be left. Nothing where nothing is
+// bounded.
+std::optional<SpacePolicy> effective_bounds(SpacePolicy policy);
 
 // What a store may have when nobody says anything: at most 80 % of the file system and 100 GB; 20 % are to stay free;
 // 10 % and at most 10 GB are its own in any case. (BuildKit's policy, so that nobody is surprised.)

@@ -21,12 +21,14 @@ void read_bounds(Section& section, GcBounds& bounds) {
 }
 
 void read_policy(Section& section, GcPolicy& policy) {
-  section.texts("filter", policy.filter);
-  section.check("filter", [&] { parse_item_filters(policy.filter); });
+  std::vector<std::string> filter;
+  const auto parse = [&] { policy.matches = parse_item_filters(filter); };
+  section.texts("filter", filter);
+  section.check("filter", parse);
   std::string duration;
   section.text("keep-duration", duration);
-  if (!duration.empty()) policy.filter.push_back("until=" + duration);
-  section.check("keep-duration", [&] { parse_item_filters(policy.filter); });
+  if (!duration.empty()) filter.push_back("until=" + duration);
+  section.check("keep-duration", parse);
   read_bounds(section, policy.bounds);
 }
 
@@ -78,11 +80,9 @@ std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const
   if (!gc.enabled) return requests;
   const std::uint64_t size = executor::space_around(root).size;
   for (const auto& policy : gc.policies) {
-    auto& request = requests.emplace_back();
-    request.matches = parse_item_filters(policy.filter);
     cache::SpacePolicy bounds;
     apply(policy.bounds, size, bounds);
-    if (bounds.max_used > 0 || bounds.min_free > 0) request.bounds = bounds;
+    requests.push_back({.matches = policy.matches, .bounds = cache::effective_bounds(bounds)});
   }
   auto bounds = cache::default_space_policy(size);
   apply(gc.bounds, size, bounds);

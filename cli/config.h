@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,8 +19,8 @@ struct GcBounds {
 
 // [[gc.policy]]: what goes before anything else, until its bounds hold.
 struct GcPolicy {
-  std::vector<std::string> filter;  // as of `mbuild prune`; keep-duration is one of them
-  GcBounds bounds;                  // none: all that the filter matches
+  std::function<bool(const cache::StoreItem&)> matches;  // the filter and keep-duration; empty: everything
+  GcBounds bounds;                                       // none: all that matches
 };
 
 // [gc]: when a build removes what the store holds longest without use.

@@ -29,11 +29,8 @@ executor::CollectRequest request_of(const PruneFlags& flags) {
   const auto amount = [&](const std::string& text) {
     return text.empty() ? 0 : cache::in_bytes(cache::parse_amount(text), size);
   };
-  cache::SpacePolicy bounds{
-      .max_used = amount(flags.max_used), .min_free = amount(flags.min_free), .reserved = amount(flags.reserved)};
-  // What is to be left alone, said alone, is what is to be left.
-  if (bounds.max_used == 0 && bounds.min_free == 0) bounds.max_used = bounds.reserved;
-  if (bounds.max_used > 0 || bounds.min_free > 0) request.bounds = bounds;
+  request.bounds = cache::effective_bounds(
+      {.max_used = amount(flags.max_used), .min_free = amount(flags.min_free), .reserved = amount(flags.reserved)});
   return request;
 }
 

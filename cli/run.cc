@@ -6,10 +6,8 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <vector>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/main.h"

@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <mutex>
@@ -75,10 +76,8 @@ void start_upkeep(const std::string& root) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   for (const int fd : {0, 1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
-  std::vector<std::string> words = {"mbuild", k_upkeep_argument, root};
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
+  std::array<std::string, 3> words = {"mbuild", k_upkeep_argument, root};
+  std::array<char*, 4> argv = {words[0].data(), words[1].data(), words[2].data(), nullptr};
   pid_t pid = -1;
   posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv.data(),
               environ);  // a failure costs a rebuild after a power cut

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "cache/space_policy.h"
 #include "frontend/frontend.h"
 #include "graph/graph.h"
 #include "image/annotations.h"

@@ -61,7 +61,7 @@ std::string make_scratch(const std::string& work) {
   const Fd root = open_root(memory);
   // Generated directories need attributes, which tmpfs has had since Linux 6.6. Before, the disk will do.
   if (::fsetxattr(root.get(), "user.mbuild.test", "", 0, 0) < 0) return make_work_directory(work, "scratch");
-  std::string path = work.substr(0, work.rfind('/')) + "/scratch";
+  std::string path = dir_name(work) + "/scratch";
   if (::mkdir(path.c_str(), 0755) < 0 && errno != EEXIST) throw system_error(errno, "mkdir " + path);
   attach(memory.get(), open_file(path, O_PATH | O_DIRECTORY).get());
   return path;

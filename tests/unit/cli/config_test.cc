@@ -37,10 +37,11 @@ TEST_CASE("Policies come in their order, the bounds of the store last") {
   const auto config = parse_config(
       "[gc]\nmax-used-space = \"20GB\"\n"
       "[[gc.policy]]\nfilter = [\"type=exec.cachemount\"]\nkeep-duration = \"48h\"\n"
-      "[[gc.policy]]\nmax-used-space = 7\n",
+      "[[gc.policy]]\nmax-used-space = 7\n"
+      "[[gc.policy]]\nreserved-space = 9\n",
       "c.toml");
   const auto requests = collect_requests(config.gc, "/");
-  REQUIRE(requests.size() == 3);
+  REQUIRE(requests.size() == 4);
   CHECK_FALSE(requests[0].bounds);
   cache::StoreItem mount{.kind = cache::StoreItem::Kind::cache_mount, .type = "exec.cachemount"};
   CHECK(requests[0].matches(mount));  // last used in 1970
@@ -49,8 +50,9 @@ TEST_CASE("Policies come in their order, the bounds of the store last") {
   CHECK_FALSE(requests[1].matches);
   CHECK(requests[1].bounds->max_used == 7);
   CHECK(requests[1].bounds->min_free == 0);
-  CHECK(requests[2].bounds->max_used == 20ULL << 30);
-  CHECK(requests[2].bounds->min_free > 0);
+  CHECK(requests[2].bounds->max_used == 9);  // to be left alone, and so to be left
+  CHECK(requests[3].bounds->max_used == 20ULL << 30);
+  CHECK(requests[3].bounds->min_free > 0);
   CHECK(collect_requests({.enabled = false, .bounds = {}, .policies = config.gc.policies}, "/").empty());
 }
 
