@@ -272,9 +272,8 @@ bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environm
   }
 }
 
-}  // namespace
-
-void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
+// True when it added something that upkeep has work with.
+bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
   check_outputs(request);
   check_caches(request);
   const IdMap map = compute_id_map();
@@ -346,7 +345,14 @@ void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token 
     throw;
   }
   note_inputs(request, inputs, steps, result);
-  if (store.has_volatile_rows()) start_upkeep(store.root());
+  return store.has_volatile_rows();
+}
+
+}  // namespace
+
+void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
+  // Only now that the build's lock has gone: while it is held, nothing that the build used may be removed.
+  if (build(request, sink, std::move(stop), result)) start_upkeep(request.store_root);
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
