@@ -13,13 +13,31 @@
 namespace mbuild::cache {
 namespace {
 
-bool lock_now(int fd) {
+// A range of bytes; one of length 0 goes on to the end of any file.
+struct Range {
+  std::int64_t start = 0, length = 0;
+};
+
+bool lock_now(int fd, Range range) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
+  lock.l_start = range.start;
+  lock.l_len = range.length;
   if (::fcntl(fd, F_OFD_SETLK, &lock) == 0) return true;
   if (errno == EAGAIN || errno == EACCES || errno == EINTR) return false;
   throw system_error(errno, "lock");
+}
+
+Fd wait_for_lock(const std::string& path, Range range, const std::stop_token& stop) {
+  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  auto pause = std::chrono::milliseconds(1);
+  while (!lock_now(fd.get(), range)) {
+    if (stop.stop_requested()) throw Cancelled();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds(50));
+  }
+  return fd;
 }
 
 }  // namespace
@@ -27,19 +45,19 @@ bool lock_now(int fd) {
 FileLock FileLock::try_acquire(const std::string& path) {
   FileLock lock;
   Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
-  if (lock_now(fd.get())) lock.fd_ = std::move(fd);
+  if (lock_now(fd.get(), {})) lock.fd_ = std::move(fd);
   return lock;
 }
 
 FileLock FileLock::acquire(const std::string& path, std::stop_token stop) {
   FileLock lock;
-  lock.fd_ = open_file(path, O_RDWR | O_CREAT, 0600);
-  auto pause = std::chrono::milliseconds(1);
-  while (!lock_now(lock.fd_.get())) {
-    if (stop.stop_requested()) throw Cancelled();
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, std::chrono::milliseconds(50));
-  }
+  lock.fd_ = wait_for_lock(path, {}, stop);
+  return lock;
+}
+
+FileLock FileLock::acquire_byte(const std::string& path, std::int64_t byte, std::stop_token stop) {
+  FileLock lock;
+  lock.fd_ = wait_for_lock(path, {byte, 1}, stop);
   return lock;
 }
 

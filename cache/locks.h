@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
 #include <string>
 
@@ -7,12 +8,15 @@
 
 namespace mbuild::cache {
 
-// An advisory lock on a file (F_OFD_SETLK: it belongs to the open file, so threads exclude each other too, and it goes
-// when its process dies). The descriptor is close-on-exec; the holder must not fork without exec while it holds it.
+// An advisory lock on a file or on one byte of it (F_OFD_SETLK: it belongs to the open file, so threads exclude each
+// other too, and it goes when its process dies). The descriptor is close-on-exec; the holder must not fork without exec
+// while it holds it.
 class FileLock {
  public:
   // Makes the file when absent. Waits until the lock is free; throws Cancelled when stop is requested meanwhile.
   static FileLock acquire(const std::string& path, std::stop_token stop = {});
+  // The same for one byte, which need not be there: a file has room for as many locks as there are keys.
+  static FileLock acquire_byte(const std::string& path, std::int64_t byte, std::stop_token stop = {});
   // An empty lock when somebody else holds it.
   static FileLock try_acquire(const std::string& path);
 

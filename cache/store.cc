@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
@@ -392,14 +393,25 @@ void Store::remember_duration(const Digest& key, std::int64_t milliseconds) {
   Statement(*database_, "INSERT OR REPLACE INTO durations VALUES(?,?)").bind(key).bind(milliseconds).run();
 }
 
+namespace {
+
+// The byte that stands for a key in a lock file. Two keys must not share one: a step that waits for another, which may
+// run until the first one fails, waits for ever.
+std::int64_t byte_of(const Digest& key) {
+  std::int64_t byte = 0;
+  const auto digits = digest_hex(key).substr(0, 15);
+  std::from_chars(digits.data(), digits.data() + digits.size(), byte, 16);
+  return byte;
+}
+
+}  // namespace
+
 FileLock Store::lock_step(const Digest& key, std::stop_token stop) {
-  // A bounded set of lock files: two keys that share one only wait for each other needlessly.
-  return FileLock::acquire(fmt::format("{}/step-{}", locks_directory(), digest_hex(key).substr(0, 3)), std::move(stop));
+  return FileLock::acquire_byte(locks_directory() + "/step", byte_of(key), std::move(stop));
 }
 
 FileLock Store::lock_layer(const Digest& diff_id, std::stop_token stop) {
-  return FileLock::acquire(fmt::format("{}/layer-{}", locks_directory(), digest_hex(diff_id).substr(0, 3)),
-                           std::move(stop));
+  return FileLock::acquire_byte(locks_directory() + "/layer", byte_of(diff_id), std::move(stop));
 }
 
 FileLock Store::lock_cache_mount(std::string_view id, std::stop_token stop) {

@@ -86,8 +86,7 @@ Error start_error(int pidfd) {
 // Readable when stop is requested.
 class StopEvent {
  public:
-  explicit StopEvent(std::stop_token stop)
-      : event_(::eventfd(0, EFD_CLOEXEC)), callback_(std::move(stop), Wake{event_.get()}) {}
+  explicit StopEvent(std::stop_token stop) : event_(make_event()), callback_(std::move(stop), Wake{event_.get()}) {}
   int get() const { return event_.get(); }
 
  private:
@@ -98,6 +97,12 @@ class StopEvent {
       [[maybe_unused]] const auto n = ::write(fd, &one, sizeof one);
     }
   };
+  static Fd make_event() {
+    Fd event(::eventfd(0, EFD_CLOEXEC));
+    if (!event) throw system_error(errno, "eventfd", ExitClass::host);
+    return event;
+  }
+
   Fd event_;
   std::stop_callback<Wake> callback_;
 };
@@ -154,10 +159,10 @@ std::string Inner::request(char type, std::string_view operation, std::string_vi
   std::vector<int> all = {reply.b.get()};
   all.insert(all.end(), fds.begin(), fds.end());
   Message message{static_cast<MessageType>(type), next_id_++, std::string(operation), std::string(payload), {}};
+  const StopEvent stopped(stop);  // before there is a job that nobody could stop
   if (!send_message(control_.get(), message, all)) throw gone();
   reply.b.reset();
 
-  const StopEvent stopped(stop);
   pollfd wait[2] = {{reply.a.get(), POLLIN, 0}, {stopped.get(), POLLIN, 0}};
   bool cancelled = false;
   for (;;) {
@@ -165,7 +170,7 @@ std::string Inner::request(char type, std::string_view operation, std::string_vi
     if ((wait[1].revents & POLLIN) != 0) {
       cancelled = true;
       wait[1].fd = -1;
-      send_message(control_.get(), {MessageType::cancel, message.id, "", "", {}});
+      cancel(message.id);
     }
     if (wait[0].revents == 0) continue;
     auto answer = receive_message(reply.a.get());
@@ -174,6 +179,14 @@ std::string Inner::request(char type, std::string_view operation, std::string_vi
     if (!answer) throw gone();
     if (answer->type == MessageType::error) throw decode_error(answer->payload);
     return std::move(answer->payload);
+  }
+}
+
+void Inner::cancel(std::uint64_t id) {
+  try {
+    send_message(control_.get(), {MessageType::cancel, id, "", "", {}});
+  } catch (const Error&) {  // no memory, say: then all jobs end
+    kill_process(process_.get());
   }
 }
 

@@ -43,6 +43,7 @@ class Inner {
   Inner(Fd control, Fd process) : control_(std::move(control)), process_(std::move(process)) {}
   std::string request(char type, std::string_view operation, std::string_view payload, std::span<const int> fds,
                       std::stop_token stop);
+  void cancel(std::uint64_t id);
 
   Fd control_;
   Fd process_;  // pidfd

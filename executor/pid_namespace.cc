@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -26,7 +27,14 @@ pid_t in_new_pid_namespace(const std::function<pid_t()>& make_child) {
   const pid_t pid = make_child();
   if (pid == 0) return 0;
   const int code = errno;
-  if (::setns(own.get(), CLONE_NEWPID) < 0) throw system_error(errno, "return to the pid namespace", ExitClass::host);
+  if (::setns(own.get(), CLONE_NEWPID) < 0) {
+    Error error = system_error(errno, "return to the pid namespace", ExitClass::host);
+    if (pid > 0) {  // nobody would know of it
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+    }
+    throw error;
+  }
   if (pid < 0) throw system_error(code, "fork", ExitClass::host);
   return pid;
 }

@@ -1,6 +1,7 @@
 #include "executor/scheduler.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -14,6 +15,8 @@
 
 namespace mbuild::executor {
 namespace {
+
+constexpr std::chrono::milliseconds k_try_again{100};
 
 class Run {
  public:
@@ -35,7 +38,15 @@ class Run {
     {
       std::unique_lock lock(mutex_);
       wake(runnable());
-      ended_.wait(lock, [this] { return working_ == 0; });
+      while (working_ > 0) {
+        if (short_of_threads_) {
+          ended_.wait_for(lock, k_try_again);
+          short_of_threads_ = false;
+          if (working_ > 0) wake(runnable());
+        } else {
+          ended_.wait(lock);
+        }
+      }
     }
     threads_.clear();
     if (failure_) std::rethrow_exception(failure_);
@@ -71,8 +82,10 @@ class Run {
     for (std::size_t i = waiting; i < count && threads_.size() < limits_.jobs; ++i) {
       try {
         threads_.emplace_back([this] { work(); });
-      } catch (const std::system_error&) {  // the host allows no more: those that there are do the work
+      } catch (const std::system_error&) {  // the host allows no more now: those that there are do the work
         if (working_ == 0) throw;
+        short_of_threads_ = true;
+        ended_.notify_one();
         return;
       }
       ++working_;
@@ -160,7 +173,7 @@ class Run {
 
   std::mutex mutex_;
   std::condition_variable changed_;  // there is something to do, or no more
-  std::condition_variable ended_;    // a thread has ended
+  std::condition_variable ended_;    // a thread has ended, or could not be made
   std::vector<std::jthread> threads_;
   std::size_t working_ = 0, idle_ = 0;  // threads that have not ended; those of them that wait
   std::stop_source stopping_;
@@ -168,7 +181,7 @@ class Run {
   std::size_t unfinished_;
   std::set<Ready> ready_, ready_emulated_;
   unsigned emulated_running_ = 0;
-  bool draining_ = false;
+  bool draining_ = false, short_of_threads_ = false;
   std::exception_ptr failure_;
 };
 

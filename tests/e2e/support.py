@@ -44,6 +44,40 @@ def expect_equal(found, wanted, what=""):
     expect(found == wanted, what, "\n  found:", found, "\n  wanted:", wanted)
 
 
+def threads_below(pid):
+    """What every thread of the process and of all that it started does, for the report of a hang."""
+    def read(name):
+        try:
+            with open(name, errors="replace") as f:
+                return f.read().strip()
+        except OSError:  # it has ended, or is not ours to look at
+            return ""
+    parents = {}
+    for other in filter(str.isdigit, os.listdir("/proc")):
+        fields = read("/proc/%s/stat" % other).rpartition(")")[2].split()
+        if len(fields) > 1:
+            parents.setdefault(int(fields[1]), []).append(int(other))
+    lines, todo = [], [(pid, 0)]
+    while todo:
+        process, depth = todo.pop()
+        todo += [(child, depth + 1) for child in parents.get(process, [])]
+        tasks = "/proc/%d/task" % process
+        for task in sorted(os.listdir(tasks)) if os.path.isdir(tasks) else []:
+            about = [read("%s/%s/%s" % (tasks, task, name)) for name in ("comm", "wchan", "syscall")]
+            state = re.search(r"State:\s*(\S)", read("%s/%s/status" % (tasks, task)))
+            lines.append("%s%s %s %s" % ("  " * depth, task, state.group(1) if state else "?", " ".join(about)))
+    return "\n".join(lines)
+
+
+def output_of(process):
+    """All that a program that was started prints until it ends; it has to end."""
+    try:
+        return process.communicate(timeout=HANG)[0]
+    except subprocess.TimeoutExpired as hang:
+        printed = (hang.output or b"").decode("utf-8", "replace")
+        raise Failure("hangs:\n%s\nit has printed:\n%s" % (threads_below(process.pid), printed))
+
+
 class Build:
     """A finished build: exit status, all that it printed, and the image that it wrote."""
 
@@ -144,10 +178,10 @@ class Case:
     def run(self, command, env=None, output=None, cwd=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MBUILD_", "BUILDKIT_", "SOURCE_DATE"))}
         environment.update(env or {})
-        result = subprocess.run(command, env=environment, cwd=cwd or self.dir, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=HANG)
-        self._last = "$ %s\n%s" % (" ".join(command), result.stdout.decode("utf-8", "replace"))
-        return Build(result.returncode, result.stdout.decode("utf-8", "replace"), output)
+        process = self._start(command, environment, cwd or self.dir)
+        text = output_of(process)
+        self._last = "$ %s\n%s" % (" ".join(command), text)
+        return Build(process.returncode, text, output)
 
     def check(self, *command, **options):
         """Runs any program that has to succeed; its output."""
@@ -165,9 +199,11 @@ class Case:
 
     def start(self, *arguments, env=None, **options):
         """A build in the background."""
-        process = subprocess.Popen(self.command(*arguments, **options), cwd=self.dir, stdin=subprocess.DEVNULL,
-                                   env=dict(os.environ, **(env or {})),
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        return self._start(self.command(*arguments, **options), dict(os.environ, **(env or {})), self.dir)
+
+    def _start(self, command, environment, directory):
+        process = subprocess.Popen(command, cwd=directory, env=environment, stdin=subprocess.DEVNULL, text=True,
+                                   errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.processes.append(process)
         return process
 

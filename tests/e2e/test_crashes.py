@@ -7,7 +7,7 @@ import signal
 import time
 
 from registry import Registry
-from support import HANG, HOST, MARK, Skip, expect, expect_equal
+from support import HANG, HOST, MARK, Skip, expect, expect_equal, output_of
 
 # Named places in the program (base/crash_point.h).
 POINTS = ("layer-named", "layer-row", "record-row", "definition-row", "blob-named", "layer-unpacked", "run-made",
@@ -148,7 +148,7 @@ def test_reboot_between_builds(case):
         if generator.random() < 0.3:
             time.sleep(generator.uniform(0, 0.5))
             process.kill()
-        process.communicate(timeout=HANG)
+        output_of(process)
         if generator.random() < 0.7:
             case.check(case.mbuild, "internal-upkeep", case.root, env=environment)
         time.sleep(1.1)  # times of files are compared in seconds
@@ -157,7 +157,7 @@ def test_reboot_between_builds(case):
         if generator.random() < 0.5:
             time.sleep(generator.uniform(0, 0.5))
             process.kill()
-        process.communicate(timeout=HANG)
+        output_of(process)
         lose_bytes(case, generator, since)
         index = os.path.join(case.root, "index.db")
         if generator.random() < 0.3 and os.path.exists(index):

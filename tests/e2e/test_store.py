@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from support import HANG, MARK, expect, expect_equal, quick
+from support import HANG, MARK, expect, expect_equal, output_of, quick
 
 
 def du(case, *arguments):
@@ -118,7 +118,7 @@ def test_a_running_build_keeps_what_it_uses(case):
     fs = os.path.join(case.root, "fs")
     mounts = os.path.join(fs, os.listdir(fs)[0], "mounts")
     open(os.path.join(mounts, os.listdir(mounts)[0], "go"), "w").close()
-    text = process.communicate(timeout=HANG)[0]
+    text = output_of(process)
     expect_equal(process.returncode, 0, text)
 
 

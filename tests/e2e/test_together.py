@@ -3,7 +3,7 @@ import glob
 import os
 import subprocess
 
-from support import HANG, MARK, Build, expect, expect_equal
+from support import MARK, Build, expect, expect_equal, output_of
 
 
 def until_it_says(process, text):
@@ -26,7 +26,7 @@ def holder(case):
 
     def end():
         open(os.path.join(mount, "go"), "w").close()
-        text = process.communicate(timeout=HANG)[0]
+        text = output_of(process)
         expect_equal(process.returncode, 0, text)
 
     return end
@@ -52,7 +52,7 @@ def test_eight_builds_and_prune(case):
                    for i in range(8)]
         builds = []
         for process, output in zip(running, outputs):
-            text = process.communicate(timeout=HANG)[0]
+            text = output_of(process)
             expect_equal(process.returncode, 0, text)
             builds.append(Build(0, text, output))
         expect(pruner.poll() is None, "prune failed:", pruner.stderr.read() if pruner.poll() is not None else "")

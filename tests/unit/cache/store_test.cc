@@ -315,6 +315,19 @@ TEST_CASE("A step runs in one build at a time") {
   CHECK(other.lock_layer(sha256("step"), stop.get_token()));
 }
 
+TEST_CASE("Steps whose keys are alike do not wait for each other") {
+  const Place place;
+  Store store = place.open(), other = place.open();
+  const std::string digits(14, 'a');  // one less than what tells keys apart
+  const auto key = [&](char digit) { return "sha256:" + digits + digit + std::string(49, '0'); };
+  const auto held = store.lock_step(key('1'), {});
+  std::stop_source stop;
+  stop.request_stop();
+  CHECK(store.lock_step(key('2'), stop.get_token()));
+  CHECK(other.lock_step(key('2'), stop.get_token()));
+  CHECK_THROWS_AS(other.lock_step(key('1'), stop.get_token()), Cancelled);
+}
+
 TEST_CASE("A cache mount's lock is that of its id") {
   const Place place;
   Store store = place.open();

@@ -1,5 +1,7 @@
 #include "executor/scheduler.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -290,4 +292,31 @@ TEST_CASE("A broken promise lets running steps end, starts no others, and gives 
     CHECK_FALSE(stopped);
     CHECK_FALSE(third);
   }
+}
+
+TEST_CASE("A thread that can't be made is tried again") {
+  // A stack that no address space has room for.
+  const auto set_stack = [](std::size_t size) {
+    pthread_attr_t attributes;
+    REQUIRE(::pthread_attr_init(&attributes) == 0);
+    REQUIRE(::pthread_attr_setstacksize(&attributes, size) == 0);
+    REQUIRE(::pthread_setattr_default_np(&attributes) == 0);
+    ::pthread_attr_destroy(&attributes);
+  };
+  pthread_attr_t usual;
+  std::size_t usual_size = 0;
+  REQUIRE(::pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(::pthread_attr_getstacksize(&usual, &usual_size) == 0);
+  ::pthread_attr_destroy(&usual);
+
+  const auto plan = make_plan({{}, {0}, {0}});
+  Meeting both(2);
+  std::atomic<int> met = 0;
+  run_plan(plan, {.jobs = 4, .emulated_jobs = 4}, never,
+           [&](NodeId id, std::stop_token) {
+             set_stack(id == 0 ? std::size_t{1} << 50 : usual_size);
+             if (id != 0 && both.arrive()) ++met;
+           },
+           {});
+  CHECK(met == 2);
 }
