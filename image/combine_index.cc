@@ -43,7 +43,10 @@ class Combination {
   explicit Combination(const CombineOptions& options) : options_(options) {}
 
   void add(const IndexSource& source, std::size_t number) {
-    if (!is_index_type(source.descriptor.media_type)) return add_entry(source.descriptor, source.place, number);
+    if (!is_index_type(source.descriptor.media_type)) {
+      add_entry(source.descriptor, source.place, number);
+      return add_attestations(source, number);
+    }
     const Index index = parse_index(source.place.read(source.descriptor));
     // The user's annotations of a source concern what it holds.
     for (Descriptor inner : index.manifests) add_entry(std::move(inner), source.place, number);
@@ -89,6 +92,21 @@ class Combination {
     }
     if (descriptor.platform && !is_attestation(descriptor)) replace_platform(*descriptor.platform);
     entries.push_back({std::move(descriptor), number});
+  }
+
+  // Those of an image that was named without its index.
+  void add_attestations(const IndexSource& source, std::size_t number) {
+    const Digest& image = source.descriptor.digest;
+    for (const auto& listed : source.place.referrers(image)) {
+      if (listed.artifact_type != media_type::k_attestation) continue;
+      const auto referrer = parse_referrer(listed, source.place.read(listed));
+      if (!referrer || referrer->subject != image) continue;
+      Descriptor attestation = referrer->descriptor;
+      attestation.platform = {.os = "unknown", .arch = "unknown"};
+      attestation.annotations = {{std::string(k_annotation_reference_type), "attestation-manifest"},
+                                 {std::string(k_annotation_reference_digest), image}};
+      add_entry(std::move(attestation), source.place, number);
+    }
   }
 
   void replace_platform(const platforms::Platform& platform) {

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <set>
 
 #include "base/error.h"
 #include "frontend/reference.h"
@@ -25,11 +26,19 @@ class Copy {
       : from_(from), to_(to), registry_(registry), stop_(stop) {}
 
   void document(const Descriptor& descriptor, int depth = 0) {
-    constexpr int k_max_nesting = 8;
     if (depth > k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
     if (stop_.stop_requested()) throw Cancelled();
     if (from_.repository && to_.repository && *from_.repository == *to_.repository) return;
-    const std::string bytes = from_.read(descriptor);
+    if (!done_.insert(descriptor.digest).second) return;
+    document(descriptor, from_.read(descriptor), depth);
+    for (const auto& referrer : from_.referrers(descriptor.digest)) refer(referrer, descriptor.digest, depth + 1);
+  }
+
+ private:
+  static constexpr int k_max_nesting = 8;
+
+  // Stores a document when all that it needs is there. True when what it refers to is told by the target itself.
+  bool document(const Descriptor& descriptor, const std::string& bytes, int depth) {
     if (is_index_type(descriptor.media_type)) {
       for (const auto& inner : parse_index(bytes).manifests) document(inner, depth + 1);
     } else {
@@ -38,13 +47,37 @@ class Copy {
       for (const auto& layer : manifest.layers) blob(layer);
     }
     if (to_.repository) {
-      registry_().push_manifest(*to_.repository, descriptor.digest, descriptor.media_type, bytes, stop_);
-    } else {
-      write_file_atomically(blob_path(to_, descriptor.digest), bytes, 0644);
+      return registry_()
+          .push_manifest(*to_.repository, descriptor.digest, descriptor.media_type, bytes, stop_)
+          .subject_listed;
     }
+    write_file_atomically(blob_path(to_, descriptor.digest), bytes, 0644);
+    return false;
   }
 
- private:
+  // What refers to a copied document comes along, and what refers to that. A listing is not to be trusted: the referrer
+  // has to say so itself.
+  void refer(const Descriptor& listed, const Digest& subject, int depth) {
+    if (depth > k_max_nesting || (!is_index_type(listed.media_type) && !is_manifest_type(listed.media_type))) return;
+    const std::string bytes = from_.read(listed);
+    const auto referrer = parse_referrer(listed, bytes);
+    if (!referrer || referrer->subject != subject || !done_.insert(listed.digest).second) return;
+    if (!document(listed, bytes, depth)) list(referrer->descriptor, subject);
+    for (const auto& next : from_.referrers(listed.digest)) refer(next, listed.digest, depth + 1);
+  }
+
+  void list(const Descriptor& referrer, const Digest& subject) {
+    if (!to_.repository) return add_layout_entries(to_.layout, {referrer});
+    const auto tag = remote::referrers_tag(subject);
+    Index index{.media_type = std::string(media_type::k_oci_index)};
+    if (const auto kept = registry_().find_manifest(*to_.repository, tag, stop_)) index = parse_index(kept->bytes);
+    for (const auto& known : index.manifests) {
+      if (known.digest == referrer.digest) return;
+    }
+    index.manifests.push_back(referrer);
+    registry_().push_manifest(*to_.repository, tag, index.media_type, serialise_index(index), stop_);
+  }
+
   void blob(const Descriptor& descriptor) { to_.repository ? push(descriptor) : write(descriptor); }
 
   void push(const Descriptor& descriptor) {
@@ -80,6 +113,7 @@ class Copy {
   const ImageTarget& to_;
   const GetRegistry& registry_;
   const std::stop_token& stop_;
+  std::set<Digest> done_;
 };
 
 }  // namespace

@@ -31,6 +31,9 @@ ImagePlace place_in_layout(std::string_view text) {
     return read_layout_blob(directory, document);
   };
   place.open = [directory = reference.directory](const Descriptor& blob) { return open_layout_blob(directory, blob); };
+  place.referrers = [directory = reference.directory](const Digest& subject) {
+    return layout_referrers(directory, subject);
+  };
   return place;
 }
 
@@ -57,6 +60,7 @@ ImagePlace place_in_archive(const std::string& path) {
     if (::lseek(copy.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a temporary file");
     return copy;
   };
+  place.referrers = [](const Digest&) { return std::vector<Descriptor>(); };
   return place;
 }
 
@@ -93,6 +97,13 @@ ImagePlace place_on_registry(std::string_view text, const GetRegistry& registry,
   };
   place.open = [registry, repository, stop](const Descriptor& blob) {
     return pull(registry(), repository, blob, stop);
+  };
+  place.referrers = [registry, repository, stop](const Digest& subject) {
+    std::vector<Descriptor> all;
+    for (const auto& page : registry().find_referrers(repository, subject, stop)) {
+      for (auto& referrer : parse_index(page).manifests) all.push_back(std::move(referrer));
+    }
+    return all;
   };
   return place;
 }

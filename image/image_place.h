@@ -21,6 +21,8 @@ struct ImagePlace {
   ReadDocument read;
   // A blob from its first byte. One of a registry is verified; of the others the reader has to check the digest.
   std::function<Fd(const Descriptor&)> open;
+  // What refers to a manifest (signatures, SBOMs), by the word of the registry or the layout. A tar can't tell.
+  std::function<std::vector<Descriptor>(const Digest& subject)> referrers;
   std::optional<remote::Repository> repository;
   std::string layout;  // directory
 };

@@ -203,6 +203,23 @@ Index parse_index(std::string_view text) {
 
 Descriptor parse_descriptor(std::string_view text) { return descriptor_of(parse(text, "the descriptor")); }
 
+std::optional<Referrer> parse_referrer(const Descriptor& descriptor, std::string_view bytes) {
+  const auto listed = [&](const auto& document, std::string artifact_type) -> std::optional<Referrer> {
+    if (!document.subject) return std::nullopt;
+    Referrer referrer{.subject = document.subject->digest, .descriptor = describe(descriptor.media_type, bytes)};
+    referrer.descriptor.artifact_type = std::move(artifact_type);
+    referrer.descriptor.annotations = document.annotations;
+    return referrer;
+  };
+  if (is_index_type(descriptor.media_type)) {
+    const auto index = parse_index(bytes);
+    return listed(index, index.artifact_type);
+  }
+  if (!is_manifest_type(descriptor.media_type)) return std::nullopt;
+  const auto manifest = parse_manifest(bytes);
+  return listed(manifest, manifest.artifact_type.empty() ? manifest.config.media_type : manifest.artifact_type);
+}
+
 void check_is_image_or_index(std::string_view text, std::string_view type) {
   const json document = parse(text, "the manifest");
   check_version(document);

@@ -34,6 +34,7 @@ inline constexpr std::string_view k_docker_layer_gzip = "application/vnd.docker.
 inline constexpr std::string_view k_docker_layer_zstd = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 inline constexpr std::string_view k_docker_foreign_layer_gzip =
     "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+inline constexpr std::string_view k_attestation = "application/vnd.docker.attestation.manifest.v1+json";
 inline constexpr std::string_view k_in_toto = "application/vnd.in-toto+json";
 }  // namespace media_type
 
@@ -95,6 +96,12 @@ bool is_manifest_type(std::string_view media_type);
 bool is_layer_type(std::string_view media_type);
 // True for the manifests that attest another one (platform unknown/unknown or annotated so).
 bool is_attestation(const Descriptor& descriptor);
+// What a manifest or index says that it refers to; nothing where it does not, or is of another media type.
+struct Referrer {
+  Digest subject;
+  Descriptor descriptor;  // as listings of referrers have it: with artifact type and annotations
+};
+std::optional<Referrer> parse_referrer(const Descriptor& descriptor, std::string_view bytes);
 // The media type of the same layer in the other flavour. Throws Error (usage) for zstd in Docker's.
 std::string layer_type_in(std::string_view media_type, MediaFlavour flavour);
 

@@ -182,6 +182,16 @@ bool is_replaced_by(const Descriptor& present, const Descriptor& added) {
 
 }  // namespace
 
+std::vector<Descriptor> layout_referrers(const std::string& directory, const Digest& subject) {
+  std::vector<Descriptor> found;
+  for (const auto& entry : present_index(directory + "/index.json").manifests) {
+    if (!is_manifest_type(entry.media_type) && !is_index_type(entry.media_type)) continue;
+    auto referrer = parse_referrer(entry, read_layout_blob(directory, entry));
+    if (referrer && referrer->subject == subject) found.push_back(std::move(referrer->descriptor));
+  }
+  return found;
+}
+
 void add_layout_entries(const std::string& directory, std::vector<Descriptor> entries) {
   const std::string path = directory + "/index.json";
   Index index = present_index(path);

@@ -30,6 +30,9 @@ ImageDescription read_layout_image(const LayoutReference& reference, const platf
 // The platforms of the images that the reference means, attestations left out.
 std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference);
 
+// The entries of index.json that refer to this manifest.
+std::vector<Descriptor> layout_referrers(const std::string& directory, const Digest& subject);
+
 // The content of the file oci-layout.
 inline constexpr std::string_view k_layout_version = R"({"imageLayoutVersion":"1.0.0"})";
 // Names images in index.json, instead of what had those names; the layout becomes one if it was none. The blobs are

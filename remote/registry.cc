@@ -82,6 +82,14 @@ std::string manifest_media_type(const HttpResponse& response, const std::string&
   return lists ? "application/vnd.oci.image.index.v1+json" : "application/vnd.oci.image.manifest.v1+json";
 }
 
+// The target of `<TARGET>; rel="next"` (RFC 8288); "" where there is none.
+std::string_view next_page(std::string_view link) {
+  const auto open = link.find('<'), close = link.find('>');
+  if (open == link.npos || close == link.npos || close < open) return "";
+  if (link.find("rel=\"next\"", close) == link.npos && link.find("rel=next", close) == link.npos) return "";
+  return link.substr(open + 1, close - open - 1);
+}
+
 // One blob on its way to its sink.
 struct BlobTransfer {
   const Blob& blob;
@@ -170,8 +178,21 @@ class HttpRegistry final : public Registry {
     return response.ok();
   }
 
-  Digest push_manifest(const Repository& repository, const std::string& reference, const std::string& media_type,
-                       const std::string& bytes, std::stop_token stop) override {
+  std::vector<std::string> find_referrers(const Repository& repository, const Digest& subject,
+                                          std::stop_token stop) override {
+    check_digest_form(subject);
+    std::vector<std::string> pages;
+    from_any(repository, stop, [&](Endpoint& endpoint) {
+      pages = get_referrers(endpoint, repository, subject, stop);
+      return !pages.empty();
+    });
+    if (!pages.empty()) return pages;
+    if (auto kept = find_manifest(repository, referrers_tag(subject), stop)) pages.push_back(std::move(kept->bytes));
+    return pages;
+  }
+
+  PushedManifest push_manifest(const Repository& repository, const std::string& reference,
+                               const std::string& media_type, const std::string& bytes, std::stop_token stop) override {
     return remote::push_manifest(*endpoints_.origin(repository.host, stop), repository, reference, media_type, bytes,
                                  stop);
   }
@@ -264,6 +285,26 @@ class HttpRegistry final : public Registry {
     return info;
   }
 
+  // Nothing where the registry has no such API, however it says so.
+  static std::vector<std::string> get_referrers(Endpoint& endpoint, const Repository& repository, const Digest& subject,
+                                                const std::stop_token& stop) {
+    constexpr std::size_t k_most_pages = 100;
+    std::vector<std::string> pages;
+    std::string url = endpoint.url(repository, "referrers/" + subject);
+    while (!url.empty() && pages.size() < k_most_pages) {
+      auto request = to(endpoint, "GET", url, stop);
+      request.headers.emplace_back("Accept", "application/vnd.oci.image.index.v1+json");
+      request.max_body = k_largest_manifest;
+      auto response = send(endpoint, request, pull_scope(repository.name));
+      if (response.status >= 400 && response.status < 500) return {};
+      if (!response.ok()) throw registry_error(request, response, repository);
+      pages.push_back(std::move(response.body));
+      const auto next = next_page(response.header("link"));
+      url = next.empty() ? "" : resolve_url(response.url, next);
+    }
+    return pages;
+  }
+
   static bool get_blob(Endpoint& endpoint, const Repository& repository, BlobTransfer& transfer,
                        const std::stop_token& stop) {
     auto request = to(endpoint, "GET", endpoint.url(repository, "blobs/" + transfer.blob.digest), stop);
@@ -281,6 +322,8 @@ class HttpRegistry final : public Registry {
 };
 
 }  // namespace
+
+std::string referrers_tag(const Digest& subject) { return fmt::format("sha256-{}", digest_hex(subject)); }
 
 HttpError no_manifest(const Repository& repository, const std::string& reference) {
   return HttpError(HttpFailure::status, 404, shown(repository, reference) + ": not found",

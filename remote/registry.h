@@ -36,6 +36,11 @@ struct ManifestInfo {
   std::uint64_t size = 0;
 };
 
+struct PushedManifest {
+  Digest digest;
+  bool subject_listed = false;  // it has a subject, and the registry lists it among what refers to that
+};
+
 struct Blob {
   Digest digest;
   std::uint64_t size = 0;  // 0: not known
@@ -59,9 +64,14 @@ class Registry {
   // The same without the bytes (HEAD, not counted by pull limits). The digest is the registry's word, not verified.
   virtual std::optional<ManifestInfo> find_manifest_info(const Repository& repository, const std::string& reference,
                                                          std::stop_token stop) = 0;
-  // Stores a manifest under a tag or its digest. All it refers to must be there. Returns its digest.
-  virtual Digest push_manifest(const Repository& repository, const std::string& reference,
-                               const std::string& media_type, const std::string& bytes, std::stop_token stop) = 0;
+  // Image indexes of what refers to a manifest, as their bytes: the pages of the referrers API or, where the registry
+  // has none, what is under the manifest's referrers_tag (OCI distribution specification 1.1, "Listing Referrers").
+  virtual std::vector<std::string> find_referrers(const Repository& repository, const Digest& subject,
+                                                  std::stop_token stop) = 0;
+  // Stores a manifest under a tag or its digest. All it refers to must be there.
+  virtual PushedManifest push_manifest(const Repository& repository, const std::string& reference,
+                                       const std::string& media_type, const std::string& bytes,
+                                       std::stop_token stop) = 0;
 
   // Whether `reference` is that manifest on the registry itself, whatever mirrors have.
   virtual bool has_manifest(const Repository& repository, const std::string& reference, const Digest& digest,
@@ -80,6 +90,9 @@ class Registry {
   // Uploads bytes while they are made; returns their digest and size.
   virtual Blob push_stream(const Repository& repository, const HttpUpload& source, std::stop_token stop) = 0;
 };
+
+// The tag under which clients keep the index of what refers to a manifest, on registries that do not do it themselves.
+std::string referrers_tag(const Digest& subject);
 
 // "HOST/NAME:TAG: not found" with advice.
 HttpError no_manifest(const Repository& repository, const std::string& reference);

@@ -266,8 +266,8 @@ bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& 
   return false;
 }
 
-Digest push_manifest(Endpoint& endpoint, const Repository& repository, const std::string& reference,
-                     const std::string& media_type, const std::string& bytes, const std::stop_token& stop) {
+PushedManifest push_manifest(Endpoint& endpoint, const Repository& repository, const std::string& reference,
+                             const std::string& media_type, const std::string& bytes, const std::stop_token& stop) {
   HttpRequest request;
   request.method = "PUT";
   request.url = endpoint.url(repository, "manifests/" + reference);
@@ -284,7 +284,7 @@ Digest push_manifest(Endpoint& endpoint, const Repository& repository, const std
     throw Error(ExitClass::network, fmt::format("{}: the registry stored manifest {} instead of {}",
                                                 repository.to_string(), stored, digest));
   }
-  return digest;
+  return {.digest = std::move(digest), .subject_listed = !response.header("oci-subject").empty()};
 }
 
 }  // namespace mbuild::remote

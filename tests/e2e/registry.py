@@ -288,6 +288,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(action[1], dict({"Content-Type": "text/plain"}, **action[2]), b"made up by the test\n")
         status, headers, data = self.owner.replace(request) or self.forward(body)
         request.status = status
+        if action[0] == "subject":  # as a registry says that it lists what refers to this
+            headers["OCI-Subject"] = action[1]
         if action[0] == "corrupt" and data:
             middle = len(data) // 2
             data = data[:middle] + bytes([data[middle] ^ 0x20]) + data[middle + 1:]

@@ -3,7 +3,7 @@ import json
 import os
 
 import oci
-from registry import Registry
+from registry import OCI_INDEX, OCI_MANIFEST, Front, Registry
 from support import BOTH, FOREIGN, HOST, expect, expect_equal, quick
 
 
@@ -78,6 +78,104 @@ def test_create_on_a_registry(case):
     expect_equal(sorted(oci.Layout(case.dir + "/back").images()), sorted(BOTH))
     text = case.check(case.mbuild, "verify", second)
     expect_equal(text.count(": ok"), 2)
+
+
+def referring(registry, repository, subject, kind, annotations=None):
+    """Pushes an artifact that refers to a manifest of the repository; its descriptor as listings have it."""
+    empty = dict(registry.put_blob(repository, b"{}"), mediaType="application/vnd.oci.empty.v1+json")
+    layer = dict(registry.put_blob(repository, kind.encode()), mediaType="text/plain")
+    manifest = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": kind, "config": empty,
+                "layers": [layer], "subject": subject, "annotations": annotations or {}}
+    descriptor = registry.put_manifest(repository, "by-digest", manifest, OCI_MANIFEST)
+    return dict(descriptor, artifactType=kind, annotations=annotations or {})
+
+
+def test_referrers_come_along(case):
+    """Signatures and the like of an image and of its index, and what refers to those, by the tag that lists them where
+    the registry has no API for it. What only pretends to refer is left."""
+    simple(case)
+    registry = Registry(case)
+    registry_copy = registry.host + "/copy:1"
+    path = layout_of(case, "layout", platforms=BOTH)
+    case.check(case.mbuild, "imagetools", "create", "-t", registry.host + "/app:1", "oci-layout://%s:1" % path)
+    top, index = oci.Layout(path).top()
+
+    def tag_of(digest):
+        return digest.replace(":", "-")
+
+    def put_list(digest, *descriptors):
+        registry.put_manifest("app", tag_of(digest), {"schemaVersion": 2, "mediaType": OCI_INDEX,
+                                                      "manifests": list(descriptors)}, OCI_INDEX)
+
+    subject = {name: top[name] for name in ("mediaType", "digest", "size")}
+    inner = {name: index["manifests"][0][name] for name in ("mediaType", "digest", "size")}
+    signature = referring(registry, "app", subject, "text/signature", {"by": "me"})
+    bill = referring(registry, "app", inner, "text/bill")
+    about_bill = referring(registry, "app", {n: bill[n] for n in ("mediaType", "digest", "size")}, "text/signature")
+    put_list(top["digest"], signature, bill)  # the second one refers to something else
+    put_list(inner["digest"], bill)
+    put_list(bill["digest"], about_bill)
+
+    case.check(case.mbuild, "imagetools", "create", "-t", registry_copy, registry.host + "/app:1")
+
+    def listed(repository, digest):
+        status, _, body = registry.request("GET", "/v2/%s/manifests/%s" % (repository, tag_of(digest)))
+        return json.loads(body)["manifests"] if status == 200 else []
+
+    expect_equal(listed("copy", top["digest"]), [signature])
+    for digest, referrer in ((inner["digest"], bill), (bill["digest"], about_bill)):
+        expect_equal([entry["digest"] for entry in listed("copy", digest)], [referrer["digest"]])
+    expect_equal(registry.request("GET", "/v2/copy/manifests/" + about_bill["digest"])[0], 200)
+    case.check(case.mbuild, "imagetools", "create", "-t", registry_copy, registry.host + "/app:1")
+    expect_equal(listed("copy", top["digest"]), [signature], "listed twice")
+
+    # to a layout and back
+    case.check(case.mbuild, "imagetools", "create", "-t", "oci-layout://%s/taken:1" % case.dir, registry_copy)
+    with open(case.dir + "/taken/index.json") as f:
+        entries = json.load(f)["manifests"]
+    expect_equal(sorted(entry["digest"] for entry in entries),
+                 sorted(d["digest"] for d in (top, signature, bill, about_bill)))
+    case.check(case.mbuild, "imagetools", "create", "-t", registry.host + "/back:1",
+               "oci-layout://%s/taken:1" % case.dir)
+    expect_equal(listed("back", top["digest"]), [signature])
+
+
+def test_referrers_by_the_registry(case):
+    """A registry that lists them itself is asked page by page, and nothing is listed for it."""
+    simple(case)
+    registry = Registry(case)
+    front = Front(registry)
+    path = layout_of(case, "layout", platforms=(HOST,))
+    case.check(case.mbuild, "imagetools", "create", "--no-prefer-index", "-t", registry.host + "/app:1",
+               "oci-layout://%s:1" % path)
+    status, headers, body = registry.request("GET", "/v2/app/manifests/1")
+    expect_equal(status, 200)
+    subject = {"mediaType": headers["Content-Type"], "digest": headers["Docker-Content-Digest"], "size": len(body)}
+    pages = [[referring(registry, "app", subject, "text/one")],
+             [referring(registry, "app", subject, "application/vnd.docker.attestation.manifest.v1+json")]]
+
+    def replace(request):
+        if "/app/referrers/" + subject["digest"] in request.path:
+            page = int(request.path.partition("page=")[2] or "0")
+            link = {"Link": '</v2/app/referrers/%s?page=1>; rel="next"' % subject["digest"]} if page == 0 else {}
+            index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": pages[page]}
+            return 200, dict(link, **{"Content-Type": OCI_INDEX}), json.dumps(index).encode()
+        return None
+
+    def note_subject(request):
+        if request.method == "PUT" and "/copy/manifests/" in request.path:
+            return ("subject", subject["digest"])
+        return None
+
+    front.replace, front.rule = replace, note_subject
+    case.check(case.mbuild, "imagetools", "create", "-t", front.host + "/copy:1", front.host + "/app:1")
+    for page in pages:
+        expect_equal(registry.request("GET", "/v2/copy/manifests/" + page[0]["digest"])[0], 200)
+    expect_equal(registry.tags("copy"), ["1"])
+    index = json.loads(registry.request("GET", "/v2/copy/manifests/1")[2])
+    expect_equal([entry["digest"] for entry in index["manifests"]], [subject["digest"], pages[1][0]["digest"]],
+                 "the attestation belongs to the index")
+    expect_equal(index["manifests"][1]["annotations"]["vnd.docker.reference.digest"], subject["digest"])
 
 
 def test_merge(case):

@@ -89,7 +89,7 @@ void round_trip(Registry& registry, const Repository& repository) {
       R"("digest":"{}","size":{}}},"layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{}",)"
       R"("size":{}}}]}})",
       k_oci_manifest, config_blob.digest, config_blob.size, layer_blob.digest, layer_blob.size);
-  const auto digest = registry.push_manifest(repository, "v1", k_oci_manifest, manifest, {});
+  const auto digest = registry.push_manifest(repository, "v1", k_oci_manifest, manifest, {}).digest;
 
   for (const std::string& reference : {std::string("v1"), digest}) {
     const auto found = require_manifest(registry, repository, reference, {});
