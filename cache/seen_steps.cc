@@ -39,12 +39,12 @@ void Store::remember_steps(const Digest& build, const std::vector<SeenStep>& cha
   if (changed.empty()) return;
   Transaction transaction(*database_);
   for (const auto& step : changed) {
-    Statement(*database_, "INSERT OR REPLACE INTO steps VALUES(?,?,?,?,?)")
+    Statement(*database_, "INSERT OR REPLACE INTO steps(build,place,key,used,inputs) VALUES(?,?,?,?,?)")
         .bind(build)
         .bind(step.place)
         .bind(step.key)
-        .bind(step.inputs)
         .bind(now())
+        .bind(step.inputs)
         .run();
   }
   Statement(*database_, "DELETE FROM steps WHERE used<?").bind(now() - k_forget_after).run();

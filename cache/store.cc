@@ -31,8 +31,8 @@ constexpr int k_format = 1;
 
 // Of the index, kept in user_version. An older one gets the tables that it lacks; those whose columns have changed, and
 // that cost little to fill again, are dropped first.
-constexpr int k_index_format = 3;
-constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files;";
+constexpr int k_index_format = 4;
+constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS steps;";
 
 constexpr const char* k_schema = R"sql(
 CREATE TABLE IF NOT EXISTS layers(id TEXT PRIMARY KEY, result TEXT NOT NULL, pulled INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -50,8 +50,8 @@ CREATE TABLE IF NOT EXISTS durations(step TEXT PRIMARY KEY, milliseconds INTEGER
 CREATE TABLE IF NOT EXISTS audits(layer TEXT NOT NULL, platform TEXT NOT NULL, findings BLOB NOT NULL, PRIMARY KEY(layer, platform)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, modified TEXT NOT NULL, mtime INTEGER NOT NULL,
   digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, inputs BLOB NOT NULL,
-  used INTEGER NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, used INTEGER NOT NULL,
+  inputs BLOB NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mounts(name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS images(name TEXT PRIMARY KEY, media_type TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,

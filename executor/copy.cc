@@ -237,12 +237,12 @@ void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const s
   const std::string path = join_resolved(level.path, name);
   if (!level.fresh) make_way(level, name, path);
   record_.paths.insert(path);
-  if (entry.content.empty()) {
-    record_.contents.erase(path);
-  } else {
-    record_.contents.insert_or_assign(path, entry.content);
-  }
   image::Inode inode = landed_inode(entry.inode, job.rules);
+  if (entry.content.empty() || !inode.xattrs.empty()) {
+    record_.files.erase(path);
+  } else {
+    record_.files.insert_or_assign(path, image::KnownFile{.content = entry.content, .inode = inode});
+  }
   if (inode.type != image::FileType::regular) {
     image::make_special(level.fd.get(), name, inode);
     image::apply_inode(level.fd.get(), name, inode, owners_);
@@ -317,13 +317,24 @@ void Copier::write_group(const Group& group) const {
 bool Copier::link_older(const File& file, int older, const std::string& path, int destination) const {
   const auto known = target_.older->contents.find(path);
   if (known == target_.older->contents.end() || known->second != file.content || file.content.empty()) return false;
-  const image::Inode there = image::read_inode(older, file.name, owners_);
-  const image::Inode& wanted = file.inode;
-  const bool same = there.type == wanted.type && there.mode == wanted.mode && there.uid == wanted.uid &&
-                    there.gid == wanted.gid && there.size == wanted.size && there.mtime_sec == wanted.mtime_sec &&
-                    there.mtime_nsec == wanted.mtime_nsec && there.xattrs == wanted.xattrs;
   // It may fail for reasons that do not matter, as too many links.
-  return same && ::linkat(older, file.name.c_str(), destination, file.name.c_str(), 0) == 0;
+  return is_alike(older, file) && ::linkat(older, file.name.c_str(), destination, file.name.c_str(), 0) == 0;
+}
+
+// Whether the older file has the wanted file's metadata. Attributes are read only where they hold the owner.
+bool Copier::is_alike(int older, const File& file) const {
+  const image::Inode& wanted = file.inode;
+  if (!wanted.xattrs.empty()) return false;
+  struct stat there;
+  if (::fstatat(older, file.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(there.st_mode)) return false;
+  if ((there.st_mode & 07777U) != wanted.mode || static_cast<std::uint64_t>(there.st_size) != wanted.size ||
+      there.st_mtim.tv_sec != wanted.mtime_sec ||
+      static_cast<std::uint32_t>(there.st_mtim.tv_nsec) != wanted.mtime_nsec) {
+    return false;
+  }
+  if (owners_ == image::OwnerMode::real) return there.st_uid == wanted.uid && there.st_gid == wanted.gid;
+  const auto inode = image::read_inode(older, file.name, owners_);
+  return inode.uid == wanted.uid && inode.gid == wanted.gid;
 }
 
 void Copier::write_file(const Group& group, const File& file, int source, int destination) const {

@@ -28,7 +28,8 @@ struct CopyRules {
 // A layer that an earlier run of the same step made.
 struct OlderLayer {
   int directory = -1;
-  std::unordered_map<std::string, Digest> contents;  // of its regular files, by path
+  // Of its regular files, by path; what is here has no extended attributes.
+  std::unordered_map<std::string, Digest> contents;
 };
 
 // Where a Copier writes. `upper` is the upper directory when `root` is an overlay: what is below a directory that was
@@ -80,6 +81,7 @@ class Copier {
   void write_group(const Group& group) const;
   void write_file(const Group& group, const File& file, int source, int destination) const;
   bool link_older(const File& file, int older, const std::string& path, int destination) const;
+  bool is_alike(int older, const File& file) const;
   void check_stop() const;
 
   CopyTarget target_;

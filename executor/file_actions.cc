@@ -55,7 +55,7 @@ class Applier {
   ApplyResult finish() {
     copier_.flush();
     finish_directories(root_, options_.upper, record_, options_.owners);
-    return {.paths = {record_.paths.begin(), record_.paths.end()}, .contents = std::move(record_.contents)};
+    return {.paths = {record_.paths.begin(), record_.paths.end()}, .files = std::move(record_.files)};
   }
 
  private:
@@ -209,7 +209,7 @@ ApplyResult apply_file_actions(int root, std::span<const graph::FileAction> acti
   }
   ApplyResult result = applier.finish();
   // Another action may have written over what one copied.
-  if (actions.size() != 1 || actions.front().unpack) result.contents.clear();
+  if (actions.size() != 1 || actions.front().unpack) result.files.clear();
   return result;
 }
 

@@ -25,8 +25,8 @@ struct ApplyResult {
   // Resolved paths that were made or whose content or metadata was set, sorted. A directory that was only walked
   // through or copied into is not among them, nor is what an rm action removed.
   std::vector<std::string> paths;
-  // Contents of files, where they were known before they were copied; empty when there is more than one action.
-  std::map<std::string, Digest> contents;
+  // See WriteRecord; empty when there is more than one action.
+  image::KnownFiles files;
 };
 
 // Applies `actions` in order to the directory `root` (a descriptor). selections[i] belongs to actions[i], and matters

@@ -64,7 +64,9 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
 
 // The list of contents beside a layer: a digest of the rest, path and digest of each file. A list that is not what it
 // was when it was written counts for nothing.
-void write_contents(const std::string& path, const std::map<std::string, Digest>& contents) {
+void write_contents(const std::string& path, const image::KnownFiles& files) {
+  std::vector<std::pair<std::string, Digest>> contents;
+  for (const auto& [name, file] : files) contents.emplace_back(name, file.content);
   const std::string list = encode(contents);
   write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), sha256(list) + list);
 }
@@ -73,8 +75,8 @@ std::unordered_map<std::string, Digest> read_contents(const std::string& path) {
   const std::string text = read_file(path);
   const std::size_t size = sha256("").size();
   if (text.size() < size || text.substr(0, size) != sha256(text.substr(size))) return {};
-  const auto list = decode<std::map<std::string, Digest>>(text.substr(size));
-  return {list.begin(), list.end()};
+  auto list = decode<std::vector<std::pair<std::string, Digest>>>(text.substr(size));
+  return {std::move_iterator(list.begin()), std::move_iterator(list.end())};
 }
 
 struct Older {
@@ -130,11 +132,11 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
                                   .upper = on_scratch ? root.get() : upper_directory.get(),
                                   .older = older ? &older->layer : nullptr});
   }
-  if (!request.contents_path.empty() && !applied.contents.empty()) {
-    write_contents(request.contents_path, applied.contents);
+  if (!request.contents_path.empty() && !applied.files.empty()) {
+    write_contents(request.contents_path, applied.files);
   }
   return encode(
-      commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.contents));
+      commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.files));
 }
 
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {

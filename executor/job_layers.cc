@@ -74,14 +74,10 @@ int snapshot_root(const Stack& stack, const std::string& scratch) {
 }
 
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
-                      image::OwnerMode owners, const std::map<std::string, Digest>& contents) {
+                      image::OwnerMode owners, const image::KnownFiles& known) {
   NewLayer layer;
   {
     const Fd directory = open_file(upper, O_RDONLY | O_DIRECTORY);
-    const auto known = [&](const std::string& path, const image::Inode&) {
-      const auto found = contents.find(path);
-      return found == contents.end() ? std::nullopt : std::optional(found->second);
-    };
     const auto summary = image::summarise_layer(
         {.directory = directory.get(), .implied = implied, .clamp_mtime = {}, .owners = owners}, 0, known);
     layer.result_digest = summary.result_digest;

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "executor/jobs.h"
+#include "image/layer_digest.h"
 
 // The inner half of jobs.h: what runs in the job processes.
 namespace mbuild::executor::jobs {
@@ -35,8 +36,8 @@ Fd open_root(const Fd& mount);
 // The mounted snapshot, or an empty directory where it has no layers; `scratch` is made, and both last as long as the
 // job's process. (Closing a mount waits for the kernel, milliseconds that would come before the reply.)
 int snapshot_root(const Stack& stack, const std::string& scratch);
-// Digests what is in `upper`, then gives it its final name. `contents` are digests of files that are known already.
+// Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read.
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
-                      image::OwnerMode owners, const std::map<std::string, Digest>& contents = {});
+                      image::OwnerMode owners, const image::KnownFiles& known = {});
 
 }  // namespace mbuild::executor::jobs

@@ -19,9 +19,9 @@ void WriteRecord::add_directory(const std::string& path, const image::Inode& ino
 void WriteRecord::forget(const std::string& path) {
   paths.erase(path);
   directories.erase(path);
-  contents.erase(path);
+  files.erase(path);
   const std::string first = path + '/', last = path + '0';  // '0' follows '/'
-  contents.erase(contents.lower_bound(first), contents.lower_bound(last));
+  files.erase(files.lower_bound(first), files.lower_bound(last));
   paths.erase(paths.lower_bound(first), paths.lower_bound(last));
   directories.erase(directories.lower_bound(first), directories.lower_bound(last));
 }

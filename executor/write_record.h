@@ -4,8 +4,7 @@
 #include <set>
 #include <string>
 
-#include "base/digest.h"
-#include "image/inode.h"
+#include "image/layer_digest.h"
 
 namespace mbuild::executor {
 
@@ -14,8 +13,8 @@ struct WriteRecord {
   std::set<std::string> paths;
   // Metadata that directories get at the very end, since writing into a directory changes its mtime.
   std::map<std::string, image::Inode> directories;
-  // Of copied regular files whose content was known before.
-  std::map<std::string, Digest> contents;
+  // Copied regular files whose content was known before; none that have extended attributes.
+  image::KnownFiles files;
 
   void add_directory(const std::string& path, const image::Inode& inode);
   // Drops what is at and below a path that is removed again.

@@ -33,10 +33,14 @@ Digest content_digest(int root, const Entry& entry) {
   return entry.inode.size == 0 ? sha256("") : sha256_of_rest(open_below(root, entry.path, O_RDONLY).get());
 }
 
-std::vector<Entry> list(const LayerSource& source) {
+std::vector<Entry> list(const LayerSource& source, const KnownFiles& known) {
   std::vector<Entry> entries;
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> groups;
-  walk_tree(source.directory, source.owners, [&](const WalkEntry& walked) {
+  const auto inode_of = [&](const std::string& path) {
+    const auto file = known.find(path);
+    return file != known.end() && file->second.inode.link_count == 1 ? &file->second.inode : nullptr;
+  };
+  const auto add = [&](const WalkEntry& walked) {
     Entry entry{walked.path, walked.inode, false, entries.size(), {}};
     const Inode& inode = entry.inode;
     if (inode.type == FileType::socket) return;  // no image has them
@@ -47,7 +51,8 @@ std::vector<Entry> list(const LayerSource& source) {
       entry.first = groups.try_emplace({inode.device, inode.inode}, entries.size()).first->second;
     }
     entries.push_back(std::move(entry));
-  });
+  };
+  walk_tree(source.directory, source.owners, add, inode_of);
   return entries;
 }
 
@@ -113,9 +118,8 @@ Sha256 begin_digest(bool opaque_root) {
 
 }  // namespace
 
-LayerSummary summarise_layer(const LayerSource& source, unsigned threads,
-                             const std::function<std::optional<Digest>(const std::string& path, const Inode&)>& known) {
-  std::vector<Entry> entries = list(source);
+LayerSummary summarise_layer(const LayerSource& source, unsigned threads, const KnownFiles& known) {
+  std::vector<Entry> entries = list(source, known);
   LayerSummary summary;
   std::vector<std::size_t> wanted;
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -128,8 +132,8 @@ LayerSummary summarise_layer(const LayerSource& source, unsigned threads,
     }
     if (entry.inode.type != FileType::regular || entry.first != i) continue;
     summary.bytes += entry.inode.size;
-    if (auto digest = known ? known(entry.path, entry.inode) : std::nullopt) {
-      entry.content = std::move(*digest);
+    if (const auto file = known.find(entry.path); file != known.end()) {
+      entry.content = file->second.content;
     } else {
       wanted.push_back(i);
     }

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <optional>
+#include <map>
+#include <string>
 
 #include "base/digest.h"
 #include "image/layer_tar.h"
@@ -17,12 +17,17 @@ struct LayerSummary {
   std::int64_t newest_mtime = 0;  // seconds, of all entries but whiteouts; 0 when there is none
 };
 
+// A regular file of a layer of which it is known what it is.
+struct KnownFile {
+  Digest content;
+  Inode inode;
+};
+using KnownFiles = std::map<std::string, KnownFile>;  // by path
+
 // Digest of the sorted entries: path, type (whiteout and opaque included), mode, uid, gid, size, content, link target,
 // xattrs, device numbers, hard-link group; no times. Contents are hashed on `threads` threads (0: one a core), but for
-// those that `known` tells (it is called on one thread).
-LayerSummary summarise_layer(
-    const LayerSource& source, unsigned threads = 0,
-    const std::function<std::optional<Digest>(const std::string& path, const Inode&)>& known = {});
+// those of `known`; of these, files with one name are not even looked at.
+LayerSummary summarise_layer(const LayerSource& source, unsigned threads = 0, const KnownFiles& known = {});
 
 // The result digest of a layer without entries.
 Digest empty_layer_digest();

@@ -60,6 +60,7 @@ std::vector<Name> sorted_names(int directory) {
 struct Walk {
   OwnerMode owners;
   const std::function<void(const WalkEntry&)>& visit;
+  const std::function<const Inode*(const std::string&)>& known;
   std::string path;
 
   // Gives the directory back, which may have been reopened.
@@ -68,6 +69,11 @@ struct Walk {
     for (const Name& entry : sorted_names(self.get())) {
       if (length > 0) path += '/';
       path += entry.name;
+      if (const Inode* inode = known ? known(path) : nullptr) {
+        visit({path, entry.name, self.get(), *inode});
+        path.resize(length);
+        continue;
+      }
       const Inode inode = read(self.get(), entry.name);
       visit({path, entry.name, self.get(), inode});
       if (inode.type == FileType::directory) self = descend(std::move(self), entry.name, depth);
@@ -96,8 +102,9 @@ struct Walk {
 
 }  // namespace
 
-void walk_tree(int root, OwnerMode owners, const std::function<void(const WalkEntry&)>& visit) {
-  Walk walk{owners, visit, {}};
+void walk_tree(int root, OwnerMode owners, const std::function<void(const WalkEntry&)>& visit,
+               const std::function<const Inode*(const std::string& path)>& known) {
+  Walk walk{owners, visit, known, {}};
   walk.directory(open_at(root, ".", k_walk_flags), 0);
 }
 

@@ -18,8 +18,10 @@ struct WalkEntry {
 };
 
 // Calls `visit` for each entry below `root` (not for the root): a directory before what it holds, in a directory
-// whiteouts first, then by byte order of the names. Links are not followed. Throws Error (store).
-void walk_tree(int root, OwnerMode owners, const std::function<void(const WalkEntry&)>& visit);
+// whiteouts first, then by byte order of the names. Links are not followed. Where `known` gives an inode (of no
+// directory), the file is not asked. Throws Error (store).
+void walk_tree(int root, OwnerMode owners, const std::function<void(const WalkEntry&)>& visit,
+               const std::function<const Inode*(const std::string& path)>& known = {});
 
 // The names in a directory, unsorted, without "." and "..".
 std::vector<std::string> names_in_directory(int directory);

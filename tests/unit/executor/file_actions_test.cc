@@ -147,14 +147,15 @@ TEST_CASE("Files that come out as in an older layer of the step are links to it,
                               {.owners = owner_mode(), .threads = 1, .stop = {}, .upper = root.fd(), .older = older});
   };
   const auto before = copy(first, nullptr);
-  CHECK(before.contents.size() == 4);
-  CHECK(before.contents.at("t/content") == sha256("old"));
+  CHECK(before.files.size() == 4);
+  CHECK(before.files.at("t/content").content == sha256("old"));
 
   const auto old_time = source.inode("d/content");
   source.file("d/content", "new").time("d/time", 12345);
   REQUIRE(::chmod(source.host_path("d/mode").c_str(), 0600) == 0);
   source.time("d/content", old_time.mtime_sec, old_time.mtime_nsec);  // of one size and one time, but another content
-  const OlderLayer older{.directory = first.fd(), .contents = {before.contents.begin(), before.contents.end()}};
+  OlderLayer older{.directory = first.fd(), .contents = {}};
+  for (const auto& [path, file] : before.files) older.contents.emplace(path, file.content);
   const auto after = copy(second, &older);
   CHECK(after.paths == before.paths);
   const auto linked = [&](const std::string& path) { return second.inode(path).inode == first.inode(path).inode; };
