@@ -1,17 +1,14 @@
-#include <chrono>
-
 #include "cache/store.h"
 
-// What steps read when they were last looked up: all that is known of why one runs again.
+#include "base/clock.h"
+
+// What is known of steps beside their results: what they read when they were last looked up, which is all there is to
+// say why one runs again, and the partial keys that were met.
 namespace mbuild::cache {
 namespace {
 
 constexpr std::int64_t k_day = 24 * 60 * 60;
 constexpr std::int64_t k_forget_after = 30 * k_day;
-
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -23,10 +20,10 @@ std::vector<SeenStep> Store::seen_steps(const Digest& build) {
     query.bind(build);
     while (query.step()) {
       out.push_back({query.text(0), query.text(1), {}});
-      touch = touch || query.number(2) < now() - k_day;
+      touch = touch || query.number(2) < unix_seconds() - k_day;
     }
   }
-  if (touch) Statement(*database_, "UPDATE steps SET used=? WHERE build=?").bind(now()).bind(build).run();
+  if (touch) Statement(*database_, "UPDATE steps SET used=? WHERE build=?").bind(unix_seconds()).bind(build).run();
   return out;
 }
 
@@ -43,12 +40,22 @@ void Store::remember_steps(const Digest& build, const std::vector<SeenStep>& cha
         .bind(build)
         .bind(step.place)
         .bind(step.key)
-        .bind(now())
+        .bind(unix_seconds())
         .bind(step.inputs)
         .run();
   }
-  Statement(*database_, "DELETE FROM steps WHERE used<?").bind(now() - k_forget_after).run();
+  for (const char* forget : {"DELETE FROM steps WHERE used<?", "DELETE FROM partial_keys WHERE added<?"}) {
+    Statement(*database_, forget).bind(unix_seconds() - k_forget_after).run();
+  }
   transaction.commit();
+}
+
+bool Store::knows_partial_key(const Digest& key) {
+  return Statement(*database_, "SELECT 1 FROM partial_keys WHERE key=?").bind(key).step();
+}
+
+void Store::add_partial_key(const Digest& key) {
+  Statement(*database_, "INSERT OR REPLACE INTO partial_keys VALUES(?,?)").bind(key).bind(unix_seconds()).run();
 }
 
 }  // namespace mbuild::cache

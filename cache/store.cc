@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -31,7 +32,7 @@ constexpr int k_format = 1;
 
 // Of the index, kept in user_version. An older one gets the tables that it lacks; those whose columns have changed, and
 // that cost little to fill again, are dropped first.
-constexpr int k_index_format = 4;
+constexpr int k_index_format = 5;
 constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS steps;";
 
 constexpr const char* k_schema = R"sql(
@@ -52,6 +53,7 @@ CREATE TABLE IF NOT EXISTS downloads(url TEXT PRIMARY KEY, etag TEXT NOT NULL, m
   digest TEXT NOT NULL, layer TEXT NOT NULL, boot TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS steps(build TEXT NOT NULL, place TEXT NOT NULL, key TEXT NOT NULL, used INTEGER NOT NULL,
   inputs BLOB NOT NULL, PRIMARY KEY(build, place)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS partial_keys(key TEXT PRIMARY KEY, added INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS mounts(name TEXT PRIMARY KEY, id TEXT NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS images(name TEXT PRIMARY KEY, media_type TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL,
@@ -129,7 +131,7 @@ bool tells_damage(const Error& error) {
 }
 
 void set_aside(const std::string& index) {
-  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, seconds_now()).c_str());
+  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, unix_seconds()).c_str());
   ::unlink((index + "-wal").c_str());
   ::unlink((index + "-shm").c_str());
 }
@@ -148,10 +150,6 @@ Layer layer_of(const Statement& row) {
 }
 
 }  // namespace
-
-std::int64_t seconds_now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string run_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
 
@@ -226,7 +224,7 @@ std::optional<Layer> Store::find_layer(std::string_view id) {
   {
     Statement query(*database_,
                     "UPDATE layers SET used=? WHERE id=? RETURNING id,result,pulled,bytes,files,newest,implied");
-    if (!query.bind(seconds_now()).bind(id).step()) return std::nullopt;
+    if (!query.bind(unix_seconds()).bind(id).step()) return std::nullopt;
     layer = layer_of(query);
     query.finish();
   }
@@ -261,7 +259,7 @@ void Store::add_layer(const Layer& layer) {
       .bind(static_cast<std::int64_t>(layer.files))
       .bind(layer.newest_mtime)
       .bind(implied)
-      .bind(seconds_now())
+      .bind(unix_seconds())
       .bind(boot_id_)
       .run();
   added_rows_ = true;
@@ -271,7 +269,7 @@ std::optional<StepRecord> Store::find_record(const Digest& content_key) {
   Statement query(*database_,
                   "UPDATE records SET used=? WHERE content_key=? "
                   "RETURNING content_key,layers,created,duration,emulator,name");
-  if (!query.bind(seconds_now()).bind(content_key).step()) return std::nullopt;
+  if (!query.bind(unix_seconds()).bind(content_key).step()) return std::nullopt;
   StepRecord record;
   record.content_key = query.text(0);
   record.layers = split(query.text(1), ',');
@@ -291,7 +289,7 @@ void Store::add_record(const StepRecord& record) {
       .bind(record.duration_ms)
       .bind(record.emulator)
       .bind(record.name)
-      .bind(seconds_now())
+      .bind(unix_seconds())
       .bind(boot_id_)
       .run();
   added_rows_ = true;

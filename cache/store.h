@@ -19,8 +19,6 @@
 // All that mbuild keeps on disk. docs/formats.md describes the files and tables; docs/design.md section 6 the rules.
 namespace mbuild::cache {
 
-std::int64_t seconds_now();  // since 1970
-
 // One unpacked layer. `id` names its directory; three identities are never mixed: the id, the result digest (what is in
 // it), and the diff id (a property of one serialisation of it).
 struct Layer {
@@ -121,6 +119,11 @@ class Store {
   // The layer that the step with this definition key made when it was last used, whatever its inputs were then.
   std::optional<std::string> latest_layer_of(const Digest& definition_key);
   void add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key);
+
+  // Whether a partial key was added before: what a content key is made of as far as it is known without reading a
+  // snapshot. Where it was not, there is no record of any such content key; where it was, there may be.
+  bool knows_partial_key(const Digest& key);
+  void add_partial_key(const Digest& key);
 
   std::optional<Serialisation> find_serialisation(const SerialisationKey& key);
   void add_serialisation(const SerialisationKey& key, const Serialisation& value);

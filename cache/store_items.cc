@@ -13,6 +13,7 @@
 #include <memory>
 #include <set>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
@@ -307,7 +308,7 @@ void Store::remove_blobs_changed_since(std::int64_t time) {
 }
 
 bool Store::use_blob(std::string_view digest) {
-  Statement(*database_, "INSERT OR REPLACE INTO blobs VALUES(?,?)").bind(digest).bind(seconds_now()).run();
+  Statement(*database_, "INSERT OR REPLACE INTO blobs VALUES(?,?)").bind(digest).bind(unix_seconds()).run();
   return path_exists(blob_path(digest));
 }
 
@@ -315,7 +316,7 @@ void Store::use_cache_mount(std::string_view id) {
   Statement(*database_, "INSERT OR REPLACE INTO mounts VALUES(?,?,?)")
       .bind(digest_hex(sha256(id)))
       .bind(id)
-      .bind(seconds_now())
+      .bind(unix_seconds())
       .run();
 }
 

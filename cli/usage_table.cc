@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "cache/store.h"
@@ -64,7 +65,7 @@ Predicate parse_filter(const std::string& text) {
   std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
   if (value.starts_with('=')) value.erase(0, 1);  // "==" is "="
   if (field == "until" || field == "unused-for") {
-    const std::int64_t limit = cache::seconds_now() - parse_duration(value);
+    const std::int64_t limit = unix_seconds() - parse_duration(value);
     return [limit](const Item& item) { return item.used <= limit; };
   }
   if (sign == "=") return any_value(field, [value](const std::string& found) { return found == value; });
@@ -104,7 +105,7 @@ nlohmann::ordered_json json_of(const Item& item) {
 }
 
 std::string table_of(const std::vector<Item>& items) {
-  const std::int64_t now = cache::seconds_now();
+  const std::int64_t now = unix_seconds();
   std::string out = fmt::format("{:<68} {:<12} {:<12} {}\n", "ID", "RECLAIMABLE", "SIZE", "LAST ACCESSED");
   for (const auto& item : items) {
     out += fmt::format("{:<68} {:<12} {:<12} {}\n", item.id + (is_mutable(item) ? "*" : ""),
@@ -114,7 +115,7 @@ std::string table_of(const std::vector<Item>& items) {
 }
 
 std::string pretty_text(const Item& item) {
-  const std::int64_t now = cache::seconds_now();
+  const std::int64_t now = unix_seconds();
   std::string out;
   const auto line = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) out += fmt::format("{:<16}{}\n", fmt::format("{}:", name), value);

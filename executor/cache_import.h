@@ -34,6 +34,7 @@ class ImportedCaches {
     image::CachedStep step;
     std::shared_ptr<const image::CachedLayer> layer;  // never null; without a blob where the cache has none
   };
+  bool none() const { return references_.empty(); }
   std::optional<Digest> find_definition(const Digest& definition, const Digest& inputs);
   std::optional<Hit> find_step(const Digest& key);
 

@@ -95,13 +95,8 @@ std::optional<Older> open_older(const FilesRequest& request) {
   }
 }
 
-}  // namespace
-
-std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<FilesRequest>(payload);
-  const std::string scratch = make_scratch(request.work);
-  const int base = snapshot_root(request.base, scratch + "/base");
-  auto selections = select_sources(request, fds, scratch);
+// Leaves the contents that were read in the selections.
+ProbeReply probe(int base, const FilesRequest& request, std::vector<Selection>& selections) {
   ProbeReply reply;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
     reply.selections.push_back(request.sources[i].stack ? selection_digest(selections[i], {}, core_count()) : Digest());
@@ -109,20 +104,21 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto probe = destination_probe(base, request.actions, selections, request.owners);
   reply.digest = probe.digest;
   reply.complete = probe.complete;
-  return encode(reply);
+  return reply;
 }
 
-std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<FilesRequest>(payload);
+// `probed`, if it is wanted: what is found before anything is changed.
+NewLayer apply(const FilesRequest& request, std::vector<Fd>& fds, ProbeReply* probed) {
   const std::string upper = make_work_directory(request.work, "upper");
   const std::string scratch = make_scratch(request.work);
   ApplyResult applied;
   {
-    const auto selections = select_sources(request, fds, scratch);
+    auto selections = select_sources(request, fds, scratch);
     const bool on_scratch = request.base.layers.empty();
     const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
                                : open_root(mount_snapshot_writable(request.base, {}, scratch, upper,
                                                                    make_work_directory(request.work, "work")));
+    if (probed != nullptr) *probed = probe(root.get(), request, selections);
     const Fd upper_directory = open_file(upper, O_RDONLY | O_DIRECTORY);
     const auto older = open_older(request);
     applied = apply_file_actions(root.get(), request.actions, selections,
@@ -135,8 +131,27 @@ std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
   if (!request.contents_path.empty() && !applied.files.empty()) {
     write_contents(request.contents_path, applied.files);
   }
-  return encode(
-      commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.files));
+  return commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.files);
+}
+
+}  // namespace
+
+std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  const auto request = decode<FilesRequest>(payload);
+  const std::string scratch = make_scratch(request.work);
+  const int base = snapshot_root(request.base, scratch + "/base");
+  auto selections = select_sources(request, fds, scratch);
+  return encode(probe(base, request, selections));
+}
+
+std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  return encode(apply(decode<FilesRequest>(payload), fds, nullptr));
+}
+
+std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
+  ProbedLayer reply;
+  reply.layer = apply(decode<FilesRequest>(payload), fds, &reply.probe);
+  return encode(reply);
 }
 
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {

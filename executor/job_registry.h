@@ -16,6 +16,7 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds);
 std::string run_job(std::string_view payload, std::vector<Fd>& fds);
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds);
+std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string digest_tree_job(std::string_view payload, std::vector<Fd>& fds);
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string serialise_job(std::string_view payload, std::vector<Fd>& fds);

@@ -70,6 +70,7 @@ void register_all() {
   register_job("run", run_job);
   register_job("probe-files", probe_files_job);
   register_job("apply-files", apply_files_job);
+  register_job("probe-and-apply-files", probe_and_apply_files_job);
   register_job("digest-tree", digest_tree_job);
   register_job("select-files", select_files_job);
   register_job("serialise", serialise_job);

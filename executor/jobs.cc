@@ -57,6 +57,12 @@ NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token 
   return decode<NewLayer>(inner.call("apply-files", encode(packed), luggage.fds(), std::move(stop)));
 }
 
+ProbedLayer probe_and_apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
+  Luggage luggage;
+  const auto packed = pack(request, luggage);
+  return decode<ProbedLayer>(inner.call("probe-and-apply-files", encode(packed), luggage.fds(), std::move(stop)));
+}
+
 Digest digest_tree(Inner& inner, const DigestRequest& request, std::stop_token stop) {
   return inner.call("digest-tree", encode(request), {}, std::move(stop));
 }

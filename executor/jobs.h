@@ -102,6 +102,12 @@ struct ProbeReply {
 // What the outcome depends on, without making it.
 ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+// Both at once.
+struct ProbedLayer {
+  ProbeReply probe;
+  NewLayer layer;
+};
+ProbedLayer probe_and_apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 
 // Digest of what a bind mount of `selector` of the snapshot shows.
 struct DigestRequest {

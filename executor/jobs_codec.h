@@ -155,6 +155,11 @@ void fields(Codec& codec, ProbeReply& v) {
 }
 
 template <class Codec>
+void fields(Codec& codec, ProbedLayer& v) {
+  codec(v.probe, v.layer);
+}
+
+template <class Codec>
 void fields(Codec& codec, SelectRequest& v) {
   codec(v.ignore, v.action);
 }

@@ -38,7 +38,11 @@ Digest Steps::inputs_digest(graph::NodeId id) {
 Digest Steps::content_key(graph::NodeId id, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
   if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(id, *exec, std::move(stop));
-  return files_key(id, std::get<graph::FileOp>(node.op), std::move(stop));
+  const auto& op = std::get<graph::FileOp>(node.op);
+  if (has_to_be_probed(node, op)) {
+    return files_key(id, op, jobs::probe_files(environment_.inner.get(), files_request(node, op, stop), stop));
+  }
+  return files_key(id, op, {.digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())});
 }
 
 Digest Steps::exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop) {
@@ -91,21 +95,50 @@ jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::Fi
   return request;
 }
 
-Digest Steps::files_key(graph::NodeId id, const graph::FileOp& op, std::stop_token stop) {
+// Files on an empty base have nothing to be probed, and context files are known from outside.
+bool Steps::has_to_be_probed(const graph::Node& node, const graph::FileOp& op) const {
+  if (op.actions.front().input >= 0) return true;
+  return std::ranges::any_of(op.actions, [&](const graph::FileAction& action) {
+    if (!action.owner.empty() || action.unpack) return true;
+    return action.secondary >= 0 && local_source(node.inputs.at(static_cast<std::size_t>(action.secondary))) == nullptr;
+  });
+}
+
+// The content key as far as it is known without a look at a snapshot.
+Digest Steps::partial_key(const graph::Node& node, const graph::FileOp& op) {
+  Sha256 hash;
+  hash.field("files in part");
+  hash.field(graph::content_parameters(node));
+  for (const auto& action : op.actions) {
+    if (action.kind != graph::FileActionKind::copy || action.secondary < 0) continue;
+    const auto* local = local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
+    hash.field(local != nullptr ? environment_.contexts.select(*local, action)->digest : Digest());
+  }
+  return hash.digest();
+}
+
+// A step that copies files and whose partial key nobody has met has no record, whatever its content key is. So it is
+// not asked for first: the one job that runs the step tells it. The lock keeps others from doing the same; it is empty
+// when there is something to be looked up.
+cache::FileLock Steps::lock_unknown(graph::NodeId id, const std::stop_token& stop) {
   const auto& node = environment_.graph.nodes[id];
-  const auto probe = [&] {
-    // Files on an empty base have nothing to be probed, and context files are known from outside.
-    bool outside = op.actions.front().input < 0;
-    for (const auto& action : op.actions) {
-      if (action.secondary >= 0 && local_source(node.inputs.at(static_cast<std::size_t>(action.secondary))) == nullptr)
-        outside = false;
-      if (!action.owner.empty() || action.unpack) outside = false;
-    }
-    if (outside)
-      return jobs::ProbeReply{
-          .digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())};
-    return jobs::probe_files(environment_.inner.get(), files_request(node, op, stop), stop);
-  }();
+  const auto* op = std::get_if<graph::FileOp>(&node.op);
+  if (op == nullptr || !has_to_be_probed(node, *op)) return {};
+  const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
+  if (!ignore_cache && !environment_.imports.none()) return {};
+  const Digest partial = partial_key(node, *op);
+  auto lock = environment_.store.lock_step(partial, stop);
+  {
+    const std::lock_guard guard(mutex_);
+    if (!executed_.insert(partial).second) return {};
+  }
+  if (!ignore_cache && environment_.store.knows_partial_key(partial)) return {};
+  environment_.store.add_partial_key(partial);
+  return lock;
+}
+
+Digest Steps::files_key(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe) {
+  const auto& node = environment_.graph.nodes[id];
   Sha256 hash;
   hash.field("files");
   hash.field(graph::content_parameters(node));

@@ -49,8 +49,8 @@ Digest with_times(const Digest& result, const graph::FileOp& op, const Digest& k
 
 }  // namespace
 
-jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, const Digest& key,
-                                    const std::string& layer_id, std::stop_token stop) {
+jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, const std::string& layer_id,
+                                    std::stop_token stop) {
   auto& store = environment_.store;
   auto request = files_request(environment_.graph.nodes[id], op, stop);
   request.final_path = store.layer_path(layer_id);
@@ -59,7 +59,15 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
     request.older_path = store.layer_path(*older);
     request.older_contents = store.contents_path(*older);
   }
-  auto layer = jobs::apply_files(environment_.inner.get(), request, stop);
+  Digest& key = traces_[id].key;
+  jobs::NewLayer layer;
+  if (key.empty()) {
+    auto made = jobs::probe_and_apply_files(environment_.inner.get(), request, stop);
+    key = files_key(id, op, made.probe);
+    layer = std::move(made.layer);
+  } else {
+    layer = jobs::apply_files(environment_.inner.get(), request, stop);
+  }
   layer.result_digest = with_times(layer.result_digest, op, key);
   return layer;
 }

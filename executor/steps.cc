@@ -5,19 +5,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "graph/content_parameters.h"
 
 namespace mbuild::executor {
-namespace {
-
-std::int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
 
 Steps::Steps(StepEnvironment environment)
     : environment_(std::move(environment)), results_(environment_.graph.nodes.size()), traces_(results_.size()) {}
@@ -110,15 +104,19 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
         return;
     }
-    const Digest key = traces_[id].key = content_key(id, stop);
-    const auto lock = store.lock_step(key, stop);
-    bool may_use = !ignore_cache;
-    {
-      const std::lock_guard guard(mutex_);
-      may_use = may_use || executed_.contains(key);
+    if (const auto alone = lock_unknown(id, stop)) {
+      execute(id, stop);
+    } else {
+      const Digest key = traces_[id].key = content_key(id, stop);
+      const auto lock = store.lock_step(key, stop);
+      bool may_use = !ignore_cache;
+      {
+        const std::lock_guard guard(mutex_);
+        may_use = may_use || executed_.contains(key);
+      }
+      if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
     }
-    if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, key, stop);
-    store.add_definition(definition, inputs, key);
+    store.add_definition(definition, inputs, traces_[id].key);
     crash_point("definition-row");
   } catch (Error& error) {
     if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
@@ -181,7 +179,7 @@ void Steps::set_result(graph::NodeId id, LayerList base, std::shared_ptr<const S
   results_[id] = {make_snapshot(std::move(base))};
 }
 
-void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
+void Steps::execute(graph::NodeId id, std::stop_token stop) {
   report(id, VertexState::started);
   traces_[id].executed = true;
   const auto started = std::chrono::steady_clock::now();
@@ -192,7 +190,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   const auto* exec = std::get_if<graph::ExecOp>(&node.op);
   try {
     made = exec != nullptr ? execute_run(id, *exec, layer_id, emulator, stop)
-                           : execute_files(id, std::get<graph::FileOp>(node.op), key, layer_id, stop);
+                           : execute_files(id, std::get<graph::FileOp>(node.op), layer_id, stop);
   } catch (const Cancelled&) {
     report(id, VertexState::cancelled);
     throw;
@@ -202,6 +200,7 @@ void Steps::execute(graph::NodeId id, const Digest& key, std::stop_token stop) {
   }
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  const Digest& key = traces_[id].key;
   const cache::Layer& layer = keep(layer_id, made);
   // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
   const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;

@@ -100,7 +100,7 @@ class Steps {
 
   // What became of a step.
   struct Trace {
-    Digest key, inputs;                     // "": it was not looked up
+    Digest key, inputs;                     // "": it was not looked up; key: or is told by what executes the step
     bool reported = false;                  // as cached
     bool executed = false, kept = false;    // kept: there is a result
     bool evicted = false;                   // there was a record, but its layer is gone
@@ -112,7 +112,10 @@ class Steps {
   Digest inputs_digest(graph::NodeId id);
   Digest content_key(graph::NodeId id, std::stop_token stop);
   Digest exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop);
-  Digest files_key(graph::NodeId id, const graph::FileOp& op, std::stop_token stop);
+  Digest files_key(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe);
+  bool has_to_be_probed(const graph::Node& node, const graph::FileOp& op) const;
+  Digest partial_key(const graph::Node& node, const graph::FileOp& op);
+  cache::FileLock lock_unknown(graph::NodeId id, const std::stop_token& stop);
   Digest mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
 
   // Explanations.
@@ -141,9 +144,9 @@ class Steps {
   cache::Layer layer_of_directory(const std::string& directory, const std::string& mode, std::stop_token stop);
 
   // Misses.
-  void execute(graph::NodeId id, const Digest& key, std::stop_token stop);
-  jobs::NewLayer execute_files(graph::NodeId id, const graph::FileOp& op, const Digest& key,
-                               const std::string& layer_id, std::stop_token stop);
+  void execute(graph::NodeId id, std::stop_token stop);
+  jobs::NewLayer execute_files(graph::NodeId id, const graph::FileOp& op, const std::string& layer_id,
+                               std::stop_token stop);
   jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                              std::string& emulator, std::stop_token stop);
   jobs::FilesRequest files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
@@ -178,7 +181,7 @@ class Steps {
   std::vector<Trace> traces_;     // likewise
   std::mutex mutex_;
   std::unordered_map<std::string, cache::Layer> layers_;  // by id: in the store, and held by this build
-  std::set<Digest> executed_;  // content keys that this build ran: hits even for steps that ignore the cache
+  std::set<Digest> executed_;  // content and partial keys of this build: known even to steps that ignore the cache
   std::atomic<unsigned> next_work_ = 0;
   std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
 };

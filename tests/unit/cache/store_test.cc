@@ -269,13 +269,28 @@ TEST_CASE("Steps are remembered by build and place, the latest alone") {
   CHECK(store.seen_inputs("b", "3").empty());
 }
 
+TEST_CASE("Partial keys that were met are known to all who open the store later") {
+  const Place place;
+  {
+    Store store = place.open();
+    CHECK_FALSE(store.knows_partial_key("sha256:one"));
+    store.add_partial_key("sha256:one");
+    store.add_partial_key("sha256:one");
+  }
+  Store store = place.open();
+  CHECK(store.knows_partial_key("sha256:one"));
+  CHECK_FALSE(store.knows_partial_key("sha256:other"));
+}
+
 TEST_CASE("An index of the first format is brought up to date and keeps its records") {
   const Place place;
   {
     Store store = place.open();
     put_layer(store, "one");
     Database index(place.index());
-    index.execute("DROP TABLE files; DROP TABLE steps; CREATE TABLE files(digest TEXT); PRAGMA user_version=1");
+    index.execute(
+        "DROP TABLE files; DROP TABLE steps; DROP TABLE partial_keys; CREATE TABLE files(digest TEXT);"
+        "PRAGMA user_version=1");
   }
   Store store = place.open();
   CHECK(store.find_layer("one"));

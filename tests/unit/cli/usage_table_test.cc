@@ -1,4 +1,5 @@
 #include "cli/usage_table.h"
+#include "base/clock.h"
 
 #include "cache/store.h"
 #include "tests/catch.h"
@@ -16,7 +17,7 @@ cache::StoreItem sample() {
   item.type = "regular";
   item.description = "RUN make";
   item.bytes = 1234567;
-  item.used = cache::seconds_now() - 7200;
+  item.used = unix_seconds() - 7200;
   item.parents = {"p"};
   return item;
 }
