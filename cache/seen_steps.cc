@@ -16,19 +16,19 @@ std::vector<SeenStep> Store::seen_steps(const Digest& build) {
   std::vector<SeenStep> out;
   bool touch = false;
   {
-    Statement query(*database_, "SELECT place,key,used FROM steps WHERE build=?");
+    Statement query(*database_, "SELECT place,key,used FROM seen_steps WHERE build=?");
     query.bind(build);
     while (query.step()) {
       out.push_back({query.text(0), query.text(1), {}});
       touch = touch || query.number(2) < unix_seconds() - k_day;
     }
   }
-  if (touch) Statement(*database_, "UPDATE steps SET used=? WHERE build=?").bind(unix_seconds()).bind(build).run();
+  if (touch) Statement(*database_, "UPDATE seen_steps SET used=? WHERE build=?").bind(unix_seconds()).bind(build).run();
   return out;
 }
 
 std::string Store::seen_inputs(const Digest& build, std::string_view place) {
-  Statement query(*database_, "SELECT inputs FROM steps WHERE build=? AND place=?");
+  Statement query(*database_, "SELECT inputs FROM seen_steps WHERE build=? AND place=?");
   return query.bind(build).bind(place).step() ? query.text(0) : std::string();
 }
 
@@ -36,7 +36,7 @@ void Store::remember_steps(const Digest& build, const std::vector<SeenStep>& cha
   if (changed.empty()) return;
   Transaction transaction(*database_);
   for (const auto& step : changed) {
-    Statement(*database_, "INSERT OR REPLACE INTO steps(build,place,key,used,inputs) VALUES(?,?,?,?,?)")
+    Statement(*database_, "INSERT OR REPLACE INTO seen_steps(build,place,key,used,inputs) VALUES(?,?,?,?,?)")
         .bind(build)
         .bind(step.place)
         .bind(step.key)
@@ -44,7 +44,7 @@ void Store::remember_steps(const Digest& build, const std::vector<SeenStep>& cha
         .bind(step.inputs)
         .run();
   }
-  for (const char* forget : {"DELETE FROM steps WHERE used<?", "DELETE FROM partial_keys WHERE added<?"}) {
+  for (const char* forget : {"DELETE FROM seen_steps WHERE used<?", "DELETE FROM partial_keys WHERE added<?"}) {
     Statement(*database_, forget).bind(unix_seconds() - k_forget_after).run();
   }
   transaction.commit();

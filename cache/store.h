@@ -120,8 +120,8 @@ class Store {
   std::optional<std::string> latest_layer_of(const Digest& definition_key);
   void add_definition(const Digest& definition_key, const Digest& inputs, const Digest& content_key);
 
-  // Whether a partial key was added before: what a content key is made of as far as it is known without reading a
-  // snapshot. Where it was not, there is no record of any such content key; where it was, there may be.
+  // Whether a partial key was added in the last 30 days: what a content key is made of as far as it is known without
+  // reading a snapshot. Where it was not, a record of such a content key is unlikely; where it was, there may be one.
   bool knows_partial_key(const Digest& key);
   void add_partial_key(const Digest& key);
 

@@ -62,19 +62,23 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
   return {implied.begin(), implied.end()};
 }
 
-// The list of contents beside a layer: a digest of the rest, path and digest of each file. A list that is not what it
-// was when it was written counts for nothing.
+// The list of contents beside a layer: a digest, path and digest of each file that has one name and no extended
+// attributes. A list that is not what it was when it was written counts for nothing.
+Digest digest_of_list(std::string_view list) { return sha256(fmt::format("contents 2\n{}", list)); }
+
 void write_contents(const std::string& path, const image::KnownFiles& files) {
   std::vector<std::pair<std::string, Digest>> contents;
-  for (const auto& [name, file] : files) contents.emplace_back(name, file.content);
+  for (const auto& [name, file] : files) {
+    if (file.inode.link_count == 1) contents.emplace_back(name, file.content);
+  }
   const std::string list = encode(contents);
-  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), sha256(list) + list);
+  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), digest_of_list(list) + list);
 }
 
 std::unordered_map<std::string, Digest> read_contents(const std::string& path) {
   const std::string text = read_file(path);
-  const std::size_t size = sha256("").size();
-  if (text.size() < size || text.substr(0, size) != sha256(text.substr(size))) return {};
+  const std::size_t size = digest_of_list("").size();
+  if (text.size() < size || text.substr(0, size) != digest_of_list(text.substr(size))) return {};
   auto list = decode<std::vector<std::pair<std::string, Digest>>>(text.substr(size));
   return {std::move_iterator(list.begin()), std::move_iterator(list.end())};
 }

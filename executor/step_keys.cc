@@ -104,8 +104,11 @@ bool Steps::has_to_be_probed(const graph::Node& node, const graph::FileOp& op) c
   });
 }
 
-// The content key as far as it is known without a look at a snapshot.
-Digest Steps::partial_key(const graph::Node& node, const graph::FileOp& op) {
+// The content key as far as it is known without a look at a snapshot; "" where that is all of it, and for a RUN.
+Digest Steps::partial_key(const graph::Node& node) {
+  const auto* files = std::get_if<graph::FileOp>(&node.op);
+  if (files == nullptr || !has_to_be_probed(node, *files)) return {};
+  const auto& op = *files;
   Sha256 hash;
   hash.field("files in part");
   hash.field(graph::content_parameters(node));
@@ -117,23 +120,25 @@ Digest Steps::partial_key(const graph::Node& node, const graph::FileOp& op) {
   return hash.digest();
 }
 
-// A step that copies files and whose partial key nobody has met has no record, whatever its content key is. So it is
-// not asked for first: the one job that runs the step tells it. The lock keeps others from doing the same; it is empty
-// when there is something to be looked up.
-cache::FileLock Steps::lock_unknown(graph::NodeId id, const std::stop_token& stop) {
+// Where a step's partial key was not met, there is hardly a record for it, whatever its content key is. So that is not
+// asked for first: the one job that runs the step tells it. (Was there a record after all, the layer turns out to be
+// known.) The lock keeps others from doing the same; it is empty when there is something to be looked up.
+cache::FileLock Steps::lock_unknown(graph::NodeId id, const Digest& partial, const std::stop_token& stop) {
   const auto& node = environment_.graph.nodes[id];
-  const auto* op = std::get_if<graph::FileOp>(&node.op);
-  if (op == nullptr || !has_to_be_probed(node, *op)) return {};
   const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
-  if (!ignore_cache && !environment_.imports.none()) return {};
-  const Digest partial = partial_key(node, *op);
+  if (partial.empty() || (!ignore_cache && !environment_.imports.none())) return {};
+  const auto is_known = [&] { return !ignore_cache && environment_.store.knows_partial_key(partial); };
+  if (is_known()) return {};
+  // Before the lock, which steps on other bases share.
+  for (const auto& input : node.inputs) {
+    if (local_source(input) == nullptr) unpacked(result(input), stop);
+  }
   auto lock = environment_.store.lock_step(partial, stop);
   {
     const std::lock_guard guard(mutex_);
     if (!executed_.insert(partial).second) return {};
   }
-  if (!ignore_cache && environment_.store.knows_partial_key(partial)) return {};
-  environment_.store.add_partial_key(partial);
+  if (is_known()) return {};
   return lock;
 }
 

@@ -55,7 +55,9 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
   auto request = files_request(environment_.graph.nodes[id], op, stop);
   request.final_path = store.layer_path(layer_id);
   request.contents_path = store.contents_path(layer_id);
-  if (const auto older = store.latest_layer_of(environment_.plan.definition_keys[id])) {
+  const auto older =
+      op.actions.size() == 1 ? store.latest_layer_of(environment_.plan.definition_keys[id]) : std::nullopt;
+  if (older) {
     request.older_path = store.layer_path(*older);
     request.older_contents = store.contents_path(*older);
   }

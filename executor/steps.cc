@@ -104,8 +104,10 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
         return;
     }
-    if (const auto alone = lock_unknown(id, stop)) {
+    const Digest partial = partial_key(environment_.graph.nodes[id]);
+    if (const auto alone = lock_unknown(id, partial, stop)) {
       execute(id, stop);
+      store.add_partial_key(partial);
     } else {
       const Digest key = traces_[id].key = content_key(id, stop);
       const auto lock = store.lock_step(key, stop);
@@ -115,6 +117,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
         may_use = may_use || executed_.contains(key);
       }
       if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
+      if (!partial.empty()) store.add_partial_key(partial);
     }
     store.add_definition(definition, inputs, traces_[id].key);
     crash_point("definition-row");

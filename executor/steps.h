@@ -114,8 +114,8 @@ class Steps {
   Digest exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop);
   Digest files_key(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe);
   bool has_to_be_probed(const graph::Node& node, const graph::FileOp& op) const;
-  Digest partial_key(const graph::Node& node, const graph::FileOp& op);
-  cache::FileLock lock_unknown(graph::NodeId id, const std::stop_token& stop);
+  Digest partial_key(const graph::Node& node);
+  cache::FileLock lock_unknown(graph::NodeId id, const Digest& partial, const std::stop_token& stop);
   Digest mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
 
   // Explanations.

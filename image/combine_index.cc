@@ -99,8 +99,8 @@ class Combination {
     const Digest& image = source.descriptor.digest;
     for (const auto& listed : source.place.referrers(image)) {
       if (listed.artifact_type != media_type::k_attestation) continue;
-      const auto referrer = parse_referrer(listed, source.place.read(listed));
-      if (!referrer || referrer->subject != image) continue;
+      const auto referrer = read_referrer(source.place, listed, image);
+      if (!referrer) continue;
       Descriptor attestation = referrer->descriptor;
       attestation.platform = {.os = "unknown", .arch = "unknown"};
       attestation.annotations = {{std::string(k_annotation_reference_type), "attestation-manifest"},

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "frontend/reference.h"
@@ -29,13 +31,14 @@ class Copy {
     if (depth > k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
     if (stop_.stop_requested()) throw Cancelled();
     if (from_.repository && to_.repository && *from_.repository == *to_.repository) return;
-    if (!done_.insert(descriptor.digest).second) return;
-    document(descriptor, from_.read(descriptor), depth);
+    if (done_.contains(descriptor.digest)) return;
+    done_[descriptor.digest] = document(descriptor, from_.read(descriptor), depth);
     for (const auto& referrer : from_.referrers(descriptor.digest)) refer(referrer, descriptor.digest, depth + 1);
   }
 
  private:
   static constexpr int k_max_nesting = 8;
+  static constexpr std::size_t k_most_referrers = 1000;
 
   // Stores a document when all that it needs is there. True when what it refers to is told by the target itself.
   bool document(const Descriptor& descriptor, const std::string& bytes, int depth) {
@@ -55,22 +58,35 @@ class Copy {
     return false;
   }
 
-  // What refers to a copied document comes along, and what refers to that. A listing is not to be trusted: the referrer
-  // has to say so itself.
+  // What refers to a copied document comes along, and what refers to that.
   void refer(const Descriptor& listed, const Digest& subject, int depth) {
-    if (depth > k_max_nesting || (!is_index_type(listed.media_type) && !is_manifest_type(listed.media_type))) return;
-    const std::string bytes = from_.read(listed);
-    const auto referrer = parse_referrer(listed, bytes);
-    if (!referrer || referrer->subject != subject || !done_.insert(listed.digest).second) return;
-    if (!document(listed, bytes, depth)) list(referrer->descriptor, subject);
+    if (depth > k_max_nesting || !seen_.insert({listed.digest, subject}).second) return;
+    if (seen_.size() > k_most_referrers) {
+      throw Error(ExitClass::usage, fmt::format("more than {} manifests refer to the image", k_most_referrers));
+    }
+    const auto referrer = read_referrer(from_, listed, subject);
+    if (!referrer) return;
+    const auto known = done_.find(listed.digest);
+    const bool is_listed = known != done_.end() ? known->second : document(listed, referrer->bytes, depth);
+    if (!is_listed) list(referrer->descriptor, subject);
+    if (known != done_.end()) return;
+    done_[listed.digest] = is_listed;
     for (const auto& next : from_.referrers(listed.digest)) refer(next, listed.digest, depth + 1);
   }
 
   void list(const Descriptor& referrer, const Digest& subject) {
-    if (!to_.repository) return add_layout_entries(to_.layout, {referrer});
+    if (!to_.repository) {
+      Descriptor entry = referrer;  // what it says of itself must give it no name in the layout
+      for (const auto key : {k_annotation_ref_name, k_annotation_image_name}) entry.annotations.erase(std::string(key));
+      return add_layout_entries(to_.layout, {entry});
+    }
     const auto tag = remote::referrers_tag(subject);
     Index index{.media_type = std::string(media_type::k_oci_index)};
-    if (const auto kept = registry_().find_manifest(*to_.repository, tag, stop_)) index = parse_index(kept->bytes);
+    if (const auto kept = registry_().find_manifest(*to_.repository, tag, stop_)) {
+      // A registry that takes the tag for the digest has no place for a list.
+      if (kept->digest == subject || !is_index_type(kept->media_type)) return;
+      index = parse_index(kept->bytes);
+    }
     for (const auto& known : index.manifests) {
       if (known.digest == referrer.digest) return;
     }
@@ -113,7 +129,8 @@ class Copy {
   const ImageTarget& to_;
   const GetRegistry& registry_;
   const std::stop_token& stop_;
-  std::set<Digest> done_;
+  std::map<Digest, bool> done_;               // copied; whether the target itself lists it with its subject
+  std::set<std::pair<Digest, Digest>> seen_;  // referrer and subject
 };
 
 }  // namespace

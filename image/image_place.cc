@@ -101,7 +101,7 @@ ImagePlace place_on_registry(std::string_view text, const GetRegistry& registry,
   place.referrers = [registry, repository, stop](const Digest& subject) {
     std::vector<Descriptor> all;
     for (const auto& page : registry().find_referrers(repository, subject, stop)) {
-      for (auto& referrer : parse_index(page).manifests) all.push_back(std::move(referrer));
+      for (auto& referrer : parse_listing(page)) all.push_back(std::move(referrer));
     }
     return all;
   };
@@ -126,6 +126,20 @@ ImagePlace find_anywhere(std::string_view reference, const GetRegistry& registry
 }
 
 }  // namespace
+
+std::optional<ReadReferrer> read_referrer(const ImagePlace& place, const Descriptor& listed, const Digest& subject) {
+  if (!is_index_type(listed.media_type) && !is_manifest_type(listed.media_type)) return std::nullopt;
+  try {
+    std::string bytes = place.read(listed);
+    auto referrer = parse_referrer(listed, bytes);
+    if (!referrer || referrer->subject != subject) return std::nullopt;
+    return ReadReferrer{std::move(referrer->descriptor), std::move(bytes)};
+  } catch (const remote::HttpError& error) {
+    if (error.status != 404) throw;
+  } catch (const Error&) {  // it is not there, or not what it should be
+  }
+  return std::nullopt;
+}
 
 ImagePlace find_image_place(std::string_view reference, const GetRegistry& registry, const std::stop_token& stop) {
   auto place = find_anywhere(reference, registry, stop);

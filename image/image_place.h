@@ -34,6 +34,14 @@ using GetRegistry = std::function<remote::Registry&()>;
 // registry. Throws Error.
 ImagePlace find_image_place(std::string_view reference, const GetRegistry& registry, const std::stop_token& stop);
 
+// A listed referrer and its bytes, if it is there and says itself that it refers to the subject: listings are not to be
+// trusted, and may be out of date.
+struct ReadReferrer {
+  Descriptor descriptor;  // as listings have it
+  std::string bytes;
+};
+std::optional<ReadReferrer> read_referrer(const ImagePlace& place, const Descriptor& listed, const Digest& subject);
+
 // Whether the reference is of an OCI layout by its form.
 bool is_layout_reference(std::string_view reference);
 

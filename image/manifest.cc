@@ -203,9 +203,22 @@ Index parse_index(std::string_view text) {
 
 Descriptor parse_descriptor(std::string_view text) { return descriptor_of(parse(text, "the descriptor")); }
 
+std::vector<Descriptor> parse_listing(std::string_view text) {
+  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::vector<Descriptor> entries;
+  if (!document.is_object() || !document.contains("manifests")) return entries;
+  for (const json& entry : document["manifests"]) {
+    try {
+      entries.push_back(descriptor_of(entry));
+    } catch (const Error&) {  // of another digest algorithm, say
+    }
+  }
+  return entries;
+}
+
 std::optional<Referrer> parse_referrer(const Descriptor& descriptor, std::string_view bytes) {
   const auto listed = [&](const auto& document, std::string artifact_type) -> std::optional<Referrer> {
-    if (!document.subject) return std::nullopt;
+    if (!document.subject || document.media_type != descriptor.media_type) return std::nullopt;
     Referrer referrer{.subject = document.subject->digest, .descriptor = describe(descriptor.media_type, bytes)};
     referrer.descriptor.artifact_type = std::move(artifact_type);
     referrer.descriptor.annotations = document.annotations;

@@ -96,7 +96,9 @@ bool is_manifest_type(std::string_view media_type);
 bool is_layer_type(std::string_view media_type);
 // True for the manifests that attest another one (platform unknown/unknown or annotated so).
 bool is_attestation(const Descriptor& descriptor);
-// What a manifest or index says that it refers to; nothing where it does not, or is of another media type.
+// The entries of an index that can be understood: one that can't be does not hide the others.
+std::vector<Descriptor> parse_listing(std::string_view json);
+// What a manifest or index says that it refers to; nothing where it does not, or is not of the descriptor's media type.
 struct Referrer {
   Digest subject;
   Descriptor descriptor;  // as listings of referrers have it: with artifact type and annotations

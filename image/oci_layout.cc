@@ -86,7 +86,7 @@ Descriptor find_tag(const LayoutReference& reference, const Index& index) {
   std::vector<Descriptor> entries;
   for (const Descriptor& descriptor : index.manifests) {
     if (has_tag(descriptor, tag)) return descriptor;
-    if (!is_attestation(descriptor)) entries.push_back(descriptor);
+    if (!is_attestation(descriptor) && descriptor.artifact_type.empty()) entries.push_back(descriptor);
   }
   if (reference.tag.empty() && entries.size() == 1) return entries.front();
   throw Error(ExitClass::usage, fmt::format("{} has no image tagged {}", reference.directory, tag))
@@ -185,9 +185,11 @@ bool is_replaced_by(const Descriptor& present, const Descriptor& added) {
 std::vector<Descriptor> layout_referrers(const std::string& directory, const Digest& subject) {
   std::vector<Descriptor> found;
   for (const auto& entry : present_index(directory + "/index.json").manifests) {
-    if (!is_manifest_type(entry.media_type) && !is_index_type(entry.media_type)) continue;
-    auto referrer = parse_referrer(entry, read_layout_blob(directory, entry));
-    if (referrer && referrer->subject == subject) found.push_back(std::move(referrer->descriptor));
+    try {
+      auto referrer = parse_referrer(entry, read_layout_blob(directory, entry));
+      if (referrer && referrer->subject == subject) found.push_back(std::move(referrer->descriptor));
+    } catch (const Error&) {  // an entry without its blob, or of another kind
+    }
   }
   return found;
 }

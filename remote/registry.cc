@@ -18,6 +18,7 @@ constexpr const char* k_accept =
     "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, "
     "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, "
     "application/json;q=0.5, */*;q=0.1";
+constexpr const char* k_index_type = "application/vnd.oci.image.index.v1+json";
 constexpr std::size_t k_largest_manifest = std::size_t{16} << 20;
 
 void check_digest_form(const std::string& digest) {
@@ -82,12 +83,18 @@ std::string manifest_media_type(const HttpResponse& response, const std::string&
   return lists ? "application/vnd.oci.image.index.v1+json" : "application/vnd.oci.image.manifest.v1+json";
 }
 
-// The target of `<TARGET>; rel="next"` (RFC 8288); "" where there is none.
-std::string_view next_page(std::string_view link) {
-  const auto open = link.find('<'), close = link.find('>');
-  if (open == link.npos || close == link.npos || close < open) return "";
-  if (link.find("rel=\"next\"", close) == link.npos && link.find("rel=next", close) == link.npos) return "";
-  return link.substr(open + 1, close - open - 1);
+// The target of `<TARGET>; rel="next"` among the links of a header (RFC 8288); "" where there is none.
+std::string_view next_page(std::string_view links) {
+  for (std::size_t open; (open = links.find('<')) != links.npos;) {
+    const auto close = links.find('>', open);
+    if (close == links.npos) break;
+    const auto target = links.substr(open + 1, close - open - 1);
+    links.remove_prefix(close);
+    const auto parameters = links.substr(0, links.find('<'));
+    if (parameters.find("rel=\"next\"") != parameters.npos || parameters.find("rel=next") != parameters.npos)
+      return target;
+  }
+  return "";
 }
 
 // One blob on its way to its sink.
@@ -181,13 +188,14 @@ class HttpRegistry final : public Registry {
   std::vector<std::string> find_referrers(const Repository& repository, const Digest& subject,
                                           std::stop_token stop) override {
     check_digest_form(subject);
-    std::vector<std::string> pages;
-    from_any(repository, stop, [&](Endpoint& endpoint) {
-      pages = get_referrers(endpoint, repository, subject, stop);
-      return !pages.empty();
-    });
+    const auto endpoint = endpoints_.origin(repository.host, stop);
+    auto pages = get_referrers(*endpoint, repository, subject, stop);
     if (!pages.empty()) return pages;
-    if (auto kept = find_manifest(repository, referrers_tag(subject), stop)) pages.push_back(std::move(kept->bytes));
+    std::optional<Manifest> kept;
+    again_if_corrupt(*endpoint, stop,
+                     [&] { kept = get_manifest(*endpoint, repository, referrers_tag(subject), stop); });
+    // There are registries that take the tag for the digest and send the subject.
+    if (kept && kept->digest != subject && kept->media_type == k_index_type) pages.push_back(std::move(kept->bytes));
     return pages;
   }
 
@@ -288,21 +296,35 @@ class HttpRegistry final : public Registry {
   // Nothing where the registry has no such API, however it says so.
   static std::vector<std::string> get_referrers(Endpoint& endpoint, const Repository& repository, const Digest& subject,
                                                 const std::stop_token& stop) {
-    constexpr std::size_t k_most_pages = 100;
     std::vector<std::string> pages;
-    std::string url = endpoint.url(repository, "referrers/" + subject);
-    while (!url.empty() && pages.size() < k_most_pages) {
+    if (endpoint.lists_no_referrers) return pages;
+    std::size_t bytes = 0;
+    for (std::string url = endpoint.url(repository, "referrers/" + subject); !url.empty();) {
       auto request = to(endpoint, "GET", url, stop);
-      request.headers.emplace_back("Accept", "application/vnd.oci.image.index.v1+json");
+      request.headers.emplace_back("Accept", k_index_type);
       request.max_body = k_largest_manifest;
       auto response = send(endpoint, request, pull_scope(repository.name));
-      if (response.status >= 400 && response.status < 500) return {};
+      if (pages.empty() && is_unknown_api(response)) {
+        endpoint.lists_no_referrers = true;
+        return pages;
+      }
       if (!response.ok()) throw registry_error(request, response, repository);
+      bytes += response.body.size() + 1;
       pages.push_back(std::move(response.body));
       const auto next = next_page(response.header("link"));
       url = next.empty() ? "" : resolve_url(response.url, next);
+      if (bytes > k_largest_manifest || (!url.empty() && !url.starts_with(endpoint.base + "/"))) {
+        throw Error(ExitClass::network, fmt::format("{}: the list of what refers to {} is too long or leads elsewhere",
+                                                    repository.to_string(), subject));
+      }
     }
     return pages;
+  }
+
+  static bool is_unknown_api(const HttpResponse& response) {
+    if (response.ok()) return telling_type(response.header("content-type")) != k_index_type;
+    if (response.status == 408 || response.status == 429) return false;
+    return (response.status >= 400 && response.status < 500) || response.status == 501;
   }
 
   static bool get_blob(Endpoint& endpoint, const Repository& repository, BlobTransfer& transfer,

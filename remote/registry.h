@@ -66,6 +66,7 @@ class Registry {
                                                          std::stop_token stop) = 0;
   // Image indexes of what refers to a manifest, as their bytes: the pages of the referrers API or, where the registry
   // has none, what is under the manifest's referrers_tag (OCI distribution specification 1.1, "Listing Referrers").
+  // Mirrors are not asked.
   virtual std::vector<std::string> find_referrers(const Repository& repository, const Digest& subject,
                                                   std::stop_token stop) = 0;
   // Stores a manifest under a tag or its digest. All it refers to must be there.

@@ -1,5 +1,6 @@
 """Nothing is done twice, and what depends on a change is done again."""
 import os
+import shutil
 
 from support import BOTH, HOST, FOREIGN, MARK, expect, expect_equal, quick
 
@@ -108,3 +109,15 @@ def test_one_changed_file_of_many(case):
     expect_equal(again.digests(), fresh.digests())
     expect_equal(again.file("tree/0/1"), "CONTENT 1")
     expect_equal(again.file("tree/0/3"), "content 3\nmore")
+
+
+def test_names_that_were_hard_links(case):
+    """Files that are not one any more are not taken over from a layer in which they were."""
+    case.write("tree/a", "the same\n")
+    os.link(case.context + "/tree/a", case.context + "/tree/b")
+    case.dockerfile("FROM busybox", "COPY tree /tree/")
+    case.build()
+    shutil.copy2(case.context + "/tree/a", case.context + "/tree/c")
+    os.rename(case.context + "/tree/c", case.context + "/tree/a")
+    again = case.build()
+    expect_equal(again.digests(), case.build(root=case.dir + "/other").digests())

@@ -109,10 +109,13 @@ def test_referrers_come_along(case):
 
     subject = {name: top[name] for name in ("mediaType", "digest", "size")}
     inner = {name: index["manifests"][0][name] for name in ("mediaType", "digest", "size")}
-    signature = referring(registry, "app", subject, "text/signature", {"by": "me"})
+    signature = referring(registry, "app", subject, "text/signature",
+                          {"by": "me", "org.opencontainers.image.ref.name": "1"})  # which is to take no name over
     bill = referring(registry, "app", inner, "text/bill")
     about_bill = referring(registry, "app", {n: bill[n] for n in ("mediaType", "digest", "size")}, "text/signature")
-    put_list(top["digest"], signature, bill)  # the second one refers to something else
+    gone = referring(registry, "app", subject, "text/gone")
+    put_list(top["digest"], signature, bill, gone)  # the second one refers to something else
+    expect_equal(registry.request("DELETE", "/v2/app/manifests/" + gone["digest"])[0], 202)
     put_list(inner["digest"], bill)
     put_list(bill["digest"], about_bill)
 
@@ -138,6 +141,26 @@ def test_referrers_come_along(case):
     case.check(case.mbuild, "imagetools", "create", "-t", registry.host + "/back:1",
                "oci-layout://%s/taken:1" % case.dir)
     expect_equal(listed("back", top["digest"]), [signature])
+
+
+def test_a_registry_that_takes_tags_for_digests(case):
+    """Under the tag of the list of referrers it has the image itself: that is no list."""
+    simple(case)
+    registry = Registry(case)
+    path = layout_of(case, "layout", platforms=(HOST,))
+    case.check(case.mbuild, "imagetools", "create", "-t", registry.host + "/app:1", "oci-layout://%s:1" % path)
+
+    def replace(request):
+        repository, found, digest = request.path.partition("/manifests/sha256-")
+        if request.method != "GET" or not found:
+            return None
+        status, headers, body = registry.request("GET", "%s/manifests/sha256:%s" % (repository, digest))
+        return status, {"Content-Type": headers["Content-Type"]}, body
+
+    front = Front(registry)
+    front.replace = replace
+    case.check(case.mbuild, "imagetools", "create", "-t", front.host + "/copy:1", front.host + "/app:1")
+    expect_equal(registry.tags("copy"), ["1"])
 
 
 def test_referrers_by_the_registry(case):

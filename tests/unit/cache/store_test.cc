@@ -289,7 +289,8 @@ TEST_CASE("An index of the first format is brought up to date and keeps its reco
     put_layer(store, "one");
     Database index(place.index());
     index.execute(
-        "DROP TABLE files; DROP TABLE steps; DROP TABLE partial_keys; CREATE TABLE files(digest TEXT);"
+        "DROP TABLE files; DROP TABLE seen_steps; CREATE TABLE steps(build TEXT); DROP TABLE partial_keys; CREATE "
+        "TABLE files(digest TEXT);"
         "PRAGMA user_version=1");
   }
   Store store = place.open();
