@@ -64,7 +64,12 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
 
 // The list of contents beside a layer: a digest, path and digest of each file that has one name and no extended
 // attributes. A list that is not what it was when it was written counts for nothing.
-Digest digest_of_list(std::string_view list) { return sha256(fmt::format("contents 2\n{}", list)); }
+Digest digest_of_list(std::string_view list) {
+  Sha256 hash;
+  hash.update("contents 2\n");
+  hash.update(list);
+  return hash.digest();
+}
 
 void write_contents(const std::string& path, const image::KnownFiles& files) {
   std::vector<std::pair<std::string, Digest>> contents;

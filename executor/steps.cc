@@ -105,9 +105,9 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
         return;
     }
     const Digest partial = partial_key(environment_.graph.nodes[id]);
-    if (const auto alone = lock_unknown(id, partial, stop)) {
+    const auto alone = lock_unknown(id, partial, stop);
+    if (alone) {
       execute(id, stop);
-      store.add_partial_key(partial);
     } else {
       const Digest key = traces_[id].key = content_key(id, stop);
       const auto lock = store.lock_step(key, stop);
@@ -117,8 +117,8 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
         may_use = may_use || executed_.contains(key);
       }
       if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
-      if (!partial.empty()) store.add_partial_key(partial);
     }
+    if (!partial.empty()) store.add_partial_key(partial);
     store.add_definition(definition, inputs, traces_[id].key);
     crash_point("definition-row");
   } catch (Error& error) {

@@ -204,9 +204,13 @@ Index parse_index(std::string_view text) {
 Descriptor parse_descriptor(std::string_view text) { return descriptor_of(parse(text, "the descriptor")); }
 
 std::vector<Descriptor> parse_listing(std::string_view text) {
-  const json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   std::vector<Descriptor> entries;
-  if (!document.is_object() || !document.contains("manifests")) return entries;
+  json document;
+  try {
+    document = parse(text, "the list of referrers");
+  } catch (const Error&) {
+    return entries;
+  }
   for (const json& entry : document["manifests"]) {
     try {
       entries.push_back(descriptor_of(entry));

@@ -80,7 +80,7 @@ std::string manifest_media_type(const HttpResponse& response, const std::string&
   }
   if (auto type = telling_type(response.header("content-type")); !type.empty()) return type;
   if (json.contains("mediaType") && json["mediaType"].is_string()) return json["mediaType"].get<std::string>();
-  return lists ? "application/vnd.oci.image.index.v1+json" : "application/vnd.oci.image.manifest.v1+json";
+  return lists ? k_index_type : "application/vnd.oci.image.manifest.v1+json";
 }
 
 // The target of `<TARGET>; rel="next"` among the links of a header (RFC 8288); "" where there is none.
@@ -305,7 +305,8 @@ class HttpRegistry final : public Registry {
       request.max_body = k_largest_manifest;
       auto response = send(endpoint, request, pull_scope(repository.name));
       if (pages.empty() && is_unknown_api(response)) {
-        endpoint.lists_no_referrers = true;
+        // Who may not see one repository's list may see another's.
+        endpoint.lists_no_referrers = response.status != 401 && response.status != 403;
         return pages;
       }
       if (!response.ok()) throw registry_error(request, response, repository);

@@ -20,8 +20,8 @@ struct Endpoint {
   Authorizer authorizer;
   RetryListener on_retry;
   std::uint64_t chunk_size = 0;
-  std::atomic<bool> lists_no_referrers;
-  std::atomic<bool> out_of_service;  // a mirror that could not be reached or sent nonsense
+  std::atomic<bool> lists_no_referrers;  // it has no referrers API, for any repository
+  std::atomic<bool> out_of_service;      // a mirror that could not be reached or sent nonsense
 
   std::string url(const Repository& repository, const std::string& rest) const {
     return base + "/v2/" + repository.name + "/" + rest;
