@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -105,6 +106,17 @@ void write_all(int fd, std::string_view data) {
     if (n < 0) throw system_error(errno, "write");
     data.remove_prefix(static_cast<std::size_t>(n));
   }
+}
+
+void DropBehind::advance(std::uint64_t bytes) {
+  constexpr std::uint64_t k_step = 8 << 20;
+  constexpr std::uint64_t k_window = 64 << 20;  // looked at again: what was on its way to the disk the last time
+  position_ += bytes;
+  since_ += bytes;
+  if (since_ < k_step) return;
+  since_ = 0;
+  const std::uint64_t begin = position_ - std::min(position_, k_window);
+  ::posix_fadvise(fd_, static_cast<off_t>(begin), static_cast<off_t>(position_ - begin), POSIX_FADV_DONTNEED);
 }
 
 std::string read_file(const std::string& path) {

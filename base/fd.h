@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,21 @@ Fd memory_file(std::string_view content);
 std::size_t read_full(int fd, std::span<std::byte> buffer);
 std::string read_all(int fd);
 void write_all(int fd, std::string_view data);
+
+// For a large file that is written or read once, from `position` on, and is not read again soon. What was written is
+// sent to the disk early, and pages that are there leave the page cache: new ones cost more than the rest of a copy
+// where memory comes from a hypervisor [M: 1.6 s for 840 MB, 0.25 s with this]. Nothing is waited for: with a slow disk
+// the pages stay. Of other kinds of files nothing is dropped.
+class DropBehind {
+ public:
+  explicit DropBehind(int fd, std::uint64_t position = 0) : fd_(fd), position_(position) {}
+  void advance(std::uint64_t bytes);  // so many more were read or written
+
+ private:
+  int fd_;
+  std::uint64_t position_;
+  std::uint64_t since_ = 0;  // bytes since pages were dropped last
+};
 
 std::string read_file(const std::string& path);
 // Writes to a temporary name in the same directory, then renames: readers see all of it or nothing.

@@ -11,6 +11,7 @@
 
 #include "base/digest.h"
 #include "executor/images.h"
+#include "executor/layer_blobs.h"
 
 namespace mbuild::executor {
 
@@ -18,30 +19,29 @@ namespace mbuild::executor {
 // a layer already can be asked only when its digest is known: then an upload of what is there is given up, so that no
 // more is sent in vain than could be sent while it was compressed. Small layers are left to the push. Thread-safe; what
 // fails here is no error, the push does it again.
-class EarlyUploads {
+class EarlyUploads : public BlobWatcher {
  public:
   EarlyUploads(ImageSources& images, remote::Repository repository, std::stop_token stop);
-  ~EarlyUploads();
+  ~EarlyUploads() override;
 
-  // One layer on its way. Its end before complete() gives the upload up.
-  class Upload;
-  // Begins to follow the file at `path`, which somebody appends to. nullptr: enough are under way.
-  std::shared_ptr<Upload> follow(const std::string& path);
-  // Nothing more is written; the file may have another name from now on.
-  void complete(const std::shared_ptr<Upload>& upload, const Digest& digest);
+  void begun(const std::string& layer_id, const std::string& path) override;
+  void made(const std::string& layer_id, const image::Descriptor& blob) override;
 
   const remote::Repository& repository() const { return repository_; }
   // Waits for the upload of this blob, if there was one: whether the repository has it now.
   bool sent(const Digest& digest);
 
  private:
+  class Upload;  // one layer on its way
+
   ImageSources& images_;
   const remote::Repository repository_;
   std::stop_source stop_;
   std::stop_callback<std::function<void()>> on_stop_;
   std::mutex mutex_;
   std::atomic<std::size_t> running_ = 0;
-  std::map<Digest, std::shared_ptr<Upload>> uploads_;
+  std::map<std::string, std::shared_ptr<Upload>> by_layer_;
+  std::map<Digest, std::shared_ptr<Upload>> by_digest_;  // those that are to be sent to their end
 };
 
 }  // namespace mbuild::executor

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,8 @@
 #include "base/strings.h"
 #include "executor/audit_images.h"
 #include "executor/cache_export.h"
+#include "executor/early_archive.h"
+#include "executor/early_uploads.h"
 #include "executor/image_output.h"
 #include "executor/jobs.h"
 #include "executor/layer_blobs.h"
@@ -77,35 +80,44 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   return finished;
 }
 
-Fd open_destination(const Output& output) {
-  if (!output.destination.empty() && output.destination != "-") {
-    return open_file(output.destination, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+// The file, or the standard output, that an exporter writes to. A file has another name until commit(): half of one is
+// never left behind.
+class Destination {
+ public:
+  explicit Destination(const Output& output) {
+    if (!output.destination.empty() && output.destination != "-") {
+      path_ = output.destination;
+      fd_ = open_file(partial(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    } else if (::isatty(STDOUT_FILENO) == 1) {
+      throw Error(ExitClass::usage,
+                  "dest file is required for " + output.type + " exporter. refusing to write to console");
+    } else {
+      fd_ = duplicate(STDOUT_FILENO);
+    }
   }
-  if (::isatty(STDOUT_FILENO) == 1) {
-    throw Error(ExitClass::usage,
-                "dest file is required for " + output.type + " exporter. refusing to write to console");
+  Destination(const Destination&) = delete;
+  Destination& operator=(const Destination&) = delete;
+  ~Destination() {
+    if (!path_.empty()) ::unlink(partial().c_str());
   }
-  return duplicate(STDOUT_FILENO);
-}
 
-// Writing to the final name at once would leave half a file behind on a failure.
-template <class Write>
-void write_destination(const Output& output, const Write& write) {
-  if (output.destination.empty() || output.destination == "-") {
-    write(open_destination(output).get());
-    return;
+  int fd() const { return fd_.get(); }
+  bool is_file() const {
+    struct stat status;
+    return !path_.empty() && ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
   }
-  Output partial = output;
-  partial.destination += ".partial";
-  try {
-    write(open_destination(partial).get());
-    if (::rename(partial.destination.c_str(), output.destination.c_str()) < 0)
-      throw system_error(errno, "rename to " + output.destination);
-  } catch (...) {
-    ::unlink(partial.destination.c_str());
-    throw;
+  void commit() {
+    if (path_.empty()) return;
+    if (::rename(partial().c_str(), path_.c_str()) < 0) throw system_error(errno, "rename to " + path_);
+    path_.clear();
   }
-}
+
+ private:
+  std::string partial() const { return path_ + ".partial"; }
+
+  std::string path_;
+  Fd fd_;
+};
 
 image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
   image::ImageSet set;
@@ -129,15 +141,19 @@ void fill_result(BuildResult& result, const Output& output, const image::ImageSe
   result.image_id = output.type == "docker" ? set.images.front().config.digest : result.descriptor.digest;
 }
 
-void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
-             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, EarlyUploads* early,
-             std::stop_token stop) {
-  // Blobs are opened by digest; where they come from, the layers' descriptors tell.
+// Blobs are opened by digest; where they come from, the layers' descriptors tell.
+image::OpenBlob open_by_digest(const LayerBlobs& blobs, const image::ImageSet& set) {
   std::map<Digest, image::Descriptor> by_digest;
   for (const auto& image : set.images) {
     for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
   }
-  const image::OpenBlob open_blob = [&](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
+  return [&blobs, by_digest = std::move(by_digest)](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
+}
+
+void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
+             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, EarlyUploads* early,
+             std::stop_token stop) {
+  const auto open_blob = open_by_digest(blobs, set);
   if (wanted.store) store_image(set, environment.store, open_blob, wanted.canonical);
   if (wanted.push)
     push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
@@ -147,15 +163,13 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
     environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
     return;
   }
-  const bool docker = output.type == "docker";
-  if (!wanted.as_tar) {
-    docker ? image::write_docker_directory(set, output.destination, open_blob)
-           : image::write_oci_directory(set, output.destination, open_blob);
-    return;
-  }
-  write_destination(output, [&](int fd) {
-    docker ? image::write_docker_tar(set, fd, open_blob) : image::write_oci_tar(set, fd, open_blob);
-  });
+  output.type == "docker" ? image::write_docker_directory(set, output.destination, open_blob)
+                          : image::write_oci_directory(set, output.destination, open_blob);
+}
+
+void write_archive(const LayerBlobs& blobs, const Output& output, const image::ImageSet& set, image::LayoutTar& tar) {
+  const auto open_blob = open_by_digest(blobs, set);
+  output.type == "docker" ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
 }
 
 void export_image(const ExportEnvironment& environment, const Output& output, VertexId vertex, std::stop_token stop) {
@@ -163,14 +177,26 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   std::vector<platforms::Platform> platforms;
   for (const auto& image : environment.lowered.images) platforms.push_back(image.platform);
   image::check_annotations(wanted.annotations, platforms);
-  std::optional<EarlyUploads> early;
-  if (wanted.push) early.emplace(environment.images, first_repository(wanted.names), stop);
   LayerBlobs blobs(environment, wanted.layers);
-  blobs.prepare(stop, !wanted.push || wanted.store, early ? &*early : nullptr);
+  const bool to_archive = (output.type == "oci" || output.type == "docker") && wanted.as_tar && !wanted.load;
+  std::optional<Destination> destination;
+  std::optional<EarlyArchive> archive;
+  std::optional<EarlyUploads> uploads;
+  BlobWatcher* watcher = nullptr;
+  if (to_archive) destination.emplace(output);
+  if (to_archive && destination->is_file()) {
+    const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
+    watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
+  }
+  if (wanted.push) watcher = &uploads.emplace(environment.images, first_repository(wanted.names), stop);
+  blobs.prepare(stop, !wanted.push || wanted.store, watcher);
   audit_images(environment, blobs, stop);
   const image::ImageSet set = make_set(environment, blobs, wanted);
   fill_result(environment.result, output, set);
-  deliver(environment, blobs, output, wanted, set, vertex, early ? &*early : nullptr, stop);
+  if (!to_archive) return deliver(environment, blobs, output, wanted, set, vertex, uploads ? &*uploads : nullptr, stop);
+  std::optional<image::LayoutTar> tar;
+  write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd()));
+  destination->commit();
 }
 
 void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
@@ -190,8 +216,9 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
     request.trees.push_back(std::move(tree));
   }
   if (output.type == "tar") {
-    write_destination(output, [&](int fd) { jobs::export_trees(environment.inner.get(), request, fd, stop); });
-    return;
+    Destination destination(output);
+    jobs::export_trees(environment.inner.get(), request, destination.fd(), stop);
+    return destination.commit();
   }
   request.remove_others = attribute(output, "mode") == "delete";
   request.destination = output.destination;

@@ -184,15 +184,18 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
   if (store_.use_blob(descriptor.digest)) return;
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
+  DropBehind behind(out.get());
   remote::BlobSink sink;
   sink.data = [&](std::string_view bytes) {
     write_all(out.get(), bytes);
+    behind.advance(bytes.size());
     if (reader.data) reader.data(bytes);
   };
   sink.restart = [&] {
     if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
       throw system_error(errno, "start again with " + partial);
     }
+    behind = DropBehind(out.get());
     if (reader.restart) reader.restart();
   };
   try {

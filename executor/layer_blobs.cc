@@ -67,9 +67,7 @@ cache::SerialisationKey serialisation_key(const std::string& layer_id, const ima
           .clamp_mtime = imported.clamp_mtime};
 }
 
-void LayerBlobs::prepare(std::stop_token stop, bool fetch, EarlyUploads* early) {
-  fetch_ = fetch;
-  early_ = early;
+std::vector<LayerBlobs::Wanted> LayerBlobs::wanted() const {
   std::vector<Wanted> wanted;
   std::map<std::string, std::size_t> seen;
   for (const auto& image : environment_.lowered.images) {
@@ -82,7 +80,19 @@ void LayerBlobs::prepare(std::stop_token stop, bool fetch, EarlyUploads* early) 
         platforms.push_back(image.platform);
     }
   }
-  make(wanted, stop);
+  return wanted;
+}
+
+std::vector<std::string> LayerBlobs::layer_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& wanted : wanted()) ids.push_back(wanted.layer->id);
+  return ids;
+}
+
+void LayerBlobs::prepare(std::stop_token stop, bool fetch, BlobWatcher* watcher) {
+  fetch_ = fetch;
+  watcher_ = watcher;
+  make(wanted(), stop);
 }
 
 void LayerBlobs::prepare(const LayerList& layers, std::stop_token stop) {
@@ -98,6 +108,7 @@ void LayerBlobs::make(const std::vector<Wanted>& wanted, const std::stop_token& 
   std::vector<Blob> made(wanted.size());
   parallel_for(wanted.size(), core_count(), [&](std::size_t i) {
     made[i] = wanted[i].layer->pulled ? pulled(*wanted[i].layer, stop) : local(wanted[i], stop);
+    if (watcher_ != nullptr) watcher_->made(wanted[i].layer->id, made[i].descriptor);
   });
   for (std::size_t i = 0; i < wanted.size(); ++i) blobs_[wanted[i].layer->id] = made[i];
 }
@@ -205,14 +216,13 @@ cache::Serialisation LayerBlobs::keep_blob(const std::string& layer_id, const ca
   auto& store = environment_.store;
   const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer_id);
   const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
-  const auto upload = early_ == nullptr ? nullptr : early_->follow(partial);
+  if (watcher_ != nullptr) watcher_->begun(layer_id, partial);
   const auto made = write(out.get());
   if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0)
     throw system_error(errno, "rename " + partial);
   crash_point("blob-named");
   const cache::Serialisation value{made.diff_id, made.digest, made.size};
   store.add_serialisation(key, value);
-  if (upload) early_->complete(upload, made.digest);
   return value;
 }
 

@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "cache/store.h"
-#include "executor/early_uploads.h"
 #include "executor/jobs.h"
 #include "executor/snapshot.h"
 #include "image/manifest.h"
@@ -29,6 +28,16 @@ inline constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose byt
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported);
 std::string_view compression_name(image::Compression compression);
 
+// Who wants to know of blobs before all are there. Called by several threads.
+class BlobWatcher {
+ public:
+  virtual ~BlobWatcher() = default;
+  // The blob of a layer is being written to the file at `path`, from its start to its end.
+  virtual void begun(const std::string& layer_id, const std::string& path) = 0;
+  // It is complete, or was there before; of each layer.
+  virtual void made(const std::string& layer_id, const image::Descriptor& blob) = 0;
+};
+
 // The layers of a build's images as blobs: each is made once, whatever the number of images and outputs that have it.
 class LayerBlobs {
  public:
@@ -40,9 +49,11 @@ class LayerBlobs {
   LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format)
       : environment_(environment), format_(format) {}
 
+  // The layers of all images, each once and in the order in which an archive has them.
+  std::vector<std::string> layer_ids() const;
   // Makes the blobs of all layers of all images, in parallel. `fetch`: blobs of imported caches are brought here too;
-  // a push needs only those that its registry lacks. What is made is shown to `early` meanwhile.
-  void prepare(std::stop_token stop, bool fetch = true, EarlyUploads* early = nullptr);
+  // a push needs only those that its registry lacks.
+  void prepare(std::stop_token stop, bool fetch = true, BlobWatcher* watcher = nullptr);
   // Those of layers for all platforms of the build.
   void prepare(const LayerList& layers, std::stop_token stop);
   // Opens a blob that was prepared. Throws PromiseBroken for one of an imported cache that can't be had.
@@ -58,6 +69,7 @@ class LayerBlobs {
     std::vector<platforms::Platform> platforms;
   };
 
+  std::vector<Wanted> wanted() const;
   void make(const std::vector<Wanted>& wanted, const std::stop_token& stop);
   // The blob of an imported cache, where it is as the format asks for and its files need not be looked at.
   std::optional<Blob> imported(const Wanted& wanted) const;
@@ -72,7 +84,7 @@ class LayerBlobs {
   const LayerFormat& format_;
   std::map<std::string, Blob> blobs_;  // by layer id
   bool fetch_ = true;
-  EarlyUploads* early_ = nullptr;
+  BlobWatcher* watcher_ = nullptr;
 };
 
 }  // namespace mbuild::executor

@@ -49,8 +49,8 @@ void stream(const image::ImageSet& set, const image::OpenBlob& open_blob, const 
   bool writer_was_first = false;
   std::jthread writer([&] {
     try {
-      images_in(set) > 1 ? image::write_oci_tar(set, pipe.write.get(), open_blob)
-                         : image::write_docker_tar(set, pipe.write.get(), open_blob);
+      image::LayoutTar tar(pipe.write.get());
+      images_in(set) > 1 ? tar.finish(set, open_blob) : tar.finish_for_docker(set, open_blob);
     } catch (...) {
       broken = std::current_exception();
       writer_was_first = !reader_is_gone(pipe.write);

@@ -31,7 +31,9 @@ namespace mbuild::image {
 namespace {
 
 constexpr int k_isal_level = 2;
-constexpr int k_zstd_level = 3;
+// Level 2 takes 60 to 70 % of the time of level 3 for 4 to 5 % more bytes [M: gcc's files, 248 MB: 85.9 MB in 0.89 s,
+// 81.5 MB in 1.26 s; the Go compressor of other builders 82.7 MB at its default].
+constexpr int k_zstd_level = 2;
 constexpr std::string_view k_empty_stored_block_rest("\x00\x00\xff\xff", 4);
 constexpr std::string_view k_empty_final_block("\x03\x00", 2);
 

@@ -17,6 +17,13 @@ namespace {
 
 std::string blob_path(const Digest& digest) { return fmt::format("blobs/sha256/{}", digest_hex(digest)); }
 
+std::string file_header(const std::string& path, std::uint64_t size) {
+  Inode inode;
+  inode.mode = 0644;
+  inode.size = size;
+  return tar_header(path, inode);
+}
+
 // The entries of index.json: one a name.
 std::vector<Descriptor> layout_entries(const ImageSet& set, const Descriptor& top) {
   Descriptor plain = top;
@@ -39,8 +46,6 @@ void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob) {
   copy_verified(from.get(), to, blob.descriptor);
 }
 
-// ---- a directory
-
 void write_blob_file(const Blob& blob, const std::string& directory, const OpenBlob& open_blob) {
   const std::string path = directory + "/" + blob_path(blob.descriptor.digest);
   struct stat status;
@@ -54,65 +59,6 @@ void write_blob_file(const Blob& blob, const std::string& directory, const OpenB
     ::unlink(partial.c_str());
     throw;
   }
-}
-
-// ---- a tar
-
-class TarOutput {
- public:
-  explicit TarOutput(int fd) : fd_(fd) {}
-
-  void directory(const std::string& path) {
-    Inode inode;
-    inode.type = FileType::directory;
-    inode.mode = 0755;
-    write_all(fd_, tar_header(path, inode));
-  }
-
-  void file(const std::string& path, std::string_view content) {
-    header(path, content.size());
-    write_all(fd_, content);
-    write_all(fd_, tar_padding(content.size()));
-  }
-
-  void blob(const Blob& blob, const OpenBlob& open_blob) {
-    header(blob_path(blob.descriptor.digest), blob.descriptor.size);
-    copy_blob(blob, fd_, open_blob);
-    write_all(fd_, tar_padding(blob.descriptor.size));
-  }
-
-  void end() { write_all(fd_, tar_end()); }
-
- private:
-  void header(const std::string& path, std::uint64_t size) {
-    Inode inode;
-    inode.mode = 0644;
-    inode.size = size;
-    write_all(fd_, tar_header(path, inode));
-  }
-
-  int fd_;
-};
-
-std::string layout_index(const ImageSet& set, const Descriptor& top) {
-  Index index;
-  index.media_type = media_type::k_oci_index;
-  index.manifests = layout_entries(set, top);
-  return serialise_index(index);
-}
-
-Descriptor write_layout_tar(const ImageSet& set, int fd, const OpenBlob& open_blob,
-                            const std::string* docker_manifest) {
-  const TopLevel top = top_level(set);
-  TarOutput tar(fd);
-  tar.file("oci-layout", k_layout_version);
-  tar.file("index.json", layout_index(set, top.descriptor));
-  if (docker_manifest) tar.file("manifest.json", *docker_manifest);
-  tar.directory("blobs");
-  tar.directory("blobs/sha256");
-  for (const Blob& blob : blobs_of(set, top)) tar.blob(blob, open_blob);
-  tar.end();
-  return top.descriptor;
 }
 
 std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image) {
@@ -163,14 +109,68 @@ Descriptor write_oci_directory(const ImageSet& set, const std::string& directory
   return top.descriptor;
 }
 
-Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob) {
-  return write_layout_tar(set, fd, open_blob, nullptr);
+LayoutTar::LayoutTar(int fd) : fd_(fd) {
+  Inode directory;
+  directory.type = FileType::directory;
+  directory.mode = 0755;
+  for (const char* path : {"blobs", "blobs/sha256"}) write_all(fd_, tar_header(path, directory));
 }
 
-Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob) {
+void LayoutTar::add(const Blob& blob, const OpenBlob& open_blob) {
+  if (!written_.insert(blob.descriptor.digest).second) return;
+  write_all(fd_, file_header(blob_path(blob.descriptor.digest), blob.descriptor.size));
+  copy_blob(blob, fd_, open_blob);
+  write_all(fd_, tar_padding(blob.descriptor.size));
+}
+
+void LayoutTar::add_growing(const std::function<Descriptor(int fd)>& copy, const OpenBlob& open_blob) {
+  const off_t start = ::lseek(fd_, 0, SEEK_CUR);
+  write_all(fd_, std::string(k_tar_block, '\0'));
+  const Descriptor blob = copy(fd_);
+  const std::string header = file_header(blob_path(blob.digest), blob.size);
+  if (written_.contains(blob.digest) || header.size() != k_tar_block) {  // a longer header: of more than 8 GiB
+    if (::ftruncate(fd_, start) < 0 || ::lseek(fd_, start, SEEK_SET) < 0) throw system_error(errno, "write an archive");
+    return add({blob}, open_blob);
+  }
+  written_.insert(blob.digest);
+  write_all(fd_, tar_padding(blob.size));
+  if (::pwrite(fd_, header.data(), header.size(), start) != static_cast<ssize_t>(header.size()))
+    throw system_error(errno, "write an archive");
+}
+
+Descriptor LayoutTar::finish(const ImageSet& set, const OpenBlob& open_blob) {
+  const Descriptor top = add_blobs(set, open_blob);
+  write_all(fd_, tar_end());
+  return top;
+}
+
+Descriptor LayoutTar::finish_for_docker(const ImageSet& set, const OpenBlob& open_blob) {
   const ImageSet only = only_image(set);
-  const std::string manifest = docker_manifest_json(only, only.images.front());
-  return write_layout_tar(only, fd, open_blob, &manifest);
+  const Descriptor top = add_blobs(only, open_blob);
+  add_file("manifest.json", docker_manifest_json(only, only.images.front()));
+  write_all(fd_, tar_end());
+  return top;
+}
+
+Descriptor LayoutTar::add_blobs(const ImageSet& set, const OpenBlob& open_blob) {
+  const TopLevel top = top_level(set);
+  const auto blobs = blobs_of(set, top);
+  for (const Blob& blob : blobs) {
+    if (!blob.bytes) add(blob, open_blob);
+  }
+  for (const Blob& blob : blobs) add(blob, open_blob);
+  Index index;
+  index.media_type = media_type::k_oci_index;
+  index.manifests = layout_entries(set, top.descriptor);
+  add_file("index.json", serialise_index(index));
+  add_file("oci-layout", k_layout_version);
+  return top.descriptor;
+}
+
+void LayoutTar::add_file(const std::string& path, std::string_view content) {
+  write_all(fd_, file_header(path, content.size()));
+  write_all(fd_, content);
+  write_all(fd_, tar_padding(content.size()));
 }
 
 Descriptor write_docker_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob) {

@@ -244,6 +244,7 @@ void export_tar(std::span<const ExportTree> trees, int fd, const std::stop_token
     sources.push_back({tree.subdirectory, source});
   }
   std::string buffer;
+  DropBehind behind(fd);
   constexpr std::size_t k_write_size = 512 * 1024;
   write_trees_tar(
       sources,
@@ -251,6 +252,7 @@ void export_tar(std::span<const ExportTree> trees, int fd, const std::stop_token
         buffer += bytes;
         if (buffer.size() < k_write_size) return;
         write_all(fd, buffer);
+        behind.advance(buffer.size());
         buffer.clear();
       },
       stop);

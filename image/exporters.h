@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -61,14 +62,34 @@ std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top);
 // Opens a layer blob by its digest.
 using OpenBlob = std::function<Fd(const Digest&)>;
 
-// An OCI layout as a directory (made if need be; other images in it are kept, entries of the same name replaced) or as
-// a tar. Blobs are verified while they are copied. Return the top-level descriptor.
+// An OCI layout as a directory (made if need be; other images in it are kept, entries of the same name replaced). Blobs
+// are verified while they are copied. Returns the top-level descriptor.
 Descriptor write_oci_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
-Descriptor write_oci_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
-// What `docker load` reads: the OCI layout with a manifest.json beside. Throw Error (usage) for several platforms;
+// What `docker load` reads: the OCI layout with a manifest.json beside. Throws Error (usage) for several platforms;
 // attestations are left out.
-Descriptor write_docker_tar(const ImageSet& set, int fd, const OpenBlob& open_blob);
 Descriptor write_docker_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
+
+// The same as a tar. Layers can be added before the rest of the image is known: in the order in which blobs_of() has
+// them, so that the bytes do not depend on when each was made. The descriptor is the caller's, and is written to only.
+class LayoutTar {
+ public:
+  explicit LayoutTar(int fd);
+  // A blob that was added already is left out.
+  void add(const Blob& blob, const OpenBlob& open_blob);
+  // A blob that is still being made: `copy` writes all of it to the descriptor, then tells what it is. Only for files
+  // that can be sought in.
+  void add_growing(const std::function<Descriptor(int fd)>& copy, const OpenBlob& open_blob);
+  // One of these once: the blobs that are missing, and what names them. Return the top-level descriptor.
+  Descriptor finish(const ImageSet& set, const OpenBlob& open_blob);
+  Descriptor finish_for_docker(const ImageSet& set, const OpenBlob& open_blob);
+
+ private:
+  Descriptor add_blobs(const ImageSet& set, const OpenBlob& open_blob);
+  void add_file(const std::string& path, std::string_view content);
+
+  int fd_;
+  std::set<Digest> written_;
+};
 
 // One file system to be exported as files. `subdirectory` is "" or, where platforms are split, "linux_arm_v7".
 struct ExportTree {

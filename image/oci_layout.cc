@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <future>
@@ -242,6 +243,8 @@ void copy_verified(int from, int to, const Descriptor& descriptor) {
   std::uint64_t size = 0;
   constexpr std::size_t k_piece = 4 * 1024 * 1024, k_worth_a_thread = 256 * 1024;
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(k_piece);
+  const off_t start = ::lseek(to, 0, SEEK_CUR);
+  DropBehind read(from), written(to, start < 0 ? 0 : static_cast<std::uint64_t>(start));
   for (std::size_t n = k_piece; n == k_piece;) {
     n = read_full(from, {buffer.get(), k_piece});
     const std::string_view piece(reinterpret_cast<const char*>(buffer.get()), n);
@@ -251,6 +254,8 @@ void copy_verified(int from, int to, const Descriptor& descriptor) {
     const auto policy = n < k_worth_a_thread ? std::launch::deferred : std::launch::async;
     auto hashed = std::async(policy, [&] { sha.update(piece); });
     write_all(to, piece);
+    written.advance(n);
+    read.advance(n);
     hashed.get();
   }
   const bool size_differs = descriptor.size != 0 && size != descriptor.size;

@@ -79,7 +79,9 @@ void compress(Block& block, Compression compression, const CompressBlock& compre
 // The far end: hashes and writes what is ready, in order.
 class Output {
  public:
-  Output(Compression compression, int fd) : compression_(compression), fd_(fd) { write(stream_head(compression)); }
+  Output(Compression compression, int fd) : compression_(compression), fd_(fd), behind_(fd) {
+    write(stream_head(compression));
+  }
 
   void block(const Block& block) {
     const auto size = block.input.view().size();
@@ -99,11 +101,13 @@ class Output {
   void write(std::string_view bytes) {
     sha_.update(bytes);
     write_all(fd_, bytes);
+    behind_.advance(bytes.size());
     size_ += bytes.size();
   }
 
   Compression compression_;
   int fd_;
+  DropBehind behind_;
   Sha256 sha_;
   std::uint32_t crc_ = 0;
   std::uint64_t size_ = 0, uncompressed_ = 0;

@@ -214,8 +214,9 @@ class HttpRegistry final : public Registry {
     check_digest_form(blob.digest);
     remote::push_blob(*endpoints_.origin(repository.host, stop), repository, blob, source, stop);
   }
-  Blob push_stream(const Repository& repository, const HttpUpload& source, std::stop_token stop) override {
-    return remote::push_stream(*endpoints_.origin(repository.host, stop), repository, source, stop);
+  void push_stream(const Repository& repository, const HttpUpload& source, const std::function<Digest()>& digest,
+                   std::stop_token stop) override {
+    remote::push_stream(*endpoints_.origin(repository.host, stop), repository, source, digest, stop);
   }
 
  private:

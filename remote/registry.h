@@ -88,8 +88,9 @@ class Registry {
   // Uploads a blob of known digest, in one request unless the host has a chunk size. Does not ask whether it is there.
   virtual void push_blob(const Repository& repository, const Blob& blob, const HttpUpload& source,
                          std::stop_token stop) = 0;
-  // Uploads bytes while they are made; returns their digest and size.
-  virtual Blob push_stream(const Repository& repository, const HttpUpload& source, std::stop_token stop) = 0;
+  // Uploads bytes while they are made; when all are read, `digest` is asked what they turned out to be.
+  virtual void push_stream(const Repository& repository, const HttpUpload& source,
+                           const std::function<Digest()>& digest, std::stop_token stop) = 0;
 };
 
 // The tag under which clients keep the index of what refers to a manifest, on registries that do not do it themselves.

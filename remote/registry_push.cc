@@ -107,20 +107,6 @@ class Upload {
   std::string location_;
 };
 
-// A source that is hashed and counted while it is read.
-struct Measured {
-  const HttpUpload& source;
-  Sha256 hash;
-  std::uint64_t size = 0;
-
-  std::size_t read(char* into, std::size_t room) {
-    const auto n = source.read(into, room);
-    hash.update({into, n});
-    size += n;
-    return n;
-  }
-};
-
 void send_chunk(Upload& upload, const Endpoint& endpoint, std::string_view chunk, std::uint64_t start,
                 const std::stop_token& stop) {
   std::uint64_t sent = 0;
@@ -137,10 +123,9 @@ void send_chunk(Upload& upload, const Endpoint& endpoint, std::string_view chunk
   });
 }
 
-void send_in_chunks(Upload& upload, const Endpoint& endpoint, Measured& source, const std::stop_token& stop) {
+void send_in_chunks(Upload& upload, const Endpoint& endpoint, const HttpUpload& source, const std::stop_token& stop) {
   std::string chunk(endpoint.chunk_size, '\0');
-  for (;;) {
-    const auto start = source.size;
+  for (std::uint64_t start = 0;; start += chunk.size()) {
     std::size_t filled = 0;
     while (filled < chunk.size()) {
       const auto n = source.read(chunk.data() + filled, chunk.size() - filled);
@@ -214,31 +199,22 @@ void push_blob(Endpoint& endpoint, const Repository& repository, const Blob& blo
   if (endpoint.chunk_size == 0 || (blob.size > 0 && blob.size <= endpoint.chunk_size)) {
     return push_whole(endpoint, repository, blob, source, stop);
   }
-  repeat(endpoint, source, stop, [&] {
-    Measured measured{source, {}};
-    Upload upload(endpoint, repository, stop);
-    send_in_chunks(upload, endpoint, measured, stop);
-    upload.finish(blob.digest, nullptr);
-  });
+  push_stream(endpoint, repository, source, [&] { return blob.digest; }, stop);
 }
 
-Blob push_stream(Endpoint& endpoint, const Repository& repository, const HttpUpload& source,
-                 const std::stop_token& stop) {
-  Blob blob;
+void push_stream(Endpoint& endpoint, const Repository& repository, const HttpUpload& source,
+                 const std::function<Digest()>& digest, const std::stop_token& stop) {
   repeat(endpoint, source, stop, [&] {
-    Measured measured{source, {}};
     Upload upload(endpoint, repository, stop);
     if (endpoint.chunk_size > 0) {
-      send_in_chunks(upload, endpoint, measured, stop);
+      send_in_chunks(upload, endpoint, source, stop);
     } else {
       HttpUpload body;
-      body.read = [&](char* into, std::size_t room) { return measured.read(into, room); };
+      body.read = source.read;
       upload.patch(body);
     }
-    blob = {measured.hash.digest(), measured.size};
-    upload.finish(blob.digest, nullptr);
+    upload.finish(digest(), nullptr);
   });
-  return blob;
 }
 
 bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& digest, const std::string& from_name,

@@ -11,7 +11,7 @@ bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& 
                 const std::stop_token& stop);
 void push_blob(Endpoint& endpoint, const Repository& repository, const Blob& blob, const HttpUpload& source,
                const std::stop_token& stop);
-Blob push_stream(Endpoint& endpoint, const Repository& repository, const HttpUpload& source,
-                 const std::stop_token& stop);
+void push_stream(Endpoint& endpoint, const Repository& repository, const HttpUpload& source,
+                 const std::function<Digest()>& digest, const std::stop_token& stop);
 
 }  // namespace mbuild::remote

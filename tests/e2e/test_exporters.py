@@ -45,6 +45,41 @@ def test_compression(case):
     expect(sizes[0] != sizes[1], "the level has no effect:", sizes)
 
 
+def test_archive_bytes(case):
+    """An archive is the same whether its layers were compressed beside it or before, whatever it is written to. The
+    layers are of different sizes: the first is made last."""
+    case.write("small", "small\n")
+    case.write("large", os.urandom(24 << 20))
+    case.dockerfile("FROM busybox", "COPY large /large", "COPY small /a", "COPY small /b", "RUN cp /a /c",
+                    "FROM busybox AS twice", "COPY small /a", "COPY --from=0 /large /large")
+    piped = ["sh", "-c", 'to=$1; shift; "$@" | cat > "$to"', "-"]
+    for kind, platforms in (("oci", BOTH), ("docker", (HOST,))):
+        options = {"platforms": platforms, "export": False, "root": case.new_directory("store")}
+        files = [case.next_output() for _ in range(3)]
+        for output in files[:2]:  # compressed now; compressed before
+            case.build("-o", "type=%s,dest=%s" % (kind, output), **options)
+        case.build("-o", "type=%s,dest=-" % kind, prefix=piped + files[2:], **options)
+        contents = [open(name, "rb").read() for name in files]
+        expect(contents[0] == contents[1], "another archive where nothing had to be compressed")
+        expect(contents[0] == contents[2], "another archive on standard output")
+        layout = oci.Layout(files[0])
+        expect_equal(len(layout.tree(layout.images()[HOST][1])["large"].data), 24 << 20)
+
+
+def test_archive_that_cannot_be_written(case):
+    """Its directory is missing, or its disk is full while layers are compressed: no half of one is left."""
+    case.write("large", os.urandom(16 << 20))
+    case.dockerfile("FROM busybox", "COPY large /large")
+    case.fails("-o", "type=oci,dest=none/out.tar", says=["none/out.tar", "No such file"], status=4, export=False)
+    case.needs("unshare", "mount")
+    case.needs_root()
+    small = case.new_directory("small")
+    script = 'mount -t tmpfs -o size=8m none %s && "$@"; status=$?; echo left: $(ls %s); exit $status' % (small, small)
+    case.fails("-o", "type=oci,dest=%s/out.tar" % small, says=["No space left on device", "left:\n"], status=4,
+               export=False, prefix=["unshare", "-m", "sh", "-c", script, "-"])
+    case.build()
+
+
 @quick
 def test_refused(case):
     simple(case)

@@ -1,15 +1,20 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
 #include <iterator>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "tests/catch.h"
 #include "tests/temporary.h"
@@ -168,4 +173,37 @@ TEST_CASE("A link to a directory counts as the directory") {
   REQUIRE(::symlink("real", (directory / "link").c_str()) == 0);
   make_directories(directory / "link/below");
   CHECK(path_exists(directory / "real/below"));
+}
+
+TEST_CASE("What was written to the end of a window leaves the page cache once it is on the disk, and only from there") {
+  const TemporaryDirectory directory;
+  const Fd fd = open_file(directory / "f", O_RDWR | O_CREAT);
+  const std::string content(std::size_t{16} << 20, 'x');
+  struct statfs kind;
+  REQUIRE(::fstatfs(fd.get(), &kind) == 0);
+  write_all(fd.get(), content);
+  REQUIRE(::fsync(fd.get()) == 0);
+  void* const map = ::mmap(nullptr, content.size(), PROT_READ, MAP_SHARED, fd.get(), 0);
+  REQUIRE(map != MAP_FAILED);
+  std::vector<unsigned char> resident(content.size() / 4096);
+  const auto resident_pages = [&] {
+    REQUIRE(::mincore(map, content.size(), resident.data()) == 0);
+    return std::ranges::count_if(resident, [](unsigned char page) { return (page & 1) != 0; });
+  };
+  const auto before = resident_pages();
+  DropBehind behind(fd.get());
+  behind.advance(1 << 20);
+  CHECK(resident_pages() == before);  // not worth a call yet
+  behind.advance(content.size() - (1 << 20));
+  const bool in_memory_only = kind.f_type == TMPFS_MAGIC;
+  CHECK(resident_pages() <= (in_memory_only ? before : before / 4));
+  ::munmap(map, content.size());
+  REQUIRE(::lseek(fd.get(), 0, SEEK_SET) == 0);
+  CHECK(read_all(fd.get()) == content);
+}
+
+TEST_CASE("Nothing is dropped of a pipe, and that is no error") {
+  const Pipe pipe = make_pipe();
+  DropBehind behind(pipe.write.get());
+  CHECK_NOTHROW(behind.advance(std::uint64_t{1} << 30));
 }

@@ -143,7 +143,7 @@ TEST_CASE("a damaged blob is noticed, in a layout and in an export") {
   for (auto& [digest, text] : blobs.bytes) text[0] ^= 1;
   const Scratch other;
   CHECK_THAT(error_of([&] { write_oci_directory(set, other.path, blobs.open()); }), Contains("damaged"));
-  CHECK_THAT(error_of([&] { written([&](int fd) { write_oci_tar(set, fd, blobs.open()); }); }), Contains("damaged"));
+  CHECK_THAT(error_of([&] { written([&](int fd) { LayoutTar(fd).finish(set, blobs.open()); }); }), Contains("damaged"));
 }
 
 TEST_CASE("an OCI tar names the image as buildx does") {
@@ -152,7 +152,7 @@ TEST_CASE("an OCI tar names the image as buildx does") {
   set.images = {image_for(blobs, k_amd64)};
   set.names = {"example.org/team/app:v1"};
   set.created = "2020-01-01T00:00:00Z";
-  auto files = files_in_tar(written([&](int fd) { write_oci_tar(set, fd, blobs.open()); }));
+  auto files = files_in_tar(written([&](int fd) { LayoutTar(fd).finish(set, blobs.open()); }));
   CHECK(files["oci-layout"] == R"({"imageLayoutVersion":"1.0.0"})");
   const Index index = parse_index(files["index.json"]);
   REQUIRE(index.manifests.size() == 1);
@@ -166,6 +166,41 @@ TEST_CASE("an OCI tar names the image as buildx does") {
   }
 }
 
+TEST_CASE("a tar is the same, whether its layers were added while they were made, or all at the end") {
+  Blobs blobs;
+  ImageSet set;
+  set.images = {image_for(blobs, k_amd64), image_for(blobs, k_arm64)};
+  const auto open = blobs.open();
+  const auto whole = written([&](int fd) { LayoutTar(fd).finish(set, open); });
+  const Descriptor first = set.images[0].layers[0], second = set.images[1].layers[0];
+  const auto copy = [&](const Descriptor& blob) {
+    return [&, blob](int fd) {
+      write_all(fd, blobs.bytes.at(blob.digest));
+      return blob;
+    };
+  };
+  CHECK(whole == written([&](int fd) {
+          LayoutTar tar(fd);
+          tar.add_growing(copy(first), open);
+          tar.add({second}, open);
+          tar.finish(set, open);
+        }));
+  CHECK(whole == written([&](int fd) {  // two steps that made the same layer
+          LayoutTar tar(fd);
+          tar.add({first}, open);
+          tar.add_growing(copy(first), open);
+          tar.add_growing(copy(second), open);
+          tar.add_growing(copy(second), open);
+          tar.finish(set, open);
+        }));
+  set.images.pop_back();
+  CHECK(written([&](int fd) { LayoutTar(fd).finish_for_docker(set, open); }) == written([&](int fd) {
+          LayoutTar tar(fd);
+          tar.add_growing(copy(first), open);
+          tar.finish_for_docker(set, open);
+        }));
+}
+
 TEST_CASE("a docker tar has a manifest.json and one platform only") {
   Blobs blobs;
   ImageSet set;
@@ -173,12 +208,12 @@ TEST_CASE("a docker tar has a manifest.json and one platform only") {
   set.names = {"docker.io/library/app:v1"};
   FinishedImage attestation = image_for(blobs, {"unknown", "unknown", "", ""});
   set.images.push_back(attestation);
-  auto files = files_in_tar(written([&](int fd) { write_docker_tar(set, fd, blobs.open()); }));
+  auto files = files_in_tar(written([&](int fd) { LayoutTar(fd).finish_for_docker(set, blobs.open()); }));
   CHECK_THAT(files["manifest.json"], Contains(R"("RepoTags":["app:v1"])"));
   CHECK_THAT(files["manifest.json"], Contains(std::string(digest_hex(set.images[0].config.digest))));
   CHECK(parse_index(files["index.json"]).manifests[0].digest == set.images[0].manifest.digest);
   set.images.push_back(image_for(blobs, k_arm64));
-  CHECK_THAT(error_of([&] { written([&](int fd) { write_docker_tar(set, fd, blobs.open()); }); }),
+  CHECK_THAT(error_of([&] { written([&](int fd) { LayoutTar(fd).finish_for_docker(set, blobs.open()); }); }),
              Contains("docker exporter does not currently support exporting manifest lists"));
 }
 

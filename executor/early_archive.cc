@@ -1,0 +1,92 @@
+#include "executor/early_archive.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/error.h"
+
+namespace mbuild::executor {
+
+EarlyArchive::EarlyArchive(int fd, std::vector<std::string> layers, Open open)
+    : tar_(fd), order_(std::move(layers)), open_(std::move(open)), thread_([this] { write_layers(); }) {}
+
+EarlyArchive::~EarlyArchive() {
+  const std::lock_guard lock(mutex_);
+  abandoned_ = true;
+  for (auto& [id, layer] : layers_) {
+    if (layer.growing) layer.growing->abandon();
+  }
+  changed_.notify_all();
+}
+
+void EarlyArchive::begun(const std::string& layer_id, const std::string& path) {
+  auto growing = std::make_shared<GrowingFile>(path);
+  const std::lock_guard lock(mutex_);
+  layers_[layer_id].growing = std::move(growing);
+  changed_.notify_all();
+}
+
+void EarlyArchive::made(const std::string& layer_id, const image::Descriptor& blob) {
+  const std::lock_guard lock(mutex_);
+  auto& layer = layers_[layer_id];
+  layer.blob = blob;
+  if (layer.growing) layer.growing->complete();
+  changed_.notify_all();
+}
+
+image::LayoutTar& EarlyArchive::finish() {
+  thread_.join();
+  if (failure_) std::rethrow_exception(failure_);
+  return tar_;
+}
+
+void EarlyArchive::write_layers() {
+  try {
+    for (const auto& id : order_) write(id);
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+}
+
+EarlyArchive::Layer EarlyArchive::next(const std::string& layer_id) {
+  std::unique_lock lock(mutex_);
+  const auto& layer = layers_[layer_id];
+  changed_.wait(lock, [&] { return abandoned_ || layer.growing || layer.blob; });
+  if (abandoned_) throw Cancelled();
+  return layer;
+}
+
+image::Descriptor EarlyArchive::wait_for_end(const std::string& layer_id) {
+  std::unique_lock lock(mutex_);
+  const auto& layer = layers_[layer_id];
+  changed_.wait(lock, [&] { return abandoned_ || layer.blob; });
+  if (abandoned_) throw Cancelled();
+  return *layer.blob;
+}
+
+void EarlyArchive::write(const std::string& layer_id) {
+  const auto layer = next(layer_id);
+  const image::OpenBlob open_blob = [&](const Digest&) { return open_(wait_for_end(layer_id)); };
+  if (layer.blob) return tar_.add({*layer.blob}, open_blob);
+  tar_.add_growing(
+      [&](int to) {
+        follow(*layer.growing, to);
+        return wait_for_end(layer_id);
+      },
+      open_blob);
+}
+
+void EarlyArchive::follow(GrowingFile& file, int to) {
+  constexpr std::size_t k_piece = 1 << 20;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(k_piece);
+  DropBehind written(to, static_cast<std::uint64_t>(::lseek(to, 0, SEEK_CUR)));
+  std::uint64_t offset = 0;
+  while (const std::size_t n = file.read(buffer.get(), k_piece, offset)) {
+    write_all(to, {buffer.get(), n});
+    written.advance(n);
+    offset += n;
+  }
+}
+
+}  // namespace mbuild::executor
