@@ -268,6 +268,8 @@ bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environm
   } catch (const PromiseBroken& broken) {
     imports.drop(broken.result);
     steps.start_over();
+    environment.result.descriptor = {};
+    environment.result.images.clear();
     return false;
   }
 }

@@ -51,9 +51,8 @@ LayerFormat format_of(const CacheReference& reference, const ExportEnvironment* 
     if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > 22)
       throw Error(ExitClass::usage, fmt::format("invalid compression-level {}", level));
     format.level = value;
-  } else if (environment != nullptr && environment->request.reproducible &&
-             format.compression == image::Compression::gzip) {
-    format.level = k_reproducible_gzip_level;
+  } else if (environment != nullptr && environment->request.reproducible) {
+    format.level = reproducible_level(format.compression);
   }
   if (environment != nullptr && environment->request.reproducible) format.clamp = environment->epoch;
   return format;

@@ -9,9 +9,13 @@
 namespace mbuild::executor {
 
 EarlyArchive::EarlyArchive(int fd, std::vector<std::string> layers, Open open)
-    : tar_(fd), order_(std::move(layers)), open_(std::move(open)), thread_([this] { write_layers(); }) {}
+    : tar_(fd, stop_.get_token()),
+      order_(std::move(layers)),
+      open_(std::move(open)),
+      thread_([this] { write_layers(); }) {}
 
 EarlyArchive::~EarlyArchive() {
+  stop_.request_stop();
   const std::lock_guard lock(mutex_);
   abandoned_ = true;
   for (auto& [id, layer] : layers_) {
@@ -29,9 +33,11 @@ void EarlyArchive::begun(const std::string& layer_id, const std::string& path) {
 
 void EarlyArchive::made(const std::string& layer_id, const image::Descriptor& blob) {
   const std::lock_guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
   auto& layer = layers_[layer_id];
   layer.blob = blob;
   if (layer.growing) layer.growing->complete();
+  if (!layer.followed) layer.growing.reset();
   changed_.notify_all();
 }
 
@@ -45,15 +51,17 @@ void EarlyArchive::write_layers() {
   try {
     for (const auto& id : order_) write(id);
   } catch (...) {
+    const std::lock_guard lock(mutex_);
     failure_ = std::current_exception();
   }
 }
 
 EarlyArchive::Layer EarlyArchive::next(const std::string& layer_id) {
   std::unique_lock lock(mutex_);
-  const auto& layer = layers_[layer_id];
+  auto& layer = layers_[layer_id];
   changed_.wait(lock, [&] { return abandoned_ || layer.growing || layer.blob; });
   if (abandoned_) throw Cancelled();
+  layer.followed = !layer.blob;
   return layer;
 }
 
@@ -75,6 +83,8 @@ void EarlyArchive::write(const std::string& layer_id) {
         return wait_for_end(layer_id);
       },
       open_blob);
+  const std::lock_guard lock(mutex_);
+  layers_[layer_id].growing.reset();
 }
 
 void EarlyArchive::follow(GrowingFile& file, int to) {

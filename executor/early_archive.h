@@ -27,6 +27,7 @@ class EarlyArchive : public BlobWatcher {
   ~EarlyArchive() override;
 
   void begun(const std::string& layer_id, const std::string& path) override;
+  // Throws what went wrong with writing so far: there is no need to make more.
   void made(const std::string& layer_id, const image::Descriptor& blob) override;
 
   // When all were made: waits until the layers are written. Throws what went wrong with that.
@@ -34,17 +35,19 @@ class EarlyArchive : public BlobWatcher {
 
  private:
   struct Layer {
-    std::shared_ptr<GrowingFile> growing;
+    std::shared_ptr<GrowingFile> growing;  // open as long as it may have to be followed
+    bool followed = false;
     std::optional<image::Descriptor> blob;
   };
 
   void write_layers();
-  // Waits for a layer to be begun or made.
+  // Waits for a layer to be begun or made; a layer that is not made yet is then followed.
   Layer next(const std::string& layer_id);
   image::Descriptor wait_for_end(const std::string& layer_id);
   void write(const std::string& layer_id);
   void follow(GrowingFile& file, int to);
 
+  std::stop_source stop_;
   image::LayoutTar tar_;
   const std::vector<std::string> order_;
   const Open open_;

@@ -63,6 +63,7 @@ class EarlyUploads::Upload {
 
   Digest digest() {
     const std::lock_guard lock(mutex_);
+    if (digest_.empty()) throw Cancelled();  // the registry did not wait for the end
     return digest_;
   }
 
@@ -95,19 +96,18 @@ void EarlyUploads::made(const std::string& layer_id, const image::Descriptor& bl
   std::shared_ptr<Upload> upload;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = by_layer_.find(layer_id);
-    if (found == by_layer_.end()) return;
-    upload = found->second;
+    auto node = by_layer_.extract(layer_id);
+    if (node.empty()) return;
+    upload = std::move(node.mapped());
   }
   bool there = !upload->has_begun();
   try {
     there = there || images_.registry().has_blob(repository_, blob.digest, stop_.get_token());
   } catch (const Error&) {  // the push will say it
   }
-  if (there) return upload->abandon();
-  upload->complete(blob.digest);
+  if (there) return;  // which gives it up
   const std::lock_guard lock(mutex_);
-  by_digest_.emplace(blob.digest, upload);
+  if (by_digest_.emplace(blob.digest, upload).second) upload->complete(blob.digest);
 }
 
 bool EarlyUploads::sent(const Digest& digest) {

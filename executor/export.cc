@@ -80,14 +80,19 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   return finished;
 }
 
-// The file, or the standard output, that an exporter writes to. A file has another name until commit(): half of one is
-// never left behind.
+// The file, or the standard output, that an exporter writes to. A file has another name until commit(), and goes with
+// this if that does not come.
 class Destination {
  public:
   explicit Destination(const Output& output) {
-    if (!output.destination.empty() && output.destination != "-") {
+    struct stat status;
+    const bool is_named = !output.destination.empty() && output.destination != "-";
+    if (is_named && ::stat(output.destination.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+      fd_ = open_file(output.destination, O_WRONLY);  // a pipe or a device stays what it is
+    } else if (is_named) {
+      partial_ = fmt::format("{}.{}.partial", output.destination, random_hex(4));
+      fd_ = open_file(partial_, O_WRONLY | O_CREAT | O_EXCL, 0666);
       path_ = output.destination;
-      fd_ = open_file(partial(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
     } else if (::isatty(STDOUT_FILENO) == 1) {
       throw Error(ExitClass::usage,
                   "dest file is required for " + output.type + " exporter. refusing to write to console");
@@ -98,24 +103,20 @@ class Destination {
   Destination(const Destination&) = delete;
   Destination& operator=(const Destination&) = delete;
   ~Destination() {
-    if (!path_.empty()) ::unlink(partial().c_str());
+    if (!path_.empty()) ::unlink(partial_.c_str());
   }
 
   int fd() const { return fd_.get(); }
-  bool is_file() const {
-    struct stat status;
-    return !path_.empty() && ::fstat(fd_.get(), &status) == 0 && S_ISREG(status.st_mode);
-  }
+  bool is_file() const { return !partial_.empty(); }
   void commit() {
     if (path_.empty()) return;
-    if (::rename(partial().c_str(), path_.c_str()) < 0) throw system_error(errno, "rename to " + path_);
+    if (::rename(partial_.c_str(), path_.c_str()) < 0) throw system_error(errno, "rename to " + path_);
     path_.clear();
   }
 
  private:
-  std::string partial() const { return path_ + ".partial"; }
-
-  std::string path_;
+  std::string partial_;  // "": what is written to is no file of its own
+  std::string path_;     // the name it is to have; "" when it has it
   Fd fd_;
 };
 
@@ -195,7 +196,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   fill_result(environment.result, output, set);
   if (!to_archive) return deliver(environment, blobs, output, wanted, set, vertex, uploads ? &*uploads : nullptr, stop);
   std::optional<image::LayoutTar> tar;
-  write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd()));
+  write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd(), stop));
   destination->commit();
 }
 

@@ -38,8 +38,7 @@ image::Compression compression_of(const Output& output) {
 std::optional<int> level_of(const Output& output, const BuildRequest& request, image::Compression compression) {
   const std::string text = attribute(output, "compression-level");
   if (text.empty()) {
-    if (request.reproducible && compression == image::Compression::gzip) return k_reproducible_gzip_level;
-    return std::nullopt;
+    return request.reproducible ? reproducible_level(compression) : std::nullopt;
   }
   const int most = compression == image::Compression::zstd ? 22 : 9;
   const auto level = number_in<int>(text);

@@ -39,7 +39,7 @@ void fields(Codec& codec, Inode& v) {
 
 template <class Codec>
 void fields(Codec& codec, Serialisation& v) {
-  codec(v.diff_id, v.digest, v.size, v.uncompressed_size, v.compressor);
+  codec(v.diff_id, v.digest, v.size, v.uncompressed_size);
 }
 
 }  // namespace mbuild::image

@@ -56,6 +56,12 @@ std::string_view compression_name(image::Compression compression) {
   return "";
 }
 
+std::optional<int> reproducible_level(image::Compression compression) {
+  constexpr int k_libdeflate = 6, k_zstd = 2;
+  if (compression == image::Compression::none) return std::nullopt;
+  return compression == image::Compression::gzip ? k_libdeflate : k_zstd;
+}
+
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported) {
   const auto& type = imported.blob.media_type;
   const auto compression = type.ends_with("gzip")   ? image::Compression::gzip

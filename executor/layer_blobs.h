@@ -22,7 +22,9 @@ struct LayerFormat {
   std::optional<std::int64_t> clamp;  // of file times
 };
 
-inline constexpr int k_reproducible_gzip_level = 6;  // by libdeflate, whose bytes are the same on every processor
+// The level that --reproducible asks for: of compressors whose bytes are the same on every processor, and named in the
+// key of what is kept, so that a default of another time is not taken for it.
+std::optional<int> reproducible_level(image::Compression compression);
 
 // The serialisation of a layer as which the blob of an imported cache counts.
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported);

@@ -22,15 +22,15 @@ class Push {
       : set_(set), images_(images), open_blob_(open_blob), early_(early), stop_(std::move(stop)) {}
 
   void to(const remote::Repository& repository, const std::vector<std::string>& tags) {
-    send_blobs(repository);
     const auto top = image::top_level(set_);
-    // Who has the top level has been given what it names.
+    // Who has the top level has been given what it names: an image that is there takes one request a tag.
     std::vector<std::string> missing;
     for (const auto& tag : tags) {
       const auto& reference = tag.empty() ? top.descriptor.digest : tag;
       if (!images_.registry().has_manifest(repository, reference, top.descriptor.digest, stop_))
         missing.push_back(reference);
     }
+    if (!missing.empty()) send_blobs(repository);
     finished_.push_back(repository);
     if (missing.empty()) return;
     for (const auto& image : set_.images) {

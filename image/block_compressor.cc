@@ -160,20 +160,6 @@ std::size_t compression_block_size(Compression compression) {
   return compression == Compression::zstd ? 4 * 1024 * 1024 : 1024 * 1024;
 }
 
-std::string compressor_name(Compression compression, std::optional<int> level) {
-  switch (compression) {
-    case Compression::none:
-      return "none";
-    case Compression::zstd:
-      return fmt::format("zstd {} level {}", ZSTD_versionString(), level.value_or(k_zstd_level));
-    case Compression::gzip:
-      break;
-  }
-  if (level) return fmt::format("libdeflate {} level {}", LIBDEFLATE_VERSION_STRING, *level);
-  return fmt::format("isa-l {}.{}.{} level {}", ISAL_MAJOR_VERSION, ISAL_MINOR_VERSION, ISAL_PATCH_VERSION,
-                     k_isal_level);
-}
-
 CompressBlock make_block_compressor(Compression compression, std::optional<int> level) {
   switch (compression) {
     case Compression::none:

@@ -40,10 +40,10 @@ std::vector<Descriptor> layout_entries(const ImageSet& set, const Descriptor& to
   return entries;
 }
 
-void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob) {
+void copy_blob(const Blob& blob, int to, const OpenBlob& open_blob, const std::stop_token& stop = {}) {
   if (blob.bytes) return write_all(to, *blob.bytes);
   const Fd from = open_blob(blob.descriptor.digest);
-  copy_verified(from.get(), to, blob.descriptor);
+  copy_verified(from.get(), to, blob.descriptor, stop);
 }
 
 void write_blob_file(const Blob& blob, const std::string& directory, const OpenBlob& open_blob) {
@@ -109,7 +109,7 @@ Descriptor write_oci_directory(const ImageSet& set, const std::string& directory
   return top.descriptor;
 }
 
-LayoutTar::LayoutTar(int fd) : fd_(fd) {
+LayoutTar::LayoutTar(int fd, std::stop_token stop) : fd_(fd), stop_(std::move(stop)) {
   Inode directory;
   directory.type = FileType::directory;
   directory.mode = 0755;
@@ -119,7 +119,7 @@ LayoutTar::LayoutTar(int fd) : fd_(fd) {
 void LayoutTar::add(const Blob& blob, const OpenBlob& open_blob) {
   if (!written_.insert(blob.descriptor.digest).second) return;
   write_all(fd_, file_header(blob_path(blob.descriptor.digest), blob.descriptor.size));
-  copy_blob(blob, fd_, open_blob);
+  copy_blob(blob, fd_, open_blob, stop_);
   write_all(fd_, tar_padding(blob.descriptor.size));
 }
 
@@ -127,15 +127,19 @@ void LayoutTar::add_growing(const std::function<Descriptor(int fd)>& copy, const
   const off_t start = ::lseek(fd_, 0, SEEK_CUR);
   write_all(fd_, std::string(k_tar_block, '\0'));
   const Descriptor blob = copy(fd_);
+  const auto end = start + static_cast<off_t>(k_tar_block + blob.size);
+  if (::lseek(fd_, 0, SEEK_CUR) != end)
+    throw Error(ExitClass::internal, fmt::format("{} was not copied as a whole", blob.digest));
   const std::string header = file_header(blob_path(blob.digest), blob.size);
   if (written_.contains(blob.digest) || header.size() != k_tar_block) {  // a longer header: of more than 8 GiB
     if (::ftruncate(fd_, start) < 0 || ::lseek(fd_, start, SEEK_SET) < 0) throw system_error(errno, "write an archive");
     return add({blob}, open_blob);
   }
   written_.insert(blob.digest);
+  if (::lseek(fd_, start, SEEK_SET) < 0) throw system_error(errno, "write an archive");
+  write_all(fd_, header);
+  if (::lseek(fd_, end, SEEK_SET) < 0) throw system_error(errno, "write an archive");
   write_all(fd_, tar_padding(blob.size));
-  if (::pwrite(fd_, header.data(), header.size(), start) != static_cast<ssize_t>(header.size()))
-    throw system_error(errno, "write an archive");
 }
 
 Descriptor LayoutTar::finish(const ImageSet& set, const OpenBlob& open_blob) {

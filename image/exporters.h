@@ -56,7 +56,7 @@ struct Blob {
   Descriptor descriptor;
   const std::string* bytes = nullptr;  // into the set or the top level
 };
-// Each blob once, what a reader wants first in front.
+// Each blob once: of each image manifest, config and layers.
 std::vector<Blob> blobs_of(const ImageSet& set, const TopLevel& top);
 
 // Opens a layer blob by its digest.
@@ -70,10 +70,11 @@ Descriptor write_oci_directory(const ImageSet& set, const std::string& directory
 Descriptor write_docker_directory(const ImageSet& set, const std::string& directory, const OpenBlob& open_blob);
 
 // The same as a tar. Layers can be added before the rest of the image is known: in the order in which blobs_of() has
-// them, so that the bytes do not depend on when each was made. The descriptor is the caller's, and is written to only.
+// them, so that the bytes do not depend on when each was made. The descriptor is the caller's.
 class LayoutTar {
  public:
-  explicit LayoutTar(int fd);
+  // A stop ends the copying of a blob: the archive is of no use then.
+  explicit LayoutTar(int fd, std::stop_token stop = {});
   // A blob that was added already is left out.
   void add(const Blob& blob, const OpenBlob& open_blob);
   // A blob that is still being made: `copy` writes all of it to the descriptor, then tells what it is. Only for files
@@ -88,6 +89,7 @@ class LayoutTar {
   void add_file(const std::string& path, std::string_view content);
 
   int fd_;
+  std::stop_token stop_;
   std::set<Digest> written_;
 };
 

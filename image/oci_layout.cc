@@ -238,7 +238,7 @@ std::string read_layout_blob(const std::string& directory, const Descriptor& des
   return bytes;
 }
 
-void copy_verified(int from, int to, const Descriptor& descriptor) {
+void copy_verified(int from, int to, const Descriptor& descriptor, const std::stop_token& stop) {
   Sha256 sha;
   std::uint64_t size = 0;
   constexpr std::size_t k_piece = 4 * 1024 * 1024, k_worth_a_thread = 256 * 1024;
@@ -246,6 +246,7 @@ void copy_verified(int from, int to, const Descriptor& descriptor) {
   const off_t start = ::lseek(to, 0, SEEK_CUR);
   DropBehind read(from), written(to, start < 0 ? 0 : static_cast<std::uint64_t>(start));
   for (std::size_t n = k_piece; n == k_piece;) {
+    if (stop.stop_requested()) throw Cancelled();
     n = read_full(from, {buffer.get(), k_piece});
     const std::string_view piece(reinterpret_cast<const char*>(buffer.get()), n);
     size += n;

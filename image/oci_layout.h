@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,6 @@ Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor);
 std::string read_layout_blob(const std::string& directory, const Descriptor& descriptor);
 // Copies from one descriptor to another while verifying digest and (where not 0) size. Throws Error (network) after
 // the last byte when they differ.
-void copy_verified(int from, int to, const Descriptor& descriptor);
+void copy_verified(int from, int to, const Descriptor& descriptor, const std::stop_token& stop = {});
 
 }  // namespace mbuild::image

@@ -223,7 +223,6 @@ class Serialiser {
     Serialisation result;
     result.diff_id = tar_sha_.digest();
     output_.finish(result);
-    result.compressor = compressor_name(options_.compression, options_.level);
     return result;
   }
 

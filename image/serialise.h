@@ -16,7 +16,7 @@ enum class Compression { none, gzip, zstd };
 
 struct SerialiseOptions {
   Compression compression = Compression::gzip;
-  std::optional<int> level;  // gzip 0..9, zstd 0..22 (0 is zstd's default); none: fast, by ISA-L or zstd 3
+  std::optional<int> level;  // gzip 0..9, zstd 0..22 (0 is zstd's default); none: fast, by ISA-L or zstd 2
   unsigned threads = 0;      // that compress; 0: one a core. The bytes do not depend on it
   std::vector<EntryVisitor*> visitors;
   std::stop_token stop;
@@ -27,7 +27,6 @@ struct Serialisation {
   Digest digest;                        // of what was written
   std::uint64_t size = 0;               // of what was written
   std::uint64_t uncompressed_size = 0;  // of the tar
-  std::string compressor;               // name, version and level, for records: "isa-l 2.30.0 level 2"
 };
 
 // Writes the layer's blob to out_fd (a file or a pipe), front to back. Throws what write_layer_tar and writing throw.

@@ -1,6 +1,7 @@
 """Every exporter and every attribute of it, read back."""
 import json
 import os
+import stat
 import tarfile
 
 import oci
@@ -51,7 +52,7 @@ def test_archive_bytes(case):
     case.write("small", "small\n")
     case.write("large", os.urandom(24 << 20))
     case.dockerfile("FROM busybox", "COPY large /large", "COPY small /a", "COPY small /b", "RUN cp /a /c",
-                    "FROM busybox AS twice", "COPY small /a", "COPY --from=0 /large /large")
+                    "FROM busybox AS twice", "COPY --from=0 /large /large", "COPY small /a", "RUN cp /a /c")
     piped = ["sh", "-c", 'to=$1; shift; "$@" | cat > "$to"', "-"]
     for kind, platforms in (("oci", BOTH), ("docker", (HOST,))):
         options = {"platforms": platforms, "export": False, "root": case.new_directory("store")}
@@ -62,14 +63,17 @@ def test_archive_bytes(case):
         contents = [open(name, "rb").read() for name in files]
         expect(contents[0] == contents[1], "another archive where nothing had to be compressed")
         expect(contents[0] == contents[2], "another archive on standard output")
+        expect(not [name for name in os.listdir(case.dir) if name.endswith(".partial")], "a part is left")
         layout = oci.Layout(files[0])
         expect_equal(len(layout.tree(layout.images()[HOST][1])["large"].data), 24 << 20)
 
 
 def test_archive_that_cannot_be_written(case):
-    """Its directory is missing, or its disk is full while layers are compressed: no half of one is left."""
+    """A device that takes nothing, a directory that is missing, a disk that is full while layers are compressed: no half of one is left."""
     case.write("large", os.urandom(16 << 20))
     case.dockerfile("FROM busybox", "COPY large /large")
+    case.fails("-o", "type=oci,dest=/dev/full", says=["No space left on device"], status=4, export=False)
+    expect(stat.S_ISCHR(os.stat("/dev/full").st_mode), "the device was replaced")
     case.fails("-o", "type=oci,dest=none/out.tar", says=["none/out.tar", "No such file"], status=4, export=False)
     case.needs("unshare", "mount")
     case.needs_root()

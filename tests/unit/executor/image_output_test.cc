@@ -88,7 +88,9 @@ TEST_CASE("reproducible layers are compressed by the library whose bytes are the
   request.reproducible = true;
   CHECK(read("oci", {}, request).layers.level == 6);
   CHECK(read("oci", {}, request).layers.clamp == 1000);
-  CHECK(!read("oci", {{"compression", "zstd"}}, request).layers.level);
+  CHECK(read("oci", {{"compression", "zstd"}}, request).layers.level == 2);
+  CHECK(!read("oci", {{"compression", "uncompressed"}}, request).layers.level);
+  CHECK(!read("oci", {{"compression", "zstd"}}).layers.level);
 }
 
 TEST_CASE("media types: Docker's on request, and what older versions had") {

@@ -59,7 +59,6 @@ TEST_CASE("gzip is one member, of the same bytes for any number of threads") {
   CHECK(one.facts.digest == sha256(one.bytes));
   CHECK(one.facts.size == one.bytes.size());
   CHECK(one.facts.uncompressed_size == tar.size());
-  CHECK_THAT(one.facts.compressor, Contains("isa-l"));
   for (const unsigned threads : {2u, 5u}) CHECK(serialise(layer, {.threads = threads}).bytes == one.bytes);
 }
 
