@@ -108,6 +108,11 @@ void write_all(int fd, std::string_view data) {
   }
 }
 
+DropBehind::DropBehind(int fd) : fd_(fd) {
+  const off_t position = ::lseek(fd, 0, SEEK_CUR);
+  position_ = position < 0 ? 0 : static_cast<std::uint64_t>(position);
+}
+
 void DropBehind::advance(std::uint64_t bytes) {
   constexpr std::uint64_t k_step = 8 << 20;
   constexpr std::uint64_t k_window = 64 << 20;  // looked at again: what was on its way to the disk the last time

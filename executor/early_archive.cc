@@ -1,7 +1,5 @@
 #include "executor/early_archive.h"
 
-#include <unistd.h>
-
 #include <utility>
 
 #include "base/error.h"
@@ -15,9 +13,8 @@ EarlyArchive::EarlyArchive(int fd, std::vector<std::string> layers, Open open)
       thread_([this] { write_layers(); }) {}
 
 EarlyArchive::~EarlyArchive() {
-  stop_.request_stop();
   const std::lock_guard lock(mutex_);
-  abandoned_ = true;
+  stop_.request_stop();
   for (auto& [id, layer] : layers_) {
     if (layer.growing) layer.growing->abandon();
   }
@@ -59,8 +56,8 @@ void EarlyArchive::write_layers() {
 EarlyArchive::Layer EarlyArchive::next(const std::string& layer_id) {
   std::unique_lock lock(mutex_);
   auto& layer = layers_[layer_id];
-  changed_.wait(lock, [&] { return abandoned_ || layer.growing || layer.blob; });
-  if (abandoned_) throw Cancelled();
+  changed_.wait(lock, [&] { return stop_.stop_requested() || layer.growing || layer.blob; });
+  if (stop_.stop_requested()) throw Cancelled();
   layer.followed = !layer.blob;
   return layer;
 }
@@ -68,8 +65,8 @@ EarlyArchive::Layer EarlyArchive::next(const std::string& layer_id) {
 image::Descriptor EarlyArchive::wait_for_end(const std::string& layer_id) {
   std::unique_lock lock(mutex_);
   const auto& layer = layers_[layer_id];
-  changed_.wait(lock, [&] { return abandoned_ || layer.blob; });
-  if (abandoned_) throw Cancelled();
+  changed_.wait(lock, [&] { return stop_.stop_requested() || layer.blob; });
+  if (stop_.stop_requested()) throw Cancelled();
   return *layer.blob;
 }
 
@@ -90,7 +87,7 @@ void EarlyArchive::write(const std::string& layer_id) {
 void EarlyArchive::follow(GrowingFile& file, int to) {
   constexpr std::size_t k_piece = 1 << 20;
   const auto buffer = std::make_unique_for_overwrite<char[]>(k_piece);
-  DropBehind written(to, static_cast<std::uint64_t>(::lseek(to, 0, SEEK_CUR)));
+  DropBehind written(to);
   std::uint64_t offset = 0;
   while (const std::size_t n = file.read(buffer.get(), k_piece, offset)) {
     write_all(to, {buffer.get(), n});

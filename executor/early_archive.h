@@ -47,14 +47,13 @@ class EarlyArchive : public BlobWatcher {
   void write(const std::string& layer_id);
   void follow(GrowingFile& file, int to);
 
-  std::stop_source stop_;
+  std::stop_source stop_;  // the archive is given up
   image::LayoutTar tar_;
   const std::vector<std::string> order_;
   const Open open_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Layer> layers_;
-  bool abandoned_ = false;
   std::exception_ptr failure_;
   std::jthread thread_;  // last: joined before the rest goes
 };

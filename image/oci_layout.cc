@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <future>
@@ -243,8 +242,7 @@ void copy_verified(int from, int to, const Descriptor& descriptor, const std::st
   std::uint64_t size = 0;
   constexpr std::size_t k_piece = 4 * 1024 * 1024, k_worth_a_thread = 256 * 1024;
   const auto buffer = std::make_unique_for_overwrite<std::byte[]>(k_piece);
-  const off_t start = ::lseek(to, 0, SEEK_CUR);
-  DropBehind read(from), written(to, start < 0 ? 0 : static_cast<std::uint64_t>(start));
+  DropBehind read(from), written(to);
   for (std::size_t n = k_piece; n == k_piece;) {
     if (stop.stop_requested()) throw Cancelled();
     n = read_full(from, {buffer.get(), k_piece});

@@ -1,6 +1,7 @@
 """Every exporter and every attribute of it, read back."""
 import json
 import os
+import pathlib
 import stat
 import tarfile
 
@@ -60,7 +61,7 @@ def test_archive_bytes(case):
         for output in files[:2]:  # compressed now; compressed before
             case.build("-o", "type=%s,dest=%s" % (kind, output), **options)
         case.build("-o", "type=%s,dest=-" % kind, prefix=piped + files[2:], **options)
-        contents = [open(name, "rb").read() for name in files]
+        contents = [pathlib.Path(name).read_bytes() for name in files]
         expect(contents[0] == contents[1], "another archive where nothing had to be compressed")
         expect(contents[0] == contents[2], "another archive on standard output")
         expect(not [name for name in os.listdir(case.dir) if name.endswith(".partial")], "a part is left")
@@ -69,7 +70,8 @@ def test_archive_bytes(case):
 
 
 def test_archive_that_cannot_be_written(case):
-    """A device that takes nothing, a directory that is missing, a disk that is full while layers are compressed: no half of one is left."""
+    """A device that takes nothing, a directory that is missing, a disk that is full while layers are compressed: no
+    half of one is left."""
     case.write("large", os.urandom(16 << 20))
     case.dockerfile("FROM busybox", "COPY large /large")
     case.fails("-o", "type=oci,dest=/dev/full", says=["No space left on device"], status=4, export=False)
