@@ -246,7 +246,7 @@ void add_build_command(Command& top) {
   build.value("-f,--file", flags->file, "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
   build.flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
   build.value("--iidfile", flags->iidfile, "Write the image id to a file");
-  build.number("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 16)");
+  build.number("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 32)");
   build.values("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
   build.flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
   build.value("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");

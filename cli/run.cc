@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <charconv>
 #include <cstring>
@@ -8,6 +7,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/heap.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/main.h"
@@ -67,12 +67,10 @@ int ended(ExitClass exit_class, Tell&& tell) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  // Memory is taken and given back in larger steps: by default each 128 KB of a thread costs a system call.
-  ::mallopt(M_TOP_PAD, 1 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
-  ::mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  prepare_heap();
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
+    use_huge_pages();
     return run_command_line(argc, argv, "mbuild " MBUILD_VERSION, add_commands);
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });

@@ -2,13 +2,14 @@
 #include <llvm/BinaryFormat/ELF.h>
 #include <llvm/Object/ELF.h>
 #include <llvm/Support/Error.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <span>
 
-#include "base/fd.h"
+#include "base/error.h"
+#include "base/mapped_file.h"
 #include "emu/elf.h"
 
 // The one file that includes LLVM. libObject knows every machine, class and byte order, and checks the tables of a
@@ -175,13 +176,13 @@ std::optional<ElfFile> inspect(std::string_view bytes, const ElfIdentity& identi
   return Inspection<ELFT>(*file, identity).run();
 }
 
-// The whole file, mapped: files in the store do not shrink while they are read.
-std::optional<ElfFile> inspect_mapped(int fd, std::size_t size) {
-  void* const address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (address == MAP_FAILED) return std::nullopt;
-  auto result = inspect_elf(std::string_view(static_cast<const char*>(address), size));
-  ::munmap(address, size);
-  return result;
+// The whole file: those in the store do not shrink while they are read.
+std::optional<ElfFile> inspect_mapped(int fd) {
+  try {
+    return inspect_elf(MappedFile(fd).bytes());
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -204,7 +205,7 @@ std::optional<ElfFile> inspect_elf_file(int fd) {
   auto result = inspect_elf(std::string_view(start.data(), static_cast<std::size_t>(length)));
   struct stat status{};
   if (!result || result->complete || ::fstat(fd, &status) != 0 || status.st_size <= length) return result;
-  auto whole = inspect_mapped(fd, static_cast<std::size_t>(status.st_size));
+  auto whole = inspect_mapped(fd);
   return whole ? whole : result;
 }
 

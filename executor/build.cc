@@ -164,7 +164,7 @@ std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend
 
 SchedulerLimits limits_of(const BuildRequest& request) {
   const unsigned cores = core_count();
-  const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(16U, 4 * cores);
+  const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(32U, 4 * cores);
   return {.jobs = jobs, .emulated_jobs = std::min(jobs, 2 * cores)};
 }
 

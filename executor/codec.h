@@ -1,7 +1,7 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
@@ -16,6 +16,9 @@
 // Plain structs to bytes and back, between the outer and the inner process of one program. A type takes part by a
 // function `template <class Codec> void fields(Codec& codec, T& value)` that names its members: codec(value.a,
 // value.b). Both ends are the same program, so there are no versions; bytes that do not fit are an internal Error.
+//
+// Most numbers are small, and a list of ten thousand files has many: they take seven bits a byte, the low ones first,
+// negative ones turned inside out (as in LEB128 and protobuf's zigzag).
 namespace mbuild::executor {
 
 class Encoder {
@@ -27,10 +30,19 @@ class Encoder {
   std::string take() { return std::move(out_); }
 
  private:
+  void number(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
+    out_ += static_cast<char>(value);
+  }
   template <class T>
   void put(const T& value) {
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
-      out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    if constexpr (std::is_enum_v<T>) {
+      number(static_cast<std::uint64_t>(value));
+    } else if constexpr (std::is_unsigned_v<T>) {
+      number(value);
+    } else if constexpr (std::is_signed_v<T>) {
+      const auto bits = static_cast<std::uint64_t>(value) << 1;
+      number(value < 0 ? ~bits : bits);
     } else {
       fields(*this, const_cast<T&>(value));
     }
@@ -82,6 +94,15 @@ class Decoder {
   bool at_end() const { return rest_.empty(); }
 
  private:
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const auto byte = static_cast<unsigned char>(take(1).front());
+      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) break;
+    }
+    return value;
+  }
   std::string_view take(std::size_t size) {
     if (size > rest_.size()) throw Error(ExitClass::internal, "a message between the processes is too short");
     const auto part = rest_.substr(0, size);
@@ -90,8 +111,13 @@ class Decoder {
   }
   template <class T>
   void get(T& value) {
-    if constexpr (std::is_arithmetic_v<T> || std::is_enum_v<T>) {
-      std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    if constexpr (std::is_enum_v<T>) {
+      value = static_cast<T>(number());
+    } else if constexpr (std::is_unsigned_v<T>) {
+      value = static_cast<T>(number());
+    } else if constexpr (std::is_signed_v<T>) {
+      const std::uint64_t bits = number();
+      value = static_cast<T>((bits & 1) != 0 ? ~(bits >> 1) : bits >> 1);
     } else {
       fields(*this, value);
     }
@@ -106,6 +132,7 @@ class Decoder {
     std::size_t size = 0;
     get(size);
     list.clear();
+    list.reserve(std::min(size, rest_.size()));  // of bytes that do not fit no more than there are
     for (std::size_t i = 0; i < size; ++i) get(list.emplace_back());
   }
   template <class T>

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 
@@ -237,7 +238,7 @@ void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const s
   const std::string path = join_resolved(level.path, name);
   if (!level.fresh) make_way(level, name, path);
   record_.paths.insert(path);
-  image::Inode inode = landed_inode(entry.inode, job.rules);
+  const image::Inode inode = landed_inode(entry.inode, job.rules);
   if (entry.content.empty() || !inode.xattrs.empty()) {
     record_.files.erase(path);
   } else {
@@ -256,11 +257,10 @@ void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const s
       return;
     }
   }
-  enqueue(job, level, entry, name, std::move(inode));
+  enqueue(job, level, entry, name);
 }
 
-void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name,
-                     image::Inode inode) {
+void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name) {
   const std::string source = entry.path.empty() ? job.source.path : join_resolved(job.source.path, entry.path);
   const std::string source_directory = resolved_parent(source);
   const auto fits = [&](std::size_t index) {
@@ -272,16 +272,13 @@ void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const
   if (!fits(index)) {
     index = groups_.size();
     groups_.push_back({.tree = job.tree,
+                       .rules = job.rules,
                        .source_directory = source_directory,
                        .directory = level.path,
                        .root = level.root,
                        .files = {}});
   }
-  groups_[index].files.push_back({.source_name = resolved_name(source),
-                                  .name = name,
-                                  .inode = std::move(inode),
-                                  .key = entry.key,
-                                  .content = entry.content});
+  groups_[index].files.push_back({.source_name = resolved_name(source), .name = name, .entry = &entry});
 }
 
 void Copier::flush() {
@@ -309,39 +306,45 @@ void Copier::write_group(const Group& group) const {
   }
   for (const auto& file : group.files) {
     const std::string path = join_resolved(group.directory, file.name);
-    if (older && link_older(file, older.get(), path, destination.get())) continue;
-    write_file(group, file, source.get(), destination.get());
+    const image::Inode inode = landed_inode(file.entry->inode, group.rules);
+    if (older && link_older(file, inode, older.get(), path, destination.get())) continue;
+    write_file(group, file, inode, source.get(), destination.get());
   }
 }
 
-bool Copier::link_older(const File& file, int older, const std::string& path, int destination) const {
-  const auto known = target_.older->contents.find(path);
-  if (known == target_.older->contents.end() || known->second != file.content || file.content.empty()) return false;
+bool Copier::link_older(const File& file, const image::Inode& wanted, int older, const std::string& path,
+                        int destination) const {
+  const auto& contents = target_.older->contents;
+  const auto known =
+      std::lower_bound(contents.begin(), contents.end(), path,
+                       [](const auto& listed, const auto& wanted_path) { return listed.first < wanted_path; });
+  if (known == contents.end() || known->first != path || known->second != file.entry->content) return false;
   // It may fail for reasons that do not matter, as too many links.
-  return is_alike(older, file) && ::linkat(older, file.name.c_str(), destination, file.name.c_str(), 0) == 0;
+  return is_alike(older, file.name, wanted) &&
+         ::linkat(older, file.name.c_str(), destination, file.name.c_str(), 0) == 0;
 }
 
-// Whether the older file has the wanted file's metadata. Attributes are read only where they hold the owner.
-bool Copier::is_alike(int older, const File& file) const {
-  const image::Inode& wanted = file.inode;
+// Whether the older file has the wanted metadata. Attributes are read only where they hold the owner.
+bool Copier::is_alike(int older, const std::string& name, const image::Inode& wanted) const {
   if (!wanted.xattrs.empty()) return false;
   struct stat there;
-  if (::fstatat(older, file.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(there.st_mode)) return false;
+  if (::fstatat(older, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(there.st_mode)) return false;
   if ((there.st_mode & 07777U) != wanted.mode || static_cast<std::uint64_t>(there.st_size) != wanted.size ||
       there.st_mtim.tv_sec != wanted.mtime_sec ||
       static_cast<std::uint32_t>(there.st_mtim.tv_nsec) != wanted.mtime_nsec) {
     return false;
   }
   if (owners_ == image::OwnerMode::real) return there.st_uid == wanted.uid && there.st_gid == wanted.gid;
-  const auto inode = image::read_inode(older, file.name, owners_);
+  const auto inode = image::read_inode(older, name, owners_);
   return inode.uid == wanted.uid && inode.gid == wanted.gid;
 }
 
-void Copier::write_file(const Group& group, const File& file, int source, int destination) const {
+void Copier::write_file(const Group& group, const File& file, const image::Inode& inode, int source,
+                        int destination) const {
   const std::string path = join_resolved(group.source_directory, file.source_name);
   const Fd out = open_at(destination, file.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   struct stat status;
-  if (file.inode.size > 0) {
+  if (inode.size > 0) {
     const Fd in = open_at(source, file.source_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + path);
     copy_data(in.get(), out.get(), status);
@@ -349,11 +352,11 @@ void Copier::write_file(const Group& group, const File& file, int source, int de
   } else if (::fstatat(source, file.source_name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
     throw system_error(errno, "stat /" + path);
   }
-  if (group.tree.kind == Tree::Kind::context && stat_key(status) != file.key) {
+  if (group.tree.kind == Tree::Kind::context && stat_key(status) != file.entry->key) {
     throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was copied", path))
         .with_advice("let what writes to it finish, or exclude it in .dockerignore");
   }
-  image::apply_inode(out.get(), file.inode, owners_);
+  image::apply_inode(out.get(), inode, owners_);
 }
 
 void Copier::check_stop() const {

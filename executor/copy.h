@@ -4,7 +4,6 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -25,11 +24,13 @@ struct CopyRules {
   bool contents_only = true;              // a directory source gives its contents
 };
 
+// The digests of files' contents, sorted by path.
+using ListedContents = std::vector<std::pair<std::string, Digest>>;
+
 // A layer that an earlier run of the same step made.
 struct OlderLayer {
   int directory = -1;
-  // Of its regular files, by path; what is here has no extended attributes.
-  std::unordered_map<std::string, Digest> contents;
+  ListedContents contents;  // of its regular files; what is here has no extended attributes
 };
 
 // Where a Copier writes. `upper` is the upper directory when `root` is an overlay: what is below a directory that was
@@ -48,7 +49,8 @@ class Copier {
   Copier(const CopyTarget& target, WriteRecord& record, image::OwnerMode owners, unsigned threads,
          std::stop_token stop);
 
-  // Copies one source to `destination` (as written, absolute; "/" or "/." at its end means "into").
+  // Copies one source to `destination` (as written, absolute; "/" or "/." at its end means "into"). The source has to
+  // be there until flush() has been called.
   void copy(const Tree& tree, const SelectedSource& source, std::string_view destination, const CopyRules& rules);
   // mkdir -p of a path that has been resolved. Throws Error (step_failed) when a file is in the way.
   void make_directories(const Resolved& resolved, const CopyRules& rules);
@@ -58,13 +60,12 @@ class Copier {
  private:
   struct File {
     std::string source_name, name;
-    image::Inode inode;
-    StatKey key;
-    Digest content;  // "" when it is not known
+    const TreeEntry* entry = nullptr;
   };
   // Files of one source directory that go into one directory.
   struct Group {
     Tree tree;
+    CopyRules rules;
     std::string source_directory, directory;
     int root = -1;  // in which `directory` is written
     std::vector<File> files;
@@ -77,11 +78,12 @@ class Copier {
   void enter_directory(Job& job, std::vector<Level>& levels, const TreeEntry& entry);
   void place(Job& job, const Level& level, const TreeEntry& entry, const std::string& name);
   void make_way(const Level& level, const std::string& name, const std::string& path);
-  void enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name, image::Inode inode);
+  void enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name);
   void write_group(const Group& group) const;
-  void write_file(const Group& group, const File& file, int source, int destination) const;
-  bool link_older(const File& file, int older, const std::string& path, int destination) const;
-  bool is_alike(int older, const File& file) const;
+  void write_file(const Group& group, const File& file, const image::Inode& inode, int source, int destination) const;
+  bool link_older(const File& file, const image::Inode& wanted, int older, const std::string& path,
+                  int destination) const;
+  bool is_alike(int older, const std::string& name, const image::Inode& wanted) const;
   void check_stop() const;
 
   CopyTarget target_;

@@ -55,7 +55,7 @@ class Applier {
   ApplyResult finish() {
     copier_.flush();
     finish_directories(root_, options_.upper, record_, options_.owners);
-    return {.paths = {record_.paths.begin(), record_.paths.end()}, .files = std::move(record_.files)};
+    return {.paths = std::move(record_.paths), .files = std::move(record_.files)};
   }
 
  private:

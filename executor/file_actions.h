@@ -1,6 +1,6 @@
 #pragma once
 
-#include <map>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -22,9 +22,9 @@ struct ApplyOptions {
 };
 
 struct ApplyResult {
-  // Resolved paths that were made or whose content or metadata was set, sorted. A directory that was only walked
+  // Resolved paths that were made or whose content or metadata was set. A directory that was only walked
   // through or copied into is not among them, nor is what an rm action removed.
-  std::vector<std::string> paths;
+  std::set<std::string> paths;
   // See WriteRecord; empty when there is more than one action.
   image::KnownFiles files;
 };

@@ -21,8 +21,10 @@
 #include "executor/pid_namespace.h"
 #include "executor/probes.h"
 
-// The outer process has threads, so the child may call async-signal-safe functions only until it executes the program
-// again. It executes after its ids are mapped: a process whose id is unmapped would lose its capabilities by execve.
+// The outer process has threads, so until it executes the program again the child may do nothing that takes a lock:
+// another thread may have held it at the time of the clone. That goes for what a sanitizer puts around the functions of
+// the C library, too, so the child makes system calls and nothing else. It executes after its ids are mapped: a process
+// whose id is unmapped would lose its capabilities by execve.
 //
 // There is no PR_SET_PDEATHSIG: it follows the thread that cloned, which may be a short-lived one. The supervisor ends
 // when the socket hangs up, which the death of this process brings in any case.
@@ -34,28 +36,34 @@ constexpr int k_inner_socket = 3;
 struct ChildPlan {
   const char* program;
   std::array<const char*, 4> argv;
-  int socket;  // its end
-  int go;      // readable (one byte) when the ids are mapped
+  int socket;    // its end
+  int go;        // readable (one byte) when the ids are mapped
+  int go_write;  // the parent's end of that
 };
 
 extern "C" char** environ;
 
-[[noreturn]] void child_main(const ChildPlan& plan) {
+[[noreturn, gnu::no_sanitize("thread")]] void child_main(const ChildPlan& plan) {
+  const auto require = [](long result, int status) __attribute__((no_sanitize("thread"))) {
+    if (result < 0) ::syscall(SYS_exit_group, status);
+  };
+  ::syscall(SYS_close, plan.go_write);
   char go = 0;
-  if (::read(plan.go, &go, 1) != 1) ::_exit(71);
+  if (::syscall(SYS_read, plan.go, &go, 1) != 1) ::syscall(SYS_exit_group, 71);
   // ids that are mapped to 0 are 0 already; a map of all ids may lack this process's real ones
-  if (::syscall(SYS_setresgid, 0, 0, 0) != 0 || ::syscall(SYS_setresuid, 0, 0, 0) != 0) ::_exit(72);
+  require(::syscall(SYS_setresgid, 0, 0, 0), 72);
+  require(::syscall(SYS_setresuid, 0, 0, 0), 72);
   if (plan.socket == k_inner_socket) {
-    if (::fcntl(plan.socket, F_SETFD, 0) != 0) ::_exit(73);
-  } else if (::dup2(plan.socket, k_inner_socket) < 0) {
-    ::_exit(73);
+    require(::syscall(SYS_fcntl, plan.socket, F_SETFD, 0), 73);
+  } else {
+    require(::syscall(SYS_dup3, plan.socket, k_inner_socket, 0), 73);
   }
   ::syscall(SYS_close_range, k_inner_socket + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::execve(plan.program, const_cast<char**>(plan.argv.data()), environ);
-  ::_exit(74);
+  const std::uint64_t no_signal = 0;
+  ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signal, nullptr, sizeof no_signal);
+  ::syscall(SYS_execve, plan.program, plan.argv.data(), environ);
+  ::syscall(SYS_exit_group, 74);
+  __builtin_unreachable();
 }
 
 pid_t clone_child(int flags, int* pidfd) {
@@ -117,14 +125,12 @@ std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
   const ChildPlan plan{options.program.c_str(),
                        {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
                        sockets.b.get(),
-                       go.read.get()};
+                       go.read.get(),
+                       go.write.get()};
   int raw_pidfd = -1;
   const int flags = CLONE_NEWNS | CLONE_NEWPID | (options.user_namespace ? CLONE_NEWUSER : 0);
   const pid_t pid = clone_child(flags, &raw_pidfd);
-  if (pid == 0) {
-    ::close(go.write.get());
-    child_main(plan);
-  }
+  if (pid == 0) child_main(plan);
   if (pid < 0) throw namespace_error(errno);
   std::unique_ptr<Inner> inner(new Inner(std::move(sockets.a), Fd(raw_pidfd)));
   sockets.b.reset();
@@ -137,7 +143,7 @@ std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
     inner->process_.reset();
     throw error;
   }
-  if (answer->type == MessageType::error) throw decode_error(answer->payload);
+  if (answer->type == MessageType::error) throw decode_error(answer->body());
   return inner;
 }
 
@@ -148,7 +154,7 @@ Inner::~Inner() {
   wait_for_end(process_.get());
 }
 
-std::string Inner::request(char type, std::string_view operation, std::string_view payload, std::span<const int> fds,
+std::string Inner::request(char type, std::string_view operation, std::string payload, std::span<const int> fds,
                            std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled();
   const auto gone = [&] {
@@ -158,7 +164,7 @@ std::string Inner::request(char type, std::string_view operation, std::string_vi
   SocketPair reply = make_socket_pair();
   std::vector<int> all = {reply.b.get()};
   all.insert(all.end(), fds.begin(), fds.end());
-  Message message{static_cast<MessageType>(type), next_id_++, std::string(operation), std::string(payload), {}};
+  Message message{static_cast<MessageType>(type), next_id_++, std::string(operation), std::move(payload), {}};
   const StopEvent stopped(stop);  // before there is a job that nobody could stop
   if (!send_message(control_.get(), message, all)) throw gone();
   reply.b.reset();
@@ -177,8 +183,8 @@ std::string Inner::request(char type, std::string_view operation, std::string_vi
     if (cancelled && answer) continue;  // until the supervisor has reaped the job
     if (cancelled) throw Cancelled();
     if (!answer) throw gone();
-    if (answer->type == MessageType::error) throw decode_error(answer->payload);
-    return std::move(answer->payload);
+    if (answer->type == MessageType::error) throw decode_error(answer->body());
+    return std::string(answer->body());
   }
 }
 
@@ -190,15 +196,15 @@ void Inner::cancel(std::uint64_t id) {
   }
 }
 
-std::string Inner::call(std::string_view operation, std::string_view payload, std::span<const int> fds,
+std::string Inner::call(std::string_view operation, std::string payload, std::span<const int> fds,
                         std::stop_token stop) {
-  return request(static_cast<char>(MessageType::request), operation, payload, fds, std::move(stop));
+  return request(static_cast<char>(MessageType::request), operation, std::move(payload), fds, std::move(stop));
 }
 
 void Inner::register_binfmt(const std::vector<std::string>& lines) {
   std::string payload;
   for (const auto& line : lines) payload += line + "\n";
-  request(static_cast<char>(MessageType::binfmt), "binfmt", payload, {}, {});
+  request(static_cast<char>(MessageType::binfmt), "binfmt", std::move(payload), {}, {});
 }
 
 }  // namespace mbuild::executor

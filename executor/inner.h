@@ -32,7 +32,7 @@ class Inner {
   // Runs a registered operation in a process of its own inside, handing it duplicates of `fds`; returns its result.
   // Throws what the operation threw as Error; Cancelled when stop was requested, after every process of the operation
   // is dead. Callable from many threads at once.
-  std::string call(std::string_view operation, std::string_view payload, std::span<const int> fds = {},
+  std::string call(std::string_view operation, std::string payload, std::span<const int> fds = {},
                    std::stop_token stop = {});
 
   // Registers binfmt_misc lines in the private instance of the inner's user namespace; known names are kept. Throws
@@ -41,7 +41,7 @@ class Inner {
 
  private:
   Inner(Fd control, Fd process) : control_(std::move(control)), process_(std::move(process)) {}
-  std::string request(char type, std::string_view operation, std::string_view payload, std::span<const int> fds,
+  std::string request(char type, std::string_view operation, std::string payload, std::span<const int> fds,
                       std::stop_token stop);
   void cancel(std::uint64_t id);
 

@@ -18,6 +18,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/heap.h"
 #include "base/pidfd.h"
 #include "emu/binfmt.h"
 #include "executor/inner_binfmt.h"
@@ -84,9 +85,10 @@ void answer(int reply, Work&& work) {
     if (job == registry().end()) {
       throw Error(ExitClass::internal, fmt::format("no operation '{}' in the inner process", request.operation));
     }
+    if (!request.large.bytes().empty()) use_huge_pages();
     ::prctl(PR_SET_NAME, ("mb-" + request.operation).c_str());
     if (::unshare(CLONE_NEWNS) < 0) throw system_error(errno, "unshare the mount namespace", ExitClass::host);
-    return job->second(request.payload, request.fds);
+    return job->second(request.body(), request.fds);
   });
   ::_exit(0);
 }
@@ -109,7 +111,7 @@ void start_job(Supervisor& supervisor, Message request) {
 void handle_binfmt(Supervisor& supervisor, const Message& request) {
   answer(request.fds.front().get(), [&] {
     if (!supervisor.binfmt) supervisor.binfmt = emu::open_private_binfmt();
-    write_binfmt_lines(supervisor.binfmt.get(), request.payload);
+    write_binfmt_lines(supervisor.binfmt.get(), request.body());
     return std::string();
   });
 }

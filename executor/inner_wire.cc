@@ -122,8 +122,7 @@ std::optional<Message> receive_message(int socket) {
   if (header.payload_in_file) {
     const Fd file = std::move(message.fds.back());
     message.fds.pop_back();
-    ::lseek(file.get(), 0, SEEK_SET);
-    message.payload = read_all(file.get());
+    message.large = MappedFile(file.get());
   } else {
     message.payload = buffer.substr(sizeof header + header.operation_size);
   }

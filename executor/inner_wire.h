@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/mapped_file.h"
 
 // What the outer and the inner process say to each other over SOCK_SEQPACKET sockets. Both ends are the same program,
 // so the encoding has no version.
@@ -29,6 +30,9 @@ struct Message {
   std::string operation;
   std::string payload;  // travels in a memfd when larger than 64 KiB
   std::vector<Fd> fds;
+  MappedFile large = {};  // a payload that came so
+
+  std::string_view body() const { return large.bytes().empty() ? std::string_view(payload) : large.bytes(); }
 };
 
 struct SocketPair {

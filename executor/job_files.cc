@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <unordered_map>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -26,12 +25,12 @@
 namespace mbuild::executor::jobs {
 namespace {
 
-// The selections of all actions; those of snapshots are made here, under a mount each.
-std::vector<Selection> select_sources(const FilesRequest& request, const std::vector<Fd>& fds,
-                                      const std::string& scratch) {
+// The selections of all actions; those of snapshots are made here, under a mount each, the others are taken out of the
+// request.
+std::vector<Selection> select_sources(FilesRequest& request, const std::vector<Fd>& fds, const std::string& scratch) {
   std::vector<Selection> selections;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
-    const auto& source = request.sources[i];
+    auto& source = request.sources[i];
     Selection selection;
     if (source.stack) {
       Tree tree;
@@ -41,7 +40,8 @@ std::vector<Selection> select_sources(const FilesRequest& request, const std::ve
       tree.owners = request.owners;
       selection = select(tree, request.actions[i]);
     } else if (source.directory >= 0) {
-      selection = *source.selection;
+      selection = std::move(const_cast<Selection&>(*source.selection));  // made by decode(), and no one else's
+      source.selection.reset();
       selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
     }
     selections.push_back(std::move(selection));
@@ -49,13 +49,12 @@ std::vector<Selection> select_sources(const FilesRequest& request, const std::ve
   return selections;
 }
 
-std::vector<std::string> implied_directories(const std::vector<std::string>& made) {
-  const std::set<std::string> entries(made.begin(), made.end());
+std::vector<std::string> implied_directories(const std::set<std::string>& made) {
   std::set<std::string> implied;
   for (const auto& path : made) {
     for (auto slash = path.rfind('/'); slash != std::string::npos; slash = path.rfind('/', slash - 1)) {
       const std::string parent = path.substr(0, slash);
-      if (entries.contains(parent) || !implied.insert(parent).second) break;
+      if (made.contains(parent) || !implied.insert(parent).second) break;
       if (slash == 0) break;
     }
   }
@@ -66,13 +65,13 @@ std::vector<std::string> implied_directories(const std::vector<std::string>& mad
 // attributes. A list that is not what it was when it was written counts for nothing.
 Digest digest_of_list(std::string_view list) {
   Sha256 hash;
-  hash.update("contents 2\n");
+  hash.update("contents 3\n");
   hash.update(list);
   return hash.digest();
 }
 
 void write_contents(const std::string& path, const image::KnownFiles& files) {
-  std::vector<std::pair<std::string, Digest>> contents;
+  ListedContents contents;
   for (const auto& [name, file] : files) {
     if (file.inode.link_count == 1) contents.emplace_back(name, file.content);
   }
@@ -80,12 +79,13 @@ void write_contents(const std::string& path, const image::KnownFiles& files) {
   write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), digest_of_list(list) + list);
 }
 
-std::unordered_map<std::string, Digest> read_contents(const std::string& path) {
+ListedContents read_contents(const std::string& path) {
   const std::string text = read_file(path);
   const std::size_t size = digest_of_list("").size();
-  if (text.size() < size || text.substr(0, size) != digest_of_list(text.substr(size))) return {};
-  auto list = decode<std::vector<std::pair<std::string, Digest>>>(text.substr(size));
-  return {std::move_iterator(list.begin()), std::move_iterator(list.end())};
+  if (text.size() < size) return {};
+  const auto list = std::string_view(text).substr(size);
+  if (!text.starts_with(digest_of_list(list))) return {};
+  return decode<ListedContents>(list);
 }
 
 struct Older {
@@ -117,7 +117,7 @@ ProbeReply probe(int base, const FilesRequest& request, std::vector<Selection>& 
 }
 
 // `probed`, if it is wanted: what is found before anything is changed.
-NewLayer apply(const FilesRequest& request, std::vector<Fd>& fds, ProbeReply* probed) {
+NewLayer apply(FilesRequest request, std::vector<Fd>& fds, ProbeReply* probed) {
   const std::string upper = make_work_directory(request.work, "upper");
   const std::string scratch = make_scratch(request.work);
   ApplyResult applied;
@@ -146,7 +146,7 @@ NewLayer apply(const FilesRequest& request, std::vector<Fd>& fds, ProbeReply* pr
 }  // namespace
 
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<FilesRequest>(payload);
+  auto request = decode<FilesRequest>(payload);
   const std::string scratch = make_scratch(request.work);
   const int base = snapshot_root(request.base, scratch + "/base");
   auto selections = select_sources(request, fds, scratch);

@@ -114,7 +114,7 @@ Started hear(int channel, pid_t pid) {
   while (auto message = receive_message(channel)) {
     if (message->type == MessageType::error) {
       ::waitpid(pid, nullptr, 0);
-      throw decode_error(message->payload);
+      throw decode_error(message->body());
     }
     out.host_proc = message->id != 0;
     if (!message->fds.empty()) out.listener = std::move(message->fds.front());

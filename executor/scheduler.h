@@ -9,7 +9,7 @@ namespace mbuild::executor {
 
 // 0 counts as 1.
 struct SchedulerLimits {
-  unsigned jobs = 16;          // steps at once
+  unsigned jobs = 32;          // steps at once
   unsigned emulated_jobs = 4;  // of which emulated
 };
 

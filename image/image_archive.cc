@@ -4,12 +4,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -30,35 +26,25 @@ Error no_image(const std::string& path, std::string_view why) {
       .with_advice("Give an uncompressed tar as -o type=oci, -o type=docker or `docker save` write it.");
 }
 
-std::string_view map_file(const std::string& path) {
+MappedFile map_file(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY);
-  struct stat status;
-  if (::fstat(fd.get(), &status) != 0) throw system_error(errno, "read " + path);
-  if (status.st_size == 0) throw no_image(path, "it is empty");
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (start == MAP_FAILED) throw system_error(errno, "map " + path);
-  return {static_cast<const char*>(start), size};
+  MappedFile file(fd.get());
+  if (file.bytes().empty()) throw no_image(path, "it is empty");
+  return file;
 }
 
 }  // namespace
 
-ImageArchive::ImageArchive(const std::string& path) : path_(path), bytes_(map_file(path)) {
-  try {
-    list_members();
-    members_.contains("index.json") ? read_layout() : read_docker_save();
-  } catch (...) {
-    ::munmap(const_cast<char*>(bytes_.data()), bytes_.size());
-    throw;
-  }
+ImageArchive::ImageArchive(const std::string& path) : path_(path), file_(map_file(path)) {
+  list_members();
+  members_.contains("index.json") ? read_layout() : read_docker_save();
 }
 
-ImageArchive::~ImageArchive() { ::munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
-
 void ImageArchive::list_members() {
+  const std::string_view bytes = file_.bytes();
   std::size_t position = 0;
   TarReader tar([&] {
-    const auto block = bytes_.substr(std::min(position, bytes_.size()), k_block);
+    const auto block = bytes.substr(std::min(position, bytes.size()), k_block);
     position += block.size();
     return block;
   });
@@ -70,8 +56,8 @@ void ImageArchive::list_members() {
         const auto target = members_.find(join_path("/" + dir_name(entry.path), entry.link_target).substr(1));
         if (target != members_.end()) members_[clean_path(entry.path)] = target->second;
       }
-      if (entry.type != '0' || entry.size > bytes_.size() - std::min(position, bytes_.size())) continue;
-      members_[clean_path(entry.path)] = bytes_.substr(position, entry.size);
+      if (entry.type != '0' || entry.size > bytes.size() - std::min(position, bytes.size())) continue;
+      members_[clean_path(entry.path)] = bytes.substr(position, entry.size);
     }
   } catch (const Error& error) {
     throw no_image(path_, error.message);

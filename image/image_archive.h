@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/mapped_file.h"
 #include "image/manifest.h"
 
 namespace mbuild::image {
@@ -15,9 +16,6 @@ class ImageArchive {
  public:
   // Throws Error: (store) where the file can't be read, (usage) where it is no archive of an image.
   explicit ImageArchive(const std::string& path);
-  ~ImageArchive();
-  ImageArchive(const ImageArchive&) = delete;
-  ImageArchive& operator=(const ImageArchive&) = delete;
 
   // What the archive holds: its only image, or an index of several.
   const Descriptor& top() const { return top_; }
@@ -33,7 +31,7 @@ class ImageArchive {
   void read_docker_save();
 
   std::string path_;
-  std::string_view bytes_;                           // the mapped file
+  MappedFile file_;
   std::map<std::string, std::string_view> members_;  // regular files by path
   std::map<Digest, std::string_view> named_;         // blobs and documents that are under no blobs/ path
   std::map<Digest, std::string> made_;               // documents made here

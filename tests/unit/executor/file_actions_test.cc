@@ -122,8 +122,8 @@ TEST_CASE("Actions follow one another: what is removed again is not reported") {
   const std::vector<Selection> selections{select(context(source), actions[0]), {}, {}};
   const auto result =
       apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}});
-  CHECK(result.paths == Paths{"t", "t/g", "t/new"});
-  CHECK(root.paths() == result.paths);
+  CHECK(list_of(result.paths) == Paths{"t", "t/g", "t/new"});
+  CHECK(root.paths() == list_of(result.paths));
 }
 
 TEST_CASE("Several sources into one new directory leave it with one time, however often it was written to") {
@@ -155,7 +155,7 @@ TEST_CASE("Files that come out as in an older layer of the step are links to it,
   REQUIRE(::chmod(source.host_path("d/mode").c_str(), 0600) == 0);
   source.time("d/content", old_time.mtime_sec, old_time.mtime_nsec);  // of one size and one time, but another content
   OlderLayer older{.directory = first.fd(), .contents = {}};
-  for (const auto& [path, file] : before.files) older.contents.emplace(path, file.content);
+  for (const auto& [path, file] : before.files) older.contents.emplace_back(path, file.content);
   const auto after = copy(second, &older);
   CHECK(after.paths == before.paths);
   const auto linked = [&](const std::string& path) { return second.inode(path).inode == first.inode(path).inode; };

@@ -128,15 +128,18 @@ graph::FileAction copy_action(const std::string& source, const std::string& dest
   return action;
 }
 
+std::vector<std::string> list_of(const std::set<std::string>& paths) { return {paths.begin(), paths.end()}; }
+
 std::vector<std::string> apply(const FileTree& root, const Tree& source, const graph::FileAction& action) {
   const std::vector<graph::FileAction> actions{action};
   const std::vector<Selection> selections{select(source, action)};
-  return apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}}).paths;
+  return list_of(
+      apply_file_actions(root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}}).paths);
 }
 
 std::vector<std::string> apply(const FileTree& root, const graph::FileAction& action) {
   const std::vector<graph::FileAction> actions{action};
-  return apply_file_actions(root.fd(), actions, {}, {.owners = owner_mode(), .threads = 1, .stop = {}}).paths;
+  return list_of(apply_file_actions(root.fd(), actions, {}, {.owners = owner_mode(), .threads = 1, .stop = {}}).paths);
 }
 
 }  // namespace mbuild::executor::test

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,7 @@ Tree snapshot(const FileTree& tree);
 // COPY source destination, as lowered from a Dockerfile.
 graph::FileAction copy_action(const std::string& source, const std::string& destination);
 
+std::vector<std::string> list_of(const std::set<std::string>& paths);
 // Selects and applies one action; returns the paths it reports.
 std::vector<std::string> apply(const FileTree& root, const Tree& source, const graph::FileAction& action);
 std::vector<std::string> apply(const FileTree& root, const graph::FileAction& action);
