@@ -13,21 +13,22 @@
 // them. So the heap is laid out at once, and the kernel is asked for huge pages there. Nothing is used before it is
 // touched, and where the kernel declines (it may have huge pages switched off) all is as before.
 //
-// A process that is forked for each step has no huge pages: its first write to one that it shares would break it up.
+// Only who is about to fill it asks for that. What is forked for each step from a process with huge pages would break
+// up each that it writes to.
 namespace mbuild {
 namespace {
 
 constexpr std::size_t k_huge_page = std::size_t{2} << 20;
 constexpr std::size_t k_heap_bytes = std::size_t{64} << 20;
 constexpr int k_step_bytes = 1 << 20;
-constexpr int k_own_mapping_bytes = 32 << 20;  // the most that mallopt takes
+constexpr int k_own_mapping_bytes = 16 << 20;
 
 }  // namespace
 
 void prepare_heap() {
   ::mallopt(M_ARENA_MAX, 1);
   ::mallopt(M_TOP_PAD, k_step_bytes);
-  ::mallopt(M_TRIM_THRESHOLD, static_cast<int>(k_heap_bytes));
+  ::mallopt(M_TRIM_THRESHOLD, static_cast<int>(2 * k_heap_bytes));
   ::mallopt(M_MMAP_THRESHOLD, k_own_mapping_bytes);
 }
 

@@ -6,8 +6,8 @@ namespace mbuild {
 // share it. To be called before there are threads.
 void prepare_heap();
 
-// Has the heap grow by pages of 2 MiB, where the kernel gives them. For who is about to fill it with much: to be called
-// when there is one thread only.
+// Has the next 64 MiB of the heap come in pages of 2 MiB, where the kernel gives them. For who is about to fill it with
+// much: to be called while there is one thread only.
 void use_huge_pages();
 
 }  // namespace mbuild

@@ -9,8 +9,8 @@ namespace mbuild {
 class MappedFile {
  public:
   MappedFile() = default;
-  // All of the file; of an empty one there are no bytes. Throws Error.
-  explicit MappedFile(int fd);
+  // All of the file; of an empty one there are no bytes. `name` is for messages. Throws Error.
+  MappedFile(int fd, std::string_view name);
   MappedFile(MappedFile&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
   MappedFile& operator=(MappedFile&& other) noexcept {
     std::swap(bytes_, other.bytes_);

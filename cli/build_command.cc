@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/heap.h"
 #include "base/strings.h"
 #include "cli/build_flags.h"
 #include "cli/cancel.h"
@@ -30,7 +31,7 @@ struct BuildFlags {
   std::vector<std::string> legacy;  // names of given flags that mean nothing here
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
-  std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress = "auto", root,
+  std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress, root,
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
   bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, help_dockerfile = false,
@@ -49,6 +50,13 @@ void add_build_args(const BuildFlags& flags, executor::BuildRequest& request) {
     }
   }
   if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH")) request.build_args.try_emplace("SOURCE_DATE_EPOCH", epoch);
+}
+
+ProgressMode progress_mode(const BuildFlags& flags) {
+  if (flags.quiet) return ProgressMode::quiet;
+  if (!flags.progress.empty()) return parse_progress_mode(flags.progress);
+  const char* value = std::getenv("BUILDKIT_PROGRESS");
+  return parse_progress_mode(value != nullptr && *value != '\0' ? value : "auto");
 }
 
 graph::NetworkMode parse_network(const std::string& name) {
@@ -167,6 +175,7 @@ std::string shown_dockerfile(const BuildFlags& flags) {
 }
 
 int run_build_command(const BuildFlags& flags) {
+  use_huge_pages();
   if (flags.help_dockerfile) {
     fmt::print("{}", frontend::dockerfile::reference_text());
     return 0;
@@ -181,7 +190,7 @@ int run_build_command(const BuildFlags& flags) {
   if (const auto status = answer_call(flags, request, cancel.token())) return *status;
 
   warn_of_what_is_not_done(flags);
-  auto sink = make_progress(flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress));
+  auto sink = make_progress(progress_mode(flags));
   if (request.outputs.empty()) {
     fmt::print(
         stderr,
@@ -255,7 +264,8 @@ void add_build_command(Command& top) {
   build.values("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages");
   build.values("-o,--output", flags->output, "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
   build.values("--platform", flags->platform, "Target platforms, comma-separated");
-  build.value("--progress", flags->progress, "auto, plain, tty or quiet");
+  build.value("--progress", flags->progress,
+              "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
   build.values("--provenance", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
   build.values("--sbom", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
   build.flag("--pull", flags->pull, "Look up every base image anew");

@@ -7,7 +7,7 @@
 
 namespace mbuild::cli {
 
-enum class ProgressMode { automatic, plain, tty, quiet };
+enum class ProgressMode { automatic, plain, tty, quiet, json };
 
 // A display on standard error. `automatic` is tty on a terminal and plain elsewhere.
 std::unique_ptr<executor::ProgressSink> make_progress(ProgressMode mode);

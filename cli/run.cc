@@ -70,7 +70,6 @@ int run(int argc, char** argv) {
   prepare_heap();
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
-    use_huge_pages();
     return run_command_line(argc, argv, "mbuild " MBUILD_VERSION, add_commands);
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });

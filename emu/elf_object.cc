@@ -179,7 +179,7 @@ std::optional<ElfFile> inspect(std::string_view bytes, const ElfIdentity& identi
 // The whole file: those in the store do not shrink while they are read.
 std::optional<ElfFile> inspect_mapped(int fd) {
   try {
-    return inspect_elf(MappedFile(fd).bytes());
+    return inspect_elf(MappedFile(fd, "a program").bytes());
   } catch (const Error&) {
     return std::nullopt;
   }

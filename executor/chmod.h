@@ -16,10 +16,12 @@ struct ModeChange {
     std::uint32_t from_shift = 0;  // copy: 6, 3 or 0, the class read
     std::uint32_t to = 0;          // copy: mask of 0700, 070, 07, the classes written
     char operation = '=';          // copy: + - =
+    bool operator==(const Step&) const = default;
   };
 
   std::optional<std::uint32_t> octal;
   std::vector<Step> steps;  // when not octal
+  bool operator==(const ModeChange&) const = default;
 };
 
 // Octal up to 07777, or a symbolic list ("u+x,go-w,a=rX") on which no umask acts. Throws Error (usage).

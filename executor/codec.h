@@ -40,7 +40,7 @@ class Encoder {
       number(static_cast<std::uint64_t>(value));
     } else if constexpr (std::is_unsigned_v<T>) {
       number(value);
-    } else if constexpr (std::is_signed_v<T>) {
+    } else if constexpr (std::is_integral_v<T>) {
       const auto bits = static_cast<std::uint64_t>(value) << 1;
       number(value < 0 ? ~bits : bits);
     } else {
@@ -98,10 +98,14 @@ class Decoder {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       const auto byte = static_cast<unsigned char>(take(1).front());
+      if (shift == 63 && byte > 1) throw no_number();
       value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
       if ((byte & 0x80) == 0) break;
     }
     return value;
+  }
+  static Error no_number() {
+    return {ExitClass::internal, "a message between the processes has a number out of range"};
   }
   std::string_view take(std::size_t size) {
     if (size > rest_.size()) throw Error(ExitClass::internal, "a message between the processes is too short");
@@ -114,10 +118,14 @@ class Decoder {
     if constexpr (std::is_enum_v<T>) {
       value = static_cast<T>(number());
     } else if constexpr (std::is_unsigned_v<T>) {
-      value = static_cast<T>(number());
-    } else if constexpr (std::is_signed_v<T>) {
       const std::uint64_t bits = number();
-      value = static_cast<T>((bits & 1) != 0 ? ~(bits >> 1) : bits >> 1);
+      value = static_cast<T>(bits);
+      if (value != bits) throw no_number();
+    } else if constexpr (std::is_integral_v<T>) {
+      const std::uint64_t bits = number();
+      const auto wide = static_cast<std::int64_t>((bits & 1) != 0 ? ~(bits >> 1) : bits >> 1);
+      value = static_cast<T>(wide);
+      if (value != wide) throw no_number();
     } else {
       fields(*this, value);
     }

@@ -266,7 +266,7 @@ void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const
   const auto fits = [&](std::size_t index) {
     return index < groups_.size() && groups_[index].directory == level.path &&
            groups_[index].source_directory == source_directory && groups_[index].tree.root == job.tree.root &&
-           groups_[index].files.size() < k_files_in_group;
+           groups_[index].rules == job.rules && groups_[index].files.size() < k_files_in_group;
   };
   std::size_t& index = job.open_groups.try_emplace(level.path, groups_.size() - 1).first->second;
   if (!fits(index)) {

@@ -22,6 +22,7 @@ struct CopyRules {
   std::optional<ModeChange> mode;
   std::optional<std::int64_t> timestamp;  // seconds: mtime of directories that are made on the way
   bool contents_only = true;              // a directory source gives its contents
+  bool operator==(const CopyRules&) const = default;
 };
 
 // The digests of files' contents, sorted by path.

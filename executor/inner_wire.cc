@@ -122,7 +122,7 @@ std::optional<Message> receive_message(int socket) {
   if (header.payload_in_file) {
     const Fd file = std::move(message.fds.back());
     message.fds.pop_back();
-    message.large = MappedFile(file.get());
+    message.large = MappedFile(file.get(), "a message");
   } else {
     message.payload = buffer.substr(sizeof header + header.operation_size);
   }

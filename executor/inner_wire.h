@@ -32,6 +32,7 @@ struct Message {
   std::vector<Fd> fds;
   MappedFile large = {};  // a payload that came so
 
+  // The payload of a message that was received.
   std::string_view body() const { return large.bytes().empty() ? std::string_view(payload) : large.bytes(); }
 };
 

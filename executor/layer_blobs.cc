@@ -11,7 +11,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "executor/export.h"
-#include "executor/jobs_codec.h"
+#include "executor/findings_record.h"
 #include "executor/parallel.h"
 
 namespace mbuild::executor {
@@ -148,7 +148,7 @@ Fd LayerBlobs::open(const image::Descriptor& descriptor) const {
 std::vector<emu::AuditFinding> LayerBlobs::findings(const std::string& layer_id,
                                                     const platforms::Platform& platform) const {
   const auto bytes = environment_.store.find_audit(layer_id, platforms::to_string(platform));
-  return bytes ? decode<std::vector<emu::AuditFinding>>(*bytes) : std::vector<emu::AuditFinding>();
+  return bytes ? unpack_findings(*bytes) : std::vector<emu::AuditFinding>();
 }
 
 // A pulled layer is exported as the blob that it came as, unless another compression is forced.
@@ -210,7 +210,7 @@ cache::Serialisation LayerBlobs::serialise(const Wanted& wanted, const cache::Se
   return keep_blob(layer.id, key, [&](int out) {
     const auto reply = jobs::serialise(environment_.inner.get(), request, out, stop);
     for (std::size_t i = 0; i < wanted.platforms.size(); ++i) {
-      store.add_audit(layer.id, platforms::to_string(wanted.platforms[i]), encode(reply.findings.at(i)));
+      store.add_audit(layer.id, platforms::to_string(wanted.platforms[i]), pack_findings(reply.findings.at(i)));
     }
     return reply.serialisation;
   });

@@ -5,7 +5,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "executor/blob_stream.h"
-#include "executor/jobs_codec.h"
+#include "executor/findings_record.h"
 #include "executor/parallel.h"
 #include "executor/steps.h"
 #include "image/layer_digest.h"
@@ -104,7 +104,7 @@ bool Steps::unpack(const Snapshot& snapshot, std::size_t index, bool lowers_are_
              .implied = reply.layer.implied});
   for (std::size_t i = 0; i < reply.findings.size(); ++i) {
     if (reply.findings[i].empty()) continue;  // nobody asks whether a base was looked at
-    environment_.store.add_audit(id, platforms::to_string(request.audit_for[i]), encode(reply.findings[i]));
+    environment_.store.add_audit(id, platforms::to_string(request.audit_for[i]), pack_findings(reply.findings[i]));
   }
   return true;
 }

@@ -28,7 +28,7 @@ Error no_image(const std::string& path, std::string_view why) {
 
 MappedFile map_file(const std::string& path) {
   const Fd fd = open_file(path, O_RDONLY);
-  MappedFile file(fd.get());
+  MappedFile file(fd.get(), path);
   if (file.bytes().empty()) throw no_image(path, "it is empty");
   return file;
 }

@@ -16,6 +16,8 @@ class ImageArchive {
  public:
   // Throws Error: (store) where the file can't be read, (usage) where it is no archive of an image.
   explicit ImageArchive(const std::string& path);
+  ImageArchive(const ImageArchive&) = delete;
+  ImageArchive& operator=(const ImageArchive&) = delete;
 
   // What the archive holds: its only image, or an index of several.
   const Descriptor& top() const { return top_; }

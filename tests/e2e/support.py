@@ -142,10 +142,11 @@ class Case:
 
     # ---- building
 
-    def command(self, *arguments, platforms=(HOST,), context=None, root=None, output=None, bases=None):
-        command = [self.mbuild, "build", "--root", root or self.root, "--progress", "plain", "--provenance=false",
-                   "--platform", ",".join(platforms),
-                   "--build-context", "busybox=oci-layout://%s:busybox" % (bases or self.bases)]
+    def command(self, *arguments, platforms=(HOST,), context=None, root=None, output=None, bases=None, plain=True):
+        command = [self.mbuild, "build", "--root", root or self.root, "--provenance=false", "--platform",
+                   ",".join(platforms), "--build-context", "busybox=oci-layout://%s:busybox" % (bases or self.bases)]
+        if plain:
+            command += ["--progress", "plain"]
         if output:
             command += ["-o", "type=oci,dest=" + output]
         return command + list(arguments) + [context or self.context]

@@ -48,6 +48,29 @@ const Whole k_whole{.number = std::numeric_limits<std::int64_t>::min(),
 
 TEST_CASE("A message comes back as it was sent") { CHECK(decode<Whole>(encode(k_whole)) == k_whole); }
 
+template <class T>
+void check_numbers(std::initializer_list<T> numbers) {
+  for (const T number : numbers) {
+    CAPTURE(number);
+    CHECK(decode<T>(encode(number)) == number);
+  }
+}
+
+TEST_CASE("Numbers come back, however large") {
+  check_numbers<std::int64_t>({0, 1, -1, 63, 64, -64, -65, 127, 128, std::numeric_limits<std::int64_t>::max(),
+                               std::numeric_limits<std::int64_t>::min()});
+  check_numbers<std::uint64_t>({0, 127, 128, 1ULL << 63, std::numeric_limits<std::uint64_t>::max()});
+  check_numbers<int>({std::numeric_limits<int>::min(), std::numeric_limits<int>::max()});
+  check_numbers<char>({'\0', '\x7f', '\x80', '\xff'});
+  check_numbers<std::uint8_t>({0, 255});
+}
+
+TEST_CASE("A number that is too large for its place is an internal error") {
+  CHECK(error_of([] { decode<std::uint32_t>(encode(std::uint64_t{1} << 32)); }).starts_with("70 "));
+  CHECK(error_of([] { decode<int>(encode(std::int64_t{1} << 31)); }).starts_with("70 "));
+  CHECK(error_of([] { decode<std::uint64_t>(std::string(10, '\xff')); }).starts_with("70 "));
+}
+
 TEST_CASE("An empty message comes back empty") { CHECK(decode<Whole>(encode(Whole{})) == Whole{}); }
 
 TEST_CASE("An optional that is there and empty is told from one that is not") {

@@ -136,6 +136,20 @@ TEST_CASE("Several sources into one new directory leave it with one time, howeve
   CHECK(root.inode("d").mtime_nsec == 0);
 }
 
+TEST_CASE("Files that wait to be written keep the owner and mode of their own action") {
+  FileTree source, root;
+  source.file("a").file("b");
+  WriteRecord record;
+  Copier copier({.root = root.fd()}, record, owner_mode(), 2, {});
+  const auto first = select(context(source), copy_action("a", "/d/")),
+             second = select(context(source), copy_action("b", "/d/"));
+  copier.copy(first.tree, first.sources[0], "/d/", {.mode = parse_mode("0600")});
+  copier.copy(second.tree, second.sources[0], "/d/", {.mode = parse_mode("0755")});
+  copier.flush();
+  CHECK((root.inode("d/a").mode & 0777U) == 0600);
+  CHECK((root.inode("d/b").mode & 0777U) == 0755);
+}
+
 TEST_CASE("Files that come out as in an older layer of the step are links to it, others are copied") {
   FileTree source, first, second;
   source.file("d/same", "same").file("d/content", "old").file("d/mode", "mode").file("d/time", "time");
