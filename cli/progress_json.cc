@@ -63,7 +63,7 @@ void JsonProgress::log(const executor::LogEvent& event) {
 void JsonProgress::status(const executor::StatusEvent& event) {
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
-  const std::string time = wall_time(std::chrono::steady_clock::now());
+  const std::string time = wall_time(event.time);
   const auto& started = vertex.parts_started.try_emplace(event.part, time).first->second;
   Json object = {{"id", event.part}, {"vertex", vertex.digest}, {"name", event.part}};
   if (event.total > 0) object["total"] = event.total;

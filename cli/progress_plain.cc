@@ -6,8 +6,12 @@
 #include <cstdio>
 #include <utility>
 
+#include "cli/usage_table.h"
+
 namespace mbuild::cli {
 namespace {
+
+constexpr std::chrono::seconds k_between_parts{5};
 
 double seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -122,11 +126,19 @@ void PlainProgress::flush_partial(Vertex& vertex, std::chrono::steady_clock::tim
 }
 
 void PlainProgress::status(const executor::StatusEvent& event) {
-  if (!event.done) return;
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
+  const auto [shown, first] = vertex.parts.try_emplace(event.part, event.time);
+  if (!first && !event.done && event.time - shown->second < k_between_parts) return;
+  shown->second = event.time;
   head(vertex);
-  fmt::print(stderr, "#{} {} done\n", vertex.number, event.part);
+  fmt::print(stderr, "#{} {} {:.1f}s{}\n", vertex.number, part_text(event), seconds(event.time - vertex.started),
+             event.done ? " done" : "");
+}
+
+std::string part_text(const executor::StatusEvent& event) {
+  if (event.total == 0 || event.done) return fmt::format("{} {}", event.part, size_text(event.current));
+  return fmt::format("{} {} / {}", event.part, size_text(event.current), size_text(event.total));
 }
 
 }  // namespace mbuild::cli

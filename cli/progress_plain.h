@@ -23,7 +23,8 @@ class PlainProgress : public executor::ProgressSink {
     bool announced = false;
     std::string name;
     std::chrono::steady_clock::time_point started;
-    std::string partial[3];  // unfinished line of each stream
+    std::string partial[3];                                              // unfinished line of each stream
+    std::map<std::string, std::chrono::steady_clock::time_point> parts;  // when each was last shown
   };
 
   Vertex& vertex_of(executor::VertexId id);
@@ -36,6 +37,8 @@ class PlainProgress : public executor::ProgressSink {
   int last_shown_ = 0;
 };
 
+// "sha256:1234 1.2MB / 3MB"; of one whose size is not known what has come, of one at its end what it is.
+std::string part_text(const executor::StatusEvent& event);
 // Text that is safe on a terminal: control characters but tab and colour sequences are dropped.
 std::string printable(std::string_view text);
 

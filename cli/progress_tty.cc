@@ -14,6 +14,7 @@
 namespace mbuild::cli {
 namespace {
 
+constexpr std::size_t k_digest_shown = 19;  // "sha256:" and 12 digits
 constexpr std::size_t k_log_lines = 6;
 constexpr auto k_frame = std::chrono::milliseconds(100);
 
@@ -90,12 +91,14 @@ void TtyProgress::redraw() {
     if (rows + 2 > height_) break;
     text += row(fmt::format(" => {}", vertex.name), seconds_since(vertex.started), "\x1b[36m");
     ++rows;
-    for (const auto& line : vertex.lines) {
-      if (rows + 2 > height_) break;
-      text += fmt::format("{} => => # {}{}\n", colour_ ? "\x1b[2m" : "", cut(line, width_ > 12 ? width_ - 12 : 1),
+    const auto below = [&](std::string_view mark, std::string_view line) {
+      if (rows + 2 > height_) return;
+      text += fmt::format("{} => => {}{}{}\n", colour_ ? "\x1b[2m" : "", mark, cut(line, width_ > 12 ? width_ - 12 : 1),
                           colour_ ? "\x1b[0m" : "");
       ++rows;
-    }
+    };
+    for (const auto& [part, shown] : vertex.parts) below("", shown);
+    for (const auto& line : vertex.lines) below("# ", line);
   }
   drawn_rows_ = rows;
   fmt::print(stderr, "{}", text);
@@ -108,7 +111,7 @@ void TtyProgress::vertex(const executor::VertexEvent& event) {
   const double elapsed = found == running_.end() ? 0 : seconds_since(found->second.started);
   switch (event.state) {
     case executor::VertexState::started:
-      running_[event.id] = Running{event.name, event.time, {}, {}};
+      running_[event.id] = Running{event.name, event.time, {}, {}, {}};
       return;
     case executor::VertexState::cached:
       above_ += row(" => CACHED " + event.name, elapsed, "\x1b[34m");
@@ -141,6 +144,17 @@ void TtyProgress::log(const executor::LogEvent& event) {
   }
 }
 
-void TtyProgress::status(const executor::StatusEvent&) {}
+void TtyProgress::status(const executor::StatusEvent& event) {
+  const std::lock_guard lock(mutex_);
+  const auto found = running_.find(event.id);
+  if (found == running_.end()) return;
+  if (event.done) {
+    found->second.parts.erase(event.part);
+  } else {
+    executor::StatusEvent shown = event;
+    if (shown.part.starts_with("sha256:")) shown.part.resize(k_digest_shown);
+    found->second.parts[event.part] = part_text(shown);
+  }
+}
 
 }  // namespace mbuild::cli

@@ -29,6 +29,7 @@ class TtyProgress : public executor::ProgressSink {
     std::chrono::steady_clock::time_point started;
     std::string partial;
     std::deque<std::string> lines;
+    std::map<std::string, std::string> parts;  // under way, with what is shown of each
   };
 
   void redraw();

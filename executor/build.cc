@@ -24,6 +24,7 @@
 #include "executor/retry_log.h"
 #include "executor/scheduler.h"
 #include "executor/steps.h"
+#include "executor/transfer_log.h"
 #include "planner/plan.h"
 
 extern char** environ;
@@ -222,7 +223,7 @@ struct Question {
         stop(std::move(stop_token)),
         store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
         directory(store),
-        images(store, {.registries = asked.registries, .on_retry = {}, .stored = !asked.pull}, stop),
+        images(store, {.registries = asked.registries, .on_retry = {}, .on_transfer = {}, .stored = !asked.pull}, stop),
         contexts(store, {}),
         inputs(read_inputs(asked, directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
@@ -285,8 +286,13 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
   LazyInner inner(map);
   Cleaner cleaner(store, directory, inner);
   RetryLog retries(sink);
-  ImageSources images(
-      store, {.registries = registries_of(request), .on_retry = std::ref(retries), .stored = !request.pull}, stop);
+  TransferLog transfers(sink);
+  ImageSources images(store,
+                      {.registries = registries_of(request),
+                       .on_retry = std::ref(retries),
+                       .on_transfer = std::ref(transfers),
+                       .stored = !request.pull},
+                      stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));

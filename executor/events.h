@@ -35,6 +35,7 @@ struct StatusEvent {  // progress of a part of a vertex: "sha256:1234 1.2MB / 3M
   std::string part;
   std::uint64_t current = 0, total = 0;  // bytes; total 0 is unknown
   bool done = false;
+  std::chrono::steady_clock::time_point time;
 };
 
 // Receives events from many threads; implementations lock.

@@ -21,7 +21,8 @@ namespace mbuild::executor {
 struct ImageOptions {
   remote::RegistryHosts registries;
   remote::RetryListener on_retry;  // told of every wait for a registry
-  bool stored = true;              // a name of an image in the store means that image, where it has the platform
+  remote::TransferListener on_transfer;
+  bool stored = true;  // a name of an image in the store means that image, where it has the platform
 };
 
 class ImageSources {

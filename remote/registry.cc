@@ -130,7 +130,8 @@ struct BlobTransfer {
 
 class HttpRegistry final : public Registry {
  public:
-  explicit HttpRegistry(RegistryOptions options) : endpoints_(std::move(options)) {}
+  explicit HttpRegistry(RegistryOptions options)
+      : on_transfer_(std::move(options.on_transfer)), endpoints_(std::move(options)) {}
 
   std::optional<Manifest> find_manifest(const Repository& repository, const std::string& reference,
                                         std::stop_token stop) override {
@@ -154,7 +155,19 @@ class HttpRegistry final : public Registry {
 
   void pull_blob(const Repository& repository, const Blob& blob, const BlobSink& sink, std::stop_token stop) override {
     check_digest_form(blob.digest);
-    BlobTransfer transfer{blob, sink, fmt::format("{}@{}", repository.to_string(), blob.digest), {}};
+    TransferMeter meter(on_transfer_,
+                        {.repository = repository.to_string(), .digest = blob.digest, .total = blob.size});
+    const BlobSink counted{.data =
+                               [&](std::string_view bytes) {
+                                 meter.advance(bytes.size());
+                                 sink.data(bytes);
+                               },
+                           .restart =
+                               [&] {
+                                 meter.restart();
+                                 sink.restart();
+                               }};
+    BlobTransfer transfer{blob, counted, fmt::format("{}@{}", repository.to_string(), blob.digest), {}};
     const bool found = from_any(repository, stop, [&](Endpoint& endpoint) {
       bool there = false;
       again_if_corrupt(endpoint, stop, [&] {
@@ -163,7 +176,7 @@ class HttpRegistry final : public Registry {
       });
       return there;
     });
-    if (found) return;
+    if (found) return meter.done(blob.digest);
     throw HttpError(HttpFailure::status, 404, transfer.what + ": the registry does not have this blob",
                     "The image is incomplete on the registry: push it again.");
   }
@@ -212,14 +225,39 @@ class HttpRegistry final : public Registry {
   void push_blob(const Repository& repository, const Blob& blob, const HttpUpload& source,
                  std::stop_token stop) override {
     check_digest_form(blob.digest);
-    remote::push_blob(*endpoints_.origin(repository.host, stop), repository, blob, source, stop);
+    TransferMeter meter(
+        on_transfer_,
+        {.repository = repository.to_string(), .upload = true, .digest = blob.digest, .total = blob.size});
+    remote::push_blob(*endpoints_.origin(repository.host, stop), repository, blob, counted(source, meter), stop);
+    meter.done(blob.digest);
   }
   void push_stream(const Repository& repository, const HttpUpload& source, const std::function<Digest()>& digest,
                    std::stop_token stop) override {
-    remote::push_stream(*endpoints_.origin(repository.host, stop), repository, source, digest, stop);
+    TransferMeter meter(on_transfer_, {.repository = repository.to_string(), .upload = true});
+    Digest sent;
+    remote::push_stream(
+        *endpoints_.origin(repository.host, stop), repository, counted(source, meter), [&] { return sent = digest(); },
+        stop);
+    meter.done(sent);
   }
 
  private:
+  static HttpUpload counted(const HttpUpload& source, TransferMeter& meter) {
+    HttpUpload out = source;
+    out.read = [&source, &meter](char* into, std::size_t room) {
+      const auto n = source.read(into, room);
+      meter.advance(n);
+      return n;
+    };
+    if (source.rewind) {
+      out.rewind = [&source, &meter] {
+        meter.restart();
+        source.rewind();
+      };
+    }
+    return out;
+  }
+
   // Asks the mirrors, then the registry, until `attempt` says true. What fails on a mirror is left to the next one.
   template <typename Attempt>
   bool from_any(const Repository& repository, const std::stop_token& stop, Attempt attempt) {
@@ -342,6 +380,7 @@ class HttpRegistry final : public Registry {
     return true;
   }
 
+  const TransferListener on_transfer_;
   EndpointTable endpoints_;
 };
 

@@ -12,6 +12,7 @@
 #include "base/digest.h"
 #include "remote/credentials.h"
 #include "remote/http.h"
+#include "remote/transfer.h"
 
 // The OCI distribution protocol: manifests and blobs of image registries.
 namespace mbuild::remote {
@@ -128,6 +129,7 @@ struct RegistryOptions {
   CredentialSource credentials;  // none: anonymous
   HttpOptions http;              // ca_file and verify_tls are overridden per host
   RetryListener on_retry;
+  TransferListener on_transfer;
 };
 
 // The implementation over HTTP. docker.io is at registry-1.docker.io. Hosts localhost, 127.0.0.0/8 and ::1 count as

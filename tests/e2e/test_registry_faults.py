@@ -1,4 +1,5 @@
 """Registries and networks that fail: what may pass is tried again, what does not is said, nothing wrong is kept."""
+import re
 import subprocess
 
 from registry import CORRUPT, DROP, SLOW, Front, Registry, answer, by_seed, cut, cut_upload
@@ -44,6 +45,20 @@ def test_push_through_faults(case):
         image = server.image("team/app-%d:v1" % seed)
         for name in BOTH:
             expect("big" in image.tree(name))
+
+
+def test_a_slow_download_is_shown(case):
+    server = Registry(case)
+    base = server.put_base()
+    front = Front(server, lambda r: SLOW if r.kind == "blob" and r.method == "GET" else None)
+    reference = base.replace(server.host, front.host)
+    case.dockerfile("FROM " + reference, "RUN echo x > /x")
+    text = case.build().text
+    vertex = re.search(r"^(#\d+) pull from %s$" % re.escape(reference.rsplit(":", 1)[0]), text, re.M)
+    expect(vertex, "no word of the download")
+    lines = [line for line in text.splitlines() if line.startswith(vertex[1] + " sha256:")]
+    expect(any(" / " in line for line in lines) and any(line.endswith(" done") for line in lines), "no sizes", lines)
+    expect(re.search("^%s DONE" % vertex[1], text, re.M), "the download does not end")
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(case):

@@ -125,13 +125,23 @@ TEST_CASE("Of a line that was overwritten by carriage returns the last version i
         }) == "#1 step 1\n#1 0.000 100%\n");
 }
 
-TEST_CASE("A part of a step is shown when it is done") {
+TEST_CASE("A part of a step is shown at its start, now and then, and at its end") {
   Display display;
+  const auto status = [&](std::uint64_t current, std::uint64_t total, bool done, long after_ms) {
+    display.progress.status({.id = 1,
+                             .part = "sha256:12",
+                             .current = current,
+                             .total = total,
+                             .done = done,
+                             .time = display.start + milliseconds(after_ms)});
+  };
   CHECK(errors_of([&] {
           display.vertex(1, VertexState::started);
-          display.progress.status({.id = 1, .part = "sha256:12", .current = 1, .total = 2});
-          display.progress.status({.id = 1, .part = "sha256:12", .current = 2, .total = 2, .done = true});
-        }) == "#1 step 1\n#1 sha256:12 done\n");
+          status(1'000, 2'000'000, false, 300);
+          status(10'000, 2'000'000, false, 600);
+          status(1'500'000, 2'000'000, false, 5'300);
+          status(2'000'000, 2'000'000, true, 5'400);
+        }) == "#1 step 1\n#1 sha256:12 1kB / 2MB 0.3s\n#1 sha256:12 1.5MB / 2MB 5.3s\n#1 sha256:12 2MB 5.4s done\n");
 }
 
 TEST_CASE("Lines of many threads stay whole") {
