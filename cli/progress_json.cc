@@ -70,7 +70,7 @@ void JsonProgress::status(const executor::StatusEvent& event) {
   object["current"] = event.current;
   object["timestamp"] = time;
   object["started"] = started;
-  if (event.done) object["completed"] = time;
+  if (event.ended) object["completed"] = time;
   print("statuses", std::move(object));
 }
 

@@ -126,6 +126,7 @@ void PlainProgress::flush_partial(Vertex& vertex, std::chrono::steady_clock::tim
 }
 
 void PlainProgress::status(const executor::StatusEvent& event) {
+  if (event.ended && !event.done) return;
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
   const auto [shown, first] = vertex.parts.try_emplace(event.part, event.time);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <utility>
 
 #include "cli/progress_plain.h"
@@ -47,7 +48,12 @@ std::string without_escapes(std::string_view text) {
 }  // namespace
 
 TtyProgress::TtyProgress() : colour_(std::getenv("NO_COLOR") == nullptr) {
-  thread_ = std::jthread([this](std::stop_token stop) { loop(std::move(stop)); });
+  thread_ = std::jthread([this](std::stop_token stop) {
+    try {
+      loop(std::move(stop));
+    } catch (const std::exception&) {  // the terminal is gone
+    }
+  });
 }
 
 TtyProgress::~TtyProgress() {
@@ -148,11 +154,11 @@ void TtyProgress::status(const executor::StatusEvent& event) {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(event.id);
   if (found == running_.end()) return;
-  if (event.done) {
+  if (event.ended) {
     found->second.parts.erase(event.part);
   } else {
     executor::StatusEvent shown = event;
-    if (shown.part.starts_with("sha256:")) shown.part.resize(k_digest_shown);
+    if (shown.part.starts_with("sha256:")) shown.part = shown.part.substr(0, k_digest_shown);
     found->second.parts[event.part] = part_text(shown);
   }
 }

@@ -34,7 +34,8 @@ struct StatusEvent {  // progress of a part of a vertex: "sha256:1234 1.2MB / 3M
   VertexId id = 0;
   std::string part;
   std::uint64_t current = 0, total = 0;  // bytes; total 0 is unknown
-  bool done = false;
+  bool done = false;                     // complete
+  bool ended = false;                    // complete or given up: nothing more of it follows
   std::chrono::steady_clock::time_point time;
 };
 

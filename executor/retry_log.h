@@ -17,7 +17,10 @@ class RetryLog {
   RetryLog(const RetryLog&) = delete;
   RetryLog& operator=(const RetryLog&) = delete;
   ~RetryLog() {
-    if (shown_) report(VertexState::completed);
+    try {
+      if (shown_) report(VertexState::completed);
+    } catch (...) {  // nobody can be told
+    }
   }
 
   void operator()(std::string_view reason, std::chrono::milliseconds wait) {

@@ -16,22 +16,24 @@ void TransferLog::operator()(const remote::Transfer& transfer) {
     vertex.id = ++last_;
     report(vertex.id, VertexState::started, name);
   }
-  auto& part = vertex.under_way[transfer.id];
-  if (part.empty() && !transfer.digest.empty()) part = transfer.digest;
-  if (part.empty()) part = fmt::format("layer {}", ++vertex.streams);
-  sink_.status({.id = vertex.id,
-                .part = part,
-                .current = transfer.current,
-                .total = transfer.total,
-                .done = transfer.state == State::done,
-                .time = std::chrono::steady_clock::now()});
-  if (transfer.state == State::under_way) return;
-  // An upload is given up also when it turns out that the registry has the blob.
-  if (transfer.state == State::failed && !transfer.upload) ++vertex.failed;
-  vertex.under_way.erase(transfer.id);
-  if (!vertex.under_way.empty()) return;
-  report(vertex.id, vertex.failed > 0 ? VertexState::cancelled : VertexState::completed, name);
-  vertices_.erase(name);
+  const auto [found, fresh] = vertex.under_way.try_emplace(transfer.id, transfer.digest);
+  if (fresh && found->second.empty()) found->second = fmt::format("layer {}", ++vertex.streams);
+  const bool ended = transfer.state != State::under_way;
+  const StatusEvent event{.id = vertex.id,
+                          .part = found->second,
+                          .current = transfer.current,
+                          .total = transfer.total,
+                          .done = transfer.state == State::done,
+                          .ended = ended,
+                          .time = std::chrono::steady_clock::now()};
+  if (!ended) return sink_.status(event);
+  vertex.under_way.erase(found);
+  // What is sent while it is made is given up when it turns out that the registry has it.
+  if (transfer.state == State::failed && !transfer.digest.empty()) ++vertex.failed;
+  const bool failed = vertex.failed > 0, last = vertex.under_way.empty();
+  if (last) vertices_.erase(name);
+  sink_.status(event);
+  if (last) report(event.id, failed ? VertexState::cancelled : VertexState::completed, name);
 }
 
 void TransferLog::report(VertexId id, VertexState state, const std::string& name) {

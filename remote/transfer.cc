@@ -28,7 +28,8 @@ void TransferMeter::advance(std::uint64_t bytes) {
   transfer_.current += bytes;
   if (!listener_) return;
   const auto now = std::chrono::steady_clock::now();
-  if (now - last_ < k_interval) return;
+  if (!last_) last_ = now;  // from here on: what came before were the registry's thoughts
+  if (now - *last_ < k_interval) return;
   last_ = now;
   tell(Transfer::State::under_way);
 }
@@ -42,7 +43,10 @@ void TransferMeter::done(const Digest& digest) {
 void TransferMeter::tell(Transfer::State state) {
   told_ = true;
   transfer_.state = state;
-  listener_(transfer_);
+  try {
+    listener_(transfer_);
+  } catch (...) {  // nobody can be told; the transfer goes on
+  }
 }
 
 }  // namespace mbuild::remote

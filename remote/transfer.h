@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/digest.h"
@@ -40,7 +41,7 @@ class TransferMeter {
   const TransferListener& listener_;
   Transfer transfer_;
   bool told_ = false;
-  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::optional<std::chrono::steady_clock::time_point> last_;  // when it was told, or the first byte came
 };
 
 }  // namespace mbuild::remote

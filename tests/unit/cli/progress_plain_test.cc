@@ -133,6 +133,7 @@ TEST_CASE("A part of a step is shown at its start, now and then, and at its end"
                              .current = current,
                              .total = total,
                              .done = done,
+                             .ended = done,
                              .time = display.start + milliseconds(after_ms)});
   };
   CHECK(errors_of([&] {
