@@ -2,9 +2,25 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <system_error>
 
 namespace mbuild {
+namespace {
+
+// Limits that whoever started this process set, of which the bare text of the code says nothing.
+const char* advice_for(int code) {
+  switch (code) {
+    case EMFILE:
+      return "The limit on open files of this process is too low: `ulimit -n 1024` raises it.";
+    case EFBIG:
+      return "`ulimit -f` bounds the size of files that this process writes: `ulimit -f unlimited` lifts it.";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
 
 Error& Error::with_context(std::string text) & {
   full_ = text + ": " + what();
@@ -28,7 +44,8 @@ Error&& Error::with_excerpt(std::string text) && {
 }
 
 Error system_error(int code, std::string_view operation, ExitClass exit_class) {
-  return Error(exit_class, fmt::format("{}: {}", operation, std::generic_category().message(code)));
+  return Error(exit_class, fmt::format("{}: {}", operation, std::generic_category().message(code)))
+      .with_advice(advice_for(code));
 }
 
 }  // namespace mbuild

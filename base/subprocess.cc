@@ -51,11 +51,12 @@ pid_t spawn(const std::vector<std::string>& argv, int in, int out, int err, cons
   posix_spawn_file_actions_adddup2(&actions, in, 0);
   posix_spawn_file_actions_adddup2(&actions, out, 1);
   posix_spawn_file_actions_adddup2(&actions, err, 2);
-  posix_spawnattr_t attributes;  // a program expects to be ended by SIGPIPE, whatever this one does about it
+  posix_spawnattr_t attributes;  // a program expects to be ended by these, whatever this one does about it
   posix_spawnattr_init(&attributes);
   sigset_t as_usual;
   sigemptyset(&as_usual);
   sigaddset(&as_usual, SIGPIPE);
+  sigaddset(&as_usual, SIGXFSZ);
   posix_spawnattr_setsigdefault(&attributes, &as_usual);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;

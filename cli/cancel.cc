@@ -13,11 +13,15 @@
 namespace mbuild::cli {
 namespace {
 
+// SIGHUP: the terminal is gone. What is ignored stays so (nohup, the shell's &): while it is blocked it would be heard
+// all the same.
 sigset_t ending_signals() {
   sigset_t set;
   sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now;
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) sigaddset(&set, signal);
+  }
   return set;
 }
 
@@ -37,7 +41,8 @@ CancelOnSignal::CancelOnSignal() : wake_(::eventfd(0, EFD_CLOEXEC)) {
       if (waiting[1].revents != 0) return;
       signalfd_siginfo info;
       if (::read(signals.get(), &info, sizeof info) != sizeof info) continue;
-      if (++seen == 2) ::_exit(128 + static_cast<int>(info.ssi_signo));
+      // A lost terminal is told more than once: by the kernel and by the shell.
+      if (info.ssi_signo != SIGHUP && ++seen == 2) ::_exit(128 + static_cast<int>(info.ssi_signo));
       source_.request_stop();
     }
   });

@@ -8,8 +8,8 @@
 namespace mbuild::cli {
 
 // The signals of a build. A broken connection or pipe is an error of whoever writes to it, never the end of the
-// program. While this lives, the first Ctrl-C (or SIGTERM) requests stop, and a second one ends the program at once. It
-// must be made before any other thread.
+// program. While this lives, the first Ctrl-C (or SIGTERM, or SIGHUP) requests stop, and a second one ends the program
+// at once; what is ignored stays ignored. It must be made before any other thread.
 class CancelOnSignal {
  public:
   CancelOnSignal();

@@ -45,7 +45,14 @@ class Command {
   int* status_;
 };
 
-// Reads the command line, runs the command that it names, and returns the status of the program. `add` adds them all.
-int run_command_line(int argc, char** argv, const std::string& version, const std::function<void(Command&)>& add);
+struct Program {
+  std::string name, version, about;
+  std::function<void(Command&)> add;  // adds all commands
+  std::string implied_command;        // whose flags and context a command line without a command has
+};
+
+// Runs the command that the words (those after the program's name) say, and returns the status of the program. A first
+// word that is a command's name means the command, whatever else is called so.
+int run_command_line(const Program& program, std::vector<std::string> words);
 
 }  // namespace mbuild::cli

@@ -1,8 +1,14 @@
 #include "cli/progress.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
 #include "base/error.h"
+#include "base/fd.h"
 #include "cli/progress_json.h"
 #include "cli/progress_plain.h"
 #include "cli/progress_tty.h"
@@ -17,6 +23,44 @@ class QuietProgress : public executor::ProgressSink {
   void status(const executor::StatusEvent&) override {}
 };
 
+// Goes on without a display when the terminal is lost; who is to end with it is told so by SIGHUP.
+class OutlivingProgress : public executor::ProgressSink {
+ public:
+  explicit OutlivingProgress(std::unique_ptr<executor::ProgressSink> shown) : shown_(std::move(shown)) {}
+
+  void vertex(const executor::VertexEvent& event) override {
+    survive([&] { shown_->vertex(event); });
+  }
+  void log(const executor::LogEvent& event) override {
+    survive([&] { shown_->log(event); });
+  }
+  void status(const executor::StatusEvent& event) override {
+    survive([&] { shown_->status(event); });
+  }
+
+ private:
+  template <typename Work>
+  void survive(Work&& work) {
+    try {
+      work();
+    } catch (const std::system_error& error) {
+      if (error.code().value() != EIO) throw;
+      const Fd nowhere = open_file("/dev/null", O_WRONLY);
+      ::dup2(nowhere.get(), STDERR_FILENO);
+    }
+  }
+
+  std::unique_ptr<executor::ProgressSink> shown_;
+};
+
+std::unique_ptr<executor::ProgressSink> make_display(ProgressMode mode) {
+  if (mode == ProgressMode::automatic) mode = ::isatty(STDERR_FILENO) == 1 ? ProgressMode::tty : ProgressMode::plain;
+  if (mode == ProgressMode::quiet) return std::make_unique<QuietProgress>();
+  if (mode == ProgressMode::json) return std::make_unique<JsonProgress>();
+  if (mode == ProgressMode::plain) return std::make_unique<PlainProgress>();
+  return std::make_unique<TtyProgress>();
+}
+
 }  // namespace
 
 ProgressMode parse_progress_mode(const std::string& name) {
@@ -30,11 +74,7 @@ ProgressMode parse_progress_mode(const std::string& name) {
 }
 
 std::unique_ptr<executor::ProgressSink> make_progress(ProgressMode mode) {
-  if (mode == ProgressMode::automatic) mode = ::isatty(STDERR_FILENO) == 1 ? ProgressMode::tty : ProgressMode::plain;
-  if (mode == ProgressMode::quiet) return std::make_unique<QuietProgress>();
-  if (mode == ProgressMode::json) return std::make_unique<JsonProgress>();
-  if (mode == ProgressMode::plain) return std::make_unique<PlainProgress>();
-  return std::make_unique<TtyProgress>();
+  return std::make_unique<OutlivingProgress>(make_display(mode));
 }
 
 }  // namespace mbuild::cli

@@ -1,13 +1,17 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <new>
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/heap.h"
+#include "base/inherited_state.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/main.h"
@@ -64,23 +68,56 @@ int ended(ExitClass exit_class, Tell&& tell) {
   return static_cast<int>(exit_class);
 }
 
-}  // namespace
+const Program& program() {
+  static const Program k_program{
+      .name = "mbuild",
+      .version = "mbuild " MBUILD_VERSION,
+      .about =
+          "mbuild builds images for several platforms from a Dockerfile.\n"
+          "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
+      .add = add_commands,
+      .implied_command = "build",
+  };
+  return k_program;
+}
 
-int run(int argc, char** argv) {
-  prepare_heap();
+int run_words(int argc, char** argv) {
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
-    return run_command_line(argc, argv, "mbuild " MBUILD_VERSION, add_commands);
+    return run_command_line(program(), std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {
     ended(ExitClass::internal, [] { fmt::print(stderr, "ERROR: canceled\n"); });
     return 130;
-  } catch (const std::system_error& error) {  // what fmt throws when nothing can be printed
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) {  // what a thread that can't be started throws
+      return ended(ExitClass::host, [] {
+        fmt::print(
+            stderr,
+            "ERROR: no thread can be started\n       The limit on processes (`ulimit -u`, or that of the control "
+            "group) is too low.\n");
+      });
+    }
+    // what fmt throws when nothing can be printed
     return ended(ExitClass::store, [&] { fmt::print(stderr, "ERROR: {}\n", error.what()); });
+  } catch (const std::bad_alloc&) {
+    return ended(ExitClass::host, [] {
+      fmt::print(stderr, "ERROR: out of memory\n       `ulimit -v` and the limits of the control group bound it.\n");
+    });
   } catch (const std::exception& error) {
     return ended(ExitClass::internal, [&] { fmt::print(stderr, "ERROR: internal: {}\n", error.what()); });
   }
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  put_inherited_state_right();
+  return run_with_enough_stack([&] {
+    prepare_heap();
+    return run_words(argc, argv);
+  });
 }
 
 }  // namespace mbuild::cli

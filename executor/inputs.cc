@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -75,6 +78,27 @@ std::string read_standard_input() {
   return read_all(STDIN_FILENO);
 }
 
+void check_directory(const std::string& path) {
+  const auto no_context = [](std::string message) {
+    return Error(ExitClass::usage, "unable to prepare context: " + std::move(message))
+        .with_advice(
+            "The last argument is the directory with the files that COPY and ADD name, or a git or http address.");
+  };
+  struct stat status;
+  if (::stat(path.c_str(), &status) < 0) {
+    if (errno == ENOENT) throw no_context(fmt::format("path \"{}\" not found", path));
+    throw no_context(fmt::format("path \"{}\": {}", path, std::strerror(errno)));
+  }
+  if (!S_ISDIR(status.st_mode)) {
+    throw Error(ExitClass::usage,
+                fmt::format("unable to prepare context: \"{}\" is a file, and the context is a directory", path))
+        .with_advice(fmt::format("If it is the Dockerfile: `mbuild build -f {} DIRECTORY`. A tar is read from standard "
+                                 "input: `mbuild build - < {}`.",
+                                 path, path));
+  }
+  if (status.st_nlink == 0) throw no_context(fmt::format("the directory \"{}\" has been removed", path));
+}
+
 // "mbuild build -": a tar is the context, any other text is the Dockerfile.
 void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const std::string& scratch) {
   const std::string data = read_standard_input();
@@ -142,11 +166,7 @@ Inputs read_inputs(const BuildRequest& request, const std::string& scratch, std:
     return inputs;
   }
   inputs.context_directory = request.context;
-  if (!is_directory(request.context)) {
-    throw Error(ExitClass::usage, fmt::format("unable to prepare context: path \"{}\" not found", request.context))
-        .with_advice(
-            "The last argument is the directory with the files that COPY and ADD name, or a git or http address.");
-  }
+  check_directory(request.context);
   if (read_dockerfile_from_elsewhere(inputs, request, scratch, stop)) return inputs;
   if (request.dockerfile.empty()) {
     read_default_dockerfile(inputs);

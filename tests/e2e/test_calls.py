@@ -46,3 +46,13 @@ def test_other_calls(case):
 def test_the_language_reference(case):
     text = case.check(case.mbuild, "build", "--help-dockerfile")
     expect("COPY [FLAGS]" in text and "--exclude=PATTERN" in text and "type=TYPE" in text)
+
+
+def test_the_word_build_may_be_left_out(case):
+    case.dockerfile("FROM busybox", "COPY Dockerfile /")
+    command = [word for word in case.command("-t", "x/y:1") if word != "build"]
+    expect_equal(case.run(command).status, 0)
+    expect_equal(case.run(command[:1] + command[-1:] + command[1:-1]).status, 0)
+    case.fails_to_run([case.mbuild, "biuld", "."], "neither a command nor a directory", "did you mean build?")
+    case.fails_to_run([case.mbuild, "--verson"], "did you mean --version?")
+    case.fails_to_run([case.mbuild, "build", case.context + "/Dockerfile"], "is a file", "-f ")
