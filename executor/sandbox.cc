@@ -60,12 +60,6 @@ void enter_namespaces(const SandboxSpec& spec) {
   set_hostname(spec);
 }
 
-void enter_working_directory(const SandboxSpec& spec) {
-  if (::chdir(spec.cwd.c_str()) < 0) {
-    throw system_error(errno, fmt::format("chdir to cwd (\"{}\")", spec.cwd), ExitClass::step_failed);
-  }
-}
-
 struct Started {
   bool host_proc = false;
   Fd listener;  // seccomp
@@ -79,13 +73,14 @@ void announce(int channel, bool host_proc, int listener) {
 
 void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter, int channel) {
   enter_namespaces(spec);
-  const bool host_proc = enter_root(spec, prepared);
+  const SystemMounts system = enter_root(spec, prepared);
+  set_up_process(spec, system.null.get(), channel);
+  // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
   enter_working_directory(spec);
   set_limits(spec.ulimits);
-  set_up_process(spec);
   const auto env = complete_environment(spec.env, prepared.user);
   const Fd listener(filter.empty() ? -1 : install_filter(filter));
-  announce(channel, host_proc, listener.get());
+  announce(channel, system.host_proc, listener.get());
   take_identity(spec, prepared.user);
   execute(spec.argv, env);
 }

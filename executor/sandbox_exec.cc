@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -130,6 +132,13 @@ Error exec_error(const std::string& path, int code) {
   return error;
 }
 
+void close_all_but(int kept) {
+  const auto last = static_cast<unsigned>(kept);
+  const bool failed = (last > 3 && ::syscall(SYS_close_range, 3, last - 1, 0) < 0) ||
+                      ::syscall(SYS_close_range, std::max(last + 1, 3u), ~0U, 0) < 0;
+  if (failed) throw system_error(errno, "close descriptors", ExitClass::host);
+}
+
 std::vector<char*> pointers(const std::vector<std::string>& words) {
   std::vector<char*> out;
   for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
@@ -181,7 +190,7 @@ std::vector<std::string> complete_environment(const std::vector<std::string>& en
   return out;
 }
 
-void set_up_process(const SandboxSpec& spec) {
+void set_up_process(const SandboxSpec& spec, int null, int channel) {
   for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -189,11 +198,29 @@ void set_up_process(const SandboxSpec& spec) {
   ::setsid();
   ::umask(022);
   // Copies first: one of the three may be the source of another.
-  const Fd in = open_file("/dev/null", O_RDONLY), out = duplicate(spec.stdout_fd), err = duplicate(spec.stderr_fd);
+  const Fd in = duplicate(null), out = duplicate(spec.stdout_fd), err = duplicate(spec.stderr_fd);
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) {
     throw system_error(errno, "set up standard input and output", ExitClass::host);
   }
-  ::syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
+  close_all_but(channel);
+}
+
+void enter_working_directory(const SandboxSpec& spec) {
+  const auto fail = [&](int code, const char* why) {
+    return Error(ExitClass::step_failed, fmt::format("chdir to cwd (\"{}\"): {}", spec.cwd, reason(code)))
+        .with_advice(why);
+  };
+  struct open_how how = {};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  const Fd directory(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, spec.cwd.c_str(), &how, sizeof how)));
+  if (!directory || ::fchdir(directory.get()) < 0) {
+    const int code = errno;
+    throw fail(code, code == ELOOP ? "a WORKDIR can't lead through links of /proc to open files and other roots" : "");
+  }
+  char path[PATH_MAX];
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0) throw fail(errno, "");
+  if (path[0] != '/') throw fail(EXDEV, "the working directory is not in the root of the sandbox");
 }
 
 void execute(const std::vector<std::string>& argv, const std::vector<std::string>& env) {

@@ -19,8 +19,12 @@ void set_limits(const std::vector<graph::Ulimit>& limits);
 // The environment without repeated names (the last value counts) and with HOME.
 std::vector<std::string> complete_environment(const std::vector<std::string>& env, const SandboxUser& user);
 
-// Signals, standard input and output, session, umask.
-void set_up_process(const SandboxSpec& spec);
+// Signals, standard input (from `null`) and output, session, umask. All descriptors but `channel` are closed.
+void set_up_process(const SandboxSpec& spec, int null, int channel);
+
+// Changes to the working directory, which must be in the root. For a process without descriptors of the host's. Throws
+// Error (step_failed).
+void enter_working_directory(const SandboxSpec& spec);
 
 // Executes argv[0], found in the PATH of the environment. Returns by throwing Error (step_failed) only, in runc's
 // words.

@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "executor/sandbox.h"
+#include "executor/sandbox_system.h"
 #include "executor/sandbox_user.h"
 #include "executor/ssh_forward.h"
 
@@ -33,9 +34,9 @@ struct PreparedRoot {
 // the working directory, and prepares the mounts.
 PreparedRoot prepare_root(const SandboxSpec& spec, int snapshot);
 
-// In the first process of the sandbox, in its own namespaces: joins everything and makes it the root directory. Returns
-// true when the host refused a fresh /proc and its own is seen.
-bool enter_root(const SandboxSpec& spec, PreparedRoot& prepared);
+// In the first process of the sandbox, in its own namespaces: joins everything, makes it the root directory, and
+// verifies what protects the host.
+SystemMounts enter_root(const SandboxSpec& spec, PreparedRoot& prepared);
 
 // Afterwards: removes whiteouts of stubs from the upper directory.
 void remove_stub_whiteouts(const PreparedRoot& prepared);
