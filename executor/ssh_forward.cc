@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/agent_protocol.h"
 #include "executor/sandbox_mount.h"
 
 namespace mbuild::executor {
@@ -48,58 +49,113 @@ Fd connect_to(const std::string& path) {
   return fd;
 }
 
+// One client and its own connection to the agent. An agent answers one request before it reads the next, and so does
+// this: while an answer is due, or on its way, nothing is read from the client.
 struct Connection {
   Fd client, agent;
-  bool client_ended = false, agent_ended = false;
+  std::string request, answer;  // bytes that are not yet whole frames
+  std::string to_client, to_agent;
+  bool client_ended = false, answer_due = false, over = false;
 };
 
-// Passes on what is there; false at the end.
-bool pass(int from, int to) {
+constexpr std::size_t k_max_connections = 64;  // of a step; more wait
+
+bool is_busy(const Connection& connection) {
+  return connection.answer_due || !connection.to_agent.empty() || !connection.to_client.empty();
+}
+
+// Appends what is there; false at the end. Never more than a frame and a piece.
+bool read_some(int fd, std::string& into) {
   char buffer[16384];
-  const ssize_t n = ::read(from, buffer, sizeof buffer);
-  if (n <= 0) return false;
-  std::size_t done = 0;
-  while (done < static_cast<std::size_t>(n)) {
-    const ssize_t sent = ::send(to, buffer + done, static_cast<std::size_t>(n) - done, MSG_NOSIGNAL);
-    if (sent <= 0) return false;
-    done += static_cast<std::size_t>(sent);
-  }
+  const ssize_t n = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+  if (n < 0) return errno == EAGAIN || errno == EINTR;
+  into.append(buffer, static_cast<std::size_t>(n));
+  return n > 0;
+}
+
+// Sends what can be sent now; false when the other side has gone.
+bool write_some(int fd, std::string& from) {
+  const ssize_t n = ::send(fd, from.data(), from.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (n < 0) return errno == EAGAIN || errno == EINTR;
+  from.erase(0, static_cast<std::size_t>(n));
   return true;
 }
 
-// Passes on one way; the end of the stream too.
-void pass_or_end(int from, int to, bool& ended) {
-  if (pass(from, to)) return;
-  ended = true;
-  ::shutdown(to, SHUT_WR);
+// Looks at the next request: one that only reads goes to the agent, any other fails here.
+void take_request(Connection& connection) {
+  if (is_busy(connection)) return;
+  const auto frame = first_frame(connection.request);
+  if (frame.state == FrameState::malformed) connection.over = true;
+  if (frame.state != FrameState::whole) return;
+  if (reads_only(frame.body)) {
+    connection.to_agent = connection.request.substr(0, frame_size(frame));
+    connection.answer_due = true;
+  } else {
+    connection.to_client = failure_frame();
+  }
+  connection.request.erase(0, frame_size(frame));
+}
+
+void take_answer(Connection& connection) {
+  const auto frame = first_frame(connection.answer);
+  if (frame.state == FrameState::malformed) connection.over = true;
+  if (frame.state != FrameState::whole) return;
+  connection.to_client = is_answer(frame.body) ? connection.answer.substr(0, frame_size(frame)) : failure_frame();
+  connection.answer.clear();
+  connection.answer_due = false;
+}
+
+void advance(Connection& connection, short client_events, short agent_events) {
+  auto& c = connection;
+  if (agent_events != 0 && !c.to_agent.empty() && !write_some(c.agent.get(), c.to_agent)) c.over = true;
+  if (agent_events != 0 && c.to_agent.empty()) {
+    if (!read_some(c.agent.get(), c.answer) || (!c.answer_due && !c.answer.empty())) c.over = true;
+    if (c.answer_due) take_answer(c);
+  }
+  if (client_events != 0 && !c.to_client.empty() && !write_some(c.client.get(), c.to_client)) c.over = true;
+  if (client_events != 0 && !is_busy(c) && !c.client_ended) c.client_ended = !read_some(c.client.get(), c.request);
+  take_request(c);
+  if (c.client_ended && !is_busy(c)) c.over = true;
+}
+
+pollfd client_wait(const Connection& connection) {
+  if (!connection.to_client.empty()) return {connection.client.get(), POLLOUT, 0};
+  const bool listens = !is_busy(connection) && !connection.client_ended;
+  return {listens ? connection.client.get() : -1, POLLIN, 0};
+}
+
+pollfd agent_wait(const Connection& connection) {
+  return {connection.agent.get(), static_cast<short>(connection.to_agent.empty() ? POLLIN : POLLOUT), 0};
 }
 
 void accept_one(int listener, const std::string& agent, std::vector<Connection>& connections) {
   Fd client(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
   if (!client) return;
   try {
-    connections.push_back({std::move(client), connect_to(agent)});
+    Connection connection;
+    connection.client = std::move(client);
+    connection.agent = connect_to(agent);
+    connections.push_back(std::move(connection));
   } catch (const Error&) {
     // the agent has gone: the client sees its connection end
   }
 }
 
-// An agent answers one request before it reads the next: one thread serves all connections of a step.
+// One thread serves all connections of a step, and waits for none of them.
 void serve(int listener, const std::string& agent, int wake) {
   std::vector<Connection> connections;
   for (;;) {
-    std::vector<pollfd> wait = {{wake, POLLIN, 0}, {listener, POLLIN, 0}};
+    const bool full = connections.size() >= k_max_connections;
+    std::vector<pollfd> wait = {{wake, POLLIN, 0}, {full ? -1 : listener, POLLIN, 0}};
     for (const auto& connection : connections) {
-      wait.push_back({connection.client_ended ? -1 : connection.client.get(), POLLIN, 0});
-      wait.push_back({connection.agent_ended ? -1 : connection.agent.get(), POLLIN, 0});
+      wait.push_back(client_wait(connection));
+      wait.push_back(agent_wait(connection));
     }
     if (::poll(wait.data(), wait.size(), -1) < 0) continue;
     if (wait[0].revents != 0) return;
     for (std::size_t i = connections.size(); i-- > 0;) {
-      auto& [client, from_agent, client_ended, agent_ended] = connections[i];
-      if (wait[2 + 2 * i].revents != 0) pass_or_end(client.get(), from_agent.get(), client_ended);
-      if (wait[3 + 2 * i].revents != 0) pass_or_end(from_agent.get(), client.get(), agent_ended);
-      if (agent_ended) connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
+      advance(connections[i], wait[2 + 2 * i].revents, wait[3 + 2 * i].revents);
+      if (connections[i].over) connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
     }
     if (wait[1].revents != 0) accept_one(listener, agent, connections);
   }

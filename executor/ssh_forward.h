@@ -18,8 +18,8 @@ struct AgentSocket {
 AgentSocket make_agent_socket(const std::string& agent, const std::string& directory, unsigned uid, unsigned gid,
                               unsigned mode);
 
-// Carries bytes between the clients of the socket and the agent until the thread is asked to stop. The socket outlives
-// the thread.
+// Serves the clients of the socket until the thread is asked to stop: what only reads reaches the agent
+// (agent_protocol.h), all else is answered with failure. The socket outlives the thread.
 std::jthread serve_agent(const AgentSocket& socket);
 
 }  // namespace mbuild::executor
