@@ -316,11 +316,14 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
   };
   std::mutex warnings_lock;
-  const auto warn = [&](std::string text) {
-    const std::lock_guard lock(warnings_lock);
-    result.warnings.push_back({.rule = "CacheImport", .message = std::move(text)});
+  const auto warn = [&](const char* rule) {
+    return [&, rule](std::string text) {
+      const std::lock_guard lock(warnings_lock);
+      result.warnings.push_back({.rule = rule, .message = std::move(text)});
+    };
   };
-  ImportedCaches imports(request, images, front.platforms, warn, stop);
+  ImportedCaches imports(request, images, front.platforms, warn("CacheImport"), stop);
+  BuildNetwork network([&]() -> Inner& { return inner.get(); }, warn("HostNetwork"), stop);
   Steps steps({.graph = lowered.graph,
                .plan = plan,
                .request = request,
@@ -330,6 +333,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                .imports = imports,
                .contexts = contexts,
                .inner = inner,
+               .network = network,
                .sink = sink,
                .excerpt = excerpt,
                .remove_later = [&](std::string path) { cleaner.remove_later(std::move(path)); }});

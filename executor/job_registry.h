@@ -14,6 +14,7 @@ namespace mbuild::executor::jobs {
 
 std::string unpack_job(std::string_view payload, std::vector<Fd>& fds);
 std::string run_job(std::string_view payload, std::vector<Fd>& fds);
+std::string network_job(std::string_view payload, std::vector<Fd>& fds);
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds);
 std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds);

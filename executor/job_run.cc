@@ -68,6 +68,7 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
 void register_all() {
   register_job("unpack", unpack_job);
   register_job("run", run_job);
+  register_job("network", network_job);
   register_job("probe-files", probe_files_job);
   register_job("apply-files", apply_files_job);
   register_job("probe-and-apply-files", probe_and_apply_files_job);

@@ -76,6 +76,25 @@ struct RunReply {
 };
 RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop);
 
+// The network of a build, which lasts as long as the job: see build_network.h.
+struct NetworkRequest {
+  std::string pasta;  // the programs' paths, "" where they are missing
+  std::string slirp4netns;
+  bool caller_is_root = false;  // it can start them where this user namespace may not open /dev/net/tun
+};
+enum class NetworkKind {
+  pasta,
+  slirp4netns,
+  loopback,  // the host has no way out either
+  host,      // none could be made: there is no namespace
+};
+struct NetworkReply {
+  NetworkKind kind = NetworkKind::host;
+  std::string resolv_conf;  // of the steps in it
+  std::string problem;      // why it is not the first kind, "" when it is
+  std::string advice;
+};
+
 // What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
 struct CopySource {
   std::optional<Stack> stack;

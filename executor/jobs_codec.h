@@ -74,7 +74,8 @@ void fields(Codec& codec, SandboxMount& v) {
 template <class Codec>
 void fields(Codec& codec, SandboxSpec& v) {
   codec(v.stack, v.upper, v.work, v.scratch, v.spill, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts,
-        v.network, v.network_fd, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd, v.stderr_fd);
+        v.network, v.network_fd, v.resolv_conf, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd,
+        v.stderr_fd);
 }
 
 template <class Codec>
@@ -137,6 +138,16 @@ void fields(Codec& codec, RunRequest& v) {
 template <class Codec>
 void fields(Codec& codec, RunReply& v) {
   codec(v.result, v.layer);
+}
+
+template <class Codec>
+void fields(Codec& codec, NetworkRequest& v) {
+  codec(v.pasta, v.slirp4netns, v.caller_is_root);
+}
+
+template <class Codec>
+void fields(Codec& codec, NetworkReply& v) {
+  codec(v.kind, v.resolv_conf, v.problem, v.advice);
 }
 
 template <class Codec>

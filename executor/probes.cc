@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/emulator.h"
+#include "executor/build_network.h"
 #include "executor/inner.h"
 #include "executor/inner_wire.h"
 #include "executor/overlay.h"
@@ -111,6 +112,34 @@ Probe probe_binfmt(Inner& inner) {
                "sudo apt-get install qemu-user-static binfmt-support");
 }
 
+Probe probe_network(Inner& inner) {
+  BuildNetwork network([&]() -> Inner& { return inner; }, [](const std::string&) {}, {});
+  jobs::NetworkReply about;
+  const std::string problem = attempt([&] { about = network.get().about; });
+  constexpr const char* k_title = "a network of a build's own";
+  switch (about.kind) {
+    case jobs::NetworkKind::pasta:
+      return {"pasta", k_title, true, false, "by pasta", ""};
+    case jobs::NetworkKind::slirp4netns:
+      return {"pasta",
+              k_title,
+              false,
+              false,
+              "by slirp4netns, IPv4 only: " + about.problem,
+              about.advice.empty() ? "sudo apt-get install passt" : about.advice};
+    case jobs::NetworkKind::loopback:
+      return {"pasta", k_title, true, false, "loopback only, as the host has no way out", ""};
+    case jobs::NetworkKind::host:
+      break;
+  }
+  return {"pasta",
+          k_title,
+          false,
+          false,
+          "RUN uses the host's: " + (problem.empty() ? about.problem : problem),
+          about.advice.empty() ? "sudo apt-get install passt" : about.advice};
+}
+
 }  // namespace
 
 bool feature_disabled(std::string_view name) {
@@ -190,6 +219,7 @@ std::vector<Probe> run_probes(const std::string& directory) {
   out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
   out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
+  out.push_back(probe_network(*inner));
   out.push_back(probe_binfmt(*inner));
   for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));
   return out;

@@ -19,7 +19,7 @@ struct Probe {
 };
 
 // True when MBUILD_TEST_DISABLE (a comma-separated list) names the host feature: userns, userns-ranges, overlay,
-// lowerdir-plus, binfmt-ns, proc-mount.
+// lowerdir-plus, binfmt-ns, proc-mount, pasta, slirp4netns, tun.
 bool feature_disabled(std::string_view name);
 
 // Tries everything on this host; takes some 10 ms and leaves nothing behind. `directory` is on the file system of the

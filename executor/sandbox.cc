@@ -2,11 +2,8 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
-#include <sys/ioctl.h>
-
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -21,6 +18,8 @@
 #include "base/pidfd.h"
 #include "executor/device_nodes.h"
 #include "executor/inner_wire.h"
+#include "executor/landlock.h"
+#include "executor/network_interfaces.h"
 #include "executor/pid_namespace.h"
 #include "executor/sandbox_exec.h"
 #include "executor/sandbox_root.h"
@@ -35,16 +34,6 @@ namespace {
 void set_hostname(const SandboxSpec& spec) {
   const std::string name = spec.hostname.empty() ? "buildkitsandbox" : spec.hostname;
   if (::sethostname(name.data(), name.size()) < 0) throw system_error(errno, "sethostname", ExitClass::host);
-}
-
-void raise_loopback() {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request = {};
-  std::strcpy(request.ifr_name, "lo");
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) < 0) {
-    throw system_error(errno, "bring up the loopback interface", ExitClass::host);
-  }
 }
 
 void enter_namespaces(const SandboxSpec& spec) {
@@ -78,6 +67,8 @@ void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfPr
   // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
   enter_working_directory(spec);
   set_limits(spec.ulimits);
+  // The host's network without the entitlement to it: none of the build's own could be made.
+  if (spec.network == graph::NetworkMode::standard && spec.network_fd < 0) close_abstract_sockets();
   const auto env = complete_environment(spec.env, prepared.user);
   const Fd listener(filter.empty() ? -1 : install_filter(filter));
   announce(channel, system.host_proc, listener.get());

@@ -46,7 +46,8 @@ struct SandboxSpec {
   std::string hostname;                                          // "" is "buildkitsandbox"
   std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address
   graph::NetworkMode network = graph::NetworkMode::standard;
-  int network_fd = -1;  // standard: a network namespace to join; -1: the one of the inner process
+  int network_fd = -1;                     // standard: a network namespace to join; -1: the one of the inner process
+  std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
   graph::SecurityMode security = graph::SecurityMode::sandbox;
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
   std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB

@@ -128,7 +128,9 @@ std::string hosts_file(const SandboxSpec& spec) {
 }
 
 std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec) {
-  const std::string resolv = path_exists("/etc/resolv.conf") ? read_file("/etc/resolv.conf") : "";
+  const std::string resolv = spec.resolv_conf                  ? *spec.resolv_conf
+                             : path_exists("/etc/resolv.conf") ? read_file("/etc/resolv.conf")
+                                                               : "";
   std::vector<PreparedMount> out;
   out.push_back(scratch_file(spec, "resolv.conf", "/etc/resolv.conf", resolv));
   out.push_back(scratch_file(spec, "hosts", "/etc/hosts", hosts_file(spec)));

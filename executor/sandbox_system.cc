@@ -151,7 +151,7 @@ bool mount_proc(const SandboxSpec& spec, int root, const Fd& null_device) {
 // sysfs shows the network: a fresh one is for those who own a network namespace.
 Fd make_sys(const SandboxSpec& spec) {
   const std::uint64_t attributes = k_no_programs | (insecure(spec) ? 0u : MOUNT_ATTR_RDONLY);
-  if (spec.network == graph::NetworkMode::none) {
+  if (spec.network == graph::NetworkMode::none || spec.network_fd >= 0) {
     try {
       return make_filesystem("sysfs", {}, static_cast<unsigned>(attributes));
     } catch (const Error&) {

@@ -94,6 +94,8 @@ std::vector<cache::FileLock> lock_cache_mounts(cache::Store& store, const graph:
 jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                                   std::string& emulator, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
+  // It comes up while the layers are prepared.
+  if (op.network == graph::NetworkMode::standard) environment_.network.start();
   jobs::RunRequest run;
   run.owners = owner_mode();
   run.work = work_directory();
@@ -137,6 +139,11 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     spec.mounts.push_back(std::move(made));
   }
 
+  if (op.network == graph::NetworkMode::standard) {
+    const auto& network = environment_.network.get();
+    spec.network_fd = network.name_space;
+    if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
+  }
   LogPump log(id, environment_.sink);
   spec.stdout_fd = log.stdout_fd();
   spec.stderr_fd = log.stderr_fd();

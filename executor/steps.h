@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "executor/build_network.h"
 #include "executor/build_request.h"
 #include "executor/cache_import.h"
 #include "executor/contexts.h"
@@ -44,6 +45,7 @@ struct StepEnvironment {
   ImportedCaches& imports;
   Contexts& contexts;
   LazyInner& inner;
+  BuildNetwork& network;
   ProgressSink& sink;
   // The Dockerfile's lines around the node's instruction, for errors.
   std::function<std::string(graph::NodeId)> excerpt;

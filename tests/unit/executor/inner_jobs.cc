@@ -78,6 +78,7 @@ std::string run_in_job(std::string_view payload, std::vector<Fd>& fds) {
 }
 
 const TestJob k_run("test-run", run_in_job);
+const TestJob k_network("network", jobs::network_job);
 
 constexpr const char* k_passwd =
     "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\ndev:x:1001:2001:dev:/home/dev:/bin/sh\n";

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// Addresses and settings of the network namespace that this process is in.
+namespace mbuild::executor {
+
+struct InterfaceAddress {
+  std::string address;  // "192.0.2.2", "fe80::1", without prefix or scope
+  bool loopback = false;
+  bool operator==(const InterfaceAddress&) const = default;
+};
+std::vector<InterfaceAddress> interface_addresses();
+
+// Brings up the loopback interface. Throws Error (host).
+void raise_loopback();
+
+// Makes the addresses this namespace's own, so that what is sent to them stays in it. One that it has is left as it is.
+// Throws Error (host).
+void add_own_addresses(const std::vector<InterfaceAddress>& addresses);
+
+// Lets every user bind all ports and send echo requests: the users of a step have no capabilities over the network.
+// `gid_map` is the text of this process's /proc/self/gid_map. What the host does not let us write is left as it is.
+void allow_ports_and_ping(const std::string& proc, std::string_view gid_map);
+
+// The groups that may send echo requests, as the kernel wants them: "first last", ordered as the namespace above has
+// them. "" for a map that is empty.
+std::string ping_groups(std::string_view gid_map);
+
+// True when the host has a route to everywhere, by either protocol. The texts are those of /proc/net/route and
+// /proc/net/ipv6_route.
+bool has_default_route(std::string_view route, std::string_view ipv6_route);
+
+}  // namespace mbuild::executor
