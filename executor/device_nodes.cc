@@ -26,6 +26,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "executor/sandbox_mount.h"
+#include "executor/socket_calls.h"
 
 // In a user namespace mknod of a device fails, for root too, yet packages and Dockerfiles do it. The seccomp filter
 // stops such calls and hands them to the job, which makes what the store keeps for a device node: an empty file with
@@ -160,6 +161,10 @@ void answer_device_node(int listener) {
   auto* request = reinterpret_cast<seccomp_notif*>(request_bytes.data());
   auto* response = reinterpret_cast<seccomp_notif_resp*>(response_bytes.data());
   if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request) < 0) return;
+  if (is_socket_call(*request)) {
+    answer_socket_call(listener, *request);
+    return;
+  }
   int code = EPERM;
   try {
     code = handle(listener, *request);

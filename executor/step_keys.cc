@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/error.h"
 #include "executor/steps.h"
 #include "graph/content_parameters.h"
