@@ -181,6 +181,8 @@ void prepare_process() {
     throw system_error(errno, "make the mounts of the inner process private", ExitClass::host)
         .with_advice(userns_remedy());
   }
+  // Hides where in the host's tree of control groups this is; a kernel without the namespace has no such tree.
+  ::unshare(CLONE_NEWCGROUP);
   prepare_filter_cache();
   platforms::all_descriptors();  // read once, instead of in every job
 }

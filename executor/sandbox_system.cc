@@ -163,10 +163,24 @@ Fd make_sys(const SandboxSpec& spec) {
   return sys;
 }
 
+// What is seen of the control groups is what the namespace has of them, or nothing.
+void cover_control_groups(const Fd& sys) {
+  const Fd place = open_part(sys, "fs/cgroup");
+  if (!place) return;
+  Fd groups;
+  try {
+    groups = make_filesystem("cgroup2", {}, k_no_programs | MOUNT_ATTR_RDONLY);
+  } catch (const Error&) {
+    groups = nothing();
+  }
+  attach(groups.get(), place.get());
+}
+
 void mount_sys(const SandboxSpec& spec, int root, const Fd& null_device) {
   const Fd sys = make_sys(spec);
   put(root, "sys", sys);
   if (insecure(spec)) return;
+  cover_control_groups(sys);
   for (const char* name : k_masked_sys) mask(sys, name, null_device);
 }
 

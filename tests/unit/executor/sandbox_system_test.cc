@@ -133,6 +133,17 @@ TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of ha
   CHECK(run(tree, spec).output == "forever\n");
 }
 
+TEST_CASE("the host's control groups are not seen") {
+  Base tree;
+  if (!tree.ready) return;
+  const auto ran =
+      run(tree, shell(tree,
+                      "cut -d: -f3 /proc/self/cgroup | sort -u; mkdir /sys/fs/cgroup/x 2>/dev/null && echo made\n"
+                      "awk '$5 == \"/sys/fs/cgroup\" { sub(\".* - \", \"\"); kind = $1 } END { print kind }' "
+                      "/proc/self/mountinfo"));
+  CHECK_THAT(ran.output, Catch::Equals("/\ncgroup2\n") || Catch::Equals("/\ntmpfs\n"));
+}
+
 TEST_CASE("a step's own mounts may lie in /dev and /sys") {
   Base tree;
   if (!tree.ready) return;
