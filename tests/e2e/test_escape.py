@@ -1,0 +1,106 @@
+"""The program of tests/escape runs as a step, tries all that is known to lead out of a sandbox, and finds no way."""
+import os
+import re
+import socket
+import subprocess
+
+from support import FOREIGN, HOST, Skip, expect, expect_equal, quick
+
+COMPILERS = {"linux/amd64": "x86_64-linux-gnu-gcc", "linux/arm64": "aarch64-linux-gnu-gcc"}
+
+
+def compile_for(case, platform, name="escape"):
+    compiler = COMPILERS[platform]
+    case.needs(compiler)
+    subprocess.run([compiler, "-std=gnu11", "-O1", "-static", "-o", os.path.join(case.context, name),
+                    os.path.join(case.top, "tests", "escape", name + ".c")], check=True)
+
+
+def tried(case, *arguments, platform=HOST, env=None, flags=(), run="RUN", user=None):
+    """The text that the program prints as a step, and its exit status in the last line."""
+    compile_for(case, platform)
+    case.dockerfile("FROM busybox", "RUN mkdir -p /tmp && chmod 1777 /tmp", "COPY escape /escape",
+                    *(["USER " + user] if user else []),
+                    "%s /escape %s > /tmp/result 2>&1; echo $? >> /tmp/result" % (run, " ".join(arguments)))
+    return case.build(*flags, platforms=(platform,), env=env).file("tmp/result", platform)
+
+
+def finds_nothing(case, *arguments, **options):
+    text = tried(case, *arguments, **options)
+    expect("0 doors open" in text and text.endswith("\n0"), text)
+
+
+NEITHER = "pasta,slirp4netns"
+
+
+def own_network(case):
+    """Whether steps have a network of the build's own here."""
+    text = case.run([case.mbuild, "doctor", "--root", case.root]).text
+    return re.search(r"a network of a build's own *:? *by (pasta|slirp)", text) is not None
+
+
+def id_arguments():
+    """With real root's ids mapped to themselves, root inside is root outside."""
+    return ["identity-map"] if os.geteuid() == 0 else []
+
+
+class Services:
+    """Something that listens on the host's loopback, and at an abstract socket."""
+
+    def __init__(self, case):
+        self.server, self.abstract = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
+        self.abstract.bind("\0" + case.nonce)
+        self.abstract.listen()
+        self.arguments = ["own-network", "loopback=%d" % self.server.getsockname()[1], "abstract=" + case.nonce]
+        case.at_end(self.server.close)
+        case.at_end(self.abstract.close)
+
+
+@quick
+def test_as_root(case):
+    network = Services(case).arguments if own_network(case) else []
+    finds_nothing(case, *network, *id_arguments())
+
+
+def test_as_another_user(case):
+    network = Services(case).arguments if own_network(case) else []
+    finds_nothing(case, *network, *id_arguments(), user="1000:1000")
+
+
+def test_without_a_network(case):
+    finds_nothing(case, *Services(case).arguments, *id_arguments(), run="RUN --network=none")
+
+
+def test_on_the_network_of_the_host(case):
+    """Where no other can be made."""
+    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": NEITHER})
+
+
+def test_with_one_id(case):
+    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": "userns-ranges," + NEITHER})
+
+
+def test_with_overlays_of_older_kernels(case):
+    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": "lowerdir-plus," + NEITHER})
+
+
+def test_emulated(case):
+    finds_nothing(case, *id_arguments(), platform=FOREIGN, env={"MBUILD_TEST_DISABLE": NEITHER})
+
+
+def test_sockets_of_32_bit_programs(case):
+    """They are made for the program, in its own network, since the filter can't see what it asks for."""
+    if HOST != "linux/amd64":
+        raise Skip("socketcall is i386's")
+    compile_for(case, HOST, "socketcall")
+    case.dockerfile("FROM busybox", "COPY socketcall /", "RUN --network=none /socketcall > /result || true")
+    expect_equal(case.build().file("result"), "1 of the network, raw: 0")
+
+
+def test_doors_are_seen_where_they_are_open(case):
+    """What is allowed to an insecure step is what the program calls open."""
+    text = tried(case, run="RUN --security=insecure", flags=("--allow", "security.insecure"))
+    for door in ("system call mount tmpfs", "no seccomp filter", "capabilities: CapEff:", "unshare: ",
+                 "system call keyctl"):
+        expect("OPEN " + door in text, "the program does not see this door:", door, "\n" + text)
+    expect_equal(text.splitlines()[-1], "1")
