@@ -284,6 +284,14 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
   cache::Store store(request.store_root, map_name.substr(0, 16));
   const cache::BuildDirectory directory(store);
   LazyInner inner(map);
+  std::mutex warnings_lock;
+  const auto warn = [&](const char* rule) {
+    return [&, rule](std::string text) {
+      const std::lock_guard lock(warnings_lock);
+      result.warnings.push_back({.rule = rule, .message = std::move(text)});
+    };
+  };
+  BuildNetwork network([&]() -> Inner& { return inner.get(); }, warn("HostNetwork"), stop);
   Cleaner cleaner(store, directory, inner);
   RetryLog retries(sink);
   TransferLog transfers(sink);
@@ -315,15 +323,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     if (info.first_line == 0) return std::string();
     return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
   };
-  std::mutex warnings_lock;
-  const auto warn = [&](const char* rule) {
-    return [&, rule](std::string text) {
-      const std::lock_guard lock(warnings_lock);
-      result.warnings.push_back({.rule = rule, .message = std::move(text)});
-    };
-  };
   ImportedCaches imports(request, images, front.platforms, warn("CacheImport"), stop);
-  BuildNetwork network([&]() -> Inner& { return inner.get(); }, warn("HostNetwork"), stop);
   Steps steps({.graph = lowered.graph,
                .plan = plan,
                .request = request,
@@ -353,9 +353,11 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     while (!run_and_export(plan, exporting, imports, stop)) {
     }
   } catch (...) {
+    network.end();
     note_inputs(request, inputs, steps, result);
     throw;
   }
+  network.end();
   note_inputs(request, inputs, steps, result);
   return store.has_volatile_rows();
 }

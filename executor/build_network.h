@@ -36,6 +36,9 @@ class BuildNetwork {
   // Waits until steps can join it.
   const Joined& get();
 
+  // Begins to end it, and returns: no step needs it any more.
+  void end() { stop_.request_stop(); }
+
  private:
   void hear();
   void start_program(const Message& request);
