@@ -18,7 +18,7 @@ std::string quoted_log(const std::string& name, const std::string& tail) {
   return fmt::format("------\n > {}:\n{}{}------\n", name, tail, tail.ends_with('\n') ? "" : "\n");
 }
 
-Error run_failure(const graph::ExecOp& op, const SandboxResult& result) {
+Error run_failure(const graph::ExecOp& op, const SandboxResult& result, const std::string& unreachable_proxy) {
   const std::string words = join(op.argv, " ");
   Error error(
       ExitClass::step_failed,
@@ -28,7 +28,33 @@ Error run_failure(const graph::ExecOp& op, const SandboxResult& result) {
           : fmt::format("process \"{}\" did not complete successfully: exit code: {}", words, result.exit_code));
   if (result.signal == 9)
     return std::move(error).with_advice("Signal 9 is often the kernel's answer to a lack of memory.");
+  if (!unreachable_proxy.empty()) {
+    return std::move(error).with_advice(fmt::format(
+        "{} names a proxy on the host's loopback, which RUN does not reach. Let the proxy listen where other "
+        "machines reach it, or use RUN --network=host and --allow network.host.",
+        unreachable_proxy));
+  }
   return error;
+}
+
+// The host's own, without scheme, user, port and path.
+std::string_view host_of(std::string_view address) {
+  if (const auto scheme = address.find("://"); scheme != address.npos) address.remove_prefix(scheme + 3);
+  address = address.substr(0, address.find('/'));
+  if (const auto user = address.rfind('@'); user != address.npos) address.remove_prefix(user + 1);
+  return address.substr(0, address.starts_with('[') ? address.find(']') + 1 : address.find(':'));
+}
+
+// The variable that names a proxy which only the host itself reaches; "" where there is none.
+std::string loopback_proxy(const std::vector<std::string>& env) {
+  for (const auto& entry : env) {
+    const auto equals = entry.find('=');
+    const std::string name = to_lower(entry.substr(0, equals));
+    if (equals == entry.npos || !name.ends_with("_proxy") || name == "no_proxy") continue;
+    const std::string host = to_lower(host_of(std::string_view(entry).substr(equals + 1)));
+    if (host == "localhost" || host == "[::1]" || host.starts_with("127.")) return entry.substr(0, equals);
+  }
+  return "";
 }
 
 bool has_variable(const std::vector<std::string>& env, const std::string& name) {
@@ -152,7 +178,8 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     const auto reply = jobs::run(environment_.inner.get(), run, stop);
     const std::string tail = log.finish();
     if (reply.result.exit_code == 0) return reply.layer;
-    throw run_failure(op, reply.result).with_excerpt(quoted_log(name, tail));
+    throw run_failure(op, reply.result, loopback_proxy(spec.network_fd < 0 ? std::vector<std::string>() : spec.env))
+        .with_excerpt(quoted_log(name, tail));
   } catch (Error& error) {
     if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.finish());
     throw;

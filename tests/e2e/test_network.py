@@ -172,6 +172,19 @@ def listening(case):
     return Listener(case, socket.AF_INET, ("127.0.0.1", 0)).name[1]
 
 
+def test_a_proxy_on_the_loopback(case):
+    """A step that fails with one is told why; one without is not."""
+    needs_own_network(case)
+    case.dockerfile("FROM busybox", "RUN false")
+    for value in ("http://127.0.0.1:3128", "http://user:word@localhost:3128/", "[::1]:3128"):
+        case.fails("--build-arg", "http_proxy=" + value, says=["http_proxy names a proxy on the host's loopback"])
+    for value in ("http://192.0.2.1:3128", "http://localhost.example.org"):
+        build = case.fails("--build-arg", "HTTPS_PROXY=" + value)
+        expect("loopback" not in build.text, build.text)
+    build = case.fails("--build-arg", "http_proxy=http://127.0.0.1:3128", "--network", "host")
+    expect("loopback" not in build.text, build.text)
+
+
 def test_runs_share_a_network(case):
     needs_own_network(case)
     reach(case)
