@@ -24,6 +24,8 @@ namespace mbuild::executor {
 namespace {
 
 constexpr std::size_t k_max_ranges = 340;  // user_namespaces(7)
+// Of what a layer directory is on disk (docs/formats.md): another one has another place.
+constexpr std::uint64_t k_layer_format = 2;
 
 bool has_capabilities(std::uint64_t wanted) {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -122,6 +124,7 @@ std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_vi
 
 Digest IdMap::digest() const {
   Sha256 hash;
+  hash.number(k_layer_format);
   hash.field(single ? "single" : "real");
   for (const auto* ranges : {&uids, &gids}) {
     hash.number(ranges->size());

@@ -28,6 +28,7 @@ constexpr long k_listxattrat = 465;  // the same number on all architectures; ne
 constexpr std::string_view k_node = "user.mbuild.node";
 constexpr std::string_view k_owner = "user.mbuild.owner";
 constexpr std::string_view k_opaque = "user.overlay.opaque";
+constexpr std::string_view k_origin = "user.overlay.origin";
 constexpr std::string_view k_capability = "security.capability";
 constexpr std::string_view k_overlay_prefixes[] = {"user.overlay.", "trusted.overlay."};
 
@@ -159,7 +160,7 @@ void set_attribute(const Handle& file, const std::string& path, const std::strin
   const int result = path.empty() ? ::fsetxattr(file.fd, name.c_str(), value.data(), value.size(), 0)
                                   : ::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0);
   if (result == 0) return;
-  const bool ours = name.starts_with("user.mbuild.") || name == k_opaque;
+  const bool ours = name.starts_with("user.mbuild.") || name == k_opaque || name == k_origin;
   if (ours || name == k_capability) {
     Error error = system_error(errno, fmt::format("set attribute {} of {}", name, file.shown));
     if (ours && errno == ENOTSUP) {
@@ -304,6 +305,11 @@ void make_special(int directory, const std::string& name, const Inode& inode) {
 void make_opaque(int directory, const std::string& name) {
   const Handle file{directory, name, name};
   set_attribute(file, file.path(), std::string(k_opaque), "y");
+}
+
+void mark_as_with_whiteouts(int directory) {
+  const Handle file{directory, ".", "a directory with whiteouts"};
+  set_attribute(file, file.path(), std::string(k_origin), "");
 }
 
 }  // namespace mbuild::image

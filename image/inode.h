@@ -45,5 +45,8 @@ void apply_inode(int fd, const Inode& inode, OwnerMode owners = OwnerMode::real)
 void make_special(int directory, const std::string& name, const Inode& inode);
 // Marks a directory as hiding what lower layers have in it (user.overlay.opaque=y).
 void make_opaque(int directory, const std::string& name);
+// Marks a directory as one that overlay has to search for whiteouts, also where it is merged with none below it
+// (user.overlay.origin, empty: what a copied-up directory has whose origin is not known).
+void mark_as_with_whiteouts(int directory);
 
 }  // namespace mbuild::image

@@ -43,16 +43,24 @@ void list(int directory, Take take) {
   if (errno != 0) throw system_error(errno, "list a directory");
 }
 
-bool is_whiteout(int directory, const dirent& entry) {
-  if (entry.d_type != DT_CHR && entry.d_type != DT_UNKNOWN) return false;
+enum class Kind { ordinary, whiteout, nothing };
+
+// `nothing`: overlay lists a whiteout of a directory that it does not merge, where there is nothing for who looks.
+Kind kind_of(int directory, const dirent& entry) {
+  if (entry.d_type != DT_CHR && entry.d_type != DT_UNKNOWN) return Kind::ordinary;
   struct stat status;
-  return ::fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(status.st_mode) &&
-         status.st_rdev == 0;
+  if (::fstatat(directory, entry.d_name, &status, AT_SYMLINK_NOFOLLOW) < 0) {
+    return errno == ENOENT && entry.d_type == DT_CHR ? Kind::nothing : Kind::ordinary;
+  }
+  return S_ISCHR(status.st_mode) && status.st_rdev == 0 ? Kind::whiteout : Kind::ordinary;
 }
 
 std::vector<Name> sorted_names(int directory) {
   std::vector<Name> names;
-  list(directory, [&](const dirent& entry) { names.push_back({is_whiteout(directory, entry), entry.d_name}); });
+  list(directory, [&](const dirent& entry) {
+    const Kind kind = kind_of(directory, entry);
+    if (kind != Kind::nothing) names.push_back({kind == Kind::whiteout, entry.d_name});
+  });
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -7,7 +7,9 @@
 // without links, and that is what all tables here are keyed by. As nobody else changes the directory there is no race.
 //
 // Whiteouts are about lower layers only, wherever they stand in the tar. A name that has a whiteout and an entry: where
-// the entry is a directory it becomes opaque, anything else hides what is below without help.
+// the entry is a directory it becomes opaque, anything else hides what is below without help. A directory with a
+// whiteout is marked as such: whether overlay merges it depends on what is below, and it looks for whiteouts in marked
+// and merged ones only. In others it would list the name of something that is not there.
 //
 // A directory without an entry of its own is *implied*: it gets root's ownership and mode 0755 here, and is reported,
 // so that whoever stacks the layer can show the lower layer's metadata instead. (Engines copy that metadata at this
@@ -399,6 +401,7 @@ void LayerWriter::whiteout(const Components& components) {
     Inode inode;
     inode.type = FileType::whiteout;
     make_special(at.parent, at.name, inode);
+    if (with_whiteouts_.insert(parent_of(at.path)).second) mark_as_with_whiteouts(at.parent);
   } else if (S_ISDIR(status.st_mode)) {
     make_opaque(at.parent, at.name);
     directories_[at.path].implied = false;
@@ -412,6 +415,8 @@ void LayerWriter::clear(const Place& at) {
   directories_.erase(at.path);
   directories_.erase(directories_.lower_bound(below), directories_.lower_bound(at.path + "0"));  // '0' is '/' + 1
   deleted_.erase(deleted_.lower_bound(below), deleted_.lower_bound(at.path + "0"));
+  with_whiteouts_.erase(at.path);
+  with_whiteouts_.erase(with_whiteouts_.lower_bound(below), with_whiteouts_.lower_bound(at.path + "0"));
   // The cached parent may be gone, or be reached through what is gone; the descriptor in `at` stays open for its user.
   parent_key_ = {"/"};
 }

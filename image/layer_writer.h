@@ -75,7 +75,8 @@ class LayerWriter {
   const std::vector<int> lower_;
   std::map<std::string, Directory> directories_;  // all but the root
   Directory root_directory_;
-  std::set<std::string> deleted_;  // paths that this layer has whiteouts for
+  std::set<std::string> deleted_;         // paths that this layer has whiteouts for
+  std::set<std::string> with_whiteouts_;  // directories that are marked as having some
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::pair<std::string, std::uint64_t>>
       copied_;             // lower file -> path, inode
   Components parent_key_;  // what parent_ was found for

@@ -1,6 +1,7 @@
 #include "image/unpack.h"
 
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <thread>
@@ -87,6 +88,20 @@ TEST_CASE("unpack makes whiteouts and opaque directories") {
   unpack(Tar().file(".wh.gone").dir("d").file("d/.wh..wh..opq").end(), layer);
   CHECK(look(layer, "gone").type == FileType::whiteout);
   CHECK(look(layer, "d").opaque);
+}
+
+TEST_CASE("a directory with a whiteout is marked as one to be searched for them") {
+  const auto is_marked = [](const Scratch& layer, const std::string& name) {
+    return ::lgetxattr((layer / name).c_str(), "user.overlay.origin", nullptr, 0) == 0;
+  };
+  const Scratch layer;
+  unpack(Tar().file("implied/.wh.gone").dir("d").file("d/.wh.gone").dir("plain").file("plain/x").end(), layer);
+  CHECK(is_marked(layer, "implied"));
+  CHECK(is_marked(layer, "d"));
+  CHECK_FALSE(is_marked(layer, "plain"));
+  const Scratch anew;
+  unpack(Tar().dir("d").file("d/.wh.gone").file("d", "a file").dir("d").file("d/.wh.gone").end(), anew);
+  CHECK(is_marked(anew, "d"));
 }
 
 TEST_CASE("a whiteout does not remove what the same layer has, wherever it stands") {
