@@ -44,8 +44,12 @@ Error&& Error::with_excerpt(std::string text) && {
 }
 
 Error system_error(int code, std::string_view operation, ExitClass exit_class) {
-  return Error(exit_class, fmt::format("{}: {}", operation, std::generic_category().message(code)))
-      .with_advice(advice_for(code));
+  Error error(exit_class, fmt::format("{}: {}", operation, std::generic_category().message(code)));
+  error.advice = advice_for(code);
+  error.code = code;
+  return error;
 }
+
+bool is_out_of_space(const Error& error) { return error.code == ENOSPC || error.code == EDQUOT; }
 
 }  // namespace mbuild

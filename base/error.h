@@ -29,10 +29,14 @@ class Error : public std::exception {
   std::vector<std::string> context;
   std::string advice;
   std::string excerpt;
+  int code = 0;  // errno of the system call that failed, where one did
 
  private:
   std::string full_;
 };
+
+// True for an error whose cause is a full disk, or a quota that is used up.
+bool is_out_of_space(const Error& error);
 
 // An Error of class `usage`.
 inline Error usage_error(std::string message) { return Error(ExitClass::usage, std::move(message)); }

@@ -152,6 +152,7 @@ std::string encode_error(const Error& error) {
   put_field(out, error.message);
   put_field(out, error.advice);
   put_field(out, error.excerpt);
+  put_field(out, std::to_string(error.code));
   for (const auto& context : error.context) put_field(out, context);
   return out;
 }
@@ -161,6 +162,7 @@ Error decode_error(std::string_view text) {
   Error error(exit_class, std::string(take_field(text)));
   error.advice = take_field(text);
   error.excerpt = take_field(text);
+  error.code = std::stoi(std::string(take_field(text)));
   while (!text.empty()) error.with_context(std::string(take_field(text)));
   return error;
 }

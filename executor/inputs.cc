@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/own_directory.h"
 #include "base/strings.h"
 #include "executor/archive.h"
 #include "executor/remote_context.h"
@@ -104,7 +105,7 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
   const std::string data = read_standard_input();
   const Fd file = memory_file(data);
   inputs.context_directory = scratch + "/context";
-  make_directories(inputs.context_directory, 0755);
+  make_settled_directory(inputs.context_directory, 0755);
   if (!is_archive(file.get())) {
     if (!request.dockerfile.empty()) {
       throw Error(ExitClass::usage, "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles");
@@ -139,7 +140,7 @@ bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request,
 void read_remote_context(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
                          const std::stop_token& stop) {
   inputs.context_directory = scratch + "/context";
-  make_directories(inputs.context_directory, 0755);
+  make_settled_directory(inputs.context_directory, 0755);
   inputs.context_ignored = false;
   const RemoteContext fetched = fetch_context(request, inputs.context_directory, stop);
   inputs.context_time = fetched.time;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/own_directory.h"
 #include "base/strings.h"
 #include "executor/flatten.h"
 #include "executor/job_registry.h"
@@ -27,7 +28,7 @@ namespace {
 void give_final_name(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) == 0) return;
   // Something without a valid row has the name: it is garbage, replaced, never adopted.
-  if (errno != ENOTEMPTY && errno != EEXIST) throw system_error(errno, "rename to " + to);
+  if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) throw system_error(errno, "rename to " + to);
   const std::string aside = from + ".garbage";
   if (::rename(to.c_str(), aside.c_str()) < 0 || ::rename(from.c_str(), to.c_str()) < 0) {
     throw system_error(errno, "rename to " + to);
@@ -48,9 +49,21 @@ std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits_for(const std::vecto
 
 }  // namespace
 
+namespace {
+
+// The root of a layer: what it is in the image is not for the place of the store to say.
+Fd make_layer_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + path);
+  Fd directory = open_file(path, O_RDONLY | O_DIRECTORY);
+  settle_directory(directory.get(), path, 0755);
+  return directory;
+}
+
+}  // namespace
+
 std::string make_work_directory(const std::string& work, std::string_view name) {
   std::string path = fmt::format("{}/{}", work, name);
-  if (::mkdir(path.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + path);
+  make_layer_directory(path);
   return path;
 }
 
@@ -92,8 +105,7 @@ NewLayer commit_layer(const std::string& upper, const std::string& final_path, s
 
 std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   const auto request = decode<UnpackRequest>(payload);
-  if (::mkdir(request.work.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + request.work);
-  const Fd directory = open_file(request.work, O_RDONLY | O_DIRECTORY);
+  const Fd directory = make_layer_directory(request.work);
   std::vector<Fd> lowers;
   image::UnpackOptions options;
   options.expected_digest = request.digest;
@@ -177,7 +189,7 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
 std::string flatten_job(std::string_view payload, std::vector<Fd>&) {
   constexpr std::uint64_t k_directory_size = 4096;
   const auto request = decode<FlattenRequest>(payload);
-  if (::mkdir(request.work.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + request.work);
+  make_layer_directory(request.work);
   auto run = flatten(request.stack, request.below, request.work);
   give_final_name(request.work, request.final_path);
   NewLayer layer;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/own_directory.h"
 #include "executor/steps.h"
 #include "remote/download.h"
 #include "remote/git.h"
@@ -57,7 +58,7 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   if (layer && !checksum.empty() && known->digest == checksum) return *layer;
 
   const std::string directory = work_directory() + "/download";
-  make_directories(directory, 0755);
+  make_settled_directory(directory, 0755);
   const Fd file = open_file(directory + "/" + name, O_RDWR | O_CREAT | O_EXCL, 0644);
   remote::DownloadRequest request;
   request.url = source.identifier;
@@ -102,7 +103,7 @@ cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token sto
     }
   }
   const std::string directory = work_directory() + "/git";
-  make_directories(directory, 0755);
+  make_settled_directory(directory, 0755);
   const auto checked_out = remote::checkout_git(ref, directory, options, stop);
   auto made = layer_of_directory(directory, "", stop);
   store.add_record({.content_key = key_of(checked_out.commit.commit),

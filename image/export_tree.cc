@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/own_directory.h"
 #include "base/strings.h"
 #include "image/exporters.h"
 #include "image/layer_walk.h"
@@ -139,14 +140,25 @@ class LocalCopy {
     finish_file(to.get(), inode);
   }
 
-  // Mode, time, and the user's attributes where the file system takes them; the owner is who runs this.
+  // Mode, time, and the user's attributes where the file system takes them; owner and group are those of who runs this,
+  // whatever the destination hands down.
   static void finish_file(int fd, const Inode& inode) {
+    remove_access_lists(fd);
+    take_group(fd, "");
     for (const auto& [name, value] : inode.xattrs) {
       if (name.starts_with("user.")) ::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0);
     }
     if (::fchmod(fd, inode.mode) != 0) throw system_error(errno, "set the mode");
     const struct timespec times[2] = {{0, UTIME_OMIT}, {inode.mtime_sec, inode.mtime_nsec}};
     if (::futimens(fd, times) != 0) throw system_error(errno, "set the time");
+  }
+
+  // Where that can't be, the file keeps the group that it has.
+  static void take_group(int parent, const std::string& name) {
+    struct stat status;
+    const int flags = AT_SYMLINK_NOFOLLOW | (name.empty() ? AT_EMPTY_PATH : 0);
+    if (::fstatat(parent, name.c_str(), &status, flags) != 0 || status.st_gid == ::getegid()) return;
+    [[maybe_unused]] const int done = ::fchownat(parent, name.c_str(), static_cast<uid_t>(-1), ::getegid(), flags);
   }
 
   static void special(int parent, const std::string& name, const Inode& inode) {
@@ -164,6 +176,7 @@ class LocalCopy {
       if (errno == EPERM) error.advice = "device nodes need root: export with --output type=tar, which can hold them";
       throw error;
     }
+    take_group(parent, name);
     if (inode.type != FileType::symlink && ::fchmodat(parent, name.c_str(), inode.mode, 0) != 0) {
       throw system_error(errno, "set the mode");
     }
