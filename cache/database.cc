@@ -1,42 +1,84 @@
 #include "cache/database.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <cerrno>
 
 #include "base/error.h"
+#include "base/fd.h"
 
 namespace mbuild::cache {
 namespace {
 
 constexpr int k_busy_timeout_ms = 20'000;
 
-Error failure(sqlite3* handle, std::string_view what) {
-  const int code = sqlite3_extended_errcode(handle);
-  Error error(ExitClass::store, fmt::format("{}: {}", what, sqlite3_errmsg(handle)));
-  if ((code & 0xff) == SQLITE_FULL || (code & 0xff) == SQLITE_IOERR) {
-    return std::move(error).with_advice("Is the file system of the store full? `mbuild prune` frees space.");
+bool is_space(int code) { return code == ENOSPC || code == EDQUOT; }
+
+// What a name of the index stands for that no index of ours can be.
+bool is_of_another_kind(int code) { return code == EISDIR || code == ENOTDIR || code == ELOOP || code == EACCES; }
+
+bool tells_damage(int code, int system_code) {
+  switch (code & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+    case SQLITE_FORMAT:
+    case SQLITE_ERROR:  // our statements are right: a table or a column is missing
+      return true;
+    case SQLITE_READONLY:  // its memory can't be what it should be, or the file is no longer the one of this name
+      return system_code != EROFS;
+    case SQLITE_CANTOPEN:
+      return is_of_another_kind(system_code);
+    default:
+      return code == SQLITE_IOERR_CORRUPTFS;
   }
-  return error;
 }
 
 }  // namespace
 
-Database::Database(const std::string& path) {
-  if (sqlite3_open_v2(path.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                      nullptr) != SQLITE_OK) {
-    Error error = failure(handle_, "open " + path);
-    sqlite3_close(handle_);
-    throw error;
+Database::Database(const std::string& path, Sharing sharing) {
+  {
+    // SQLite would let the umask decide; its log and shared memory follow this. What fails here fails there, too.
+    const Fd file(path == k_in_memory ? -1 : ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    struct stat status;
+    if (::stat(path.c_str(), &status) == 0) inode_ = status.st_ino;
   }
-  sqlite3_busy_timeout(handle_, k_busy_timeout_ms);
+  const int opened = sqlite3_open_v2(path.c_str(), &handle_,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
   try {
+    if (opened != SQLITE_OK) fail("open " + path);
+    sqlite3_busy_timeout(handle_, k_busy_timeout_ms);
+    // Before anything is read, since that would take shared memory.
+    if (sharing == Sharing::alone) execute("PRAGMA locking_mode=EXCLUSIVE");
     // No fsync on the hot path: rows that a power cut may take are marked as such (see store.h).
     execute("PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY");
-    execute("PRAGMA journal_mode=WAL");
+    if (sharing == Sharing::shared) {
+      execute("PRAGMA journal_mode=WAL");
+    } else {
+      // What the log holds may have no room in the file: then the log stays.
+      sqlite3_exec(handle_, "PRAGMA journal_mode=MEMORY", nullptr, nullptr, nullptr);
+    }
   } catch (...) {
     sqlite3_close(handle_);
     throw;
   }
+}
+
+void Database::fail(std::string_view what) {
+  const int code = sqlite3_extended_errcode(handle_), system_code = sqlite3_system_errno(handle_);
+  Error error(ExitClass::store, fmt::format("{}: {}", what, sqlite3_errmsg(handle_)));
+  if (tells_damage(code, system_code)) {
+    found_damage_ = true;
+    throw IndexDamaged(std::move(error), inode_);
+  }
+  const bool is_io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
+  if ((code & 0xff) == SQLITE_FULL || (is_io && is_space(system_code))) {
+    error.code = ENOSPC;
+    error.advice = "The disk of the store is full, or a quota of it is: `mbuild prune` frees space, and needs none.";
+  }
+  throw error;
 }
 
 Database::~Database() {
@@ -51,8 +93,7 @@ sqlite3_stmt* Database::borrow(const std::string& sql) {
     return statement;
   }
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
-    throw failure(handle_, "index.db");
+  if (sqlite3_prepare_v2(handle_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) fail("index.db");
   return statement;
 }
 
@@ -64,7 +105,7 @@ void Database::give_back(const std::string& sql, sqlite3_stmt* statement) {
 
 void Database::execute(const char* sql) {
   const std::lock_guard lock(mutex_);
-  if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) throw failure(handle_, "index.db");
+  if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail("index.db");
 }
 
 bool Database::intact() {
@@ -100,7 +141,7 @@ bool Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  throw failure(database_.handle(), "index.db");
+  database_.fail("index.db");
 }
 
 std::string Statement::text(int column) const {

@@ -1,22 +1,41 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+
+#include "base/error.h"
 
 struct sqlite3;
 struct sqlite3_stmt;
 
 namespace mbuild::cache {
 
-// One SQLite connection, used by many threads of one process one at a time. It must be opened after any fork.
+// The index can't be what was written: it is to be set aside. `inode` is that of the file that was opened, so that one
+// that has taken its place stays.
+class IndexDamaged : public Error {
+ public:
+  explicit IndexDamaged(Error error, std::uint64_t inode) : Error(std::move(error)), inode(inode) {}
+  std::uint64_t inode = 0;
+};
+
+inline constexpr const char* k_in_memory = ":memory:";  // a path: of no file, and gone with the connection
+
+// One SQLite connection, used by many threads of one process one at a time. It must be opened after any fork. What it
+// and its statements throw is an Error (store): IndexDamaged, one for which is_out_of_space() is true, or another.
 class Database {
  public:
-  // Opens or creates the file in WAL mode. Throws Error (store); a file that is no database has code `corrupt`.
-  explicit Database(const std::string& path);
+  // `alone`: it needs no room on the disk beside the file, neither for memory that processes share nor, as long as
+  // nothing is added, for a log; all others are kept out while it is open.
+  enum class Sharing { shared, alone };
+
+  // Opens or creates the file, in WAL mode if it is shared.
+  explicit Database(const std::string& path, Sharing sharing = Sharing::shared);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -24,6 +43,11 @@ class Database {
   void execute(const char* sql);
   // PRAGMA quick_check; false when the file is damaged.
   bool intact();
+  // True when something was found to be damaged, be it that the error was heard of or not.
+  bool found_damage() const { return found_damage_; }
+  std::uint64_t inode() const { return inode_; }
+  // Throws what the last call of SQLite has failed with.
+  [[noreturn]] void fail(std::string_view what);
   std::recursive_mutex& mutex() { return mutex_; }
   sqlite3* handle() { return handle_; }
 
@@ -33,6 +57,8 @@ class Database {
 
  private:
   sqlite3* handle_ = nullptr;
+  std::uint64_t inode_ = 0;
+  std::atomic<bool> found_damage_ = false;
   std::recursive_mutex mutex_;
   std::unordered_map<std::string, sqlite3_stmt*> idle_;  // by text: compiling costs more than most look-ups
 };

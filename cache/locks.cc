@@ -1,13 +1,17 @@
 #include "cache/locks.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <thread>
 
+#include "base/digest.h"
 #include "base/error.h"
 
 namespace mbuild::cache {
@@ -29,8 +33,23 @@ bool lock_now(int fd, Range range) {
   throw system_error(errno, "lock");
 }
 
+// A lock is its file, not what is in it. What has its name and can't be one is put out of the way.
+Fd open_lock(const std::string& path) {
+  try {
+    return open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  } catch (const Error& error) {
+    const bool is_another_kind = error.code == EISDIR || error.code == ELOOP || error.code == ENXIO;
+    if (!is_another_kind && error.code != EACCES) throw;
+    const bool done = is_another_kind
+                          ? ::rename(path.c_str(), fmt::format("{}.damaged-{}", path, random_hex(4)).c_str()) == 0
+                          : ::chmod(path.c_str(), 0600) == 0;
+    if (!done) throw;
+  }
+  return open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+}
+
 Fd wait_for_lock(const std::string& path, Range range, const std::stop_token& stop) {
-  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  Fd fd = open_lock(path);
   auto pause = std::chrono::milliseconds(1);
   while (!lock_now(fd.get(), range)) {
     if (stop.stop_requested()) throw Cancelled();
@@ -44,7 +63,7 @@ Fd wait_for_lock(const std::string& path, Range range, const std::stop_token& st
 
 FileLock FileLock::try_acquire(const std::string& path) {
   FileLock lock;
-  Fd fd = open_file(path, O_RDWR | O_CREAT, 0600);
+  Fd fd = open_lock(path);
   if (lock_now(fd.get(), {})) lock.fd_ = std::move(fd);
   return lock;
 }

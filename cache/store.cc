@@ -8,16 +8,19 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
+#include <initializer_list>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/own_directory.h"
 #include "base/strings.h"
 
 // Crash safety, in short. A thing (layer directory, blob) gets its final name by rename when it is complete; its row
@@ -82,19 +85,89 @@ void refuse_network_file_system(const std::string& root) {
   }
 }
 
+// What can't be what its name says is put out of the way of what is made anew.
+void put_out_of_the_way(const std::string& path) {
+  const std::string aside = fmt::format("{}.damaged-{}-{}", path, unix_seconds(), random_hex(4));
+  if (::rename(path.c_str(), aside.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "rename " + path);
+}
+
+// A directory that somebody else has filled is none to take over: its mode would change under him.
+void require_no_others_files(const std::string& root) {
+  if (is_store(root)) return;
+  for (const auto& entry : std::filesystem::directory_iterator(root)) {
+    const std::string name = entry.path().filename();
+    if (name == "lost+found" || name.starts_with("probe-")) continue;
+    throw Error(ExitClass::store, fmt::format("{} is no store, and not empty: it holds {}", root, name))
+        .with_advice(
+            fmt::format("Choose a directory for the store alone with --root DIR or MBUILD_ROOT, say {}/mbuild.", root));
+  }
+}
+
+// What is in a store may be setuid programs, other people's secrets, and layers that never change: nobody else looks
+// in.
+void take_root(const std::string& root) {
+  make_directories(root, 0700);
+  struct stat status;
+  if (::stat(root.c_str(), &status) < 0) throw system_error(errno, "stat " + root);
+  if (status.st_uid != ::geteuid() || (status.st_mode & S_ISVTX) != 0) {
+    const std::string whose = status.st_uid == ::geteuid()
+                                  ? std::string("is one that everybody writes to")
+                                  : fmt::format("belongs to the user {}, not to {}", status.st_uid, ::geteuid());
+    throw Error(ExitClass::store, fmt::format("the store's directory {} {}", root, whose))
+        .with_advice(fmt::format(
+            "A store is private. Choose a directory of your own with --root DIR or MBUILD_ROOT, say {}/mbuild.", root));
+  }
+  require_no_others_files(root);
+  const Fd directory = open_file(root, O_RDONLY | O_DIRECTORY);
+  settle_directory(directory.get(), root, 0700);
+  if (::fstat(directory.get(), &status) < 0) throw system_error(errno, "stat " + root);
+  if ((status.st_mode & 077) == 0) return;
+  throw Error(ExitClass::store, fmt::format("the store's directory {} can't be made private: its file system gives all "
+                                            "directories the mode {:o}",
+                                            root, status.st_mode & 07777))
+      .with_advice("Choose a directory on another file system with --root DIR or MBUILD_ROOT.");
+}
+
+void make_directory(const std::string& path, unsigned mode) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISDIR(status.st_mode)) put_out_of_the_way(path);
+  make_settled_directory(path, mode);
+}
+
+// Makes a file of the store ours alone; one that is not there is none the worse for it.
+void make_file_private(const std::string& path) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) < 0 || !S_ISREG(status.st_mode) || (status.st_mode & 0777) == 0600) return;
+  if (::chmod(path.c_str(), 0600) < 0) throw system_error(errno, "set the mode of " + path);
+}
+
+// "mbuild store NUMBER\nowner NUMBER\n"; anything else was damaged since it was written.
+bool is_version(std::string_view text) {
+  for (const std::string_view word : {"mbuild store ", "owner "}) {
+    if (!text.starts_with(word)) return false;
+    text.remove_prefix(word.size());
+    const auto end = text.find_first_not_of("0123456789");
+    if (end == 0 || end == std::string_view::npos || text[end] != '\n') return false;
+    text.remove_prefix(end + 1);
+  }
+  return text.empty();
+}
+
 void check_version(const std::string& root) {
   const std::string path = root + "/VERSION";
   const std::string mine = fmt::format("mbuild store {}\nowner {}\n", k_format, ::geteuid());
-  if (!path_exists(path)) {
-    write_file_atomically(path, mine, 0644);
-    return;
-  }
-  if (const std::string found = read_file(path); found != mine) {
+  struct stat status;
+  if (::lstat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) put_out_of_the_way(path);
+  make_file_private(path);
+  const std::string found = path_exists(path) ? read_file(path) : "";
+  if (found == mine) return;
+  if (is_version(found)) {
     throw Error(ExitClass::store,
                 fmt::format("the store {} is not one that this program and user may use ({} found, {} wanted)", root,
                             join(split(trim(found), '\n'), ", "), join(split(trim(mine), '\n'), ", ")))
         .with_advice("Choose another directory with --root DIR or MBUILD_ROOT.");
   }
+  write_file_atomically(path, mine, 0600);
 }
 
 std::string clamp_text(const std::optional<std::int64_t>& clamp) { return clamp ? std::to_string(*clamp) : ""; }
@@ -125,15 +198,9 @@ std::string boot_of_last_use(Database& database) {
   return query.step() ? query.text(0) : std::string();
 }
 
-bool tells_damage(const Error& error) {
-  return error.message.find("not a database") != std::string::npos ||
-         error.message.find("malformed") != std::string::npos;
-}
-
 void set_aside(const std::string& index) {
-  ::rename(index.c_str(), fmt::format("{}.damaged-{}", index, unix_seconds()).c_str());
-  ::unlink((index + "-wal").c_str());
-  ::unlink((index + "-shm").c_str());
+  const std::string aside = fmt::format("{}.damaged-{}", index, unix_seconds());
+  for (const char* part : {"", "-wal", "-shm"}) ::rename((index + part).c_str(), (aside + part).c_str());
 }
 
 Layer layer_of(const Statement& row) {
@@ -153,38 +220,65 @@ Layer layer_of(const Statement& row) {
 
 std::string run_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
 
-Store::Store(const std::string& root, const std::string& map)
+bool is_store(const std::string& root) {
+  return std::ranges::any_of(std::initializer_list<const char*>{"/VERSION", "/index.db", "/fs", "/blobs", "/locks"},
+                             [&](const char* name) { return path_exists(root + name); });
+}
+
+Store::Store(const std::string& root, const std::string& map, Purpose purpose)
     : root_(root), fs_(root + "/fs/" + map), boot_id_(read_boot_id()) {
   prepare_directories();
-  open_index();
+  open_index(purpose);
 }
 
 void Store::prepare_directories() {
-  make_directories(root_, 0700);
+  take_root(root_);
   refuse_network_file_system(root_);
   check_version(root_);
-  for (const auto& directory : {root_ + "/blobs/sha256", root_ + "/locks", fs_ + "/layers", fs_ + "/mounts",
-                                fs_ + "/contents", fs_ + "/work"}) {
-    make_directories(directory, 0711);
+  for (const char* directory : {"/blobs", "/blobs/sha256", "/locks"}) make_directory(root_ + directory, 0700);
+  make_directory(root_ + "/fs", 0711);
+  for (const char* directory : {"", "/layers", "/mounts", "/contents", "/work"}) make_directory(fs_ + directory, 0711);
+}
+
+void Store::open_index(Purpose purpose) {
+  const std::string path = root_ + "/index.db";
+  const auto setting_up = FileLock::acquire(root_ + "/locks/open");
+  for (const char* file : {"", "-wal", "-shm"}) make_file_private(path + file);
+  try {
+    connect(path, Database::Sharing::shared);
+    bring_up_to_date();
+  } catch (const IndexDamaged&) {
+    database_.reset();
+    set_aside(path);
+    connect(path, Database::Sharing::shared);
+    bring_up_to_date();
+  } catch (const Error& error) {
+    if (purpose == Purpose::building || !is_out_of_space(error)) throw;
+    connect_without_space(path);
   }
 }
 
-void Store::open_index() {
-  const std::string path = root_ + "/index.db";
-  const auto setting_up = FileLock::acquire(root_ + "/locks/open");
-  bool sound = false;
+void Store::connect(const std::string& path, Database::Sharing sharing) {
+  database_ = std::make_unique<Database>(path, sharing);
+  // A power cut is what damages an index, so all of it is checked once a boot.
+  if (schema_version(*database_) == 0 || boot_of_last_use(*database_) == boot_id_ || database_->intact()) return;
+  throw IndexDamaged(Error(ExitClass::store, "index.db does not pass its check"), database_->inode());
+}
+
+// On a full disk. An index to which nothing was ever written stands for nothing.
+void Store::connect_without_space(const std::string& path) {
+  database_.reset();
+  std::error_code none;
+  if (std::filesystem::file_size(path, none) > 0 && !none) connect(path, Database::Sharing::alone);
+  if (!database_ || schema_version(*database_) == 0) connect(k_in_memory, Database::Sharing::shared);
   try {
-    database_ = std::make_unique<Database>(path);
-    // A power cut is what damages an index, so all of it is checked once a boot.
-    sound = schema_version(*database_) == 0 || boot_of_last_use(*database_) == boot_id_ || database_->intact();
+    bring_up_to_date();
   } catch (const Error& error) {
-    if (!tells_damage(error)) throw;
+    if (!is_out_of_space(error)) throw;  // what is of an earlier boot is to be removed now or later
   }
-  if (!sound) {
-    database_.reset();
-    set_aside(path);
-    database_ = std::make_unique<Database>(path);
-  }
+}
+
+void Store::bring_up_to_date() {
   Transaction transaction(*database_);
   if (schema_version(*database_) < k_index_format) {
     database_->execute(k_drop_changed);
@@ -203,6 +297,19 @@ void Store::open_index() {
     Statement(*database_, "INSERT OR REPLACE INTO meta VALUES('boot',?)").bind(boot_id_).run();
   }
   transaction.commit();
+}
+
+void Store::replace_index() {
+  const std::uint64_t inode = database_->inode();
+  database_.reset();
+  set_index_aside(root_, inode);
+  open_index(Purpose::building);
+}
+
+void set_index_aside(const std::string& root, std::uint64_t inode) {
+  const auto setting_up = FileLock::acquire(root + "/locks/open");
+  struct stat status;
+  if (::stat((root + "/index.db").c_str(), &status) == 0 && status.st_ino == inode) set_aside(root + "/index.db");
 }
 
 std::string Store::blob_path(std::string_view digest) const {
@@ -228,7 +335,8 @@ std::optional<Layer> Store::find_layer(std::string_view id) {
     layer = layer_of(query);
     query.finish();
   }
-  if (!path_exists(layer_path(id))) return std::nullopt;
+  struct stat status;
+  if (::lstat(layer_path(id).c_str(), &status) < 0 || !S_ISDIR(status.st_mode)) return std::nullopt;
   return layer;
 }
 
@@ -330,7 +438,7 @@ std::optional<Serialisation> Store::find_serialisation(const SerialisationKey& k
     }
     value = {query.text(0), query.text(1), static_cast<std::uint64_t>(query.number(2))};
   }  // a read that is still open could not turn into a write
-  if (!use_blob(value.digest)) return std::nullopt;
+  if (!use_blob(value.digest, value.size)) return std::nullopt;
   return value;
 }
 

@@ -4,7 +4,9 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -92,9 +94,13 @@ struct FileStamp {
 
 class Store {
  public:
+  // What it is opened for. `cleaning` goes without space on the disk, and keeps others out of the index where there is
+  // none.
+  enum class Purpose { building, cleaning };
+
   // Opens the store at `root`, making it when absent. `map` names the effective id map (a digest's hex). Throws Error
   // (store): another owner, another format, a network file system, no space.
-  Store(const std::string& root, const std::string& map);
+  Store(const std::string& root, const std::string& map, Purpose purpose = Purpose::building);
 
   const std::string& root() const { return root_; }
   std::string blob_path(std::string_view digest) const;
@@ -162,8 +168,13 @@ class Store {
   FileLock lock_cache_mount(std::string_view id, std::stop_token stop);
   FileLock try_lock_cache_mount(std::string_view id);
 
-  // True when the store has the blob, which is held then like what a look-up finds.
-  bool use_blob(std::string_view digest);
+  // True when the store has the blob, which is held then like what a look-up finds. One that has not the size that it
+  // should have, where that is known, is removed.
+  bool use_blob(std::string_view digest, std::optional<std::uint64_t> size = {});
+  // False, and it is removed, when what the store has under this name is something else. Reads all of it.
+  bool verify_blob(const Digest& digest);
+  // Removes those among the blobs that were used by this process that are damaged; how many.
+  std::size_t remove_damaged_blobs();
   // To be called when a blob without a row that names it has got its final name: it is not durable yet.
   void added_blob() { added_rows_ = true; }
   // Before a RUN gets a cache mount: holds it, made already or not.
@@ -179,6 +190,11 @@ class Store {
   // Directories that no row leads to and no running build can be about to write one for, ready to be deleted.
   std::vector<std::string> take_garbage();
 
+  // True when the index turned out to be damaged, whoever heard of it. See set_index_aside().
+  bool index_is_damaged() const { return database_->found_damage(); }
+  // Sets a damaged index aside and begins an empty one. Nobody else may use the store at the moment.
+  void replace_index();
+
   // True when rows or blobs were added that a power cut could still take.
   bool has_volatile_rows() const { return added_rows_; }
   // syncfs, then marks all rows of this boot as durable. Slow; for a detached process.
@@ -186,7 +202,12 @@ class Store {
 
  private:
   void prepare_directories();
-  void open_index();
+  void open_index(Purpose purpose);
+  void connect(const std::string& path, Database::Sharing sharing);
+  void connect_without_space(const std::string& path);
+  void bring_up_to_date();
+  std::optional<std::string> remove_item(const StoreItem& item, bool rows_too);
+  std::vector<StoreItem> nameless_items(const std::set<std::string>& known);
   void remove_blobs_changed_since(std::int64_t time);  // nanoseconds since 1970
   std::vector<StoreItem> layer_items();
   std::vector<StoreItem> blob_items();
@@ -195,7 +216,16 @@ class Store {
   std::string root_, fs_, boot_id_;
   std::unique_ptr<Database> database_;
   std::atomic<bool> added_rows_ = false;  // steps add rows from many threads
+  std::mutex used_blobs_lock_;
+  std::set<Digest> used_blobs_;
 };
+
+// Renames the index of the store at `root` if it is still that file, with what belongs to it, so that whoever opens the
+// store next starts with an empty one. Who has it open goes on with it.
+void set_index_aside(const std::string& root, std::uint64_t inode);
+
+// Whether there is a store at `root`, be it a damaged one.
+bool is_store(const std::string& root);
 
 // A build's own directory below work/, swept by others once its owner is dead.
 class BuildDirectory {

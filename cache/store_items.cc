@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/strings.h"
 #include "cache/store.h"
 
@@ -26,6 +28,10 @@
 // compares the two. The database lets one writer in at a time. So either the build's look-up came first, and the item
 // is seen to be in use; or the removal did, and the look-up finds no row: a miss. What has a directory is renamed in
 // the same transaction, so that a build that makes the same thing anew does not meet it; the files are deleted later.
+//
+// On a full disk a row can't be deleted, since the database writes down first what it is about to change. Then the
+// transaction writes nothing: it keeps others out while the two are compared and the directory is renamed, and the rows
+// stay. They lead to nothing, which is a miss, and go when there is space.
 namespace mbuild::cache {
 namespace {
 
@@ -75,10 +81,33 @@ std::int64_t changed_at(const std::string& path) {
 
 // Out of the way of who makes the same thing anew; the new name.
 std::string put_aside(const std::string& path) {
-  std::string aside = fmt::format("{}/{}{}-{}", dir_name(path), k_gone, base_name(path), random_hex(4));
+  // Short, so that the directory has room for it when the disk has none.
+  std::string aside = fmt::format("{}/{}{}", dir_name(path), k_gone, random_hex(8));
   if (::rename(path.c_str(), aside.c_str()) == 0) return aside;
   if (errno == ENOENT) return "";
   throw system_error(errno, "rename " + path);
+}
+
+void remove_rows_of(Database& database, const StoreItem& item, const std::string& name) {
+  const auto drop = [&](const char* sql, const std::string& key) { Statement(database, sql).bind(key).run(); };
+  switch (item.kind) {
+    case StoreItem::Kind::layer:
+      for (const auto& key : item.records) drop("DELETE FROM records WHERE content_key=?", key);
+      drop("DELETE FROM serialisations WHERE layer=?", name);
+      drop("DELETE FROM audits WHERE layer=?", name);
+      return drop("DELETE FROM layers WHERE id=?", name);
+    case StoreItem::Kind::blob:
+      return drop("DELETE FROM blobs WHERE digest=?", name);
+    case StoreItem::Kind::cache_mount:
+      return drop("DELETE FROM mounts WHERE name=?", name);
+  }
+}
+
+// A blob; it may be a directory, which no blob should be.
+void remove_blob(const std::string& path) {
+  std::error_code code;
+  std::filesystem::remove_all(path, code);
+  if (code) throw Error(ExitClass::store, fmt::format("remove {}: {}", path, code.message()));
 }
 
 bool is_of_image(Database& database, std::string_view digest) {
@@ -159,6 +188,25 @@ std::vector<StoreItem> Store::layer_items() {
     item.shared = one.records.size() > 1;
     items.push_back(std::move(item));
   }
+  std::set<std::string> known;
+  for (const auto& item : items) known.insert(item.id);
+  for (auto& item : nameless_items(known)) items.push_back(std::move(item));
+  return items;
+}
+
+// Directories that no row leads to: of builds that were killed, or had no room for the row.
+std::vector<StoreItem> Store::nameless_items(const std::set<std::string>& known) {
+  std::vector<StoreItem> items;
+  for (const auto& name : names_in(layers_directory())) {
+    if (known.contains(name)) continue;
+    StoreItem item;
+    item.id = name;
+    item.path = layer_path(name);
+    item.type = "internal";
+    item.description = "left behind by a build that did not end well";
+    item.created = item.used = changed_at(item.path);
+    items.push_back(std::move(item));
+  }
   return items;
 }
 
@@ -223,6 +271,15 @@ std::vector<StoreItem> Store::mount_items() {
 }
 
 std::optional<std::string> Store::remove_item(const StoreItem& item) {
+  try {
+    return remove_item(item, true);
+  } catch (const Error& error) {
+    if (!is_out_of_space(error)) throw;
+  }
+  return remove_item(item, false);
+}
+
+std::optional<std::string> Store::remove_item(const StoreItem& item, bool rows_too) {
   const char* query_of[] = {"SELECT used FROM layers WHERE id=?", "SELECT used FROM blobs WHERE digest=?",
                             "SELECT used FROM mounts WHERE name=?"};
   const std::string name = item.kind == StoreItem::Kind::blob ? "sha256:" + item.id : item.id;
@@ -230,30 +287,18 @@ std::optional<std::string> Store::remove_item(const StoreItem& item) {
   std::int64_t used = item.kind == StoreItem::Kind::layer ? 0 : changed_at(item.path);
   {
     Statement query(*database_, query_of[static_cast<int>(item.kind)]);
-    if (query.bind(name).step()) used = std::max(used, query.number(0));
+    const bool known = query.bind(name).step();
+    used = known ? std::max(used, query.number(0)) : changed_at(item.path);
   }
   if (used >= held_since(*this)) return std::nullopt;
+  if (item.kind == StoreItem::Kind::blob && is_of_image(*database_, name)) return std::nullopt;  // made meanwhile
+  if (rows_too) remove_rows_of(*database_, item, name);
   std::string path;
-  const auto drop = [&](const char* sql) { Statement(*database_, sql).bind(name).run(); };
-  switch (item.kind) {
-    case StoreItem::Kind::layer:
-      for (const auto& key : item.records)
-        Statement(*database_, "DELETE FROM records WHERE content_key=?").bind(key).run();
-      drop("DELETE FROM serialisations WHERE layer=?");
-      drop("DELETE FROM audits WHERE layer=?");
-      drop("DELETE FROM layers WHERE id=?");
-      path = put_aside(item.path);
-      ::unlink(contents_path(item.id).c_str());
-      break;
-    case StoreItem::Kind::blob:
-      if (is_of_image(*database_, name)) return std::nullopt;  // one was made of it meanwhile
-      drop("DELETE FROM blobs WHERE digest=?");
-      if (::unlink(item.path.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "remove " + item.path);
-      break;
-    case StoreItem::Kind::cache_mount:
-      drop("DELETE FROM mounts WHERE name=?");
-      path = put_aside(item.path);
-      break;
+  if (item.kind == StoreItem::Kind::blob) {
+    remove_blob(item.path);
+  } else {
+    path = put_aside(item.path);
+    if (item.kind == StoreItem::Kind::layer) ::unlink(contents_path(item.id).c_str());
   }
   crash_point("item-put-aside");
   transaction.commit();
@@ -289,6 +334,15 @@ std::vector<std::string> Store::take_garbage() {
   for (const auto& name : names_in(fs_ + "/mounts")) {
     if (name.starts_with(k_gone)) garbage.push_back(fs_ + "/mounts/" + name);
   }
+  for (const auto& directory : {root_, locks_directory()}) {
+    for (const auto& name : names_in(directory)) {
+      if (name.find(".damaged-") != std::string::npos) garbage.push_back(directory + "/" + name);
+    }
+  }
+  // Layers as another program, or another map of ids, has them: no build of this one looks there.
+  for (const auto& name : names_in(root_ + "/fs")) {
+    if (held == k_nobody && root_ + "/fs/" + name != fs_) garbage.push_back(root_ + "/fs/" + name);
+  }
   transaction.commit();
   return garbage;
 }
@@ -307,9 +361,36 @@ void Store::remove_blobs_changed_since(std::int64_t time) {
   }
 }
 
-bool Store::use_blob(std::string_view digest) {
+bool Store::use_blob(std::string_view digest, std::optional<std::uint64_t> size) {
   Statement(*database_, "INSERT OR REPLACE INTO blobs VALUES(?,?)").bind(digest).bind(unix_seconds()).run();
-  return path_exists(blob_path(digest));
+  {
+    const std::lock_guard guard(used_blobs_lock_);
+    used_blobs_.emplace(digest);
+  }
+  struct stat status;
+  if (::lstat(blob_path(digest).c_str(), &status) < 0) return false;
+  const bool fits = !size || *size == 0 || static_cast<std::uint64_t>(status.st_size) == *size;
+  if (S_ISREG(status.st_mode) && fits) return true;
+  remove_blob(blob_path(digest));
+  return false;
+}
+
+bool Store::verify_blob(const Digest& digest) {
+  const Fd file(::open(blob_path(digest).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return true;  // it is not there: a miss
+  if (sha256_of_rest(file.get()) == digest) return true;
+  remove_blob(blob_path(digest));
+  return false;
+}
+
+std::size_t Store::remove_damaged_blobs() {
+  std::set<Digest> used;
+  {
+    const std::lock_guard guard(used_blobs_lock_);
+    used = used_blobs_;
+  }
+  return static_cast<std::size_t>(
+      std::ranges::count_if(used, [&](const auto& digest) { return !verify_blob(digest); }));
 }
 
 void Store::use_cache_mount(std::string_view id) {

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <filesystem>
 #include <mutex>
+#include <optional>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -17,6 +19,7 @@
 #include "executor/cache_export.h"
 #include "executor/collect.h"
 #include "executor/export.h"
+#include "executor/full_disk.h"
 #include "executor/inputs.h"
 #include "executor/parallel.h"
 #include "executor/probes.h"
@@ -256,6 +259,8 @@ namespace {
 bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environment, ImportedCaches& imports,
                     std::stop_token stop) {
   auto& steps = environment.steps;
+  environment.result.descriptor = {};
+  environment.result.images.clear();
   try {
     if (!plan.order.empty()) {
       run_plan(
@@ -269,14 +274,48 @@ bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environm
   } catch (const PromiseBroken& broken) {
     imports.drop(broken.result);
     steps.start_over();
-    environment.result.descriptor = {};
-    environment.result.images.clear();
     return false;
   }
 }
 
-// True when it added something that upkeep has work with.
-bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
+// Removes what turned out to be damaged in the store, so that it is a miss; true when there was something. Only of a
+// failure that can come of it is it looked for: that means to read all that the build has used.
+bool repair(cache::Store& store, const Error& error, BuildResult& result) {
+  const auto tell = [&](std::string text) {
+    result.warnings.push_back({.rule = "DamagedStore", .message = std::move(text)});
+  };
+  if (store.index_is_damaged()) {
+    store.replace_index();
+    tell("the index of the store was damaged: it was set aside (index.db.damaged-*), and all is made anew");
+    return true;
+  }
+  if (error.exit_class != ExitClass::store && error.exit_class != ExitClass::network) return false;
+  const auto count = store.remove_damaged_blobs();
+  if (count > 0)
+    tell(fmt::format("{} in the store had been damaged and {} made anew", count == 1 ? "a blob" : "blobs",
+                     count == 1 ? "is" : "are"));
+  return count > 0;
+}
+
+// Does `work`, and does it again where what it failed for could be put right. `lost` says so of what `work` has to
+// know of.
+template <class Work, class Lost>
+auto with_repairs(cache::Store& store, BuildResult& result, const Work& work, const Lost& lost) {
+  constexpr int k_at_most = 3;
+  for (int repairs = 0;; ++repairs) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (is_out_of_space(error)) throw;
+      const bool repaired = repair(store, error, result);
+      if ((!lost() && !repaired) || repairs == k_at_most) throw;
+    }
+  }
+}
+
+// True when it added something that upkeep has work with. `full`: the disk, if that is why it failed.
+bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result,
+           std::optional<FileSystemSpace>& full) {
   check_outputs(request);
   check_caches(request);
   const IdMap map = compute_id_map();
@@ -310,13 +349,19 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
 
   frontend::Request front =
       frontend_request(request, inputs, contexts, images, directory.path(), stop, result.warnings);
-  const frontend::Lowered lowered = lower_reporting(front, sink, result.warnings);
+  const frontend::Lowered lowered =
+      with_repairs(store, result, [&] { return lower_reporting(front, sink, result.warnings); }, [] { return false; });
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
     if (image.root) roots.push_back(*image.root);
   }
-  const auto plan =
-      planner::make_plan(lowered.graph, roots, [&](const Digest& key) { return store.expected_duration_ms(key); });
+  const auto plan = with_repairs(
+      store, result,
+      [&] {
+        return planner::make_plan(lowered.graph, roots,
+                                  [&](const Digest& key) { return store.expected_duration_ms(key); });
+      },
+      [] { return false; });
 
   const auto excerpt = [&](graph::NodeId id) {
     const auto& info = lowered.graph.info[id].front();
@@ -349,9 +394,18 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                                     .result = result,
                                     .excerpt = excerpt,
                                     .epoch = epoch_of(request, lowered, inputs)};
-  try {
+  bool again = false;
+  const auto run = [&] {
+    if (std::exchange(again, true)) steps.start_over();
     while (!run_and_export(plan, exporting, imports, stop)) {
     }
+  };
+  try {
+    with_repairs(store, result, run, [&] { return steps.forget_lost_layers(); });
+  } catch (const Error& error) {
+    full = full_disk_at(error, request.store_root);
+    note_inputs(request, inputs, steps, result);
+    throw;
   } catch (...) {
     network.end();
     note_inputs(request, inputs, steps, result);
@@ -359,14 +413,22 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
   }
   network.end();
   note_inputs(request, inputs, steps, result);
+  if (store.index_is_damaged()) store.replace_index();
   return store.has_volatile_rows();
 }
 
 }  // namespace
 
 void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result) {
-  // Only now that the build's lock has gone: while it is held, nothing that the build used may be removed.
-  if (build(request, sink, std::move(stop), result)) start_upkeep(request.store_root);
+  std::optional<FileSystemSpace> full;
+  try {
+    // Only now that the build's lock has gone: while it is held, nothing that the build used may be removed.
+    if (build(request, sink, std::move(stop), result, full)) start_upkeep(request.store_root);
+  } catch (Error& error) {
+    if (!full && is_out_of_space(error)) full = full_disk_at(error, request.store_root);
+    if (full) explain_full_disk(error, *full, request.store_root);
+    throw;
+  }
 }
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {

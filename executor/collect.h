@@ -16,7 +16,7 @@ struct StoreUsage {
   std::uint64_t other_bytes = 0;        // the index and what running builds have in progress
 };
 
-// Empty when there is no store. Throws Error (store).
+// Empty when there is no store. Works on a full disk. Throws Error (store).
 StoreUsage measure_store(const std::string& store_root);
 
 struct CollectRequest {
@@ -24,8 +24,8 @@ struct CollectRequest {
   std::optional<cache::SpacePolicy> bounds;              // empty: all that may go goes
 };
 
-// Removes what may go, in the order of cache::choose_to_remove, and what interrupted builds have left behind. Returns
-// what was removed.
+// Removes what may go, in the order of cache::choose_to_remove, and what interrupted builds have left behind. Needs no
+// space on the disk. Returns what was removed.
 std::vector<cache::StoreItem> collect(const std::string& store_root, const CollectRequest& request);
 
 // argv[1] of the process that a build leaves behind: makes its results durable and collects as the configuration has it
@@ -41,5 +41,8 @@ struct FileSystemSpace {
   std::uint64_t size = 0, free = 0;
 };
 FileSystemSpace space_around(const std::string& path);
+
+// What collecting all would free, without looking into layers: by the index. 0 where that can't be told.
+std::uint64_t reclaimable_bytes(const std::string& store_root);
 
 }  // namespace mbuild::executor

@@ -168,6 +168,15 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
                           : image::write_oci_directory(set, output.destination, open_blob);
 }
 
+// What went into a pipe can't be taken back: before, all that the store has of it is read, and what is damaged removed.
+bool are_sound(cache::Store& store, const image::ImageSet& set) {
+  bool sound = true;
+  for (const auto& image : set.images) {
+    for (const auto& layer : image.layers) sound = store.verify_blob(layer.digest) && sound;
+  }
+  return sound;
+}
+
 void write_archive(const LayerBlobs& blobs, const Output& output, const image::ImageSet& set, image::LayoutTar& tar) {
   const auto open_blob = open_by_digest(blobs, set);
   output.type == "docker" ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
@@ -192,7 +201,11 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   if (wanted.push) watcher = &uploads.emplace(environment.images, first_repository(wanted.names), stop);
   blobs.prepare(stop, !wanted.push || wanted.store, watcher);
   audit_images(environment, blobs, stop);
-  const image::ImageSet set = make_set(environment, blobs, wanted);
+  image::ImageSet set = make_set(environment, blobs, wanted);
+  if (to_archive && !destination->is_file() && !are_sound(environment.store, set)) {
+    blobs.prepare(stop, true, nullptr);
+    set = make_set(environment, blobs, wanted);
+  }
   fill_result(environment.result, output, set);
   if (!to_archive) return deliver(environment, blobs, output, wanted, set, vertex, uploads ? &*uploads : nullptr, stop);
   std::optional<image::LayoutTar> tar;

@@ -65,8 +65,14 @@ std::vector<frontend::ResolvedImage> ImageSources::resolve(const std::vector<fro
 
 image::ImageDescription ImageSources::describe(const frontend::ImageQuery& query, Origin& origin) {
   if (!query.reference.starts_with("oci-layout://")) {
-    if (auto stored = describe_stored(query)) return std::move(*stored);
-    return describe_from_registry(query, origin);
+    std::string damage;
+    if (auto stored = describe_stored(query, damage)) return std::move(*stored);
+    try {
+      return describe_from_registry(query, origin);
+    } catch (Error& error) {
+      if (!damage.empty()) error.advice = damage;
+      throw;
+    }
   }
   const auto reference = image::parse_layout_reference(query.reference);
   origin.layout = reference.directory;
@@ -74,23 +80,38 @@ image::ImageDescription ImageSources::describe(const frontend::ImageQuery& query
 }
 
 // As with a Docker engine, an image that was built here before goes before the registry, unless --pull asks for that.
-std::optional<image::ImageDescription> ImageSources::describe_stored(const frontend::ImageQuery& query) {
+// One that is damaged is none; `damage` says so, should nobody else have it.
+std::optional<image::ImageDescription> ImageSources::describe_stored(const frontend::ImageQuery& query,
+                                                                     std::string& damage) {
   if (!options_.stored) return std::nullopt;
   const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(query.reference)));
   const auto stored = store_.find_image(name);
-  if (!stored || !path_exists(store_.blob_path(stored->digest))) return std::nullopt;
+  if (!stored) return std::nullopt;
+  const std::string damaged = fmt::format(
+      "the image {} that the store keeps is damaged: build it again, or forget it with: mbuild images rm {}", name,
+      name);
   const auto read = [&](const image::Descriptor& document) {
-    auto bytes = read_file(store_.blob_path(document.digest));
-    if (sha256(bytes) == document.digest) return bytes;
-    throw Error(ExitClass::store, fmt::format("the stored image {} is damaged: blob {}", name, document.digest))
-        .with_advice(fmt::format("Remove it with: mbuild images rm {}", name));
+    if (store_.use_blob(document.digest, document.size)) {
+      if (auto bytes = read_file(store_.blob_path(document.digest)); sha256(bytes) == document.digest) return bytes;
+    }
+    damage = damaged;
+    throw Error(ExitClass::store, damage);
   };
+  if (!std::ranges::all_of(stored->blobs, [&](const Digest& blob) { return path_exists(store_.blob_path(blob)); })) {
+    damage = damaged;
+    return std::nullopt;
+  }
   const image::Descriptor top{.media_type = stored->media_type, .digest = stored->digest, .size = stored->size};
-  const auto there = image::image_platforms(top, read);
-  const bool fits =
-      std::ranges::any_of(there, [&](const auto& platform) { return platforms::satisfies(platform, query.platform); });
-  if (!fits) return std::nullopt;
-  return image::select_image(top, query.platform, read, query.reference, false);
+  try {
+    const auto there = image::image_platforms(top, read);
+    const bool fits = std::ranges::any_of(
+        there, [&](const auto& platform) { return platforms::satisfies(platform, query.platform); });
+    if (!fits) return std::nullopt;
+    return image::select_image(top, query.platform, read, query.reference, false);
+  } catch (const Error&) {
+    if (damage.empty()) throw;
+    return std::nullopt;
+  }
 }
 
 image::ImageDescription ImageSources::describe_from_registry(const frontend::ImageQuery& query, Origin& origin) {
@@ -125,11 +146,11 @@ std::string ImageSources::document(const remote::Repository& repository, const i
                             descriptor.digest, descriptor.size));
   }
   std::string bytes;
-  if (store_.use_blob(descriptor.digest)) bytes = read_file(path);
+  if (store_.use_blob(descriptor.digest, descriptor.size)) bytes = read_file(path);
   if (bytes.empty() || sha256(bytes) != descriptor.digest) {
     if (is_manifest) {
       bytes = remote::require_manifest(registry(), repository, descriptor.digest, stop_).bytes;
-      write_file_atomically(path, bytes, 0644);
+      write_file_atomically(path, bytes, 0600);
       store_.added_blob();
     } else {
       ::unlink(path.c_str());
@@ -182,9 +203,9 @@ std::optional<remote::Repository> ImageSources::repository_of(const Digest& blob
 void ImageSources::pull(const remote::Repository& repository, const image::Descriptor& descriptor,
                         const remote::BlobSink& reader, const std::stop_token& stop) {
   const std::string path = store_.blob_path(descriptor.digest);
-  if (store_.use_blob(descriptor.digest)) return;
+  if (store_.use_blob(descriptor.digest, descriptor.size)) return;
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
-  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
+  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0600);
   DropBehind behind(out.get());
   remote::BlobSink sink;
   sink.data = [&](std::string_view bytes) {
@@ -215,7 +236,7 @@ void ImageSources::pull(const image::Descriptor& descriptor, const remote::BlobS
 }
 
 bool ImageSources::is_remote(const image::Descriptor& descriptor) const {
-  return !path_exists(store_.blob_path(descriptor.digest)) && origin_of(descriptor.digest).repository;
+  return origin_of(descriptor.digest).repository && !store_.use_blob(descriptor.digest, descriptor.size);
 }
 
 ImageSources::Origin ImageSources::origin_of(const Digest& blob) const {
@@ -232,12 +253,12 @@ void ImageSources::add_layer(const Digest& diff_id, const image::Descriptor& des
 
 void ImageSources::fetch_blob(const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
-  if (store_.use_blob(descriptor.digest)) return;
+  if (store_.use_blob(descriptor.digest, descriptor.size)) return;
   const Fd from = open_blob(descriptor);
   if (path_exists(path)) return;
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
   try {
-    const Fd to = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0644);
+    const Fd to = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0600);
     image::copy_verified(from.get(), to.get(), descriptor);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
     store_.added_blob();
@@ -249,12 +270,12 @@ void ImageSources::fetch_blob(const image::Descriptor& descriptor) {
 
 Fd ImageSources::open_blob(const image::Descriptor& descriptor) {
   const std::string path = store_.blob_path(descriptor.digest);
-  if (store_.use_blob(descriptor.digest)) return open_file(path, O_RDONLY);
+  if (store_.use_blob(descriptor.digest, descriptor.size)) return open_file(path, O_RDONLY);
   const Origin origin = origin_of(descriptor.digest);
   if (!origin.layout.empty()) return image::open_layout_blob(origin.layout, descriptor);
   if (!origin.repository) {
     throw Error(ExitClass::store, "the store has lost the blob " + descriptor.digest)
-        .with_advice("Run the build again; if it stays so, remove the store's index.db.");
+        .with_advice("It is of an image that the store keeps: build that again, or forget it with `mbuild images rm`.");
   }
   pull(*origin.repository, descriptor, {}, stop_);
   return open_file(path, O_RDONLY);

@@ -59,7 +59,7 @@ class ImageSources {
  private:
   frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
-  std::optional<image::ImageDescription> describe_stored(const frontend::ImageQuery& query);
+  std::optional<image::ImageDescription> describe_stored(const frontend::ImageQuery& query, std::string& damage);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);
   std::string document(const remote::Repository& repository, const image::Descriptor& descriptor, bool is_manifest);
   Origin origin_of(const Digest& blob) const;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -70,13 +71,19 @@ Digest digest_of_list(std::string_view list) {
   return hash.digest();
 }
 
+// Whether there is one is no matter but of time.
 void write_contents(const std::string& path, const image::KnownFiles& files) {
   ListedContents contents;
   for (const auto& [name, file] : files) {
     if (file.inode.link_count == 1) contents.emplace_back(name, file.content);
   }
   const std::string list = encode(contents);
-  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), digest_of_list(list) + list);
+  try {
+    write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0600).get(), digest_of_list(list) + list);
+  } catch (const Error&) {
+    std::error_code none;
+    std::filesystem::remove_all(path, none);
+  }
 }
 
 ListedContents read_contents(const std::string& path) {

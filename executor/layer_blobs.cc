@@ -221,9 +221,10 @@ cache::Serialisation LayerBlobs::keep_blob(const std::string& layer_id, const ca
                                            const std::function<image::Serialisation(int)>& write) const {
   auto& store = environment_.store;
   const std::string partial = fmt::format("{}/{}.blob", environment_.directory.path(), layer_id);
-  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0644);
+  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_TRUNC, 0600);
   if (watcher_ != nullptr) watcher_->begun(layer_id, partial);
   const auto made = write(out.get());
+  store.use_blob(made.digest, made.size);  // removes what can't be it
   if (::rename(partial.c_str(), store.blob_path(made.digest).c_str()) < 0)
     throw system_error(errno, "rename " + partial);
   crash_point("blob-named");

@@ -131,6 +131,11 @@ std::vector<Steps::Exported> Steps::exported() const {
   return out;
 }
 
+bool Steps::forget_lost_layers() {
+  const std::lock_guard guard(mutex_);
+  return std::erase_if(layers_, [&](const auto& known) { return !environment_.store.find_layer(known.first); }) > 0;
+}
+
 void Steps::start_over() {
   for (auto& results : results_) results.clear();
   for (auto& trace : traces_) trace.kept = false;

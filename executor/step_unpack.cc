@@ -32,7 +32,12 @@ const cache::Layer& Steps::remember(cache::Layer layer) {
 
 const cache::Layer& Steps::add_layer(cache::Layer layer) {
   crash_point("layer-named");
-  environment_.store.add_layer(layer);
+  try {
+    environment_.store.add_layer(layer);
+  } catch (const Error&) {
+    environment_.remove_later(environment_.store.layer_path(layer.id));  // it would take space for nothing
+    throw;
+  }
   crash_point("layer-row");
   return remember(std::move(layer));
 }

@@ -77,6 +77,9 @@ class Steps {
   // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
   void start_over();
 
+  // Forgets the layers that this build has seen and that are no longer there; true when there are any.
+  bool forget_lost_layers();
+
   // Has a promised layer in the store. Throws PromiseBroken.
   void fetch(const SnapshotLayer& layer, std::stop_token stop) { unpack_import(layer, stop); }
   // The result that an imported cache promises with this blob, if one does; the end of that promise, said to the user.

@@ -16,15 +16,18 @@
 namespace mbuild::executor {
 namespace {
 
-void keep_blob(const image::Blob& blob, const cache::Store& store, const image::OpenBlob& open_blob) {
+void keep_blob(const image::Blob& blob, cache::Store& store, const image::OpenBlob& open_blob) {
   const std::string path = store.blob_path(blob.descriptor.digest);
-  if (path_exists(path)) return;
-  if (blob.bytes) return write_file_atomically(path, *blob.bytes, 0644);
+  if (store.use_blob(blob.descriptor.digest, blob.descriptor.size) &&
+      (!blob.bytes || store.verify_blob(blob.descriptor.digest))) {
+    return;
+  }
+  if (blob.bytes) return write_file_atomically(path, *blob.bytes, 0600);
   const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
   try {
     const Fd from = open_blob(blob.descriptor.digest);
     if (path_exists(path)) return;  // opening a blob of a registry keeps it
-    const Fd to = open_file(partial, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    const Fd to = open_file(partial, O_WRONLY | O_CREAT | O_EXCL, 0600);
     image::copy_verified(from.get(), to.get(), blob.descriptor);
     if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
   } catch (...) {
@@ -66,7 +69,7 @@ void store_image(const image::ImageSet& set, cache::Store& store, const image::O
 }
 
 cache::Store open_store(const std::string& root) {
-  return {root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))};
+  return {root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16)), cache::Store::Purpose::cleaning};
 }
 
 }  // namespace mbuild::executor
