@@ -6,12 +6,15 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 
@@ -35,6 +38,7 @@ constexpr int k_inner_socket = 3;
 
 struct ChildPlan {
   const char* program;
+  const char* path;  // of the same file, "" where it has none
   std::array<const char*, 4> argv;
   int socket;    // its end
   int go;        // readable (one byte) when the ids are mapped
@@ -42,6 +46,25 @@ struct ChildPlan {
 };
 
 extern "C" char** environ;
+
+// The steps' first processes have this program as their /proc/self/exe until they execute their own, and an image can
+// make that be this program again, with a loader of the image's: whoever may write the file could change it then
+// (CVE-2019-5736). So the inner process is executed from a read-only mount of it. Returns where that can't be made.
+[[gnu::no_sanitize("thread")]] void execute_read_only(const ChildPlan& plan) {
+  const long tree = ::syscall(SYS_open_tree, AT_FDCWD, plan.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+  if (tree < 0) return;
+  mount_attr read_only = {};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  if (::syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &read_only, sizeof read_only) < 0) return;
+  // The path may lead to another file by now.
+  struct statx wanted = {}, found = {};
+  if (::syscall(SYS_statx, AT_FDCWD, plan.program, 0, STATX_INO, &wanted) < 0 ||
+      ::syscall(SYS_statx, tree, "", AT_EMPTY_PATH, STATX_INO, &found) < 0 || wanted.stx_ino != found.stx_ino ||
+      wanted.stx_dev_major != found.stx_dev_major || wanted.stx_dev_minor != found.stx_dev_minor) {
+    return;
+  }
+  ::syscall(SYS_execveat, tree, "", plan.argv.data(), environ, AT_EMPTY_PATH);
+}
 
 [[noreturn, gnu::no_sanitize("thread")]] void child_main(const ChildPlan& plan) {
   const auto require = [](long result, int status) __attribute__((no_sanitize("thread"))) {
@@ -61,6 +84,7 @@ extern "C" char** environ;
   ::syscall(SYS_close_range, k_inner_socket + 1, ~0U, CLOSE_RANGE_CLOEXEC);
   const std::uint64_t no_signal = 0;
   ::syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signal, nullptr, sizeof no_signal);
+  if (plan.path[0] != '\0') execute_read_only(plan);
   ::syscall(SYS_execve, plan.program, plan.argv.data(), environ);
   ::syscall(SYS_exit_group, 74);
   __builtin_unreachable();
@@ -89,6 +113,13 @@ Error start_error(int pidfd) {
                                       : "it ended before it was ready";
   return Error(ExitClass::host, fmt::format("the inner process did not start: {} (status {})", reason, status))
       .with_advice("run `mbuild doctor` to see what this host lacks");
+}
+
+// Where a link of /proc to a file leads; "" when nowhere.
+std::string path_of_file(const std::string& link) {
+  std::array<char, PATH_MAX> target;
+  const ssize_t length = ::readlink(link.c_str(), target.data(), target.size());
+  return length < 0 ? "" : std::string(target.data(), static_cast<std::size_t>(length));
 }
 
 // Readable when stop is requested.
@@ -122,11 +153,10 @@ std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
   SocketPair sockets = make_socket_pair();
   Pipe go = make_pipe();
   const std::string socket_text = std::to_string(k_inner_socket);
-  const ChildPlan plan{options.program.c_str(),
-                       {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
-                       sockets.b.get(),
-                       go.read.get(),
-                       go.write.get()};
+  const std::string path = path_of_file(options.program);
+  const ChildPlan plan{
+      options.program.c_str(), path.c_str(),  {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
+      sockets.b.get(),         go.read.get(), go.write.get()};
   int raw_pidfd = -1;
   const int flags = CLONE_NEWNS | CLONE_NEWPID | (options.user_namespace ? CLONE_NEWUSER : 0);
   const pid_t pid = clone_child(flags, &raw_pidfd);

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "emu/binfmt.h"
 #include "executor/probes.h"
+#include "executor/sandbox_mount.h"
 
 namespace mbuild::executor {
 
@@ -22,9 +23,25 @@ std::optional<std::string> host_handler(const platforms::Descriptor& platform, c
   return std::nullopt;
 }
 
+namespace {
+
+// The kernel opens the emulator when it is registered, and each emulated process leads to it by /proc/PID/exe: through
+// a mount that is read-only it can't be changed by whoever may write the file.
+void cover_read_only(const std::string& line) {
+  const auto fields = split(line, ':');  // "" name M offset magic mask interpreter flags
+  if (fields.size() < 8 || !path_exists(fields[6])) return;
+  const Fd file = open_file(fields[6], O_PATH);
+  const Fd cover = clone_tree(file.get(), "", false);
+  set_mount_attributes(cover.get(), MOUNT_ATTR_RDONLY, false);
+  attach(cover.get(), file.get());
+}
+
+}  // namespace
+
 void write_binfmt_lines(int instance, std::string_view lines) {
   for (const auto& line : split(lines, '\n')) {
     if (line.empty()) continue;
+    cover_read_only(line);
     const Fd file = open_at(instance, "register", O_WRONLY);
     if (::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()) || errno == EEXIST) continue;
     throw system_error(errno, fmt::format("register the emulator ({})", line.substr(0, line.find(':', 1))),

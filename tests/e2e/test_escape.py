@@ -1,4 +1,5 @@
 """The program of tests/escape runs as a step, tries all that is known to lead out of a sandbox, and finds no way."""
+import errno
 import os
 import re
 import socket
@@ -9,10 +10,10 @@ from support import FOREIGN, HOST, Skip, expect, expect_equal, quick
 COMPILERS = {"linux/amd64": "x86_64-linux-gnu-gcc", "linux/arm64": "aarch64-linux-gnu-gcc"}
 
 
-def compile_for(case, platform, name="escape"):
+def compile_for(case, platform, name="escape", flags=()):
     compiler = COMPILERS[platform]
     case.needs(compiler)
-    subprocess.run([compiler, "-std=gnu11", "-O1", "-static", "-o", os.path.join(case.context, name),
+    subprocess.run([compiler, "-std=gnu11", "-O1", "-static", *flags, "-o", os.path.join(case.context, name),
                     os.path.join(case.top, "tests", "escape", name + ".c")], check=True)
 
 
@@ -104,3 +105,15 @@ def test_doors_are_seen_where_they_are_open(case):
                  "system call keyctl"):
         expect("OPEN " + door in text, "the program does not see this door:", door, "\n" + text)
     expect_equal(text.splitlines()[-1], "1")
+
+
+def test_a_loader_that_is_run_by_a_program_of_the_host(case):
+    """The image makes mbuild execute itself, with a loader of the image's: mbuild's file can't be written through it."""
+    compile_for(case, HOST, "interpreter", ("-nostdlib", "-ffreestanding", "-fno-stack-protector"))
+    with open(case.mbuild, "rb") as f:
+        loader = re.search(rb"/lib[^\0 ]*/ld-[^\0 ]*", f.read(1 << 16))
+    if not loader:
+        raise Skip("mbuild has no loader here")
+    case.dockerfile("FROM busybox", "COPY --chmod=755 interpreter " + loader.group().decode(), 'RUN ["/proc/self/exe"]')
+    build = case.fails(status=1, says=["exit code: "])
+    expect("exit code: %d\n" % errno.EROFS in build.text, build.text)
