@@ -34,8 +34,8 @@ struct BuildFlags {
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress, root,
               shm_size, target, context, arch_check = "error";
   unsigned jobs = 0;
-  bool check = false, no_cache = false, pull = false, quiet = false, reproducible = false, help_dockerfile = false,
-       explain = false, push = false, load = false;
+  bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
+       help_dockerfile = false, explain = false, push = false, load = false;
 };
 
 void add_build_args(const BuildFlags& flags, executor::BuildRequest& request) {
@@ -185,7 +185,9 @@ int run_build_command(const BuildFlags& flags) {
         .with_advice("Often it is \".\", the current directory.");
   }
   executor::BuildRequest request = request_of(flags);
-  request.registries = load_config().registries;
+  const Config config = load_config();
+  request.registries = config.registries;
+  request.allow_less_isolation = flags.allow_less_isolation || config.sandbox.allow_less_isolation;
   CancelOnSignal cancel;
   if (const auto status = answer_call(flags, request, cancel.token())) return *status;
 
@@ -236,6 +238,8 @@ void add_build_command(Command& top) {
   build.values("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)");
   build.values("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure, buildx.local.delete)",
                Presence::optional, ',');
+  build.flag("--allow-less-isolation", flags->allow_less_isolation,
+             "Run steps where this host refuses them a /proc or a user namespace of their own");
   build.values("--annotation", flags->annotation,
                "Annotation of the image ([TYPE[PLATFORM]:]KEY=VALUE; types manifest, manifest-descriptor, index, "
                "index-descriptor)");

@@ -58,9 +58,11 @@ std::string config_path() {
 }  // namespace
 
 Config parse_config(const std::string& text, const std::string& path) {
-  Config config{.path = path, .gc = {}, .registries = {}};
+  Config config{.path = path, .gc = {}, .sandbox = {}, .registries = {}};
   Section::read_file(text, path, [&](Section& file) {
     file.table("gc", [&](Section& section) { read_gc(section, config.gc); });
+    file.table("sandbox",
+               [&](Section& section) { section.flag("allow-less-isolation", config.sandbox.allow_less_isolation); });
     file.table("registry", [&](Section& section) { read_registries(section, path, config.registries); });
   });
   return config;

@@ -30,9 +30,15 @@ struct GcConfig {
   std::vector<GcPolicy> policies;
 };
 
+// [sandbox]: how RUNs are kept apart.
+struct SandboxConfig {
+  bool allow_less_isolation = false;  // --allow-less-isolation for every build
+};
+
 struct Config {
   std::string path;  // "" when there is no file
   GcConfig gc;
+  SandboxConfig sandbox;
   remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
 };
 

@@ -381,6 +381,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                .network = network,
                .sink = sink,
                .excerpt = excerpt,
+               .warn_of_isolation = warn("LessIsolation"),
                .remove_later = [&](std::string path) { cleaner.remove_later(std::move(path)); }});
   const ExportEnvironment exporting{.request = request,
                                     .dockerfile = front.dockerfile,

@@ -74,6 +74,7 @@ struct BuildRequest {
   unsigned jobs = 0;                 // 0 is the default
   std::string arch_check = "error";  // error, warn, off
   std::vector<std::string> arch_allow;
+  bool allow_less_isolation = false;  // of RUNs, where the host can't do better
   remote::RegistryHosts registries;
 };
 

@@ -5,6 +5,7 @@
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
@@ -105,10 +106,26 @@ Caller read_caller(int process) {
   return out;
 }
 
+struct Places {
+  Fd root, base;
+  Fd user_namespace;  // empty where it is this process's own
+};
+
+// The caller's user namespace.
+Fd user_namespace_of(int process) {
+  Fd its = open_at(process, "ns/user", O_RDONLY);
+  const Fd own = open_file("/proc/self/ns/user", O_RDONLY);
+  struct stat a, b;
+  const bool same = ::fstat(its.get(), &a) == 0 && ::fstat(own.get(), &b) == 0 && a.st_ino == b.st_ino;
+  return same ? Fd() : std::move(its);
+}
+
 // In the child: an errno, 0 for success.
-int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Fd& root,
-                  const Fd& base) {
+int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Places& places) {
+  const auto& [root, base, user_namespace] = places;
   if (::fchdir(root.get()) < 0 || ::chroot(".") < 0 || ::fchdir(base.get()) < 0) return EPERM;
+  // The path is the caller's, and so is the power to follow it: what /proc links to may be beyond the root.
+  if (user_namespace && ::setns(user_namespace.get(), CLONE_NEWUSER) < 0) return EPERM;
   ::setfsgid(caller.fsgid);
   ::umask(static_cast<mode_t>(caller.umask));
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, request.mode & 07777));
@@ -121,9 +138,9 @@ int make_stand_in(const Request& request, const Caller& caller, const std::strin
   return EPERM;
 }
 
-int in_child(const Request& request, const Caller& caller, const std::string& path, const Fd& root, const Fd& base) {
+int in_child(const Request& request, const Caller& caller, const std::string& path, const Places& places) {
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(make_stand_in(request, caller, path, root, base));
+  if (pid == 0) ::_exit(make_stand_in(request, caller, path, places));
   int status = 0;
   if (pid < 0 || ::waitpid(pid, &status, 0) < 0 || !WIFEXITED(status)) return EPERM;
   return WEXITSTATUS(status);
@@ -141,13 +158,15 @@ int handle(int listener, const seccomp_notif& notification) {
   const Fd proc = make_filesystem("proc", {}, 0);
   const Fd process = open_at(proc.get(), std::to_string(request.pid), O_PATH | O_DIRECTORY);
   const Caller caller = read_caller(process.get());
-  const Fd root = open_at(process.get(), "root", O_PATH | O_DIRECTORY);
+  Places places;
+  places.root = open_at(process.get(), "root", O_PATH | O_DIRECTORY);
   const std::string base_name = request.directory == AT_FDCWD ? "cwd" : fmt::format("fd/{}", request.directory);
   const bool absolute = path->starts_with('/');
-  const Fd base = open_at(process.get(), absolute ? "root" : base_name, O_PATH | O_DIRECTORY);
+  places.base = open_at(process.get(), absolute ? "root" : base_name, O_PATH | O_DIRECTORY);
+  places.user_namespace = user_namespace_of(process.get());
   if (!still_there(listener, notification.id)) return EINTR;
   if ((caller.effective & k_cap_mknod) == 0 || caller.fsuid != 0) return EPERM;
-  return in_child(request, caller, *path, root, base);
+  return in_child(request, caller, *path, places);
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/error.h"
@@ -20,6 +21,29 @@
 #include "executor/owner.h"
 #include "executor/probes.h"
 
+// What ids mean.
+//
+// An ordinary user has its own id and its subordinate ones, and an image's ids are these: 0 is the user, 1 and up the
+// subordinate ids. Whoever gets out of such a namespace is that user at most.
+//
+// Root has no such bounds: with its own ids in the namespace, uid 0 of an image would be root of the host, and every
+// file of the host that a mistake leaves in reach could be written. So real root's map is a permutation of all ids:
+//
+//   inside                       outside
+//   0 .. 2^31-2                  root's subordinate ids first, then ids from 2^31 on, which no account has
+//   2^31 + N                     N, for every N below 2^31-1 that is not among the above: the host's own ids
+//
+// The lower half is what images see. The upper half is for mbuild's own code, which reads a context below a 0700
+// directory of whatever user, keeps its store below /root and writes what belongs to the caller, on every file system
+// and with the same calls as ever: a process holds its capabilities over a file when the file's owner is mapped. A
+// program of an image never gets the upper half: each RUN has a user namespace of its own below this one, which maps
+// the lower half alone (user_namespace.h), and no file is given to an id of the upper half (image/inode.cc).
+//
+// Ways that were not taken: an idmapped mount of the context (few file systems, nothing of what is written, the store
+// below a 0700 directory); descriptors from the outer process (one for each file of a context).
+//
+// A process whose own namespace lacks ids (a container with user namespaces) or that may not map them keeps its own:
+// the identity map. Its RUNs have a namespace of their own all the same.
 namespace mbuild::executor {
 namespace {
 
@@ -37,15 +61,83 @@ bool has_capabilities(std::uint64_t wanted) {
 
 // The ids that this process's namespace has: each maps to itself.
 std::vector<IdRange> own_ranges(const char* file) {
-  std::vector<IdRange> out;
-  for (const auto& line : split(read_file(file), '\n')) {
-    std::vector<std::uint32_t> fields;
-    for (const auto& word : split(line, ' ')) {
-      if (const auto value = parse_id(word)) fields.push_back(*value);
-    }
-    if (fields.size() == 3) out.push_back({fields[0], fields[0], fields[2]});
-  }
+  auto out = parse_id_map(read_file(file));
+  for (auto& range : out) range.outside = range.inside;
   return out;
+}
+
+// Ids for images at `first`, of which the host has no others in use: tried in this order.
+struct Candidate {
+  std::uint32_t first, count;
+};
+constexpr Candidate k_candidates[] = {{k_host_ids, k_host_ids - 1}, {0x70000000, 0x0ffe0000}};
+constexpr std::size_t k_max_root_ranges = 100;  // each costs up to three lines of the map
+
+bool overlap(std::uint32_t first, std::uint32_t count, std::uint32_t other, std::uint32_t other_count) {
+  return first <= other ? other - first < count : first - other < other_count;
+}
+
+bool is_free(const Candidate& candidate, const std::vector<IdRange>& taken, const std::vector<std::uint32_t>& in_use) {
+  for (const auto& range : taken) {
+    if (overlap(candidate.first, candidate.count, range.outside, range.count)) return false;
+  }
+  for (const auto id : in_use) {
+    if (overlap(candidate.first, candidate.count, id, 1)) return false;
+  }
+  return true;
+}
+
+// Appends the host's ids, those that `images` leaves, each N as k_host_ids + N.
+void append_host_ids(std::vector<IdRange>& images) {
+  auto taken = images;
+  std::sort(taken.begin(), taken.end(), [](const auto& a, const auto& b) { return a.outside < b.outside; });
+  std::uint32_t next = 0;
+  const auto append_until = [&](std::uint32_t end) {
+    if (end > next) images.push_back({k_host_ids + next, next, end - next});
+  };
+  for (const auto& range : taken) {
+    append_until(std::min(range.outside, k_host_ids - 1));
+    next = std::max(next, std::min(range.outside + range.count, k_host_ids - 1));
+  }
+  append_until(k_host_ids - 1);
+}
+
+// Numbers in the given columns of a file like /etc/passwd.
+void add_ids(const char* file, std::initializer_list<std::size_t> columns, std::vector<std::uint32_t>& out) {
+  if (!path_exists(file)) return;
+  for (const auto& line : split(read_file(file), '\n')) {
+    const auto fields = split(line, ':');
+    for (const auto column : columns) {
+      if (const auto id = column < fields.size() ? parse_id(fields[column]) : std::nullopt) out.push_back(*id);
+    }
+  }
+}
+
+std::string text_of(const char* file) { return path_exists(file) ? read_file(file) : ""; }
+
+bool has_all_ids(const std::vector<IdRange>& own) {
+  return own.size() == 1 && own[0].inside == 0 && own[0].outside == 0 && own[0].count == UINT32_MAX;
+}
+
+bool is_real_root() {
+  constexpr std::uint64_t k_setfcap = 1ull << CAP_SETFCAP;  // to have the host's 0 in the map
+  if (feature_disabled("root-map") || !has_capabilities(k_setfcap)) return false;
+  return has_all_ids(parse_id_map(read_file("/proc/self/uid_map"))) &&
+         has_all_ids(parse_id_map(read_file("/proc/self/gid_map")));
+}
+
+IdMap real_root_map() {
+  std::vector<std::uint32_t> uids, gids;
+  add_ids("/etc/passwd", {2}, uids);
+  add_ids("/etc/passwd", {3}, gids);
+  add_ids("/etc/group", {2}, gids);
+  IdMap map;
+  map.uids = real_root_ranges(text_of("/etc/subuid"), uids);
+  map.gids = real_root_ranges(text_of("/etc/subgid"), gids);
+  map.host_high = true;
+  if (!map.uids.empty() && !map.gids.empty()) return map;
+  throw Error(ExitClass::host, "no ids are left for the files and programs of images: this host's accounts have them")
+      .with_advice("give root some of its own: `usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST root`");
 }
 
 // True when the program can gain privileges for us here.
@@ -80,12 +172,6 @@ std::vector<IdRange> subordinate_ranges(const char* file, std::uint32_t own, std
   return out;
 }
 
-std::string map_text(const std::vector<IdRange>& ranges) {
-  std::string out;
-  for (const auto& range : ranges) out += fmt::format("{} {} {}\n", range.inside, range.outside, range.count);
-  return out;
-}
-
 void write_map_file(pid_t pid, const char* name, std::string_view text) {
   const std::string path = fmt::format("/proc/{}/{}", pid, name);
   const Fd fd = open_file(path, O_WRONLY);
@@ -109,6 +195,58 @@ void run_helper(const char* name, pid_t pid, const std::vector<IdRange>& ranges)
 }
 
 }  // namespace
+
+void check_image_owner(std::uint32_t uid, std::uint32_t gid, std::string_view what) {
+  if (uid < k_host_ids && gid < k_host_ids) return;
+  throw Error(ExitClass::step_failed, fmt::format("{}: uids and gids must be in range 0-2147483647", what));
+}
+
+std::vector<IdRange> parse_id_map(std::string_view text) {
+  std::vector<IdRange> out;
+  for (const auto& line : split(text, '\n')) {
+    std::vector<std::uint32_t> fields;
+    for (const auto& word : split(line, ' ')) {
+      if (const auto value = parse_id(word)) fields.push_back(*value);
+    }
+    if (fields.size() == 3) out.push_back({fields[0], fields[1], fields[2]});
+  }
+  return out;
+}
+
+std::string id_map_text(const std::vector<IdRange>& ranges) {
+  std::string out;
+  for (const auto& range : ranges) out += fmt::format("{} {} {}\n", range.inside, range.outside, range.count);
+  return out;
+}
+
+std::vector<IdRange> real_root_ranges(std::string_view subordinate, const std::vector<std::uint32_t>& in_use) {
+  std::vector<IdRange> out;
+  std::uint32_t next = 0;
+  for (auto range : parse_subordinate_ids(subordinate, "root", 0)) {
+    const bool again = std::any_of(out.begin(), out.end(), [&](const auto& other) {
+      return overlap(range.outside, range.count, other.outside, other.count);
+    });
+    if (again || range.outside == 0 || out.size() == k_max_root_ranges) continue;
+    range.count = std::min(range.count, k_host_ids - 1 - next);
+    range.inside = next;
+    next += range.count;
+    if (range.count > 0) out.push_back(range);
+  }
+  auto taken = out;
+  for (const auto& line : split(subordinate, '\n')) {  // of others
+    const auto name = line.substr(0, line.find(':'));
+    for (const auto& range : parse_subordinate_ids(line, name, 0)) taken.push_back(range);
+  }
+  for (const auto& candidate : k_candidates) {
+    if (!is_free(candidate, taken, in_use) || next >= candidate.count) continue;
+    // Ids beyond root's own keep their distance from the first one, whatever root's own are.
+    const auto last = std::min(candidate.count, k_host_ids - 1);
+    out.push_back({next, candidate.first + next, last - next});
+    break;
+  }
+  if (!out.empty()) append_host_ids(out);
+  return out;
+}
 
 std::vector<IdRange> parse_subordinate_ids(std::string_view text, std::string_view user, uid_t uid) {
   std::vector<IdRange> out;
@@ -142,6 +280,7 @@ IdMap compute_id_map() {
   constexpr std::uint64_t k_needed = (1u << CAP_SETUID) | (1u << CAP_SETGID);
   if (!feature_disabled("userns-ranges")) {
     if (::geteuid() == 0 && has_capabilities(k_needed)) {
+      if (is_real_root()) return real_root_map();
       map.uids = own_ranges("/proc/self/uid_map");
       map.gids = own_ranges("/proc/self/gid_map");
       if (!map.uids.empty() && !map.gids.empty()) return map;
@@ -168,8 +307,8 @@ void write_id_map(const IdMap& map, pid_t pid) {
     return;
   }
   if (map.single) write_map_file(pid, "setgroups", "deny");
-  write_map_file(pid, "uid_map", map_text(map.uids));
-  write_map_file(pid, "gid_map", map_text(map.gids));
+  write_map_file(pid, "uid_map", id_map_text(map.uids));
+  write_map_file(pid, "gid_map", id_map_text(map.gids));
 }
 
 }  // namespace mbuild::executor

@@ -17,6 +17,7 @@
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
 #include "executor/sandbox_mount.h"
+#include "executor/user_namespace.h"
 #include "image/layer_digest.h"
 #include "image/layer_writer.h"
 #include "image/unpack.h"
@@ -180,6 +181,7 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
   if (request.destination.empty()) {
     image::export_tar(trees, fds.at(0).get());
   } else {
+    act_as_caller();  // to whom the files belong
     image::export_local(trees, request.destination,
                         request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
   }

@@ -24,6 +24,7 @@
 #include "executor/probes.h"
 #include "executor/resolver.h"
 #include "executor/sandbox_mount.h"
+#include "executor/user_namespace.h"
 
 // The network of a build. A namespace that belongs to the user namespace of the inner process, so that its processes
 // may enter it, and a program (pasta, else slirp4netns) that has one foot in it, by a tap device, and one in the
@@ -38,7 +39,7 @@
 // namespace and can't change that.
 //
 // The programs open /dev/net/tun themselves. Where ids are mapped to a range that may not, but the caller is root, the
-// caller starts the program: in this job's mount and pid namespaces, with an id that the user namespace does not have.
+// caller starts the program: in this job's mount and pid namespaces, with the caller's id, which is not root there.
 namespace mbuild::executor::jobs {
 namespace {
 
@@ -163,6 +164,10 @@ void Network::in_namespace(const std::function<void()>& work) {
 }
 
 void Network::check_tun() {
+  if (caller_ids().uid != 0) {  // the map of real root: this process could open it, without its capabilities nobody
+    by_caller_ = true;
+    return;
+  }
   const Fd tun(::open(k_tun, O_RDWR | O_CLOEXEC));
   const int code = tun ? EACCES : errno;
   if (tun && !feature_disabled("tun")) return;

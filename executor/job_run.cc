@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "emu/preflight.h"
+#include "executor/id_map.h"
 #include "executor/inner_main.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
@@ -17,6 +18,7 @@ namespace mbuild::executor::jobs {
 namespace {
 
 void make_cache_directory(const CacheDirectory& cache) {
+  check_image_owner(cache.uid, cache.gid, "cache mount");
   if (::mkdir(cache.path.c_str(), 0700) < 0) {
     if (errno == EEXIST) return;
     throw system_error(errno, "mkdir " + cache.path);

@@ -74,13 +74,14 @@ void fields(Codec& codec, SandboxMount& v) {
 template <class Codec>
 void fields(Codec& codec, SandboxSpec& v) {
   codec(v.stack, v.upper, v.work, v.scratch, v.spill, v.argv, v.env, v.cwd, v.user, v.hostname, v.extra_hosts,
-        v.network, v.network_fd, v.resolv_conf, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id, v.stdout_fd,
-        v.stderr_fd);
+        v.network, v.network_fd, v.resolv_conf, v.security, v.ulimits, v.shm_size, v.mounts, v.single_id,
+        v.less_isolation, v.stdout_fd, v.stderr_fd);
 }
 
 template <class Codec>
 void fields(Codec& codec, SandboxResult& v) {
-  codec(v.exit_code, v.signal, v.user_microseconds, v.system_microseconds, v.peak_memory, v.host_proc, v.root_changed);
+  codec(v.exit_code, v.signal, v.user_microseconds, v.system_microseconds, v.peak_memory, v.host_proc, v.shared_ids,
+        v.root_changed);
 }
 
 template <class Codec>

@@ -152,6 +152,7 @@ void add_own_addresses(const std::vector<InterfaceAddress>& addresses) {
 }
 
 std::string ping_groups(std::string_view gid_map) {
+  constexpr std::uint64_t k_last_group = 0x7fffffff;
   struct Bound {
     std::uint64_t inside, outside;
   };
@@ -163,12 +164,13 @@ std::string ping_groups(std::string_view gid_map) {
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
       if (!word.empty() && error == std::errc()) fields.push_back(value);
     }
-    if (fields.size() != 3 || fields[2] == 0) continue;
+    // The upper half are the host's in the map of real root; the kernel takes no number of it here either.
+    if (fields.size() != 3 || fields[2] == 0 || fields[0] > k_last_group) continue;
     const Bound low{fields[0], fields[1]}, high{fields[0] + fields[2] - 1, fields[1] + fields[2] - 1};
     if (!first || low.outside < first->outside) first = low;
     if (!last || high.outside > last->outside) last = high;
   }
-  return first ? fmt::format("{} {}", first->inside, std::min<std::uint64_t>(last->inside, 0x7fffffff)) : "";
+  return first ? fmt::format("{} {}", first->inside, std::min(last->inside, k_last_group)) : "";
 }
 
 void allow_ports_and_ping(const std::string& proc, std::string_view gid_map) {

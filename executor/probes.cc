@@ -20,6 +20,7 @@
 #include "executor/inner_wire.h"
 #include "executor/overlay.h"
 #include "executor/sandbox_mount.h"
+#include "executor/user_namespace.h"
 
 namespace mbuild::executor {
 namespace {
@@ -163,12 +164,18 @@ std::string userns_remedy() {
   return "run `mbuild doctor` to see what this host lacks";
 }
 
+Error add_isolation_advice(Error error, std::string_view consequence) {
+  const std::string remedy = error.advice.empty() ? k_proc_remedy : error.advice;
+  return std::move(error).with_advice(fmt::format("{}; or build with --allow-less-isolation: {}", remedy, consequence));
+}
+
 std::string run_probe_job(std::string_view directory, std::vector<Fd>&) {
   const std::string place(directory);
   std::string out;
   put_field(out, attempt([&] { try_overlay(place, false); }));
   put_field(out, attempt([&] { try_lowerdir_plus(place); }));
   put_field(out, attempt([&] { try_proc(); }));
+  put_field(out, attempt([] { make_step_namespace(); }));
   // Here, where it is allowed: overlay leaves a directory that its owner can't read.
   std::error_code ignored;
   std::filesystem::remove_all(place, ignored);
@@ -214,11 +221,13 @@ std::vector<Probe> run_probes(const std::string& directory) {
   make_directories(place, 0755);
   const std::string answers = inner->call(k_probe_operation, place);
   std::string_view rest = answers;
-  const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest));
+  const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest)), own(take_field(rest));
   out.push_back(probe("overlay", "overlay on the store's file system", true, overlay, "works", k_overlay_remedy));
   out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
   out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
+  out.push_back(
+      probe("step-userns", "a user namespace of its own for each step", false, own, "works", userns_remedy()));
   out.push_back(probe_network(*inner));
   out.push_back(probe_binfmt(*inner));
   for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/fd.h"
 
 namespace mbuild::executor {
@@ -19,7 +20,8 @@ struct Probe {
 };
 
 // True when MBUILD_TEST_DISABLE (a comma-separated list) names the host feature: userns, userns-ranges, overlay,
-// lowerdir-plus, binfmt-ns, proc-mount, pasta, slirp4netns, tun.
+// lowerdir-plus, binfmt-ns, proc-mount, step-userns (a user namespace of its own for each RUN), root-map (the ids of
+// images apart from the host's for real root), pasta, slirp4netns, tun.
 bool feature_disabled(std::string_view name);
 
 // Tries everything on this host; takes some 10 ms and leaves nothing behind. `directory` is on the file system of the
@@ -28,6 +30,10 @@ std::vector<Probe> run_probes(const std::string& directory);
 
 // The command that allows user namespaces on this host, found from its sysctls; for error messages.
 std::string userns_remedy();
+
+// The error of a sandbox that the host does not isolate as it should, with what helps: the host's remedy, or to accept
+// it, with what follows from that.
+Error add_isolation_advice(Error error, std::string_view consequence);
 
 // The part of run_probes that happens in a job of the inner process, which knows it by this name.
 inline constexpr std::string_view k_probe_operation = "probe-host";

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,13 +22,19 @@
 #include "executor/landlock.h"
 #include "executor/network_interfaces.h"
 #include "executor/pid_namespace.h"
+#include "executor/probes.h"
 #include "executor/sandbox_exec.h"
 #include "executor/sandbox_root.h"
 #include "executor/seccomp.h"
+#include "executor/user_namespace.h"
 
 // The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
 // root, gives up what it should not have, and executes the program. Until then it can speak through a socket that
 // closes on exec: "ready" with the seccomp listener, or the error that ended it.
+//
+// The user namespace of the program comes last: all other namespaces and all mounts belong to that of the inner
+// process, so that no capability in the program's own is one over them, and steps that see each other's processes can't
+// look into them. Only --security=insecure stays in the inner process's, which lets it mount.
 namespace mbuild::executor {
 namespace {
 
@@ -60,9 +67,29 @@ void announce(int channel, bool host_proc, int listener) {
                std::span<const int>(fds, listener >= 0 ? 1 : 0));
 }
 
-void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter, int channel) {
+// The pipes of the log belong to the user of the step, who may open them by name (/dev/stdout).
+void give_log_pipes(const SandboxSpec& spec, const SandboxUser& user) {
+  for (const int fd : {spec.stdout_fd, spec.stderr_fd}) {
+    struct stat status;
+    if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) continue;
+    // With one id there are owners that can't be had; the descriptors work all the same.
+    [[maybe_unused]] const int result = ::fchown(fd, user.uid, user.gid);
+  }
+}
+
+// What all of the program's own is made of, by the job.
+struct Start {
+  const SandboxSpec& spec;
+  const BpfProgram& filter;
+  const Fd& user_namespace;
+};
+
+void become_program(const Start& start, PreparedRoot& prepared, int channel) {
+  const auto& spec = start.spec;
   enter_namespaces(spec);
   const SystemMounts system = enter_root(spec, prepared);
+  give_log_pipes(spec, prepared.user);
+  if (start.user_namespace) enter_user_namespace(start.user_namespace.get());
   set_up_process(spec, system.null.get(), channel);
   // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
   enter_working_directory(spec);
@@ -70,17 +97,16 @@ void become_program(const SandboxSpec& spec, PreparedRoot& prepared, const BpfPr
   // The host's network without the entitlement to it: none of the build's own could be made.
   if (spec.network == graph::NetworkMode::standard && spec.network_fd < 0) close_abstract_sockets();
   const auto env = complete_environment(spec.env, prepared.user);
-  const Fd listener(filter.empty() ? -1 : install_filter(filter));
+  const Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
   announce(channel, system.host_proc, listener.get());
   take_identity(spec, prepared.user);
   execute(spec.argv, env);
 }
 
-[[noreturn]] void first_process(const SandboxSpec& spec, PreparedRoot& prepared, const BpfProgram& filter,
-                                int channel) {
+[[noreturn]] void first_process(const Start& start, PreparedRoot& prepared, int channel) {
   Error failure(ExitClass::internal, "");
   try {
-    become_program(spec, prepared, filter, channel);
+    become_program(start, prepared, channel);
   } catch (const Error& error) {
     failure = error;
   } catch (const std::exception& error) {
@@ -142,6 +168,17 @@ void close_mounts(PreparedRoot& prepared) {
   prepared.mounts.clear();
 }
 
+// Empty for a step that runs in the inner process's own.
+Fd own_user_namespace(const SandboxSpec& spec) {
+  if (spec.security == graph::SecurityMode::insecure) return {};
+  try {
+    return make_step_namespace();
+  } catch (Error& error) {
+    if (spec.less_isolation) return {};
+    throw add_isolation_advice(std::move(error), "steps can then look into each other's processes");
+  }
+}
+
 }  // namespace
 
 SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
@@ -151,8 +188,10 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   };
   const std::string root_before = describe_root();
   const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  const Fd user_namespace = own_user_namespace(spec);
+  const Start start{spec, filter, user_namespace};
   SocketPair channel = make_socket_pair();
-  const pid_t pid = spawn_in_new_pid_namespace([&] { first_process(spec, prepared, filter, channel.b.get()); });
+  const pid_t pid = spawn_in_new_pid_namespace([&] { first_process(start, prepared, channel.b.get()); });
   const Fd process = process_descriptor(pid);
   channel.b.reset();
   close_mounts(prepared);
@@ -160,6 +199,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   SandboxResult result;
   Started started = hear(channel.a.get(), pid);
   result.host_proc = started.host_proc;
+  result.shared_ids = !user_namespace && spec.security != graph::SecurityMode::insecure;
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));

@@ -52,7 +52,8 @@ struct SandboxSpec {
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
   std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB
   std::vector<SandboxMount> mounts;
-  bool single_id = false;  // IdMap::single
+  bool single_id = false;       // IdMap::single
+  bool less_isolation = false;  // where the host refuses a /proc or a user namespace of its own: do without
   int stdout_fd = 1, stderr_fd = 2;
 };
 
@@ -62,6 +63,7 @@ struct SandboxResult {
   std::uint64_t user_microseconds = 0, system_microseconds = 0;
   std::uint64_t peak_memory = 0;  // bytes, of the largest process
   bool host_proc = false;         // the host refused a /proc of the sandbox's own: it saw the host's
+  bool shared_ids = false;        // the host refused a user namespace of its own
   bool root_changed = false;      // metadata of the root directory differ from the snapshot's
 };
 

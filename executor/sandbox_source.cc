@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/id_map.h"
 #include "executor/root_path.h"
 #include "executor/sandbox_mount.h"
 
@@ -100,6 +101,7 @@ PreparedMount scratch_file(const SandboxSpec& spec, const char* name, const char
 
 PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents) {
   try {
+    check_image_owner(mount.uid, mount.gid, "owner");
     switch (mount.kind) {
       case graph::MountKind::bind:
         return bind_source(spec, mount);

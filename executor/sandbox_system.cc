@@ -135,8 +135,12 @@ bool mount_proc(const SandboxSpec& spec, int root, const Fd& null_device) {
   try {
     if (feature_disabled("proc-mount")) throw Error(ExitClass::host, "mount proc: switched off");
     proc = make_filesystem("proc", {}, k_no_programs);
-  } catch (const Error&) {
+  } catch (Error& error) {
     // Parts of the host's are masked (a container): a fresh one would reveal them.
+    if (!spec.less_isolation) {
+      throw add_isolation_advice(std::move(error.with_context("a step needs a /proc of its own")),
+                                 "steps then see the processes of this container or host");
+    }
     proc = clone_tree(AT_FDCWD, "/proc", true);
     set_mount_attributes(proc.get(), k_no_programs, true);
     host_proc = true;

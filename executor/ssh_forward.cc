@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "executor/agent_protocol.h"
 #include "executor/sandbox_mount.h"
+#include "executor/user_namespace.h"
 
 namespace mbuild::executor {
 namespace {
@@ -190,6 +191,11 @@ std::jthread serve_agent(const AgentSocket& socket) {
       const std::uint64_t one = 1;
       [[maybe_unused]] const auto n = ::write(wake->get(), &one, sizeof one);
     });
+    try {
+      act_as_caller();  // an agent answers nobody but its owner
+    } catch (const Error&) {
+      // it will refuse us
+    }
     serve(listener, agent, wake->get());
   });
 }

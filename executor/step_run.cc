@@ -143,6 +143,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   spec.ulimits = op.ulimits;
   spec.shm_size = op.shm_size;
   spec.single_id = environment_.inner.map().single;
+  spec.less_isolation = environment_.request.allow_less_isolation;
 
   std::vector<Fd> descriptors;  // contents of secrets
   auto locks = lock_cache_mounts(environment_.store, op, stop);
@@ -177,6 +178,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   try {
     const auto reply = jobs::run(environment_.inner.get(), run, stop);
     const std::string tail = log.finish();
+    tell_isolation(reply.result);
     if (reply.result.exit_code == 0) return reply.layer;
     throw run_failure(op, reply.result, loopback_proxy(spec.network_fd < 0 ? std::vector<std::string>() : spec.env))
         .with_excerpt(quoted_log(name, tail));
@@ -184,6 +186,19 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.finish());
     throw;
   }
+}
+
+// Once a build: what its steps had to do without.
+void Steps::tell_isolation(const SandboxResult& result) {
+  if (!result.host_proc && !result.shared_ids) return;
+  if (isolation_told_.exchange(true)) return;
+  std::string what;
+  if (result.host_proc) what = "a /proc of its own: the processes of this container or host are seen";
+  if (result.shared_ids) {
+    what += std::string(what.empty() ? "" : ", and without ") +
+            "a user namespace of its own: steps can look into each other's processes";
+  }
+  environment_.warn_of_isolation("steps run without " + what + " (--allow-less-isolation)");
 }
 
 SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,

@@ -49,6 +49,8 @@ struct StepEnvironment {
   ProgressSink& sink;
   // The Dockerfile's lines around the node's instruction, for errors.
   std::function<std::string(graph::NodeId)> excerpt;
+  // Tells the user what steps had to do without; called from many threads.
+  std::function<void(std::string text)> warn_of_isolation;
   // Removes a directory in the store when the build is over; called from many threads.
   std::function<void(std::string)> remove_later;
 };
@@ -158,6 +160,7 @@ class Steps {
   SandboxMount sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
                              std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop);
   Stack mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+  void tell_isolation(const SandboxResult& result);
   std::optional<std::string> secret(const std::string& id) const;
   const cache::Layer& keep(const std::string& layer_id, const jobs::NewLayer& made);
   void set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer);
@@ -188,6 +191,7 @@ class Steps {
   std::unordered_map<std::string, cache::Layer> layers_;  // by id: in the store, and held by this build
   std::set<Digest> executed_;  // content and partial keys of this build: known even to steps that ignore the cache
   std::atomic<unsigned> next_work_ = 0;
+  std::atomic<bool> isolation_told_ = false;
   std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
 };
 

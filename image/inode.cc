@@ -181,7 +181,9 @@ std::string stored_name(const std::string& name) {
 
 void apply_owner(const Handle& file, const Inode& inode) {
   const int flags = AT_SYMLINK_NOFOLLOW | (file.name.empty() ? AT_EMPTY_PATH : 0);
-  if (::fchownat(file.fd, file.name.c_str(), inode.uid, inode.gid, flags) == 0) return;
+  const bool of_images = inode.uid < k_first_host_id && inode.gid < k_first_host_id;
+  if (of_images && ::fchownat(file.fd, file.name.c_str(), inode.uid, inode.gid, flags) == 0) return;
+  if (!of_images) errno = EINVAL;
   Error error = system_error(errno, fmt::format("give {} to {}:{}", file.shown, inode.uid, inode.gid));
   if (errno == EINVAL) {
     error.advice =

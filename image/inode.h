@@ -17,6 +17,9 @@ namespace mbuild::image {
 
 enum class OwnerMode { real, attributes };
 
+// Ids from here on are the host's in the map of real root (executor/id_map.h): no file of an image is given to them.
+inline constexpr std::uint32_t k_first_host_id = 0x80000000;
+
 enum class FileType { regular, directory, symlink, fifo, character, block, socket, whiteout };
 
 struct Inode {

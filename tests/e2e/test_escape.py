@@ -40,8 +40,8 @@ def own_network(case):
     return re.search(r"a network of a build's own *:? *by (pasta|slirp)", text) is not None
 
 
-def id_arguments():
-    """With real root's ids mapped to themselves, root inside is root outside."""
+def identity():
+    """Arguments for where root inside is root outside: ids that are mapped to themselves."""
     return ["identity-map"] if os.geteuid() == 0 else []
 
 
@@ -60,33 +60,45 @@ class Services:
 @quick
 def test_as_root(case):
     network = Services(case).arguments if own_network(case) else []
-    finds_nothing(case, *network, *id_arguments())
+    finds_nothing(case, *network)
 
 
 def test_as_another_user(case):
     network = Services(case).arguments if own_network(case) else []
-    finds_nothing(case, *network, *id_arguments(), user="1000:1000")
+    finds_nothing(case, *network, user="1000:1000")
+
+
+def test_as_root_with_the_hosts_ids(case):
+    case.needs_root()
+    network = Services(case).arguments if own_network(case) else []
+    finds_nothing(case, *network, *identity(), env={"MBUILD_TEST_DISABLE": "root-map"})
+
+
+def test_with_less_isolation(case):
+    """Where no /proc and no user namespace of its own can be had."""
+    finds_nothing(case, *identity(), flags=["--allow-less-isolation"],
+                  env={"MBUILD_TEST_DISABLE": "proc-mount,step-userns,root-map," + NEITHER})
 
 
 def test_without_a_network(case):
-    finds_nothing(case, *Services(case).arguments, *id_arguments(), run="RUN --network=none")
+    finds_nothing(case, *Services(case).arguments, run="RUN --network=none")
 
 
 def test_on_the_network_of_the_host(case):
     """Where no other can be made."""
-    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": NEITHER})
+    finds_nothing(case, env={"MBUILD_TEST_DISABLE": NEITHER})
 
 
 def test_with_one_id(case):
-    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": "userns-ranges," + NEITHER})
+    finds_nothing(case, *identity(), env={"MBUILD_TEST_DISABLE": "userns-ranges," + NEITHER})
 
 
 def test_with_overlays_of_older_kernels(case):
-    finds_nothing(case, *id_arguments(), env={"MBUILD_TEST_DISABLE": "lowerdir-plus," + NEITHER})
+    finds_nothing(case, env={"MBUILD_TEST_DISABLE": "lowerdir-plus," + NEITHER})
 
 
 def test_emulated(case):
-    finds_nothing(case, *id_arguments(), platform=FOREIGN, env={"MBUILD_TEST_DISABLE": NEITHER})
+    finds_nothing(case, platform=FOREIGN, env={"MBUILD_TEST_DISABLE": NEITHER})
 
 
 def test_sockets_of_32_bit_programs(case):

@@ -34,6 +34,42 @@ TEST_CASE("the digest of a map tells ranges, kinds and order apart") {
   CHECK(one.digest() != other.digest());
 }
 
+TEST_CASE("real root's map gives images ids that no account has, and the host's ids the upper half") {
+  constexpr std::uint32_t k_half = 0x7fffffff;
+  CHECK(real_root_ranges("", {0, 1000, 65534}) ==
+        std::vector<IdRange>{{0, k_host_ids, k_half}, {k_host_ids, 0, k_half}});
+}
+
+TEST_CASE("root's subordinate ids come first in its map, and are no host ids in it") {
+  CHECK(real_root_ranges("bob:300000:10\nroot:100000:65536\n", {}) ==
+        std::vector<IdRange>{{0, 100000, 65536},
+                             {65536, k_host_ids + 65536, 0x7fffffff - 65536},
+                             {k_host_ids, 0, 100000},
+                             {k_host_ids + 165536, 165536, 0x7fffffff - 165536}});
+}
+
+TEST_CASE("ids that others have are not given to images") {
+  const std::vector<IdRange> lower = {
+      {0, 0x70000000, 0x0ffe0000}, {k_host_ids, 0, 0x70000000}, {k_host_ids + 0x7ffe0000, 0x7ffe0000, 0x1ffff}};
+  CHECK(real_root_ranges("", {k_host_ids + 5}) == lower);
+  CHECK(real_root_ranges("bob:4294901760:65535\n", {}) == lower);
+  CHECK(real_root_ranges("", {k_host_ids + 5, 0x70000000}).empty());
+  CHECK(real_root_ranges("root:100000:65536\n", {k_host_ids + 5, 0x70000000}) ==
+        std::vector<IdRange>{
+            {0, 100000, 65536}, {k_host_ids, 0, 100000}, {k_host_ids + 165536, 165536, 0x7fffffff - 165536}});
+}
+
+TEST_CASE("ranges of root that overlap, or hold the host's root, are left out") {
+  CHECK(real_root_ranges("root:0:10\nroot:100:10\nroot:105:10\n", {})[0] == IdRange{0, 100, 10});
+  CHECK(real_root_ranges("root:0:10\nroot:100:10\nroot:105:10\n", {})[1].inside == 10);
+}
+
+TEST_CASE("an id map is read as it is written") {
+  const std::vector<IdRange> map = {{0, 1000, 1}, {1, 100000, 65536}};
+  CHECK(parse_id_map(id_map_text(map)) == map);
+  CHECK(parse_id_map("         0          0 4294967295\n") == std::vector<IdRange>{{0, 0, 4294967295}});
+}
+
 TEST_CASE("without ranges the map has this user's one id") {
   ::setenv("MBUILD_TEST_DISABLE", "userns-ranges", 1);
   const IdMap map = compute_id_map();

@@ -64,7 +64,7 @@ TEST_CASE("a foreign program runs in a sandbox with the private instance") {
   const char* program = std::getenv("MBUILD_TEST_ARM64_BUSYBOX");
   const std::string emulator = find_program("qemu-aarch64-static");
   if (program == nullptr || emulator.empty() || !test::have_inner()) return;
-  auto own = Inner::start({.map = compute_id_map()});
+  auto own = Inner::start({.map = test::map_of_inner()});
   const std::string line = emu::registration_line(arm64(), emulator);
   if (provide_emulation(*own, arm64(), line) != EmulationWay::private_instance) return;
   provide_emulation(*own, arm64(), line);  // again does no harm

@@ -26,8 +26,14 @@ extern "C" void mbuild_test_alternative_main(int argc, char** argv) {
 namespace mbuild::executor::test {
 namespace {
 
+// As root all ids as they are, so that a test may make a root file system with the owners that an image has.
 const IdMap& own_map() {
-  static const IdMap map = compute_id_map();
+  static const IdMap map = [] {
+    ::setenv("MBUILD_TEST_DISABLE", "root-map", 1);
+    const IdMap computed = compute_id_map();
+    ::unsetenv("MBUILD_TEST_DISABLE");
+    return computed;
+  }();
   return map;
 }
 
@@ -93,6 +99,7 @@ TestJob::TestJob(std::string name, std::function<std::string(std::string_view, s
 
 bool have_inner() { return the_inner() != nullptr; }
 Inner& inner() { return *the_inner(); }
+const IdMap& map_of_inner() { return own_map(); }
 bool single_id() { return own_map().single; }
 
 std::string list_tree(int root) {

@@ -18,6 +18,7 @@ struct TestJob {
 
 // One inner process with this user's id map, kept for the whole test program.
 Inner& inner();
+const IdMap& map_of_inner();
 bool single_id();
 // False on a host where no inner process can be started: tests that need one are left out.
 bool have_inner();

@@ -45,7 +45,7 @@ TEST_CASE("every probe that fails has detail and remedy") {
 }
 
 TEST_CASE("a feature that is switched off is reported") {
-  for (const char* name : {"overlay", "lowerdir-plus", "proc-mount", "binfmt-ns", "userns-ranges"}) {
+  for (const char* name : {"overlay", "lowerdir-plus", "proc-mount", "binfmt-ns", "userns-ranges", "step-userns"}) {
     const auto list = probes(name);
     if (list.size() == 2) return;  // no user namespaces here
     INFO(name);

@@ -403,7 +403,7 @@ TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode")
 TEST_CASE("without a user namespace root makes real device nodes") {
   Base tree;
   if (!tree.ready || ::geteuid() != 0) return;
-  auto real = Inner::start({.map = compute_id_map(), .user_namespace = false});
+  auto real = Inner::start({.map = test::map_of_inner(), .user_namespace = false});
   auto spec = shell(tree, "mknod /c c 1 5 && stat -c %F /c; mount -t tmpfs none /tmp && echo mounted");
   spec.security = graph::SecurityMode::insecure;
   CHECK(run(tree, spec, "run", real.get()).output == "character special file\nmounted\n");
@@ -469,15 +469,70 @@ TEST_CASE("a step on an empty snapshot finds no program") {
   CHECK_THAT(error_of_run(tree, spec), Catch::Contains("no such file or directory"));
 }
 
-TEST_CASE("where a fresh /proc is refused the host's is seen") {
+TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is allowed") {
   Base tree;
   if (!tree.ready) return;
   ::setenv("MBUILD_TEST_DISABLE", "proc-mount", 1);
-  auto other = Inner::start({.map = compute_id_map()});
+  auto other = Inner::start({.map = test::map_of_inner()});
   ::unsetenv("MBUILD_TEST_DISABLE");
-  const auto ran = run(tree, shell(tree, "cat /proc/self/comm"), "run", other.get());
+  auto spec = shell(tree, "cat /proc/self/comm");
+  try {
+    run(tree, spec, "refused", other.get());
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.exit_class == ExitClass::host);
+    CHECK_THAT(error.advice, Catch::Contains("--allow-less-isolation"));
+  }
+  spec.less_isolation = true;
+  const auto ran = run(tree, spec, "run", other.get());
   CHECK(ran.output == "cat\n");
   CHECK(ran.result.host_proc);
+}
+
+TEST_CASE("a program has a user namespace of its own with the ids of images") {
+  Base tree;
+  if (!tree.ready) return;
+  auto spec = shell(tree, "readlink /proc/self/ns/user");
+  const std::string first = run(tree, spec, "first").output;
+  CHECK(first.starts_with("user:["));
+  spec.security = graph::SecurityMode::insecure;
+  CHECK(run(tree, spec, "insecure").output != first);
+}
+
+TEST_CASE("where a user namespace is refused the step is, unless less isolation is allowed") {
+  Base tree;
+  if (!tree.ready) return;
+  ::setenv("MBUILD_TEST_DISABLE", "step-userns", 1);
+  auto other = Inner::start({.map = test::map_of_inner()});
+  ::unsetenv("MBUILD_TEST_DISABLE");
+  auto spec = shell(tree, "echo ran");
+  CHECK_THROWS_AS(run(tree, spec, "refused", other.get()), Error);
+  spec.less_isolation = true;
+  const auto ran = run(tree, spec, "run", other.get());
+  CHECK(ran.output == "ran\n");
+  CHECK(ran.result.shared_ids);
+}
+
+TEST_CASE("the log's pipes can be opened by name by the user of the step") {
+  Base tree;
+  if (!tree.ready || single_id()) return;
+  auto spec = shell(tree, "echo out > /dev/stdout; echo err > /dev/stderr");
+  spec.user = "app";
+  CHECK(run(tree, spec).output == "out\nerr\n");
+}
+
+TEST_CASE("in the map of real root a program has no id of the host") {
+  Base tree;
+  const IdMap map = compute_id_map();
+  if (!tree.ready || !map.host_high) return;
+  auto other = Inner::start({.map = map});
+  // The tree is the host root's, which is nobody there.
+  auto spec = shell(tree, "stat -c '%u %g' /bin; touch /f || echo refused; id -u; cat /proc/self/uid_map");
+  const auto ran = run(tree, spec, "run", other.get());
+  CHECK_THAT(ran.output, Catch::StartsWith("65534 65534\n"));
+  CHECK_THAT(ran.output, Catch::Contains("refused\n0\n"));
+  struct stat status;
+  REQUIRE(::stat(tree.host_path("run-upper").c_str(), &status) == 0);
 }
 
 // Hidden: `unit_executor '[.speed]'` prints what a sandbox costs.
@@ -495,7 +550,7 @@ TEST_CASE("time of a sandbox around true", "[.speed]") {
     sum += took;
   }
   const auto begin = std::chrono::steady_clock::now();
-  Inner::start({.map = compute_id_map()});
+  Inner::start({.map = test::map_of_inner()});
   const std::chrono::duration<double, std::milli> start = std::chrono::steady_clock::now() - begin;
   WARN("least " << least << " ms, mean " << sum / 50 << " ms; inner start and end " << start.count() << " ms");
 }

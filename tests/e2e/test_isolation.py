@@ -1,0 +1,120 @@
+"""A RUN reaches nothing but its own root: as root in both id maps, and where the host can't isolate it as it should."""
+import os
+
+from support import HOST, expect, expect_equal, quick
+
+LESS = "--allow-less-isolation"
+
+
+def maps(case):
+    """Environments for builds with this user's map and, as root, with all ids as they are."""
+    return ({}, {"MBUILD_TEST_DISABLE": "root-map"}) if os.geteuid() == 0 else ({},)
+
+
+@quick
+def test_root_is_not_root_inside(case):
+    """No id that a program of an image can have is one that the host has in use."""
+    case.needs_root()
+    case.dockerfile("FROM busybox", "RUN cat /proc/self/uid_map /proc/self/gid_map > /maps; chown 7:8 /maps")
+    build = case.build()
+    for line in build.file("maps").splitlines():
+        inside, _, count = map(int, line.split())
+        expect_equal((inside, count), (0, 2 ** 31 - 1))
+    expect_equal(build.tree()["maps"].owner, (7, 8))
+    with open("/proc/self/uid_map") as f:
+        if f.read().split() != ["0", "0", "4294967295"]:
+            return
+    for layer in os.listdir(case.root + "/fs"):
+        for directory, _, files in os.walk(os.path.join(case.root, "fs", layer, "layers")):
+            for name in files:
+                status = os.lstat(os.path.join(directory, name))
+                expect(status.st_uid != 0, directory, name, "is owned by the host's root")
+
+
+def test_both_maps_give_the_same_image(case):
+    case.needs_root()
+    case.write("private/file", "secret\n", mode=0o600)
+    os.chmod(os.path.join(case.context, "private"), 0o700)
+    case.dockerfile("FROM busybox", "COPY private /private", "COPY --chown=5:6 private/file /owned",
+                    "RUN chown 1234:2147483646 /owned && chmod 4755 /owned && mkdir -m 1777 /t && touch /t/x",
+                    "USER 1000", "WORKDIR /w/x", "RUN id > /tmp/id && echo said > /dev/stdout")
+    facts = []
+    for env in maps(case):
+        build = case.build(env=env, root=case.dir + "/store-%d" % len(facts))
+        facts.append({path: file.facts() for path, file in build.tree().items()})
+    expect_equal(facts[0], facts[1])
+    expect_equal(build.tree()["owned"].owner, (1234, 2147483646))
+
+
+def test_context_of_another_user(case):
+    """Files that root may read by its privilege alone."""
+    case.needs_root()
+    case.write("deep/file", "content\n", mode=0o600)
+    for path in ("deep/file", "deep", "."):
+        path = os.path.join(case.context, path)
+        os.chmod(path, 0o700 if os.path.isdir(path) else 0o600)
+        os.chown(path, 4242, 4243)
+    case.dockerfile("FROM busybox", "COPY deep /deep", "RUN cat /deep/file > /read")
+    build = case.build()
+    expect_equal(build.file("read"), "content")
+    expect_equal(build.tree()["deep/file"].owner, (0, 0))
+
+
+def test_exported_directory_is_the_callers(case):
+    case.dockerfile("FROM busybox", "RUN echo a > /a && chown 5:6 /a && chmod 600 /a && ln -s a /b && mkdir -m 700 /d",
+                    "FROM scratch", "COPY --from=0 /a /b /d/", "COPY --from=0 /a /a")
+    for number, env in enumerate(maps(case)):
+        out = case.dir + "/out-%d" % number
+        case.build("-o", out, env=env, export=False, root=case.dir + "/store-%d" % number)
+        for directory, directories, files in os.walk(out):
+            for name in [directory] + directories + files:
+                status = os.lstat(os.path.join(directory, name))
+                expect_equal((status.st_uid, status.st_gid), (os.geteuid(), os.getegid()), name)
+
+
+@quick
+def test_masked_proc_is_refused(case):
+    """Where no /proc of its own can be mounted a RUN sees the host's only when that is asked for."""
+    case.dockerfile("FROM busybox", "RUN cat /proc/self/comm > /comm")
+    env = {"MBUILD_TEST_DISABLE": "proc-mount"}
+    case.fails(env=env, status=5, says=("/proc", LESS))
+    build = case.build(LESS, env=env)
+    expect_equal(build.file("comm"), "cat")
+    expect_equal(build.text.count("LessIsolation"), 1, "warnings")
+
+
+def test_masked_proc_by_configuration(case):
+    case.dockerfile("FROM busybox", "RUN true")
+    config = os.path.join(case.dir, "config.toml")
+    with open(config, "w") as f:
+        f.write("[sandbox]\nallow-less-isolation = true\n")
+    case.build(env={"MBUILD_TEST_DISABLE": "proc-mount", "MBUILD_CONFIG": config})
+
+
+def test_no_user_namespace_is_refused(case):
+    case.dockerfile("FROM busybox", "RUN echo ran > /ran")
+    env = {"MBUILD_TEST_DISABLE": "step-userns"}
+    case.fails(env=env, status=5, says=(LESS,))
+    build = case.build(LESS, env=env)
+    expect("LessIsolation" in build.text, "no warning")
+
+
+def test_steps_do_not_see_into_each_other(case):
+    """Also where all processes of the host are seen."""
+    secret = case.write("../secret", "S3" + case.nonce)
+    cache = "RUN --mount=type=cache,id=meet,target=/meet "
+    case.dockerfile(
+        "FROM busybox AS victim",
+        cache + "--mount=type=secret,id=s,env=WORD touch /meet/ready; while [ ! -e /meet/done ]; do sleep 0.1; done",
+        "FROM busybox",
+        cache + "while [ ! -e /meet/ready ]; do sleep 0.1; done; ls -d /proc/[0-9]* | wc -l > /seen; "
+        "cat /proc/[0-9]*/environ 2> /dev/null | tr '\\0' '\\n' | grep S3 > /found; "
+        "ls -d /proc/[0-9]*/root/meet 2> /dev/null | grep -v /proc/$$/ | grep -v /proc/self/ >> /found; "
+        "touch /meet/done",
+        "COPY --from=victim /etc/passwd /victim")
+    for number, env in enumerate(maps(case)):
+        disable = ",".join(filter(None, ("proc-mount", env.get("MBUILD_TEST_DISABLE"))))
+        build = case.build(LESS, "--secret", "id=s,src=" + secret, env={"MBUILD_TEST_DISABLE": disable},
+                           root=case.dir + "/store-%d" % number)
+        expect(int(build.file("seen")) > 3, "the host's processes are not seen")
+        expect_equal([line for line in build.file("found").splitlines() if "S3" in line], [])
