@@ -70,7 +70,7 @@ image::CachedLayer describe(const ExportEnvironment& environment, const LayerBlo
                          .blob = {.media_type = blob.descriptor.media_type,
                                   .digest = blob.descriptor.digest,
                                   .size = blob.descriptor.size},
-                         .level = format.level.value_or(-1),
+                         .level = level_in_key(format),
                          .clamp_mtime = format.clamp,
                          .audited = {}};
   if (layer.imported && layer.imported->blob.digest == out.blob.digest) return *layer.imported;

@@ -57,9 +57,14 @@ std::string_view compression_name(image::Compression compression) {
 }
 
 std::optional<int> reproducible_level(image::Compression compression) {
-  constexpr int k_libdeflate = 6, k_zstd = 2;
+  constexpr int k_libdeflate = 6, k_zstd = 3;
   if (compression == image::Compression::none) return std::nullopt;
   return compression == image::Compression::gzip ? k_libdeflate : k_zstd;
+}
+
+int level_in_key(const LayerFormat& format) {
+  constexpr int k_default = -1, k_zstd_from = 100;
+  return format.level.value_or(k_default) + (format.compression == image::Compression::zstd ? k_zstd_from : 0);
 }
 
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported) {
@@ -124,7 +129,8 @@ std::optional<LayerBlobs::Blob> LayerBlobs::imported(const Wanted& wanted) const
   if (!layer.imported || layer.imported->blob.digest.empty() || environment_.store.find_layer(layer.id))
     return std::nullopt;
   const auto& promised = *layer.imported;
-  if (format_.clamp != promised.clamp_mtime || (format_.level && *format_.level != promised.level)) return std::nullopt;
+  if (format_.clamp != promised.clamp_mtime || (format_.level && level_in_key(format_) != promised.level))
+    return std::nullopt;
   if (format_.force && !has_compression(promised.blob, format_.compression)) return std::nullopt;
   for (const auto& platform : wanted.platforms) {
     if (std::ranges::find(promised.audited, platforms::to_string(platform)) == promised.audited.end())
@@ -157,7 +163,7 @@ LayerBlobs::Blob LayerBlobs::pulled(const SnapshotLayer& layer, const std::stop_
   if (!format_.force || has_compression(original, format_.compression)) return {layer.result_digest, original};
   const cache::SerialisationKey key{.layer_id = layer.id,
                                     .compression = std::string(compression_name(format_.compression)),
-                                    .level = format_.level.value_or(-1),
+                                    .level = level_in_key(format_),
                                     .clamp_mtime = {}};
   auto known = environment_.store.find_serialisation(key);
   if (!known) {
@@ -183,7 +189,7 @@ LayerBlobs::Blob LayerBlobs::local(const Wanted& wanted, const std::stop_token& 
   if (layer.imported) environment_.steps.fetch(layer, stop);
   const cache::SerialisationKey key{.layer_id = layer.id,
                                     .compression = std::string(compression_name(format_.compression)),
-                                    .level = format_.level.value_or(-1),
+                                    .level = level_in_key(format_),
                                     .clamp_mtime = format_.clamp};
   auto known = store.find_serialisation(key);
   for (const auto& platform : wanted.platforms) {

@@ -26,6 +26,10 @@ struct LayerFormat {
 // key of what is kept, so that a default of another time is not taken for it.
 std::optional<int> reproducible_level(image::Compression compression);
 
+// The level as keys have it: -1 for the default. zstd's are counted from 100, the default being 99: those below are of
+// older streams, which had other blocks.
+int level_in_key(const LayerFormat& format);
+
 // The serialisation of a layer as which the blob of an imported cache counts.
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported);
 std::string_view compression_name(image::Compression compression);

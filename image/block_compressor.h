@@ -15,7 +15,6 @@ namespace mbuild::image {
 
 // Input bytes of a block; fixed, because the output depends on it.
 std::size_t compression_block_size(Compression compression);
-// "isa-l 2.30.0 level 2".
 // Bytes in memory that is not cleared, and is used again: pages that are new to a process cost more than compression.
 class Bytes {
  public:

@@ -16,7 +16,7 @@ enum class Compression { none, gzip, zstd };
 
 struct SerialiseOptions {
   Compression compression = Compression::gzip;
-  std::optional<int> level;  // gzip 0..9, zstd 0..22 (0 is zstd's default); none: fast, by ISA-L or zstd 2
+  std::optional<int> level;  // gzip 0..9, zstd 0..22 (0 is zstd's default); none: fast, by ISA-L or zstd 3
   unsigned threads = 0;      // that compress; 0: one a core. The bytes do not depend on it
   std::vector<EntryVisitor*> visitors;
   std::stop_token stop;

@@ -157,3 +157,20 @@ TEST_CASE("levels that do not exist are refused") {
   CHECK_THAT(error_of([&] { serialise(layer, {.level = 10}); }), Contains("0 to 9"));
   CHECK_THAT(error_of([&] { serialise(layer, {.compression = Compression::zstd, .level = 23}); }), Contains("0 to 22"));
 }
+
+TEST_CASE("zstd finds what is repeated megabytes away, for decoders of the least window") {
+  const Scratch layer;
+  const auto once = pseudo_random(2500000);
+  put(layer, "a", once);
+  put(layer, "b", pseudo_random(4000000).substr(2500000));
+  put(layer, "c", once);
+  const Written written = serialise(layer, {.compression = Compression::zstd, .threads = 2});
+  CHECK(written.facts.size < 4'500'000);
+  const std::unique_ptr<ZSTD_DCtx, decltype([](ZSTD_DCtx* c) { ZSTD_freeDCtx(c); })> context(ZSTD_createDCtx());
+  ZSTD_DCtx_setParameter(context.get(), ZSTD_d_windowLogMax, 23);
+  std::string out(20000000, '\0');
+  ZSTD_inBuffer in{written.bytes.data(), written.bytes.size(), 0};
+  ZSTD_outBuffer to{out.data(), out.size(), 0};
+  while (in.pos < in.size) REQUIRE_FALSE(ZSTD_isError(ZSTD_decompressStream(context.get(), &to, &in)));
+  CHECK(out.substr(0, to.pos) == tar_of(layer));
+}
