@@ -8,7 +8,7 @@ image::GetRegistry RegistryClient::get() {
   return [this]() -> remote::Registry& {
     if (!registry_) {
       remote::RegistryOptions options;
-      options.credentials = remote::docker_credentials();
+      options.credentials = remote::stored_credentials();
       options.hosts = load_config().registries;
       registry_ = remote::make_http_registry(std::move(options));
     }

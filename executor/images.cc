@@ -38,7 +38,7 @@ remote::Registry& ImageSources::registry() {
   if (!registry_) {
     remote::RegistryOptions options;
     options.hosts = options_.registries;
-    options.credentials = remote::docker_credentials();
+    options.credentials = remote::stored_credentials();
     options.on_retry = options_.on_retry;
     options.on_transfer = options_.on_transfer;
     registry_ = remote::make_http_registry(std::move(options));

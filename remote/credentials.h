@@ -4,8 +4,10 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
-// Registry credentials as the docker command line keeps them.
+// Registry credentials as docker's and podman's command lines keep them.
 namespace mbuild::remote {
 
 struct Credentials {
@@ -16,17 +18,27 @@ struct Credentials {
   bool empty() const { return user.empty() && identity_token.empty() && registry_token.empty(); }
 };
 
-// What to present to a registry host ("docker.io", "localhost:5000"); empty credentials mean anonymous access.
-using CredentialSource = std::function<Credentials(const std::string& host, std::stop_token stop)>;
+// What to present to a registry host ("docker.io", "localhost:5000") for one of its repositories ("library/alpine", ""
+// for none in particular); empty credentials mean anonymous access.
+using CredentialSource =
+    std::function<Credentials(const std::string& host, const std::string& repository, std::stop_token stop)>;
 
 // The directory of docker's configuration: $DOCKER_CONFIG, else ~/.docker; "" when there is no home.
 std::string docker_config_directory();
 
-// Looks a host up in a config.json text: credHelpers, then credsStore (both run docker-credential-NAME), then auths.
-// Throws Error (usage) for malformed JSON, Error (host) when a helper is missing or fails.
-Credentials find_credentials(const std::string& config_json, const std::string& host, std::stop_token stop = {});
+// The files with credentials of podman, skopeo and buildah, in the order in which they are asked: $REGISTRY_AUTH_FILE
+// alone where it is set, else those of the user's session and of the user's configuration.
+std::vector<std::string> container_auth_files();
 
-// Reads DIRECTORY/config.json at each call; a missing file means anonymous access.
-CredentialSource docker_credentials(std::string directory = docker_config_directory());
+// Looks a repository up in the text of a config.json or auth.json: credHelpers, then credsStore (both run
+// docker-credential-NAME), then auths. Keys are hosts, hosts with a part of a repository's name ("host/team": the
+// longest counts), or URLs. Throws Error (usage) for malformed JSON and for an entry that can't be read, Error (host)
+// when a helper is missing or fails. `login` is the command that advice names ("docker login").
+Credentials find_credentials(const std::string& text, const std::string& host, const std::string& repository = {},
+                             std::stop_token stop = {}, std::string_view login = "docker login");
+
+// Reads the files at each call, and asks a helper for a host once. Missing files mean anonymous access.
+CredentialSource stored_credentials(std::string docker_directory = docker_config_directory(),
+                                    std::vector<std::string> container_files = container_auth_files());
 
 }  // namespace mbuild::remote

@@ -60,6 +60,12 @@ std::optional<Challenge> choose(const HttpResponse& refusal) {
   return basic;
 }
 
+// "team/app" of "repository:team/app:pull repository:...".
+std::string repository_of(const std::string& scope) {
+  const auto begin = scope.find(':') + 1;  // npos + 1 is 0
+  return scope.substr(begin, scope.find(':', begin) - begin);
+}
+
 std::string basic_value(const Credentials& credentials) {
   return "Basic " + base64_encode(credentials.user + ":" + credentials.password);
 }
@@ -96,9 +102,11 @@ std::vector<Challenge> parse_challenges(std::string_view header) {
 Authorizer::Authorizer(std::string host, CredentialSource credentials, HttpOptions http)
     : host_(std::move(host)), source_(std::move(credentials)), http_(std::move(http)) {}
 
-const Credentials& Authorizer::credentials(const std::stop_token& stop) {
-  if (!credentials_) credentials_ = source_ ? source_(host_, stop) : Credentials{};
-  return *credentials_;
+const Credentials& Authorizer::credentials(const std::string& scope, const std::stop_token& stop) {
+  const auto name = repository_of(scope);
+  const auto known = credentials_.find(name);
+  if (known != credentials_.end()) return known->second;
+  return credentials_[name] = source_ ? source_(host_, name, stop) : Credentials{};
 }
 
 std::string Authorizer::known(const std::string& scope, std::stop_token stop) {
@@ -121,7 +129,7 @@ std::optional<std::string> Authorizer::answer(const HttpResponse& refusal, const
 }
 
 std::string Authorizer::fetch(const std::string& scope, const std::stop_token& stop) {
-  const Credentials& presented = credentials(stop);
+  const Credentials& presented = credentials(scope, stop);
   if (challenge_->scheme == "basic") return presented.user.empty() ? "" : basic_value(presented);
   if (!presented.registry_token.empty()) return "Bearer " + presented.registry_token;
   const auto it = tokens_.find(scope);

@@ -41,7 +41,7 @@ class Authorizer {
     Clock::time_point expires;
   };
 
-  const Credentials& credentials(const std::stop_token& stop);
+  const Credentials& credentials(const std::string& scope, const std::stop_token& stop);
   std::string fetch(const std::string& scope, const std::stop_token& stop);
   HttpResponse ask_token_server(const Credentials& presented, const std::string& scope, const std::stop_token& stop);
 
@@ -49,10 +49,10 @@ class Authorizer {
   const CredentialSource source_;
   const HttpOptions http_;
   std::mutex mutex_;
-  std::optional<Credentials> credentials_;
-  std::optional<Challenge> challenge_;   // the one that is answered
-  bool secure_challenge_ = false;        // it came over TLS
-  std::map<std::string, Token> tokens_;  // by scope
+  std::map<std::string, Credentials> credentials_;  // by repository
+  std::optional<Challenge> challenge_;              // the one that is answered
+  bool secure_challenge_ = false;                   // it came over TLS
+  std::map<std::string, Token> tokens_;             // by scope
 };
 
 }  // namespace mbuild::remote

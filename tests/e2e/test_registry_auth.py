@@ -33,6 +33,22 @@ def test_user_and_password_from_auths(case):
     push_and_pull(case, server, docker_config(case, {"auths": {server.host: basic()}}))
 
 
+def test_credentials_of_podman(case):
+    server = Registry(case, password=True)
+    directory = case.new_directory("containers")
+    with open(directory + "/auth.json", "w") as f:
+        json.dump({"auths": {server.host: basic("no"), server.host + "/team": basic()}}, f)
+    push_and_pull(case, server, {**docker_config(case, ANONYMOUS), "REGISTRY_AUTH_FILE": directory + "/auth.json"})
+
+
+def test_credentials_that_cannot_be_read_are_named(case):
+    server = Registry(case, password=True)
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    env = docker_config(case, {"auths": {server.host: {"auth": "not base64!"}}})
+    case.fails("-t", server.host + "/team/app:v1", "--push", export=False, env=env, status=2,
+               says=[env["DOCKER_CONFIG"] + "/config.json", server.host, "base64", "docker login"])
+
+
 def test_wrong_and_missing_passwords(case):
     server = Registry(case, password=True)
     case.dockerfile("FROM scratch", "COPY Dockerfile /")

@@ -83,10 +83,10 @@ TEST_CASE("the credentials store is asked for every host, auths come after it") 
 
 TEST_CASE("a missing config.json means anonymous, a malformed one is an error that names it") {
   const TestDirectory directory;
-  const auto source = docker_credentials(directory.path);
-  CHECK(source("a.example", {}).empty());
+  const auto source = stored_credentials(directory.path, {});
+  CHECK(source("a.example", "", {}).empty());
   write_file_atomically(directory.path + "/config.json", "{ nonsense");
-  CHECK_THROWS_WITH(source("a.example", {}), Catch::Contains(directory.path + "/config.json"));
+  CHECK_THROWS_WITH(source("a.example", "", {}), Catch::Contains(directory.path + "/config.json"));
 }
 
 TEST_CASE("DOCKER_CONFIG names the directory, else it is in the home") {
@@ -96,4 +96,81 @@ TEST_CASE("DOCKER_CONFIG names the directory, else it is in the home") {
   }
   const ScopedVariable config("DOCKER_CONFIG", ""), home("HOME", "/home/me");
   CHECK(docker_config_directory() == "/home/me/.docker");
+}
+
+TEST_CASE("auth that was broken into lines is read, and what can't be read is named") {
+  const auto config = [](const std::string& value) { return R"({"auths": {"a.example": {"auth": )" + value + "}}}"; };
+  auto broken = base64_encode("user:password");
+  broken.insert(8, "\\n");
+  CHECK(find_credentials(config('"' + broken + "\\r\\n\""), "a.example").password == "password");
+  CHECK(find_credentials(config('"' + base64_encode("user:password\n") + '"'), "a.example").password == "password");
+  for (const auto& [value, how] :
+       std::vector<std::pair<std::string, std::string>>{{"\"%%%\"", "not base64"},
+                                                        {"\"user:password\"", "not base64"},
+                                                        {'"' + base64_encode("nonsense") + '"', "colon"},
+                                                        {'"' + base64_encode("a:\x01") + '"', "control characters"},
+                                                        {"7", "not a text"}}) {
+    CHECK_THROWS_WITH(find_credentials(config(value), "a.example"),
+                      Catch::Contains("a.example") && Catch::Contains(how));
+    CHECK(find_credentials(config(value), "b.example").empty());
+  }
+}
+
+TEST_CASE("keys with a part of a repository's name count for what is below it, the longest most") {
+  const std::string text = R"({"auths": {"a.example": {"username": "all"}, "a.example/team": {"username": "team"},
+      "a.example/team/app": {"username": "app"}, "docker.io/me": {"username": "hub"}}})";
+  const auto user = [&](const char* host, const char* repository) {
+    return find_credentials(text, host, repository).user;
+  };
+  CHECK(user("a.example", "") == "all");
+  CHECK(user("a.example", "teams/app") == "all");
+  CHECK(user("a.example", "team/other") == "team");
+  CHECK(user("a.example", "team/app") == "app");
+  CHECK(user("a.example", "team/app/base") == "app");
+  CHECK(user("docker.io", "me/app") == "hub");
+  CHECK(user("docker.io", "library/alpine").empty());
+}
+
+TEST_CASE("after docker's file those of podman are asked, in their order") {
+  const TestDirectory directory;
+  const auto file = [&](const std::string& name, const std::string& users) {
+    write_file_atomically(directory.path + "/" + name, R"({"auths": {)" + users + "}}");
+    return directory.path + "/" + name;
+  };
+  file("config.json", R"("a.example": {"username": "docker"}, "c.example": {})");
+  const auto source = stored_credentials(
+      directory.path, {directory.path + "/missing",
+                       file("one", R"("a.example": {"username": "one"}, "b.example": {"username": "one"})"),
+                       file("two", R"("b.example": {"username": "two"}, "c.example": {"username": "two"})")});
+  CHECK(source("a.example", "", {}).user == "docker");
+  CHECK(source("b.example", "", {}).user == "one");
+  CHECK(source("c.example", "", {}).user == "two");
+  write_file_atomically(directory.path + "/one", "nonsense");
+  CHECK_THROWS_WITH(source("b.example", "", {}), Catch::Contains(directory.path + "/one"));
+}
+
+TEST_CASE("the places of podman's credentials") {
+  const ScopedVariable home("HOME", "/home/me"), runtime("XDG_RUNTIME_DIR", "/run/user/7"),
+      config("XDG_CONFIG_HOME", "");
+  {
+    const ScopedVariable file("REGISTRY_AUTH_FILE", "/a/file");
+    CHECK(container_auth_files() == std::vector<std::string>{"/a/file"});
+  }
+  const ScopedVariable file("REGISTRY_AUTH_FILE", "");
+  CHECK(container_auth_files() ==
+        std::vector<std::string>{"/run/user/7/containers/auth.json", "/home/me/.config/containers/auth.json"});
+}
+
+TEST_CASE("a helper is asked once for a host") {
+  const TestDirectory directory;
+  const std::string program = directory.path + "/docker-credential-counting";
+  write_file_atomically(
+      program, "#!/bin/sh\necho x >> " + directory.path + "/count\necho '{\"Username\":\"me\",\"Secret\":\"s\"}'\n",
+      0755);
+  ::chmod(program.c_str(), 0755);
+  const ScopedVariable path("PATH", directory.path + ":" + std::getenv("PATH"));
+  write_file_atomically(directory.path + "/config.json", R"({"credHelpers": {"a.example": "counting"}})");
+  const auto source = stored_credentials(directory.path, {});
+  for (const char* repository : {"a", "b"}) CHECK(source("a.example", repository, {}).user == "me");
+  CHECK(read_file(directory.path + "/count") == "x\n");
 }

@@ -44,7 +44,9 @@ struct TokenRegistry {
     RegistryOptions options;
     options.hosts.hosts[server.host()].plain_http = true;
     options.http.attempts = 1;
-    options.credentials = [credentials](const std::string&, std::stop_token) { return credentials; };
+    options.credentials = [credentials](const std::string&, const std::string&, std::stop_token) {
+      return credentials;
+    };
     return make_http_registry(options);
   }
 

@@ -169,7 +169,7 @@ TEST_CASE("push and pull round trip against docker-registry with basic authentic
   const DockerRegistry server(true);
   auto options = quick_options();
   const TestDirectory docker;
-  options.credentials = docker_credentials(docker.path);
+  options.credentials = stored_credentials(docker.path, {});
   const Repository repository{server.host, "private/app"};
 
   const auto anonymous = make_http_registry(options);
