@@ -226,7 +226,10 @@ struct Question {
         stop(std::move(stop_token)),
         store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
         directory(store),
-        images(store, {.registries = asked.registries, .on_retry = {}, .on_transfer = {}, .stored = !asked.pull}, stop),
+        images(
+            store,
+            {.registries = asked.registries, .on_retry = {}, .on_transfer = {}, .on_mirror = {}, .stored = !asked.pull},
+            stop),
         contexts(store, {}),
         inputs(read_inputs(asked, directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
@@ -333,11 +336,13 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
   BuildNetwork network([&]() -> Inner& { return inner.get(); }, warn("HostNetwork"), stop);
   Cleaner cleaner(store, directory, inner);
   RetryLog retries(sink);
+  MirrorLog mirrors(sink);
   TransferLog transfers(sink);
   ImageSources images(store,
                       {.registries = registries_of(request),
                        .on_retry = std::ref(retries),
                        .on_transfer = std::ref(transfers),
+                       .on_mirror = std::ref(mirrors),
                        .stored = !request.pull},
                       stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {

@@ -294,6 +294,17 @@ void check_caches(const BuildRequest& request) {
   }
 }
 
+namespace {
+
+// A registry does not take it, whoever asks.
+bool is_refused(const Error& error) {
+  const auto* http = dynamic_cast<const remote::HttpError*>(&error);
+  if (http == nullptr || http->status < 400 || http->status >= 500) return false;
+  return http->status != 401 && http->status != 403 && http->status != 413 && http->status != 429;
+}
+
+}  // namespace
+
 void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
   VertexId vertex = k_first_vertex;
   for (const auto& reference : environment.request.cache_to) {
@@ -310,6 +321,12 @@ void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
       export_cache(environment, reference, stop);
       report(VertexState::completed);
     } catch (Error& error) {
+      if (is_refused(error)) {
+        error.advice = fmt::format(
+            "Where {} takes no caches, `type=inline` keeps the image's own steps in the image, `type=local,dest=DIR` "
+            "writes to a directory, and `ignore-error=true` lets the build succeed without.",
+            to_string(reference));
+      }
       error.with_context("error writing the cache " + to_string(reference));
       event.error = error.what();
       report(VertexState::failed);

@@ -62,7 +62,8 @@ void ImportedCaches::load() {
       try {
         import(reference);
       } catch (const Error& error) {
-        warn_(fmt::format("the cache {} is not used: {}", to_string(reference), error.what()));
+        const auto advice = error.advice.empty() ? "" : fmt::format(" ({})", error.advice);
+        warn_(fmt::format("the cache {} is not used: {}{}", to_string(reference), error.what(), advice));
       }
     }
   });

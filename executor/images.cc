@@ -41,6 +41,7 @@ remote::Registry& ImageSources::registry() {
     options.credentials = remote::stored_credentials();
     options.on_retry = options_.on_retry;
     options.on_transfer = options_.on_transfer;
+    options.on_mirror = options_.on_mirror;
     registry_ = remote::make_http_registry(std::move(options));
   }
   return *registry_;

@@ -22,6 +22,7 @@ struct ImageOptions {
   remote::RegistryHosts registries;
   remote::RetryListener on_retry;  // told of every wait for a registry
   remote::TransferListener on_transfer;
+  remote::MirrorListener on_mirror;
   bool stored = true;  // a name of an image in the store means that image, where it has the platform
 };
 

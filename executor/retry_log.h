@@ -4,42 +4,65 @@
 
 #include <atomic>
 #include <chrono>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "executor/events.h"
 
 namespace mbuild::executor {
 
-// Shows that a build waits for a registry, and why: a remote::RetryListener.
-class RetryLog {
+// A vertex of the display that is there once something is written to it.
+class LineLog {
  public:
-  explicit RetryLog(ProgressSink& sink) : sink_(sink) {}
-  RetryLog(const RetryLog&) = delete;
-  RetryLog& operator=(const RetryLog&) = delete;
-  ~RetryLog() {
+  LineLog(ProgressSink& sink, VertexId id, std::string name) : sink_(sink), id_(id), name_(std::move(name)) {}
+  LineLog(const LineLog&) = delete;
+  LineLog& operator=(const LineLog&) = delete;
+  ~LineLog() {
     try {
       if (shown_) report(VertexState::completed);
     } catch (...) {  // nobody can be told
     }
   }
 
-  void operator()(std::string_view reason, std::chrono::milliseconds wait) {
+  void write(const std::string& line) {
     if (!shown_.exchange(true)) report(VertexState::started);
-    const auto line = fmt::format("{}; next attempt in {:.1f} s\n", reason, static_cast<double>(wait.count()) / 1000);
-    sink_.log({.id = k_vertex, .stream = 2, .data = line, .time = std::chrono::steady_clock::now()});
+    sink_.log({.id = id_, .stream = 2, .data = line + "\n", .time = std::chrono::steady_clock::now()});
   }
 
  private:
-  static constexpr VertexId k_vertex = 0xF1000000;
-
   void report(VertexState state) {
-    VertexEvent event{.id = k_vertex, .state = state, .name = "[internal] registry does not answer as it should"};
+    VertexEvent event{.id = id_, .state = state, .name = name_};
     event.time = std::chrono::steady_clock::now();
     sink_.vertex(event);
   }
 
   ProgressSink& sink_;
+  const VertexId id_;
+  const std::string name_;
   std::atomic<bool> shown_ = false;
+};
+
+// Shows that a build waits for a registry, and why: a remote::RetryListener.
+class RetryLog {
+ public:
+  explicit RetryLog(ProgressSink& sink) : log_(sink, 0xF1000000, "[internal] registry does not answer as it should") {}
+  void operator()(std::string_view reason, std::chrono::milliseconds wait) {
+    log_.write(fmt::format("{}; next attempt in {:.1f} s", reason, static_cast<double>(wait.count()) / 1000));
+  }
+
+ private:
+  LineLog log_;
+};
+
+// Shows which mirrors are passed over: a remote::MirrorListener.
+class MirrorLog {
+ public:
+  explicit MirrorLog(ProgressSink& sink) : log_(sink, 0xF1000001, "[internal] mirrors of registries") {}
+  void operator()(std::string_view reason) { log_.write(std::string(reason)); }
+
+ private:
+  LineLog log_;
 };
 
 }  // namespace mbuild::executor

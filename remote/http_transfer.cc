@@ -144,6 +144,7 @@ struct Exchange {
   const TransferEvents& events;
   HttpResponse& response;
   CURL* easy = nullptr;
+  bool head_complete = false;  // of the last response
   bool head_seen = false;
   bool upload_started = false;
   std::exception_ptr thrown{};
@@ -184,7 +185,9 @@ void take_header_line(HttpResponse& response, std::string_view line) {
 
 std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
   auto& exchange = *static_cast<Exchange*>(context);
-  const bool fine = guarded(exchange, [&] { take_header_line(exchange.response, std::string_view(data, size)); });
+  const std::string_view line(data, size);
+  exchange.head_complete = line == "\r\n" || line == "\n";
+  const bool fine = guarded(exchange, [&] { take_header_line(exchange.response, line); });
   return fine ? size : 0;
 }
 
@@ -375,6 +378,12 @@ struct Attached {
   }
 };
 
+// A server may refuse a body before it has all of it, and close: what it said counts.
+bool was_refused(const Exchange& exchange, CURLcode code) {
+  return exchange.response.status >= 400 && exchange.upload_started && exchange.head_complete &&
+         (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_PARTIAL_FILE);
+}
+
 }  // namespace
 
 TransferOutcome transfer(const HttpRequest& request, const Headers& more_headers, const TransferEvents& events,
@@ -393,6 +402,7 @@ TransferOutcome transfer(const HttpRequest& request, const Headers& more_headers
   {
     const Attached attached(*session);
     code = perform(*session, request.stop);
+    if (was_refused(exchange, code)) code = CURLE_OK;
     if (code == CURLE_OK) guarded(exchange, [&] { exchange.begin_body(); });
   }
   pool.give_back(std::move(session), origin);

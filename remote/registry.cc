@@ -131,7 +131,9 @@ struct BlobTransfer {
 class HttpRegistry final : public Registry {
  public:
   explicit HttpRegistry(RegistryOptions options)
-      : on_transfer_(std::move(options.on_transfer)), endpoints_(std::move(options)) {}
+      : on_transfer_(std::move(options.on_transfer)),
+        on_mirror_(std::move(options.on_mirror)),
+        endpoints_(std::move(options)) {}
 
   std::optional<Manifest> find_manifest(const Repository& repository, const std::string& reference,
                                         std::stop_token stop) override {
@@ -185,7 +187,7 @@ class HttpRegistry final : public Registry {
                     std::stop_token stop) override {
     const auto endpoint = endpoints_.origin(repository.host, stop);
     const auto request = manifest_request(*endpoint, "HEAD", repository, reference, stop);
-    const auto response = send(*endpoint, request, push_scope(repository.name));
+    const auto response = send(*endpoint, request, push_scope(endpoint->name(repository)));
     return response.ok() && response.header("docker-content-digest") == digest;
   }
 
@@ -193,8 +195,10 @@ class HttpRegistry final : public Registry {
     check_digest_form(digest);
     const auto endpoint = endpoints_.origin(repository.host, stop);
     HttpRequest request = to(*endpoint, "HEAD", endpoint->url(repository, "blobs/" + digest), stop);
-    const auto response = send(*endpoint, request, push_scope(repository.name));
-    if (!response.ok() && response.status != 404) throw registry_error(request, response, repository);
+    const auto response = send(*endpoint, request, push_scope(endpoint->name(repository)));
+    // Some answer all kinds of things to a request that they don't allow: the upload will tell.
+    const bool is_unknown = response.status >= 400 && response.status < 500 && response.status != 429;
+    if (!response.ok() && !is_unknown) throw registry_error(request, response, repository);
     return response.ok();
   }
 
@@ -262,16 +266,33 @@ class HttpRegistry final : public Registry {
   template <typename Attempt>
   bool from_any(const Repository& repository, const std::stop_token& stop, Attempt attempt) {
     const auto endpoints = endpoints_.for_pull(repository.host, stop);
+    std::string passed_over;
     for (const auto& endpoint : endpoints) {
       if (endpoint == endpoints.back()) break;
       try {
         if (attempt(*endpoint)) return true;
+        passed_over = fmt::format("{} has not all of {}", endpoint->address(), endpoint->name(repository));
       } catch (const Error& error) {
         if (error.exit_class != ExitClass::network) throw;
-        endpoint->out_of_service = true;
+        if (!is_refusal(error)) endpoint->out_of_service = true;
+        passed_over = fmt::format("{}: {}", endpoint->address(), error.what());
+      }
+      if (on_mirror_ && (endpoint->out_of_service || !endpoint->told_of_lack.exchange(true))) {
+        on_mirror_(fmt::format("a mirror of {} is passed over: {}", repository.host, passed_over));
       }
     }
-    return attempt(*endpoints.back());
+    try {
+      return attempt(*endpoints.back());
+    } catch (Error& error) {
+      if (!passed_over.empty()) error.advice += fmt::format(" (A mirror was passed over: {}.)", passed_over);
+      throw;
+    }
+  }
+
+  // The mirror refuses this, and may have other things.
+  static bool is_refusal(const Error& error) {
+    const auto* http = dynamic_cast<const HttpError*>(&error);
+    return http != nullptr && http->status >= 400 && http->status < 500 && http->status != 408 && http->status != 429;
   }
 
   static HttpRequest to(const Endpoint& endpoint, const char* method, std::string url, const std::stop_token& stop) {
@@ -295,7 +316,7 @@ class HttpRegistry final : public Registry {
   static std::optional<Manifest> get_manifest(Endpoint& endpoint, const Repository& repository,
                                               const std::string& reference, const std::stop_token& stop) {
     const auto request = manifest_request(endpoint, "GET", repository, reference, stop);
-    auto response = send(endpoint, request, pull_scope(repository.name));
+    auto response = send(endpoint, request, pull_scope(endpoint.name(repository)));
     if (response.status == 404) return std::nullopt;
     if (!response.ok()) throw registry_error(request, response, repository);
     const std::string what = shown(repository, reference);
@@ -315,11 +336,13 @@ class HttpRegistry final : public Registry {
   static std::optional<ManifestInfo> head_manifest(Endpoint& endpoint, const Repository& repository,
                                                    const std::string& reference, const std::stop_token& stop) {
     const auto request = manifest_request(endpoint, "HEAD", repository, reference, stop);
-    const auto response = send(endpoint, request, pull_scope(repository.name));
-    if (response.status == 404) return std::nullopt;
+    const auto response = send(endpoint, request, pull_scope(endpoint.name(repository)));
+    // There are registries that answer 404 to HEAD for what GET gives; a mirror is not asked twice.
+    if (response.status == 404 && endpoint.mirror) return std::nullopt;
     const bool usable = response.ok() && is_sha256_digest(response.header("docker-content-digest")) &&
                         !telling_type(response.header("content-type")).empty();
-    if (!usable && !response.ok() && response.status != 405) throw registry_error(request, response, repository);
+    if (!usable && !response.ok() && response.status != 404 && response.status != 405)
+      throw registry_error(request, response, repository);
     if (!usable) {  // some registries say too little: read the manifest itself
       const auto manifest = get_manifest(endpoint, repository, reference, stop);
       if (!manifest) return std::nullopt;
@@ -342,7 +365,7 @@ class HttpRegistry final : public Registry {
       auto request = to(endpoint, "GET", url, stop);
       request.headers.emplace_back("Accept", k_index_type);
       request.max_body = k_largest_manifest;
-      auto response = send(endpoint, request, pull_scope(repository.name));
+      auto response = send(endpoint, request, pull_scope(endpoint.name(repository)));
       if (pages.empty() && is_unknown_api(response)) {
         // Who may not see one repository's list may see another's.
         endpoint.lists_no_referrers = response.status != 401 && response.status != 403;
@@ -373,7 +396,7 @@ class HttpRegistry final : public Registry {
     request.immutable_content = true;
     request.on_data = [&](std::string_view bytes) { transfer.data(bytes); };
     request.on_restart = [&] { transfer.restart(); };
-    const auto response = send(endpoint, request, pull_scope(repository.name));
+    const auto response = send(endpoint, request, pull_scope(endpoint.name(repository)));
     if (response.status == 404) return false;
     if (!response.ok()) throw registry_error(request, response, repository);
     transfer.verify();
@@ -381,6 +404,7 @@ class HttpRegistry final : public Registry {
   }
 
   const TransferListener on_transfer_;
+  const MirrorListener on_mirror_;
   EndpointTable endpoints_;
 };
 

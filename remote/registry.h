@@ -105,7 +105,7 @@ Manifest require_manifest(Registry& registry, const Repository& repository, cons
 
 // Configuration of one host.
 struct RegistryHost {
-  std::vector<std::string> mirrors;  // "https://mirror.example[/prefix]": asked first for pulls
+  std::vector<std::string> mirrors;  // "https://mirror.example[/project]": asked first for pulls
   bool insecure = false;             // TLS certificates are not verified, and http is tried after https
   bool plain_http = false;           // http only
   std::string ca_file;               // PEM
@@ -124,12 +124,16 @@ struct RegistryHosts {
   }
 };
 
+// Told when a mirror is passed over, and why: once for what it lacks, once when it fails.
+using MirrorListener = std::function<void(std::string_view reason)>;
+
 struct RegistryOptions {
   RegistryHosts hosts;
   CredentialSource credentials;  // none: anonymous
   HttpOptions http;              // ca_file and verify_tls are overridden per host
   RetryListener on_retry;
   TransferListener on_transfer;
+  MirrorListener on_mirror;
 };
 
 // The implementation over HTTP. docker.io is at registry-1.docker.io. Hosts localhost, 127.0.0.0/8 and ::1 count as

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "remote/url.h"
 
 namespace mbuild::remote {
@@ -82,14 +83,16 @@ std::shared_ptr<Endpoint> EndpointTable::find(const std::string& key) {
 }
 
 std::shared_ptr<Endpoint> EndpointTable::keep(const std::string& key, std::string base, const std::string& host,
-                                              const RegistryHost& configuration, bool insecure) {
+                                              const RegistryHost& configuration, bool insecure, std::string prefix,
+                                              bool is_mirror) {
   HttpOptions http = http_options(configuration, insecure);
-  if (key != host) http.attempts = std::min(http.attempts, k_attempts_at_mirror);
+  if (is_mirror) http.attempts = std::min(http.attempts, k_attempts_at_mirror);
   const std::lock_guard lock(mutex_);
   auto& slot = endpoints_[key];
   if (!slot) {
-    slot.reset(new Endpoint{std::move(base), http, Authorizer(host, options_.credentials, http), options_.on_retry,
-                            configuration.chunk_size, false});
+    slot.reset(new Endpoint{std::move(base), std::move(prefix), is_mirror, http,
+                            Authorizer(host, options_.credentials, http), options_.on_retry, configuration.chunk_size,
+                            false, false, false});
   }
   return slot;
 }
@@ -112,29 +115,86 @@ std::shared_ptr<Endpoint> EndpointTable::origin(const std::string& host, const s
   return keep(host, base, host, settings, insecure);
 }
 
+std::shared_ptr<Endpoint> EndpointTable::mirror(std::string address) {
+  if (!parse_url(address)) address = "https://" + address;
+  const auto place = mirror_place(address);
+  const std::string key = "mirror " + place.base + " " + place.prefix;  // no host's name
+  if (auto known = find(key)) return known;
+  const std::string server = parse_url(address)->authority();
+  const RegistryHost& settings = options_.hosts.of(server);
+  return keep(key, place.base, server, settings, is_insecure(settings, server), place.prefix, true);
+}
+
 std::vector<std::shared_ptr<Endpoint>> EndpointTable::for_pull(const std::string& host, const std::stop_token& stop) {
   std::vector<std::shared_ptr<Endpoint>> endpoints;
-  for (auto mirror : options_.hosts.of(host).mirrors) {
-    if (!parse_url(mirror)) mirror = "https://" + mirror;
-    while (mirror.ends_with('/')) mirror.pop_back();
-    auto endpoint = find(mirror);
-    if (!endpoint) {
-      const std::string server = parse_url(mirror)->authority();
-      const RegistryHost& settings = options_.hosts.of(server);
-      endpoint = keep(mirror, mirror, server, settings, is_insecure(settings, server));
-    }
+  for (const auto& address : options_.hosts.of(host).mirrors) {
+    auto endpoint = mirror(address);
     if (!endpoint->out_of_service) endpoints.push_back(std::move(endpoint));
   }
   endpoints.push_back(origin(host, stop));
   return endpoints;
 }
 
+MirrorPlace mirror_place(const std::string& address) {
+  const auto url = parse_url(address);
+  std::string before, after;
+  bool seen = false;
+  for (const auto& component : split(url ? url->path : "", '/')) {
+    if (component.empty()) continue;
+    if (component == "v2" && !seen) {
+      before = std::move(after);
+      after.clear();
+      seen = true;
+    } else {
+      after += component + "/";
+    }
+  }
+  if (!before.empty()) before = "/" + before.substr(0, before.size() - 1);
+  return {url ? url->scheme + "://" + url->authority() + before : address, after};
+}
+
 std::string pull_scope(const std::string& name) { return "repository:" + name + ":pull"; }
 std::string push_scope(const std::string& name) { return "repository:" + name + ":pull,push"; }
+
+namespace {
+
+// The same server over TLS: what a proxy that ends TLS makes of a registry's own addresses when it does not tell it.
+std::string with_own_scheme(const Endpoint& endpoint, const std::string& url) {
+  const bool downgraded = endpoint.base.starts_with("https://") && url.starts_with("http://");
+  if (!downgraded) return url;
+  std::string secure = "https://" + url.substr(7);
+  return origin_of(secure) == origin_of(endpoint.base) ? secure : url;
+}
+
+// A request, with advice for what goes wrong between two that don't speak the same.
+HttpResponse exchange(const Endpoint& endpoint, const HttpRequest& request) {
+  try {
+    return http_request(request);
+  } catch (HttpError& error) {
+    const auto url = parse_url(request.url);
+    if (!url) throw;
+    const bool own = origin_of(request.url) == origin_of(endpoint.base);
+    if (error.failure == HttpFailure::tls && own) {
+      error.advice = fmt::format(
+          "If {0} speaks http and not https, write `plain-http = true` below [registry.\"{0}\"] in mbuild's "
+          "configuration file.",
+          url->authority());
+    } else if (!own && (error.failure == HttpFailure::resolve || error.failure == HttpFailure::connect)) {
+      error.advice = fmt::format(
+          "{} sends its clients to {}, which can't be reached: the address that it has for itself (its external URL, "
+          "or the headers of a proxy before it) is wrong, or the network does not let you there.",
+          endpoint.base, url->authority());
+    }
+    throw;
+  }
+}
+
+}  // namespace
 
 HttpResponse send(Endpoint& endpoint, HttpRequest request, const std::string& scope) {
   request.throw_on_error = false;
   request.on_retry = endpoint.on_retry;
+  request.url = with_own_scheme(endpoint, request.url);
   // A registry may send uploads to another server, whose business our credentials are not.
   const bool own = origin_of(request.url) == origin_of(endpoint.base);
   const std::size_t plain_headers = request.headers.size();
@@ -142,7 +202,7 @@ HttpResponse send(Endpoint& endpoint, HttpRequest request, const std::string& sc
   for (bool answered = false;; answered = true) {
     request.headers.resize(plain_headers);
     if (!authorization.empty()) request.headers.emplace_back("Authorization", authorization);
-    HttpResponse response = http_request(request);
+    HttpResponse response = exchange(endpoint, request);
     const bool asked = response.status == 401 && origin_of(response.url) == origin_of(endpoint.base);
     if (!asked || answered || (request.upload && !request.upload->rewind)) return response;
     const auto answer = endpoint.authorizer.answer(response, scope, authorization, request.stop);
@@ -150,6 +210,10 @@ HttpResponse send(Endpoint& endpoint, HttpRequest request, const std::string& sc
     authorization = *answer;
     if (request.upload) request.upload->rewind();
   }
+}
+
+bool has_code(const HttpResponse& response, std::string_view code) {
+  return registry_words(response.body).find(code) != std::string::npos;
 }
 
 HttpError registry_error(const HttpRequest& request, const HttpResponse& response, const Repository& repository) {
@@ -160,10 +224,20 @@ HttpError registry_error(const HttpRequest& request, const HttpResponse& respons
   }
   HttpError error = http_status_error(request.method, shown);
   if (response.status == 401 || response.status == 403) {
-    error.advice = fmt::format("{} does not exist, or needs other credentials: run `docker login {}`.",
-                               repository.to_string(), repository.host);
+    error.advice =
+        fmt::format("{0} does not exist, or needs other credentials: run `docker login {1}` or `podman login {1}`.",
+                    repository.to_string(), repository.host);
+  } else if (response.status == 404 && request.method == "POST") {
+    error.advice = fmt::format(
+        "Check the name {}; there are registries on which a repository, or the project that it "
+        "is in, has to be made before something is pushed to it.",
+        repository.to_string());
   } else if (response.status == 404) {
     error.advice = fmt::format("Check that {} exists on the registry.", repository.to_string());
+  } else if (response.status == 400 && request.url.starts_with("http://") &&
+             response.body.find("HTTPS") != std::string::npos) {
+    error.advice =
+        fmt::format("{} speaks https: leave out plain-http in mbuild's configuration file.", repository.host);
   } else if (response.status == 429) {
     error.advice =
         fmt::format("{0} limits pulls: run `docker login {0}`, use a mirror, or try again later.", repository.host);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "remote/url.h"
 
 // A blob is uploaded in a session: POST opens it and answers with its URL; PUT with the digest closes it. A blob whose
@@ -48,7 +49,7 @@ class Upload {
   std::optional<std::uint64_t> offset() {
     auto request = to("GET", location_);
     request.options = endpoint_.http;
-    const auto response = send(endpoint_, request, push_scope(repository_.name));
+    const auto response = send(endpoint_, request, push_scope(endpoint_.name(repository_)));
     if (!response.ok()) return std::nullopt;
     follow(request, response);
     const auto range = response.header("range");  // "0-LAST"; "0-0" also where there is nothing yet
@@ -85,12 +86,30 @@ class Upload {
   }
 
   HttpResponse exchange(const HttpRequest& request) {
-    auto response = send(endpoint_, request, push_scope(repository_.name));
+    auto response = send(endpoint_, request, push_scope(endpoint_.name(repository_)));
     if (response.ok()) return response;
     auto error = registry_error(request, response, repository_);
-    // A session can be lost, when another server of the registry takes over.
-    if (response.status == 404 && request.method != "POST") error.may_pass = true;
+    if (response.status == 413) error.advice = advice_on_length();
+    // A token can end before a stream does, which is then to be read from its start.
+    const bool outlived_token = response.status == 401 && request.upload && !request.upload->rewind;
+    if (request.method != "POST" && (is_lost(response) || outlived_token)) error.may_pass = true;
     throw error;
+  }
+
+  // A session can be lost when another server of the registry takes over; some know it, but not what they have of it.
+  static bool is_lost(const HttpResponse& response) {
+    return response.status == 404 || response.status == 416 ||
+           (response.status == 400 &&
+            (has_code(response, "BLOB_UPLOAD_UNKNOWN") || has_code(response, "BLOB_UPLOAD_INVALID") ||
+             has_code(response, "RANGE_INVALID")));
+  }
+
+  std::string advice_on_length() const {
+    const auto where =
+        fmt::format("`chunk-size` below [registry.\"{}\"] in mbuild's configuration file", repository_.host);
+    if (endpoint_.chunk_size == 0)
+      return fmt::format("A bound on the length of requests, often a proxy's: set {}, as \"50MB\".", where);
+    return fmt::format("The bound is lower than {} bytes: make {} smaller.", endpoint_.chunk_size, where);
   }
 
   void follow(const HttpRequest& request, const HttpResponse& response) {
@@ -175,7 +194,12 @@ void push_whole(Endpoint& endpoint, const Repository& repository, const Blob& bl
       upload.emplace(endpoint, repository, stop);
       HttpUpload body = source;
       if (!body.size && blob.size != 0) body.size = blob.size;
-      return upload->finish(blob.digest, &body);
+      try {
+        return upload->finish(blob.digest, &body);
+      } catch (const HttpError& error) {
+        if (error.status >= 400 && error.status < 500) upload.reset();  // what it has is of no use
+        throw;
+      }
     }
     try {
       skip(source, offset);
@@ -224,7 +248,14 @@ bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& 
   request.url = with_query(with_query(endpoint.url(repository, "blobs/uploads/"), "mount", digest), "from", from_name);
   request.options = endpoint.http;
   request.stop = stop;
-  const auto response = send(endpoint, request, push_scope(repository.name) + " " + pull_scope(from_name));
+  HttpResponse response;
+  try {
+    response = send(endpoint, request, push_scope(endpoint.name(repository)) + " " + pull_scope(from_name));
+  } catch (const HttpError& error) {
+    // The token server may refuse the other repository, and with it both.
+    if (error.status == 401 || error.status == 403) return false;
+    throw;
+  }
   if (response.status == 201) return true;
   if (response.status == 202 && !response.header("location").empty()) {
     // The registry opened an upload instead: close it. That it fails would change nothing.
@@ -235,12 +266,26 @@ bool mount_blob(Endpoint& endpoint, const Repository& repository, const Digest& 
     cancel.options.attempts = 1;
     cancel.stop = stop;
     try {
-      send(endpoint, cancel, push_scope(repository.name));
+      send(endpoint, cancel, push_scope(endpoint.name(repository)));
     } catch (const HttpError&) {
     }
   }
   return false;
 }
+
+namespace {
+
+// Whether a manifest in one of OCI's formats was refused for what it is.
+bool dislikes_format(const HttpResponse& response, const std::string& media_type) {
+  if (media_type.find(".oci.") == std::string::npos) return false;
+  if (response.status == 415) return true;
+  if (response.status < 400 || response.status >= 500) return false;
+  return has_code(response, "MANIFEST_INVALID") || has_code(response, "UNSUPPORTED") ||
+         to_lower(response.body).find("media type") != std::string::npos ||
+         to_lower(response.body).find("mediatype") != std::string::npos;
+}
+
+}  // namespace
 
 PushedManifest push_manifest(Endpoint& endpoint, const Repository& repository, const std::string& reference,
                              const std::string& media_type, const std::string& bytes, const std::stop_token& stop) {
@@ -252,8 +297,17 @@ PushedManifest push_manifest(Endpoint& endpoint, const Repository& repository, c
   request.options = endpoint.http;
   request.options.stall_timeout = std::max(request.options.stall_timeout, k_commit_time);
   request.stop = stop;
-  const auto response = send(endpoint, request, push_scope(repository.name));
-  if (!response.ok()) throw registry_error(request, response, repository);
+  const auto response = send(endpoint, request, push_scope(endpoint.name(repository)));
+  if (!response.ok()) {
+    auto error = registry_error(request, response, repository);
+    if (dislikes_format(response, media_type)) {
+      error.advice = fmt::format(
+          "{} may know Docker's formats only: `oci-mediatypes=false` of the output makes these, with "
+          "`--provenance=false` and gzip.",
+          repository.host);
+    }
+    throw error;
+  }
   auto digest = sha256(bytes);
   const auto stored = response.header("docker-content-digest");
   if (is_sha256_digest(stored) && stored != digest) {

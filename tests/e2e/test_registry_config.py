@@ -68,6 +68,34 @@ def test_the_registry_itself_is_asked_when_mirrors_fail(case):
     expect(len(front.take()) <= 2, "a mirror that fails is not asked for everything again")
 
 
+def test_a_mirror_with_a_path_is_a_part_of_a_registry(case):
+    server = Registry(case)
+    server.put_base("hub/library/base")
+    front = Front(server)
+    case.dockerfile("FROM registry.invalid/library/base:latest", "RUN cat /bin/busybox > /copy")
+    for path in ("/hub", "/v2/hub/"):
+        env = configured(case, '[registry."registry.invalid"]\nmirrors = ["http://%s%s"]\n' % (front.host, path))
+        expect("copy" in case.build(env=env, root=case.new_directory("store")).tree(HOST))
+        expect_equal([r for r in front.take() if not r.path.startswith("/v2/hub/library/base/")], [], "requests")
+
+
+def test_a_mirror_that_has_nothing_is_told_once(case):
+    server, mirror = Registry(case), Registry(case)
+    case.dockerfile("FROM %s AS a" % server.put_base("base/a"), "FROM %s" % server.put_base("base/b"),
+                    "COPY --from=a /bin/busybox /copy")
+    env = configured(case, '[registry."%s"]\nmirrors = ["http://%s/hub"]\n' % (server.host, mirror.host))
+    text = case.build(env=env).text
+    expect_equal(text.count("a mirror of %s is passed over: http://%s/hub" % (server.host, mirror.host)), 1)
+
+
+def test_https_against_a_registry_of_plain_http_names_the_setting(case):
+    server = Registry(case)
+    authority = Authority(case.dir + "/authority")
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    case.fails("-t", server.host + "/team/app:v1", "--push", export=False, status=3, says=["`plain-http = true`"],
+               env=configured(case, '[registry."%s"]\nca = "%s"\n' % (server.host, authority.ca)))
+
+
 def test_plain_http(case):
     server = Registry(case)
     front = Front(server)

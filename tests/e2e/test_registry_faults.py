@@ -3,7 +3,7 @@ import re
 import subprocess
 
 from registry import CORRUPT, DROP, SLOW, Front, Registry, answer, by_seed, cut, cut_upload
-from support import BOTH, expect, expect_equal
+from support import BOTH, HOST, expect, expect_equal
 
 PASSING = [DROP, answer(500), answer(502), answer(503, Retry_After="0"), answer(429, Retry_After="1")]
 
@@ -86,6 +86,34 @@ def test_a_registry_that_stays_broken_is_said_to_be(case):
     expect_equal(server.tags("team/app"), [], "tags of a push that failed")
     front.rule = lambda r: answer(429, Retry_After="3600")
     case.fails(root=case.dir + "/new", status=3, says=["429", "docker login"])
+
+
+def test_an_upload_session_that_is_refused_is_made_anew(case):
+    server = Registry(case)
+    case.write("big", b"".join(b"%d\n" % (n * n) for n in range(200000)))
+    case.dockerfile("FROM scratch", "COPY big /big")
+    for status in (416, 404):
+        front = Front(server, lambda r, status=status: answer(status) if r.method == "PUT" and r.kind == "upload" and
+                      r.nth == 0 else None)
+        name = "%s/team/app-%d:v1" % (front.host, status)
+        case.build("-t", name, "--push", export=False)
+        expect("big" in server.image("team/app-%d:v1" % status).tree(HOST))
+
+
+def test_what_a_registry_does_not_take_names_what_to_set(case):
+    server = Registry(case)
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+
+    def refuses(method, kind, status):
+        front = Front(server, lambda r: answer(status) if r.method == method and r.kind == kind else None)
+        return front.host, ("-t", front.host + "/team/refused:v1", "--push")
+    host, flags = refuses("PUT", "upload", 413)
+    case.fails(*flags, export=False, status=3, says=["413", "`chunk-size`", '[registry."%s"]' % host])
+    host, flags = refuses("PUT", "manifest", 415)
+    case.fails(*flags, export=False, status=3, says=["415", "oci-mediatypes=false"])
+    case.fails("--cache-to", "type=registry,ref=%s/team/cache" % host, export=False, status=3,
+               says=["415", "type=inline", "ignore-error=true"])
+    case.build("--cache-to", "type=registry,ignore-error=true,ref=%s/team/cache" % host, export=False)
 
 
 def test_waiting_is_shown(case):

@@ -134,3 +134,55 @@ TEST_CASE("a token server that sends no token is named as the culprit") {
   CHECK_THROWS_WITH(tokens.registry()->find_manifest({tokens.server.host(), "lib/a"}, "1", {}),
                     Catch::Contains("sent no token"));
 }
+
+TEST_CASE("a token server that refuses the repository to mount from does not keep from pushing") {
+  TestServer* self = nullptr;
+  TestServer server([&](const ServerRequest& request) {
+    ServerResponse response;
+    if (request.path() == "/token") {
+      response.status = request.target.find("secret") != std::string::npos ? 403 : 200;
+      response.body = R"({"token":"T"})";
+    } else if (!request.headers.contains("authorization")) {
+      response.status = 401;
+      response.headers = {{"WWW-Authenticate", "Bearer realm=\"" + self->url("/token") + "\""}};
+    }
+    return response;
+  });
+  self = &server;
+  RegistryOptions options;
+  options.http.attempts = 1;
+  CHECK_FALSE(make_http_registry(options)->mount_blob({server.host(), "a"}, sha256("x"), "secret", {}));
+}
+
+TEST_CASE("a stream that outlives its token is sent again with a new one") {
+  TestServer* self = nullptr;
+  int tokens = 0, patches = 0;
+  std::string stored;
+  TestServer server([&](const ServerRequest& request) {
+    ServerResponse response;
+    if (request.path() == "/token") {
+      response.body = "{\"token\":\"T" + std::to_string(++tokens) + "\"}";
+      return response;
+    }
+    const auto given = request.headers.find("authorization");
+    const bool expired = request.method == "PATCH" && ++patches == 1;
+    if (given == request.headers.end() || given->second != "Bearer T" + std::to_string(expired ? 2 : tokens)) {
+      response.status = 401;
+      response.headers = {{"WWW-Authenticate", "Bearer realm=\"" + self->url("/token") + "\""}};
+      if (expired) tokens = 2;
+      return response;
+    }
+    response.status = request.method == "PUT" ? 201 : 202;
+    response.headers = {{"Location", "/v2/a/blobs/uploads/1"}};
+    if (request.method == "PATCH") stored = request.body;
+    return response;
+  });
+  self = &server;
+  RegistryOptions options;
+  options.hosts.hosts[server.host()].plain_http = true;
+  options.http.first_backoff = std::chrono::milliseconds(5);
+  const std::string content = "layer";
+  make_http_registry(options)->push_stream({server.host(), "a"}, upload_from_string(content),
+                                           [&] { return sha256(content); }, {});
+  CHECK(stored == content);
+}

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/subprocess.h"
+#include "remote/registry_endpoint.h"
 #include "remote/url.h"
 #include "tests/catch.h"
 #include "tests/unit/remote/test_process.h"
@@ -260,12 +261,174 @@ TEST_CASE("mirrors are asked first, and the registry when they fail or send wron
   auto options = quick_options();
   options.hosts.hosts[origin.host()].mirrors = {good_mirror.url("/cache")};
   CHECK(pull(*make_http_registry(options), repository, blob) == content);
-  CHECK(good_mirror.requests().at(0).target == "/cache/v2/a/blobs/" + blob.digest);
+  CHECK(good_mirror.requests().at(0).target == "/v2/cache/a/blobs/" + blob.digest);
 
   options.hosts.hosts[origin.host()].mirrors = {bad_mirror.url()};
   int restarts = 0;
   CHECK(pull(*make_http_registry(options), repository, blob, &restarts) == content);
   CHECK(restarts == 2);  // the mirror has two attempts
+}
+
+TEST_CASE("a mirror's path stands before the names of repositories, unless it says where v2 is") {
+  const auto place = [](const char* address) {
+    const auto found = mirror_place(address);
+    return found.base + " " + found.prefix;
+  };
+  CHECK(place("https://h") == "https://h ");
+  CHECK(place("https://h:5000/") == "https://h:5000 ");
+  CHECK(place("https://h/hub") == "https://h hub/");
+  CHECK(place("https://h/team//hub/") == "https://h team/hub/");
+  CHECK(place("https://h/v2/hub") == "https://h hub/");
+  CHECK(place("https://h/artifactory/api/docker/hub/v2/") == "https://h/artifactory/api/docker/hub ");
+}
+
+TEST_CASE("a mirror with a path is asked for tokens of its own names") {
+  std::string scope;
+  TestServer* self = nullptr;
+  TestServer mirror([&](const ServerRequest& request) {
+    ServerResponse response;
+    if (request.path() == "/token") {
+      scope = percent_decode(request.target);
+      response.body = R"({"token":"T"})";
+    } else if (!request.headers.contains("authorization")) {
+      response.status = 401;
+      response.headers = {{"WWW-Authenticate", "Bearer realm=\"" + self->url("/token") + "\""}};
+    } else {
+      response.headers = {{"Content-Type", k_oci_manifest}};
+      response.body = R"({"layers":[]})";
+    }
+    return response;
+  });
+  self = &mirror;
+  auto options = quick_options();
+  options.hosts.hosts["registry.invalid"].mirrors = {mirror.url("/hub")};
+  std::string asked;
+  options.credentials = [&](const std::string& host, const std::string& repository, std::stop_token) {
+    asked = host + "/" + repository;
+    return Credentials{};
+  };
+  CHECK(make_http_registry(options)->find_manifest({"registry.invalid", "library/x"}, "t", {}));
+  CHECK(mirror.requests().back().target == "/v2/hub/library/x/manifests/t");
+  CHECK(scope.find("scope=repository:hub/library/x:pull") != std::string::npos);
+  CHECK(asked == mirror.host() + "/hub/library/x");
+}
+
+TEST_CASE("that a mirror lacks something is told once, and it is asked again for other things") {
+  TestServer mirror([](const ServerRequest&) {
+    ServerResponse response;
+    response.status = 404;
+    return response;
+  });
+  TestServer origin([](const ServerRequest&) {
+    ServerResponse response;
+    response.headers = {{"Content-Type", k_oci_manifest}};
+    response.body = R"({"layers":[]})";
+    return response;
+  });
+  auto options = quick_options();
+  options.hosts.hosts[origin.host()].mirrors = {mirror.url("/hub")};
+  std::vector<std::string> told;
+  options.on_mirror = [&](std::string_view reason) { told.emplace_back(reason); };
+  const auto registry = make_http_registry(options);
+  for (const char* tag : {"a", "b"}) CHECK(registry->find_manifest({origin.host(), "x"}, tag, {}));
+  CHECK(mirror.requests().size() == 2);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find(mirror.url("/hub")) != std::string::npos);
+}
+
+namespace {
+
+// A registry that answers the requests of a kind, from the first to `until`, with a refusal.
+struct Refusing {
+  std::string method;
+  int until;
+  int status;
+  std::string body;
+  std::atomic<int> sessions = 0, refused = 0;
+  std::string stored;
+  TestServer server{[this](const ServerRequest& request) {
+    ServerResponse response;
+    if (request.method == method && refused < until) {
+      ++refused;
+      response.status = status;
+      response.body = body;
+    } else if (request.method == "POST") {
+      stored.clear();
+      response.status = 202;
+      response.headers = {{"Location", fmt::format("/v2/a/blobs/uploads/{}", ++sessions)}};
+    } else if (request.method == "PATCH" || request.method == "PUT") {
+      stored += request.body;
+      response.status = request.method == "PUT" ? 201 : 202;
+    } else if (request.method == "GET" && request.path() != "/v2/") {
+      response.status = 404;
+    }
+    return response;
+  }};
+
+  Repository repository() const { return {server.host(), "a"}; }
+};
+
+std::string advice_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.advice;
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+TEST_CASE("an upload whose session the registry does not go on with starts anew") {
+  const auto method = GENERATE(as<std::string>(), "PUT", "PATCH");
+  const auto [status, body] = GENERATE(table<int, std::string>(
+      {{416, ""}, {404, ""}, {400, R"({"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"part is 0, not 5"}]})"}}));
+  Refusing registry{method, 1, status, body};
+  const auto content = pattern(50'000);
+  const auto client = make_http_registry(quick_options());
+  if (method == "PUT") {
+    client->push_blob(registry.repository(), {sha256(content), content.size()}, upload_from_string(content), {});
+  } else {
+    push_as_stream(*client, registry.repository(), content);
+  }
+  CHECK(registry.sessions == 2);
+  CHECK(registry.stored == content);
+}
+
+TEST_CASE("a body that is too long for the registry names chunk-size") {
+  Refusing registry{"PUT", 100, 413, "<html>"};
+  const auto content = pattern(1000);
+  const auto advice = advice_of([&] {
+    make_http_registry(quick_options())
+        ->push_blob(registry.repository(), {sha256(content), content.size()}, upload_from_string(content), {});
+  });
+  CHECK(advice.find("`chunk-size`") != std::string::npos);
+  CHECK(advice.find(registry.server.host()) != std::string::npos);
+  CHECK(registry.refused == 1);
+}
+
+TEST_CASE("a format that the registry does not know names oci-mediatypes") {
+  const auto [status, body] = GENERATE(
+      table<int, std::string>({{415, ""},
+                               {400, R"({"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid"}]})"},
+                               {405, R"({"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported"}]})"},
+                               {400, "unsupported media type application/vnd.oci.image.manifest.v1+json"}}));
+  Refusing registry{"PUT", 100, status, body};
+  const auto advice = [&](const char* type) {
+    return advice_of(
+        [&] { make_http_registry(quick_options())->push_manifest(registry.repository(), "t", type, "{}", {}); });
+  };
+  CHECK(advice(k_oci_manifest).find("oci-mediatypes=false") != std::string::npos);
+  CHECK(advice("application/vnd.docker.distribution.manifest.v2+json").find("oci-mediatypes") == std::string::npos);
+}
+
+TEST_CASE("a look-up of a blob that the registry does not allow does not keep from pushing it") {
+  TestServer server([](const ServerRequest& request) {
+    ServerResponse response;
+    response.status = request.path() == "/v2/" ? 200 : 405;
+    return response;
+  });
+  CHECK_FALSE(make_http_registry(quick_options())->has_blob({server.host(), "a"}, sha256(""), {}));
 }
 
 TEST_CASE("a blob upload that breaks starts over in a new session") {
