@@ -1,11 +1,13 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/own_directory.h"
 #include "base/strings.h"
 #include "emu/preflight.h"
 #include "executor/id_map.h"
@@ -36,6 +38,31 @@ std::string variable(const std::vector<std::string>& env, std::string_view name)
   return "";
 }
 
+// Where new files get the group of their directory instead of that of who makes them, a RUN's files would, too, and
+// nothing can tell afterwards what was meant. Seen by a directory that another group makes, where there is another one.
+std::string make_overlay_directory(const std::string& work) {
+  constexpr gid_t k_other_group = 1;
+  ::setfsgid(k_other_group);
+  const bool is_other = static_cast<gid_t>(::setfsgid(0)) == k_other_group;
+  if (!is_other) return make_work_directory(work, "work");
+  ::setfsgid(k_other_group);
+  const std::string path = work + "/group";
+  const bool made = ::mkdir(path.c_str(), 0700) == 0;
+  ::setfsgid(0);
+  struct stat status;
+  const bool kept = !made || ::stat(path.c_str(), &status) < 0 || status.st_gid == k_other_group;
+  if (kept && made && ::rename(path.c_str(), (work + "/work").c_str()) == 0) {
+    const Fd directory = open_file(work + "/work", O_RDONLY | O_DIRECTORY);
+    settle_directory(directory.get(), work + "/work", 0755);
+    return work + "/work";
+  }
+  if (kept) return make_work_directory(work, "work");
+  throw Error(ExitClass::host,
+              "the store's file system gives new files the group of their directory (mount option grpid)")
+      .with_advice(
+          "What a RUN makes would have the wrong group: mount it with nogrpid, or choose another one with --root DIR.");
+}
+
 // What the step is about to execute, read before it starts: see emu/preflight.h.
 void check_program(const SandboxSpec& spec, const platforms::Platform& platform, int snapshot) {
   if (spec.stack.layers.empty()) return;
@@ -55,7 +82,7 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
   for (auto& mount : spec.mounts) mount.content_fd = descriptor(mount.content_fd);
   for (const auto& cache : request.cache_directories) make_cache_directory(cache);
   spec.upper = make_work_directory(request.work, "upper");
-  spec.work = make_work_directory(request.work, "work");
+  spec.work = make_overlay_directory(request.work);
   spec.scratch = make_scratch(request.work);
   spec.spill = request.work;
   const int snapshot = snapshot_root(spec.stack, spec.scratch + "/snapshot");

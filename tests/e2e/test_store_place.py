@@ -72,6 +72,24 @@ def test_on_a_file_system_mounted_with_restrictions(case):
     expect_equal(digests(case, place + "/store", prefix=prefix), wanted)
 
 
+def test_where_directories_give_their_group(case):
+    """Nothing could tell afterwards which group was meant."""
+    case.needs_root()
+    case.needs("unshare", "mount", "mkfs.ext4")
+    disk, place = case.dir + "/disk", case.new_directory("mounted")
+    with open(disk, "wb") as f:
+        f.truncate(100 << 20)
+    case.check("mkfs.ext4", "-q", disk)
+    case.dockerfile("FROM busybox", "USER 1:1", "RUN touch /tmp/x")
+    if case.run(["unshare", "-m", "mount", "-o", "loop", disk, place]).status:
+        raise Skip("no loop devices here")
+    case.root = place + "/store"
+    found = case.attempt(prefix=["unshare", "-m", "sh", "-c", "mount -o loop,grpid %s %s; exec \"$@\"" % (disk, place), "sh"],
+                         env={"MBUILD_TEST_DISABLE": "upkeep"})
+    expect_equal(found.status, 5)
+    expect("grpid" in found.text, "the message does not name the option")
+
+
 def test_a_directory_gets_the_modes_of_the_image(case):
     """-o DIR below a directory that hands things down."""
     case.dockerfile("FROM scratch", "COPY --chmod=751 tree /tree")
