@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include <cerrno>
 
@@ -17,10 +18,23 @@ constexpr int k_busy_timeout_ms = 20'000;
 
 bool is_space(int code) { return code == ENOSPC || code == EDQUOT; }
 
-// What a name of the index stands for that no index of ours can be.
-bool is_of_another_kind(int code) { return code == EISDIR || code == ENOTDIR || code == ELOOP || code == EACCES; }
+// Whether one of the index's names stands for what no file of ours can be. (What SQLite says of the system call that
+// failed may be of another one.)
+bool is_of_another_kind(const std::string& path) {
+  for (const char* part : {"", "-wal", "-shm"}) {
+    struct stat status;
+    if (::lstat((path + part).c_str(), &status) == 0 && !S_ISREG(status.st_mode)) return true;
+  }
+  return false;
+}
 
-bool tells_damage(int code, int system_code) {
+bool has_no_space_around(const std::string& path) {
+  constexpr std::uint64_t k_page = 4096;
+  struct statvfs status;
+  return ::statvfs(path.c_str(), &status) == 0 && status.f_bavail * status.f_frsize < k_page;
+}
+
+bool tells_damage(int code, int system_code, const std::string& path) {
   switch (code & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
@@ -30,7 +44,7 @@ bool tells_damage(int code, int system_code) {
     case SQLITE_READONLY:  // its memory can't be what it should be, or the file is no longer the one of this name
       return system_code != EROFS;
     case SQLITE_CANTOPEN:
-      return is_of_another_kind(system_code);
+      return is_of_another_kind(path);
     default:
       return code == SQLITE_IOERR_CORRUPTFS;
   }
@@ -38,7 +52,7 @@ bool tells_damage(int code, int system_code) {
 
 }  // namespace
 
-Database::Database(const std::string& path, Sharing sharing) {
+Database::Database(const std::string& path, Sharing sharing) : path_(path) {
   {
     // SQLite would let the umask decide; its log and shared memory follow this. What fails here fails there, too.
     const Fd file(path == k_in_memory ? -1 : ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -69,12 +83,12 @@ Database::Database(const std::string& path, Sharing sharing) {
 void Database::fail(std::string_view what) {
   const int code = sqlite3_extended_errcode(handle_), system_code = sqlite3_system_errno(handle_);
   Error error(ExitClass::store, fmt::format("{}: {}", what, sqlite3_errmsg(handle_)));
-  if (tells_damage(code, system_code)) {
+  if (tells_damage(code, system_code, path_)) {
     found_damage_ = true;
     throw IndexDamaged(std::move(error), inode_);
   }
   const bool is_io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
-  if ((code & 0xff) == SQLITE_FULL || (is_io && is_space(system_code))) {
+  if ((code & 0xff) == SQLITE_FULL || (is_io && (is_space(system_code) || has_no_space_around(path_)))) {
     error.code = ENOSPC;
     error.advice = "The disk of the store is full, or a quota of it is: `mbuild prune` frees space, and needs none.";
   }

@@ -57,6 +57,7 @@ class Database {
 
  private:
   sqlite3* handle_ = nullptr;
+  std::string path_;
   std::uint64_t inode_ = 0;
   std::atomic<bool> found_damage_ = false;
   std::recursive_mutex mutex_;

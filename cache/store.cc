@@ -103,13 +103,20 @@ void require_no_others_files(const std::string& root) {
   }
 }
 
+// Taking it over would shut everybody else out, be it empty.
+bool is_shared_place(const std::string& root) {
+  std::error_code none;
+  return std::ranges::any_of(std::initializer_list<const char*>{"/", "/tmp", "/var/tmp", "/dev/shm", "/run"},
+                             [&](const char* place) { return std::filesystem::equivalent(root, place, none); });
+}
+
 // What is in a store may be setuid programs, other people's secrets, and layers that never change: nobody else looks
 // in.
 void take_root(const std::string& root) {
   make_directories(root, 0700);
   struct stat status;
   if (::stat(root.c_str(), &status) < 0) throw system_error(errno, "stat " + root);
-  if (status.st_uid != ::geteuid() || (status.st_mode & S_ISVTX) != 0) {
+  if (status.st_uid != ::geteuid() || is_shared_place(root)) {
     const std::string whose = status.st_uid == ::geteuid()
                                   ? std::string("is one that everybody writes to")
                                   : fmt::format("belongs to the user {}, not to {}", status.st_uid, ::geteuid());
