@@ -35,8 +35,9 @@
 //
 // Nothing is forwarded from the host into the namespace. Out of it, the program would connect to the host itself: to
 // its loopback by the address of the gateway (switched off), and to its other addresses by those. So all addresses of
-// the host are the namespace's own, and what is sent to them stays inside. A step has no capabilities over the
-// namespace and can't change that.
+// the host are the namespace's own, and what is sent to them stays inside, also from a socket that is bound to the
+// interface that leads outside, as every user may bind one. A step has no capabilities over the namespace and can't
+// change that.
 //
 // The programs open /dev/net/tun themselves. Where ids are mapped to a range that may not, but the caller is root, the
 // caller starts the program: in this job's mount and pid namespaces, with the caller's id, which is not root there.
@@ -287,7 +288,10 @@ void Network::start(NetworkKind kind) {
   }
   check_tun();
   is_pasta ? start_pasta() : start_slirp4netns();
-  in_namespace([&] { add_own_addresses(host_); });
+  in_namespace([&] {
+    add_own_addresses(host_);
+    keep_inside(host_);
+  });
 }
 
 NetworkReply Network::make() {

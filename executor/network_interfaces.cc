@@ -7,6 +7,7 @@
 #include <linux/if_addr.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -77,6 +78,17 @@ void add_attribute(AddAddress& request, unsigned short type, const RawAddress& a
 }
 
 // The kernel's answer, 0 or an errno.
+int ask(int netlink, const nlmsghdr& request) {
+  if (::send(netlink, &request, request.nlmsg_len, 0) < 0) return errno;
+  struct {
+    nlmsghdr header;
+    nlmsgerr error;
+    unsigned char rest[1024];
+  } answer = {};
+  if (::recv(netlink, &answer, sizeof answer, 0) < 0) return errno;
+  return answer.header.nlmsg_type == NLMSG_ERROR ? -answer.error.error : EPROTO;
+}
+
 int add_address(int netlink, const RawAddress& address, unsigned interface) {
   AddAddress request;
   request.header.nlmsg_len = NLMSG_LENGTH(sizeof request.message);
@@ -89,14 +101,27 @@ int add_address(int netlink, const RawAddress& address, unsigned interface) {
   request.message.ifa_index = interface;
   add_attribute(request, IFA_LOCAL, address);
   add_attribute(request, IFA_ADDRESS, address);
-  if (::send(netlink, &request, request.header.nlmsg_len, 0) < 0) return errno;
+  return ask(netlink, request.header);
+}
+
+void block(int netlink, const RawAddress& address, std::size_t prefix, unsigned interface) {
   struct {
     nlmsghdr header;
-    nlmsgerr error;
-    unsigned char rest[1024];
-  } answer = {};
-  if (::recv(netlink, &answer, sizeof answer, 0) < 0) return errno;
-  return answer.header.nlmsg_type == NLMSG_ERROR ? -answer.error.error : EPROTO;
+    xfrm_userpolicy_info policy;
+  } request = {};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = XFRM_MSG_NEWPOLICY;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+  auto& policy = request.policy;
+  policy.sel.family = static_cast<std::uint16_t>(address.family);
+  std::memcpy(&policy.sel.daddr, address.bytes, address.size());
+  policy.sel.prefixlen_d = static_cast<std::uint8_t>(prefix);
+  policy.sel.ifindex = static_cast<int>(interface);
+  policy.lft.soft_byte_limit = policy.lft.hard_byte_limit = XFRM_INF;
+  policy.lft.soft_packet_limit = policy.lft.hard_packet_limit = XFRM_INF;
+  policy.dir = XFRM_POLICY_OUT;
+  policy.action = XFRM_POLICY_BLOCK;
+  ask(netlink, request.header);
 }
 
 // The kernel lacks the protocol, or has it switched off: then nothing can be sent to the address either.
@@ -151,12 +176,24 @@ void add_own_addresses(const std::vector<InterfaceAddress>& addresses) {
   }
 }
 
+void keep_inside(const std::vector<InterfaceAddress>& addresses) {
+  const Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM));
+  const unsigned outside = outer_interface();
+  if (!netlink || outside == 0) return;
+  block(netlink.get(), *parse_address("127.0.0.0"), 8, outside);
+  block(netlink.get(), *parse_address("::1"), 128, outside);
+  for (const auto& address : addresses) {
+    const auto raw = parse_address(address.address);
+    if (raw && !address.loopback) block(netlink.get(), *raw, 8 * raw->size(), outside);
+  }
+}
+
 std::string ping_groups(std::string_view gid_map) {
-  constexpr std::uint64_t k_last_group = 0x7fffffff;
-  struct Bound {
-    std::uint64_t inside, outside;
+  constexpr std::uint64_t k_end = 0x80000000;  // the kernel takes no greater ones here
+  struct Range {
+    std::uint64_t inside, outside, count;
   };
-  std::optional<Bound> first, last;
+  std::vector<Range> ranges;
   for (const auto& line : split(gid_map, '\n')) {
     std::vector<std::uint64_t> fields;
     for (const auto& word : split(line, ' ')) {
@@ -164,13 +201,19 @@ std::string ping_groups(std::string_view gid_map) {
       const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
       if (!word.empty() && error == std::errc()) fields.push_back(value);
     }
-    // The upper half are the host's in the map of real root; the kernel takes no number of it here either.
-    if (fields.size() != 3 || fields[2] == 0 || fields[0] > k_last_group) continue;
-    const Bound low{fields[0], fields[1]}, high{fields[0] + fields[2] - 1, fields[1] + fields[2] - 1};
-    if (!first || low.outside < first->outside) first = low;
-    if (!last || high.outside > last->outside) last = high;
+    if (fields.size() != 3 || fields[2] == 0 || fields[0] >= k_end) continue;
+    ranges.push_back({fields[0], fields[1], std::min(fields[2], k_end - fields[0])});
   }
-  return first ? fmt::format("{} {}", first->inside, std::min(last->inside, k_last_group)) : "";
+  if (ranges.empty()) return "";
+  std::sort(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.inside < b.inside; });
+  const auto out = [](const Range& first, const Range& last) {
+    return fmt::format("{} {}", first.inside, last.inside + last.count - 1);
+  };
+  const auto by_outside = [](const auto& a, const auto& b) { return a.outside < b.outside; };
+  if (std::is_sorted(ranges.begin(), ranges.end(), by_outside)) return out(ranges.front(), ranges.back());
+  const auto largest =
+      *std::max_element(ranges.begin(), ranges.end(), [](const auto& a, const auto& b) { return a.count < b.count; });
+  return out(largest, largest);
 }
 
 void allow_ports_and_ping(const std::string& proc, std::string_view gid_map) {

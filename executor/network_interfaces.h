@@ -21,12 +21,17 @@ void raise_loopback();
 // Throws Error (host).
 void add_own_addresses(const std::vector<InterfaceAddress>& addresses);
 
+// Lets nothing out by the interface that leads outside that is sent to these addresses or to a loopback: a socket can
+// be bound to an interface, and then the addresses of others are not its own. Only on kernels with XFRM.
+void keep_inside(const std::vector<InterfaceAddress>& addresses);
+
 // Lets every user bind all ports and send echo requests: the users of a step have no capabilities over the network.
 // `gid_map` is the text of this process's /proc/self/gid_map. What the host does not let us write is left as it is.
 void allow_ports_and_ping(const std::string& proc, std::string_view gid_map);
 
-// The groups that may send echo requests, as the kernel wants them: "first last", ordered as the namespace above has
-// them. "" for a map that is empty.
+// The groups that may send echo requests, as the kernel wants them: "first last", of which the first has to be the
+// lesser one inside and outside. All where the map keeps their order, else those of its largest range; "" for an empty
+// one.
 std::string ping_groups(std::string_view gid_map);
 
 // True when the host has a route to everywhere, by either protocol. The texts are those of /proc/net/route and

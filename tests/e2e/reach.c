@@ -1,5 +1,6 @@
 /* What a step can do with its network. Prints "open" or "closed", or fails.
      reach tcp ADDRESS[%INTERFACE] PORT    reach abstract NAME
+     reach refused INTERFACE ADDRESS PORT: a datagram from a socket that is bound to the interface
      reach bind PORT    reach ping    reach raw    reach serve PORT    reach hear PORT */
 #include <arpa/inet.h>
 #include <net/if.h>
@@ -33,6 +34,8 @@ static socklen_t parse(const char* text, int port, struct sockaddr_storage* out)
   return sizeof *v6;
 }
 
+static const char* bound;
+
 /* True when the connection is made within a while and the other side sends something, as the tests' listeners do. */
 static int reaches(const struct sockaddr* address, socklen_t size) {
   int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -47,6 +50,15 @@ static int reaches_tcp(const char* address, int port) {
   struct sockaddr_storage to;
   socklen_t size = parse(address, port, &to);
   return reaches((struct sockaddr*)&to, size);
+}
+
+/* False when a datagram to the address leaves by the interface. */
+static int refused(const char* address, int port) {
+  struct sockaddr_storage to;
+  socklen_t size = parse(address, port, &to);
+  int fd = socket(to.ss_family, SOCK_DGRAM, 0);
+  if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, bound, strlen(bound))) return 0;
+  return sendto(fd, "x", 1, 0, (struct sockaddr*)&to, size) < 0;
 }
 
 static int reaches_abstract(const char* name) {
@@ -78,7 +90,10 @@ static int hear(int port) {
 int main(int argc, char** argv) {
   const char* what = argv[1];
   int port = argc > 2 ? atoi(argv[argc - 1]) : 0, open = 0;
-  if (!strcmp(what, "tcp")) open = reaches_tcp(argv[2], port);
+  if (!strcmp(what, "refused")) {
+    bound = argv[2];
+    open = refused(argv[3], port);
+  } else if (!strcmp(what, "tcp")) open = reaches_tcp(argv[2], port);
   else if (!strcmp(what, "abstract")) open = reaches_abstract(argv[2]);
   else if (!strcmp(what, "bind")) open = listener(port) >= 0;
   else if (!strcmp(what, "ping")) open = socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP) >= 0;

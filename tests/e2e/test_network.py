@@ -195,6 +195,18 @@ def test_runs_share_a_network(case):
     expect_equal((build.file("served"), build.file("heard")), ("open", "open"))
 
 
+def test_sockets_bound_to_the_interface(case):
+    """Every user may bind one; it does not lead to the host either."""
+    if not os.path.exists("/proc/sys/net/core/xfrm_acq_expires"):
+        raise Skip("a kernel without XFRM")
+    needs_own_network(case)
+    reach(case)
+    case.dockerfile("FROM busybox", "COPY reach /", "USER 1000", "WORKDIR /tmp",
+                    "RUN way=$(ls /sys/class/net | grep -v '^lo$');"
+                    " for a in 127.0.0.1 127.0.0.53 ::1; do /reach refused $way $a 9 >> result; done")
+    expect_equal(case.build().file("tmp/result").split(), ["open"] * 3)
+
+
 def test_no_user_needs_rights(case):
     """Every user may bind the ports below 1024 and send echo requests."""
     needs_own_network(case)
