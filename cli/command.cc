@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/terminal.h"
 
 namespace mbuild::cli {
 namespace {
@@ -166,10 +168,12 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
   try {
     app.parse(words);
   } catch (const CLI::Success& answer) {
-    return app.exit(answer);
+    std::ostringstream text;
+    const int code = app.exit(answer, text, text);
+    write_out(text.str());
+    return code;
   } catch (const CLI::ParseError& error) {
-    fmt::print(stderr, "ERROR: {}\n       {} --help lists the commands and flags.\n", usage_message(app, error),
-               program.name);
+    say("ERROR: {}\n       {} --help lists the commands and flags.\n", usage_message(app, error), program.name);
     return static_cast<int>(ExitClass::usage);
   }
   return status;

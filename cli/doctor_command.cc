@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "cli/commands.h"
 #include "cli/store_root.h"
+#include "cli/terminal.h"
 #include "executor/probes.h"
 
 namespace mbuild::cli {
@@ -17,8 +18,8 @@ int run_doctor(const std::string& root) {
   int status = 0;
   for (const auto& probe : executor::run_probes(root)) {
     const char* verdict = probe.ok ? "ok" : probe.required ? "MISSING" : probe.name.empty() ? "missing" : "fallback";
-    fmt::print("{:<8} {:<36} {}\n", verdict, probe.title, probe.detail);
-    if (!probe.ok && !probe.remedy.empty()) fmt::print("{:<8} {:<36} -> {}\n", "", "", probe.remedy);
+    print("{:<8} {:<36} {}\n", verdict, probe.title, probe.detail);
+    if (!probe.ok && !probe.remedy.empty()) print("{:<8} {:<36} -> {}\n", "", "", probe.remedy);
     if (!probe.ok && probe.required) status = static_cast<int>(ExitClass::host);
   }
   return status;

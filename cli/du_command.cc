@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/store_root.h"
+#include "cli/terminal.h"
 #include "cli/usage_table.h"
 #include "executor/collect.h"
 
@@ -24,11 +25,10 @@ void print_totals(const std::vector<cache::StoreItem>& items, std::uint64_t othe
     if (item.reclaimable()) reclaimable += item.bytes;
     if (item.shared) shared += item.bytes;
   }
-  if (shared > 0)
-    fmt::print("{:<16}{}\n{:<16}{}\n", "Shared:", size_text(shared), "Private:", size_text(total - shared));
-  fmt::print("{:<16}{}\n", "Reclaimable:", size_text(reclaimable));
-  if (all) fmt::print("{:<16}{}\n", "Index, locks:", size_text(other_bytes));
-  fmt::print("{:<16}{}\n", "Total:", size_text(total + (all ? other_bytes : 0)));
+  if (shared > 0) print("{:<16}{}\n{:<16}{}\n", "Shared:", size_text(shared), "Private:", size_text(total - shared));
+  print("{:<16}{}\n", "Reclaimable:", size_text(reclaimable));
+  if (all) print("{:<16}{}\n", "Index, locks:", size_text(other_bytes));
+  print("{:<16}{}\n", "Total:", size_text(total + (all ? other_bytes : 0)));
 }
 
 int run_du(const DuFlags& flags) {
@@ -39,7 +39,7 @@ int run_du(const DuFlags& flags) {
   auto usage = executor::measure_store(store_root(flags.root));
   if (matches) std::erase_if(usage.items, [&](const auto& item) { return !matches(item); });
   const std::string format = flags.verbose ? "pretty" : flags.format.empty() ? "table" : flags.format;
-  fmt::print("{}", items_text(usage.items, format));
+  print("{}", items_text(usage.items, format));
   if (format == "table" || format == "pretty") print_totals(usage.items, usage.other_bytes, !matches);
   return 0;
 }

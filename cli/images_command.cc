@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/store_root.h"
+#include "cli/terminal.h"
 #include "executor/stored_images.h"
 #include "frontend/reference.h"
 
@@ -43,10 +44,10 @@ void print_table(const std::vector<cache::StoredImage>& images) {
     width = std::max(width, shown_name(image).size());
     platforms = std::max(platforms, image.platforms.size());
   }
-  fmt::print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", "NAME", width, "DIGEST", "PLATFORMS", platforms, "SIZE", "STORED");
+  print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", "NAME", width, "DIGEST", "PLATFORMS", platforms, "SIZE", "STORED");
   for (const auto& image : images) {
-    fmt::print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", shown_name(image), width, image.digest.substr(0, 19),
-               image.platforms, platforms, human_size(image.bytes), time_of(image));
+    print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", shown_name(image), width, image.digest.substr(0, 19), image.platforms,
+          platforms, human_size(image.bytes), time_of(image));
   }
 }
 
@@ -60,15 +61,15 @@ std::string json_of(const std::vector<cache::StoredImage>& images) {
                     {"size", image.bytes},
                     {"stored", time_of(image)}});
   }
-  return list.dump(2);
+  return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 int list_images(const ImagesFlags& flags) {
   const auto images = executor::open_store(store_root(flags.root)).images();
   if (flags.quiet) {
-    for (const auto& image : images) fmt::print("{}\n", image.digest);
+    for (const auto& image : images) print("{}\n", image.digest);
   } else if (flags.format == "json") {
-    fmt::print("{}\n", json_of(images));
+    print("{}\n", json_of(images));
   } else if (flags.format == "table") {
     print_table(images);
   } else {
@@ -102,7 +103,7 @@ int remove_images(const ImagesFlags& flags) {
   for (const auto& word : flags.names) {
     const auto name = find_name(store.images(), word);
     store.remove_image(name);
-    fmt::print("Removed {}\n", name);
+    print("Removed {}\n", name);
   }
   return 0;
 }

@@ -68,7 +68,7 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
   }
   if (request != nullptr) json[k_inputs_key] = inputs_json(*request);
   if (!result.names.empty()) json["image.name"] = join(result.names, ",");
-  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  return json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace mbuild::cli

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
+#include "cli/terminal.h"
 #include "remote/url.h"
 
 namespace mbuild::cli {
@@ -15,10 +16,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print(const char* kind, Json object) {
+void emit(const char* kind, Json object) {
   Json line;
   line[kind] = Json::array({std::move(object)});
-  fmt::print(stderr, "{}\n", line.dump(-1, ' ', false, Json::error_handler_t::replace));
+  say("{}\n", line.dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
 }  // namespace
@@ -49,15 +50,15 @@ void JsonProgress::vertex(const executor::VertexEvent& event) {
   if (event.state == executor::VertexState::cached) object["cached"] = true;
   if (event.state == executor::VertexState::failed) object["error"] = event.error;
   if (event.state == executor::VertexState::cancelled) object["error"] = "context canceled";
-  print("vertexes", std::move(object));
+  emit("vertexes", std::move(object));
 }
 
 void JsonProgress::log(const executor::LogEvent& event) {
   const std::lock_guard lock(mutex_);
-  print("logs", {{"vertex", vertex_of(event.id).digest},
-                 {"stream", event.stream},
-                 {"data", remote::base64_encode(event.data)},
-                 {"timestamp", wall_time(event.time)}});
+  emit("logs", {{"vertex", vertex_of(event.id).digest},
+                {"stream", event.stream},
+                {"data", remote::base64_encode(event.data)},
+                {"timestamp", wall_time(event.time)}});
 }
 
 void JsonProgress::status(const executor::StatusEvent& event) {
@@ -71,7 +72,7 @@ void JsonProgress::status(const executor::StatusEvent& event) {
   object["timestamp"] = time;
   object["started"] = started;
   if (event.ended) object["completed"] = time;
-  print("statuses", std::move(object));
+  emit("statuses", std::move(object));
 }
 
 }  // namespace mbuild::cli

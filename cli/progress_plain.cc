@@ -3,53 +3,36 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
+#include <iterator>
 #include <utility>
 
+#include "base/clean_text.h"
+#include "cli/terminal.h"
 #include "cli/usage_table.h"
 
 namespace mbuild::cli {
 namespace {
 
 constexpr std::chrono::seconds k_between_parts{5};
+constexpr std::size_t k_longest_line = 16 << 10;  // what is longer goes on in the next line
+
+// A line that is cut short is cut between characters.
+std::string take_line(std::string& text) {
+  std::size_t end = text.size();
+  if (end == k_longest_line) {
+    while (end > k_longest_line - 4 && (static_cast<unsigned char>(text[end - 1]) & 0xc0U) == 0x80) --end;
+    const auto lead = static_cast<unsigned char>(text[end - 1]);
+    const std::size_t needed = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    end = text.size() - (end - 1) < needed ? end - 1 : text.size();
+  }
+  std::string line = text.substr(0, end);
+  text.erase(0, end);
+  return line;
+}
 
 double seconds(std::chrono::steady_clock::duration duration) { return std::chrono::duration<double>(duration).count(); }
 
-// The bytes of the escape sequence (ECMA-48) that `text` starts with; all of them when it does not end.
-std::size_t escape_length(std::string_view text) {
-  const auto is_in = [&](std::size_t i, char first, char last) {
-    return i < text.size() && text[i] >= first && text[i] <= last;
-  };
-  if (text.size() < 2) return text.size();
-  std::size_t end = 1;
-  if (std::string_view("]PX^_").find(text[1]) != std::string_view::npos) {  // a string, up to BEL or ESC and backslash
-    const auto bell = std::min(text.find('\a'), text.size()), escape = std::min(text.find("\x1b\\", 2), text.size());
-    return std::min({bell + 1, escape + 2, text.size()});
-  }
-  if (text[1] == '[') {
-    for (end = 2; is_in(end, '0', '?');) ++end;
-  }
-  while (is_in(end, ' ', '/')) ++end;
-  return is_in(end, '0', '~') ? end + 1 : end;
-}
-
 }  // namespace
-
-std::string printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const char c = text.front();
-    std::size_t length = 1;
-    if (c == '\x1b') {
-      length = escape_length(text);
-      if (text.substr(0, 2) == "\x1b[" && text[length - 1] == 'm') out += text.substr(0, length);
-    } else if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f')) {
-      out += c;
-    }
-    text.remove_prefix(length);
-  }
-  return out;
-}
 
 PlainProgress::Vertex& PlainProgress::vertex_of(executor::VertexId id) {
   Vertex& vertex = vertices_[id];
@@ -57,10 +40,21 @@ PlainProgress::Vertex& PlainProgress::vertex_of(executor::VertexId id) {
   return vertex;
 }
 
+template <typename... Arguments>
+void PlainProgress::add(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  fmt::format_to(std::back_inserter(text_), format, std::forward<Arguments>(arguments)...);
+}
+
+// One write for all that an event has to say.
+void PlainProgress::flush() {
+  const std::string text = std::exchange(text_, {});
+  if (!text.empty()) write_error(text);
+}
+
 // When the output turns to another vertex, its name is said again, so that a reader of a log knows where he is.
 void PlainProgress::head(Vertex& vertex) {
   if (last_shown_ == vertex.number && vertex.announced) return;
-  fmt::print(stderr, "{}#{} {}\n", last_shown_ == 0 ? "" : "\n", vertex.number, vertex.name);
+  add("{}#{} {}\n", last_shown_ == 0 ? "" : "\n", vertex.number, vertex.name);
   vertex.announced = true;
   last_shown_ = vertex.number;
 }
@@ -68,59 +62,69 @@ void PlainProgress::head(Vertex& vertex) {
 void PlainProgress::vertex(const executor::VertexEvent& event) {
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
-  vertex.name = event.name;
+  vertex.name = clean_line(event.name);
   switch (event.state) {
     case executor::VertexState::started:
       vertex.started = event.time;
       head(vertex);
-      for (const auto& need : event.needs) fmt::print(stderr, "#{} also {}\n", vertex.number, need);
+      for (const auto& need : event.needs) add("#{} also {}\n", vertex.number, clean_line(need));
       break;
     case executor::VertexState::cached:
       head(vertex);
-      fmt::print(stderr, "#{} CACHED\n", vertex.number);
+      add("#{} CACHED\n", vertex.number);
       break;
     case executor::VertexState::completed:
       flush_partial(vertex, event.time);
       head(vertex);
-      fmt::print(stderr, "#{} DONE {:.1f}s\n", vertex.number, seconds(event.time - vertex.started));
+      add("#{} DONE {:.1f}s\n", vertex.number, seconds(event.time - vertex.started));
       break;
     case executor::VertexState::failed:
       flush_partial(vertex, event.time);
       head(vertex);
-      fmt::print(stderr, "#{} ERROR: {}\n", vertex.number, event.error);
+      add("#{} ERROR: {}\n", vertex.number, clean_line(event.error));
       break;
     case executor::VertexState::cancelled:
       flush_partial(vertex, event.time);
       head(vertex);
-      fmt::print(stderr, "#{} CANCELED\n", vertex.number);
+      add("#{} CANCELED\n", vertex.number);
       break;
   }
+  flush();
 }
 
 void PlainProgress::log(const executor::LogEvent& event) {
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
   head(vertex);
-  std::string text = std::move(vertex.partial[event.stream]);
-  text += event.data;
-  std::size_t start = 0;
-  for (std::size_t end; (end = text.find('\n', start)) != std::string::npos; start = end + 1) {
-    line(vertex, event.time, std::string_view(text).substr(start, end - start));
+  std::string& partial = vertex.partial[event.stream];
+  for (std::string_view data = event.data; !data.empty();) {
+    const auto end = data.find('\n');
+    const auto room = k_longest_line - partial.size();
+    const auto part = data.substr(0, std::min(end, room));
+    partial += part;
+    data.remove_prefix(part.size());
+    if (end == part.size()) {
+      data.remove_prefix(1);
+    } else if (partial.size() < k_longest_line) {
+      break;
+    }
+    line(vertex, event.time, take_line(partial));
   }
-  vertex.partial[event.stream] = text.substr(start);
+  flush();
 }
 
 void PlainProgress::line(const Vertex& vertex, std::chrono::steady_clock::time_point time, std::string_view text) {
   while (text.ends_with('\r')) text.remove_suffix(1);
   if (const auto back = text.rfind('\r'); back != std::string_view::npos) text.remove_prefix(back + 1);
-  fmt::print(stderr, "#{} {:.3f} {}\n", vertex.number, seconds(time - vertex.started), printable(text));
+  add("#{} {:.3f} {}\n", vertex.number, seconds(time - vertex.started), clean_line(text));
 }
 
 void PlainProgress::flush_partial(Vertex& vertex, std::chrono::steady_clock::time_point time) {
   for (auto& text : vertex.partial) {
     if (!text.empty()) {
       head(vertex);
-      line(vertex, time, std::exchange(text, {}));
+      line(vertex, time, text);
+      text.clear();
     }
   }
 }
@@ -133,13 +137,15 @@ void PlainProgress::status(const executor::StatusEvent& event) {
   if (!first && !event.done && event.time - shown->second < k_between_parts) return;
   shown->second = event.time;
   head(vertex);
-  fmt::print(stderr, "#{} {} {:.1f}s{}\n", vertex.number, part_text(event), seconds(event.time - vertex.started),
-             event.done ? " done" : "");
+  add("#{} {} {:.1f}s{}\n", vertex.number, part_text(event), seconds(event.time - vertex.started),
+      event.done ? " done" : "");
+  flush();
 }
 
 std::string part_text(const executor::StatusEvent& event) {
-  if (event.total == 0 || event.done) return fmt::format("{} {}", event.part, size_text(event.current));
-  return fmt::format("{} {} / {}", event.part, size_text(event.current), size_text(event.total));
+  const std::string part = clean_line(event.part);
+  if (event.total == 0 || event.done) return fmt::format("{} {}", part, size_text(event.current));
+  return fmt::format("{} {} / {}", part, size_text(event.current), size_text(event.total));
 }
 
 }  // namespace mbuild::cli

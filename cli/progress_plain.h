@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -32,14 +34,17 @@ class PlainProgress : public executor::ProgressSink {
   void line(const Vertex& vertex, std::chrono::steady_clock::time_point time, std::string_view text);
   void flush_partial(Vertex& vertex, std::chrono::steady_clock::time_point time);
 
+  template <typename... Arguments>
+  void add(fmt::format_string<Arguments...> format, Arguments&&... arguments);
+  void flush();
+
   std::mutex mutex_;
+  std::string text_;  // what the present event has to say
   std::map<executor::VertexId, Vertex> vertices_;
   int last_shown_ = 0;
 };
 
 // "sha256:1234 1.2MB / 3MB"; of one whose size is not known what has come, of one at its end what it is.
 std::string part_text(const executor::StatusEvent& event);
-// Text that is safe on a terminal: control characters but tab and colour sequences are dropped.
-std::string printable(std::string_view text);
 
 }  // namespace mbuild::cli

@@ -5,18 +5,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <utility>
 
+#include "base/clean_text.h"
 #include "cli/progress_plain.h"
+#include "cli/terminal.h"
 
 namespace mbuild::cli {
 namespace {
 
 constexpr std::size_t k_digest_shown = 19;  // "sha256:" and 12 digits
 constexpr std::size_t k_log_lines = 6;
+constexpr std::size_t k_longest_seen = 4096;  // what is longer isn't seen
 constexpr auto k_frame = std::chrono::milliseconds(100);
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -28,21 +30,6 @@ std::string_view cut(std::string_view text, std::size_t width) {
   if (text.size() <= width) return text;
   while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;
   return text.substr(0, width);
-}
-
-std::string without_escapes(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\x1b') {
-      out += text[i] == '\t' ? ' ' : text[i];
-      continue;
-    }
-    while (i + 1 < text.size() &&
-           !((text[i + 1] >= 'a' && text[i + 1] <= 'z') || (text[i + 1] >= 'A' && text[i + 1] <= 'Z')))
-      ++i;
-    ++i;
-  }
-  return out;
 }
 
 }  // namespace
@@ -71,17 +58,15 @@ void TtyProgress::loop(std::stop_token stop) {
   redraw();
 }
 
-void TtyProgress::erase() {
-  if (drawn_rows_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", drawn_rows_);
-  drawn_rows_ = 0;
+Piece TtyProgress::piece(Style style, std::string text) const {
+  return {colour_ ? style : Style::plain, std::move(text)};
 }
 
-std::string TtyProgress::row(std::string_view left, double elapsed, std::string_view colour) const {
+Piece TtyProgress::row(Style style, std::string_view left, double elapsed) const {
   const std::string time = fmt::format(" {:.1f}s", elapsed);
   const std::size_t room = width_ > time.size() + 1 ? width_ - time.size() - 1 : 1;
   const auto shown = cut(left, room);
-  return fmt::format("{}{}{:{}}{}{}\n", colour_ ? colour : "", shown, "", room - shown.size(), time,
-                     colour_ ? "\x1b[0m" : "");
+  return piece(style, fmt::format("{}{:{}}{}\n", shown, "", room - shown.size(), time));
 }
 
 void TtyProgress::redraw() {
@@ -90,46 +75,44 @@ void TtyProgress::redraw() {
     width_ = size.ws_col;
     height_ = size.ws_row;
   }
-  erase();
-  std::string text = std::exchange(above_, {});
+  auto pieces = std::exchange(above_, {});
   std::size_t rows = 0;
   for (const auto& [id, vertex] : running_) {
     if (rows + 2 > height_) break;
-    text += row(fmt::format(" => {}", vertex.name), seconds_since(vertex.started), "\x1b[36m");
+    pieces.push_back(row(Style::running, fmt::format(" => {}", vertex.name), seconds_since(vertex.started)));
     ++rows;
     const auto below = [&](std::string_view mark, std::string_view line) {
       if (rows + 2 > height_) return;
-      text += fmt::format("{} => => {}{}{}\n", colour_ ? "\x1b[2m" : "", mark, cut(line, width_ > 12 ? width_ - 12 : 1),
-                          colour_ ? "\x1b[0m" : "");
+      pieces.push_back(
+          piece(Style::faint, fmt::format(" => => {}{}\n", mark, cut(line, width_ > 12 ? width_ - 12 : 1))));
       ++rows;
     };
     for (const auto& [part, shown] : vertex.parts) below("", shown);
     for (const auto& line : vertex.lines) below("# ", line);
   }
-  drawn_rows_ = rows;
-  fmt::print(stderr, "{}", text);
-  std::fflush(stderr);
+  draw(std::exchange(drawn_rows_, rows), pieces);
 }
 
 void TtyProgress::vertex(const executor::VertexEvent& event) {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(event.id);
   const double elapsed = found == running_.end() ? 0 : seconds_since(found->second.started);
+  const std::string name = clean_line(event.name);
   switch (event.state) {
     case executor::VertexState::started:
-      running_[event.id] = Running{event.name, event.time, {}, {}, {}};
+      running_[event.id] = Running{name, event.time, {}, {}, {}};
       return;
     case executor::VertexState::cached:
-      above_ += row(" => CACHED " + event.name, elapsed, "\x1b[34m");
+      above_.push_back(row(Style::finished, " => CACHED " + name, elapsed));
       break;
     case executor::VertexState::completed:
-      above_ += row(" => " + event.name, elapsed, "\x1b[34m");
+      above_.push_back(row(Style::finished, " => " + name, elapsed));
       break;
     case executor::VertexState::failed:
-      above_ += row(" => ERROR " + event.name, elapsed, "\x1b[31m");
+      above_.push_back(row(Style::failed, " => ERROR " + name, elapsed));
       break;
     case executor::VertexState::cancelled:
-      above_ += row(" => CANCELED " + event.name, elapsed, "\x1b[33m");
+      above_.push_back(row(Style::cancelled, " => CANCELED " + name, elapsed));
       break;
   }
   if (found != running_.end()) running_.erase(found);
@@ -140,13 +123,15 @@ void TtyProgress::log(const executor::LogEvent& event) {
   const auto found = running_.find(event.id);
   if (found == running_.end()) return;
   auto& vertex = found->second;
-  for (const char c : event.data) {
-    if (c != '\n' && c != '\r') {
-      vertex.partial += c;
-    } else if (!vertex.partial.empty()) {
-      vertex.lines.push_back(without_escapes(printable(std::exchange(vertex.partial, {}))));
-      if (vertex.lines.size() > k_log_lines) vertex.lines.pop_front();
-    }
+  for (std::string_view data = event.data; !data.empty();) {
+    const auto end = data.find_first_of("\r\n");
+    const auto part = data.substr(0, end);
+    vertex.partial += part.substr(0, k_longest_seen - std::min(k_longest_seen, vertex.partial.size()));
+    if (end == std::string_view::npos) break;
+    data.remove_prefix(end + 1);
+    if (vertex.partial.empty()) continue;
+    vertex.lines.push_back(clean_line(std::exchange(vertex.partial, {})));
+    if (vertex.lines.size() > k_log_lines) vertex.lines.pop_front();
   }
 }
 

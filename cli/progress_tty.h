@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "cli/terminal.h"
 #include "executor/events.h"
 
 namespace mbuild::cli {
@@ -33,14 +34,14 @@ class TtyProgress : public executor::ProgressSink {
   };
 
   void redraw();
-  void erase();
-  std::string row(std::string_view left, double elapsed, std::string_view colour) const;
+  Piece piece(Style style, std::string text) const;
+  Piece row(Style style, std::string_view left, double elapsed) const;
   void loop(std::stop_token stop);
 
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::map<executor::VertexId, Running> running_;
-  std::string above_;  // finished lines that are not on the screen yet
+  std::vector<Piece> above_;  // finished lines that are not on the screen yet
   std::size_t drawn_rows_ = 0;
   std::size_t width_ = 80, height_ = 24;
   bool colour_ = true;

@@ -7,21 +7,22 @@
 
 #include "base/digest.h"
 #include "base/strings.h"
+#include "cli/terminal.h"
 
 namespace mbuild::cli {
 
 void print_error(const Error& error) {
-  if (!error.excerpt.empty()) fmt::print(stderr, "{}{}", error.excerpt, error.excerpt.ends_with('\n') ? "" : "\n");
-  fmt::print(stderr, "ERROR: {}\n", join(split(error.what(), '\n'), "\n       "));
-  if (!error.advice.empty()) fmt::print(stderr, "       {}\n", error.advice);
+  if (!error.excerpt.empty()) say("{}{}", error.excerpt, error.excerpt.ends_with('\n') ? "" : "\n");
+  say("ERROR: {}\n", join(split(error.what(), '\n'), "\n       "));
+  if (!error.advice.empty()) say("       {}\n", error.advice);
 }
 
 void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, const std::string& dockerfile) {
   if (warnings.empty()) return;
-  fmt::print(stderr, "\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
+  say("\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
   for (const auto& warning : warnings) {
     const auto place = warning.range.first == 0 ? "" : fmt::format(" ({}:{})", dockerfile, warning.range.first);
-    fmt::print(stderr, " - {}{}{}{}\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, place);
+    say(" - {}{}{}{}\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, place);
   }
 }
 
@@ -29,13 +30,12 @@ void print_explanations(const executor::BuildResult& result) {
   const auto count = [](std::size_t steps) { return fmt::format("{} step{}", steps, steps == 1 ? "" : "s"); };
   if (result.explanations.empty() && result.steps_cached == 0) return;
   if (result.explanations.empty()) {
-    fmt::print(stderr, "\n No step ran: {} from the cache.\n", count(result.steps_cached));
+    say("\n No step ran: {} from the cache.\n", count(result.steps_cached));
     return;
   }
-  fmt::print(stderr, "\n Why {} ran ({} from the cache):\n", count(result.explanations.size()),
-             count(result.steps_cached));
+  say("\n Why {} ran ({} from the cache):\n", count(result.explanations.size()), count(result.steps_cached));
   for (const auto& step : result.explanations) {
-    fmt::print(stderr, " - {}\n     {}\n", step.name, join(step.reasons, "; "));
+    say(" - {}\n     {}\n", step.name, join(step.reasons, "; "));
   }
 }
 
@@ -43,11 +43,11 @@ namespace {
 
 void print_check_text(const executor::CheckResult& result) {
   if (result.warnings.empty() && !result.error) {
-    fmt::print("Check complete, no warnings found.\n");
+    print("Check complete, no warnings found.\n");
     return;
   }
-  fmt::print("Check complete, {} warning{} {} been found!\n", result.warnings.size(),
-             result.warnings.size() == 1 ? "" : "s", result.warnings.size() == 1 ? "has" : "have");
+  print("Check complete, {} warning{} {} been found!\n", result.warnings.size(), result.warnings.size() == 1 ? "" : "s",
+        result.warnings.size() == 1 ? "has" : "have");
   frontend::dockerfile::Dockerfile shown;
   shown.name = result.dockerfile_name;
   for (std::size_t start = 0; start <= result.dockerfile_text.size();) {
@@ -56,10 +56,10 @@ void print_check_text(const executor::CheckResult& result) {
     start = end + 1;
   }
   for (const auto& warning : result.warnings) {
-    fmt::print("\nWARNING: {}{}{}\n{}\n", warning.rule, warning.url.empty() ? "" : " - ", warning.url, warning.message);
-    if (warning.range.first > 0) fmt::print("\n{}", frontend::dockerfile::excerpt(shown, warning.range));
+    print("\nWARNING: {}{}{}\n{}\n", warning.rule, warning.url.empty() ? "" : " - ", warning.url, warning.message);
+    if (warning.range.first > 0) print("\n{}", frontend::dockerfile::excerpt(shown, warning.range));
   }
-  if (result.error) fmt::print("\nERROR: {}\n", *result.error);
+  if (result.error) print("\nERROR: {}\n", *result.error);
 }
 
 std::string check_json(const executor::CheckResult& result) {
@@ -81,7 +81,7 @@ std::string check_json(const executor::CheckResult& result) {
   json["sources"] = {
       {{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
   if (result.error) json["buildError"] = {{"message", *result.error}};
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -89,7 +89,7 @@ std::string check_json(const executor::CheckResult& result) {
 int print_check(const executor::CheckResult& result, const std::vector<std::string>& call) {
   const bool json = std::find(call.begin(), call.end(), "format=json") != call.end();
   if (json) {
-    fmt::print("{}\n", check_json(result));
+    print("{}\n", check_json(result));
   } else {
     print_check_text(result);
   }

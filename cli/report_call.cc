@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/terminal.h"
 #include "remote/url.h"
 
 namespace mbuild::cli {
@@ -20,13 +21,13 @@ void print_table(const std::vector<Row>& rows, std::size_t padding, bool blank_l
     for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size() + padding);
   }
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i + 1 < row.size(); ++i) fmt::print("{:<{}}", row[i], widths[i]);
-    fmt::print("{}\n", row.back());
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) print("{:<{}}", row[i], widths[i]);
+    print("{}\n", row.back());
   }
-  if (blank_line) fmt::print("\n");
+  if (blank_line) print("\n");
 }
 
-void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+void print_json(const Json& json) { print("{}\n", json.dump(2, ' ', true, Json::error_handler_t::replace)); }
 
 void set_text(Json& json, const char* key, const std::string& value) {
   if (!value.empty()) json[key] = value;

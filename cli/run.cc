@@ -16,6 +16,7 @@
 #include "cli/config.h"
 #include "cli/main.h"
 #include "cli/report.h"
+#include "cli/terminal.h"
 #include "executor/collect.h"
 #include "executor/inner_main.h"
 #include "executor/jobs.h"
@@ -88,25 +89,23 @@ int run_words(int argc, char** argv) {
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {
-    ended(ExitClass::internal, [] { fmt::print(stderr, "ERROR: canceled\n"); });
+    ended(ExitClass::internal, [] { say("ERROR: canceled\n"); });
     return 130;
   } catch (const std::system_error& error) {
     if (error.code() == std::errc::resource_unavailable_try_again) {  // what a thread that can't be started throws
       return ended(ExitClass::host, [] {
-        fmt::print(
-            stderr,
-            "ERROR: no thread can be started\n       The limit on processes (`ulimit -u`, or that of the control "
+        say("ERROR: no thread can be started\n       The limit on processes (`ulimit -u`, or that of the control "
             "group) is too low.\n");
       });
     }
     // what fmt throws when nothing can be printed
-    return ended(ExitClass::store, [&] { fmt::print(stderr, "ERROR: {}\n", error.what()); });
+    return ended(ExitClass::store, [&] { say("ERROR: {}\n", error.what()); });
   } catch (const std::bad_alloc&) {
     return ended(ExitClass::host, [] {
-      fmt::print(stderr, "ERROR: out of memory\n       `ulimit -v` and the limits of the control group bound it.\n");
+      say("ERROR: out of memory\n       `ulimit -v` and the limits of the control group bound it.\n");
     });
   } catch (const std::exception& error) {
-    return ended(ExitClass::internal, [&] { fmt::print(stderr, "ERROR: internal: {}\n", error.what()); });
+    return ended(ExitClass::internal, [&] { say("ERROR: internal: {}\n", error.what()); });
   }
 }
 

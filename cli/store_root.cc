@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/terminal.h"
 
 namespace mbuild::cli {
 namespace {
@@ -49,7 +50,7 @@ bool is_own(const std::string& path) {
 
 std::string without_home(const std::string& reason) {
   const auto tell = [&](const std::string& place) {
-    fmt::print(stderr, "NOTE: the store is {}, since {}. {}\n", place, reason, k_choose);
+    say("NOTE: the store is {}, since {}. {}\n", place, reason, k_choose);
     return place;
   };
   const std::string account = home_of_account();

@@ -216,7 +216,7 @@ std::string items_text(const std::vector<Item>& items, const std::string& format
     if (format == "pretty") {
       out += pretty_text(item);
     } else if (format == "json") {
-      out += json_of(item).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+      out += json_of(item).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
     } else {
       out += fill_template(format, json_of(item)) + "\n";
     }

@@ -8,6 +8,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/registry_client.h"
+#include "cli/terminal.h"
 #include "emu/verify_image.h"
 
 namespace mbuild::cli {
@@ -28,18 +29,18 @@ void print_text(const std::vector<emu::VerifiedImage>& images) {
   for (const auto& image : images) {
     const auto errors = image.errors();
     const auto warnings = image.findings.size() - errors;
-    fmt::print("{}  {}  {}, {}, {}: {}\n", platforms::to_string(image.platform), image.manifest,
-               count(image.layers, "layer"), count(image.entries, "file"), count(image.elf_files, "ELF file"),
-               image.findings.empty() ? "ok" : count(errors, "error") + ", " + count(warnings, "warning"));
+    print("{}  {}  {}, {}, {}: {}\n", platforms::to_string(image.platform), image.manifest,
+          count(image.layers, "layer"), count(image.entries, "file"), count(image.elf_files, "ELF file"),
+          image.findings.empty() ? "ok" : count(errors, "error") + ", " + count(warnings, "warning"));
     std::size_t shown = 0;
     for (const bool error : {true, false}) {
       for (const auto& finding : image.findings) {
         if (finding.error != error || ++shown > k_shown) continue;
         const auto layer = finding.layer.empty() ? "" : fmt::format(" (layer {})", finding.layer.substr(0, 19));
-        fmt::print("  {:<8} {}{}\n", error ? "error" : "warning", finding.message, layer);
+        print("  {:<8} {}{}\n", error ? "error" : "warning", finding.message, layer);
       }
     }
-    if (shown > k_shown) fmt::print("  and {} more: --format json has all\n", shown - k_shown);
+    if (shown > k_shown) print("  and {} more: --format json has all\n", shown - k_shown);
   }
 }
 
@@ -61,7 +62,7 @@ std::string json_of(const std::vector<emu::VerifiedImage>& images) {
                     {"elfFiles", image.elf_files},
                     {"findings", findings}});
   }
-  return list.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 int run_verify(const VerifyFlags& flags) {
@@ -75,7 +76,7 @@ int run_verify(const VerifyFlags& flags) {
   emu::VerifyOptions options{.platforms = {}, .allow = flags.allow, .stop = cancel.token()};
   if (!flags.platforms.empty()) options.platforms = platforms::parse_platform_list(join(flags.platforms, ","));
   const auto images = emu::verify_images(place, options);
-  flags.format == "json" ? fmt::print("{}\n", json_of(images)) : print_text(images);
+  flags.format == "json" ? print("{}\n", json_of(images)) : print_text(images);
   const bool failed = std::ranges::any_of(images, [](const auto& image) { return image.errors() > 0; });
   return failed ? 1 : 0;
 }

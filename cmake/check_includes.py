@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Holds the rooms to their order (docs/design.md, section 3), and heavy headers to .cc files.
+"""Holds the rooms to their order (docs/design.md, section 3), heavy headers to .cc files, and printing to one file.
 
-A room includes headers of itself and of rooms before it. Prints every include that breaks a rule; status 1 then.
+A room includes headers of itself and of rooms before it; cli/terminal.cc, which cleans what it writes, is the only file
+that prints. Prints every line that breaks a rule; status 1 then.
 """
 import os
 import re
@@ -12,6 +13,9 @@ ROOMS = ("base", "platforms", "graph", "frontend", "planner", "remote", "cache",
 HEAVY = ("nlohmann/", "CLI/", "llvm/", "archive", "curl/", "sqlite3.h", "toml++/", "openssl/")
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PRINTS = re.compile(r"\b(fmt::print|fmt::println|std::cout|std::cerr|std::clog|(f|d|v|vf)?printf|f?puts|fputc|putchar|"
+                    r"fwrite|perror)\b|\b(stdout|stderr)\b(?!_)|\bwrite(_all)?\(\s*STD(OUT|ERR)_FILENO")
+PRINTER = "cli/terminal.cc"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -19,6 +23,9 @@ def complaints(path, room):
     """What is wrong with the includes of one file."""
     with open(os.path.join(TOP, path), encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
+            code = re.sub(r'"(\\.|[^"\\])*"|//.*', "", line)
+            if room and path != PRINTER and PRINTS.search(code):
+                yield number, "only %s prints" % PRINTER
             match = INCLUDE.match(line)
             if not match:
                 continue

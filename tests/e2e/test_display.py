@@ -2,8 +2,12 @@
 import base64
 import datetime
 import json
+import os
+import pty
+import re
+import subprocess
 
-from support import expect, expect_equal, quick
+from support import HANG, HOST, expect, expect_equal, quick
 
 
 def objects(text):
@@ -53,3 +57,98 @@ def test_an_unknown_display(case):
     case.dockerfile("FROM scratch")
     case.fails("--progress", "fancy", says=["invalid progress mode fancy", "rawjson"])
     case.fails(env={"BUILDKIT_PROGRESS": "fancy"}, plain=False, says=["invalid progress mode fancy"])
+
+
+# What must not come through: ESC, C0 but newline and tab, DEL, C1 in UTF-8, bidirectional controls, separators.
+HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+HOSTILE = r"\033]0;owned\007\033[2J\302\233\342\200\256\342\201\246\342\200\250\377\001"
+HOSTILE_TEXT = "\x1b]0;owned\x07\x1b[2J\u009b\u202e\u2066\u2028\x01"
+
+
+def expect_clean(data):
+    text = data.decode("utf-8")  # strict: what is no UTF-8 is not clean
+    found = HARMFUL.search(text)
+    expect(not found, "not cleaned:", repr(text[max(0, found.start() - 60):found.end() + 20]) if found else "")
+    return text
+
+
+def printed(case, *command):
+    """(status, bytes of standard output, of standard error)"""
+    done = subprocess.run(command, cwd=case.dir, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=HANG)
+    return done.returncode, done.stdout, done.stderr
+
+
+def on_terminal(case, command):
+    """What a terminal gets."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(command, cwd=case.dir, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    data = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        data += piece
+    process.wait()
+    os.close(master)
+    return data
+
+
+def test_output_of_steps_is_cleaned(case):
+    case.dockerfile("FROM busybox", "RUN printf '%s\\nplain\\n' && exit 3" % HOSTILE,
+                    "LABEL \x1b[31mx=\u009b", "ENV a=\u202e")
+    for progress in ("plain", "rawjson", "quiet"):
+        status, out, errors = printed(case, *case.command("--progress", progress, plain=False,
+                                                          output=case.next_output()))
+        expect_equal(status, 1, progress)
+        text = expect_clean(out + errors)
+        expect("plain" in text or progress != "plain", "the output is not shown", text)
+    screen = on_terminal(case, case.command("--progress", "tty", plain=False, output=case.next_output()))
+    # The display's own: colours, rows up, erase. Lines end with what the terminal makes of them.
+    expect_clean(re.sub(rb"\x1b\[[0-9]*m|\x1b\[[0-9]+A|\x1b\[J|\r\n", b"", screen))
+
+
+def test_names_errors_and_arguments_are_cleaned(case):
+    case.dockerfile("FROM busybox", "RUN echo '%s' && true" % HOSTILE_TEXT.replace("\u2028", ""))
+    status, out, errors = printed(case, *case.command(output=case.next_output()))
+    expect_clean(out + errors)
+    expect_equal(status, 0, "a name that was cleaned")
+    case.dockerfile("FROM no\x1b[31mwhere\u202e", "RUN true")
+    expect_clean(b"".join(printed(case, *case.command(output=case.next_output()))[1:]))
+    for arguments in (("--platform", "li\x1b[2Jnux"), ("-o", "type=\u009b"), ("--nothing\x1b]0;x\x07",)):
+        status, out, errors = printed(case, *case.command(*arguments))
+        expect(status != 0, "no error for", arguments)
+        expect_clean(out + errors)
+    status, out, errors = printed(case, case.mbuild, "bu\x1b[31mild")
+    expect_clean(out + errors)
+    case.dockerfile("FROM busybox", "RUN --mount=type=cache,id=c\x1b[31m\u202e,target=/c true")
+    case.build()
+    for command in (("du", "--verbose"), ("du",), ("du", "--format", "{{.Description}}"), ("prune", "-f", "-a", "--verbose")):
+        expect_clean(b"".join(printed(case, case.mbuild, *command, "--root", case.root)[1:]))
+
+
+def test_a_document_of_a_registry_is_printed_as_it_is_but_for_a_terminal(case):
+    import oci
+    layout = os.path.join(case.dir, "hostile")
+    writer = oci.LayoutWriter(layout)
+    manifest = oci.Layout(case.bases).images("busybox")[HOST][1]
+    manifest["annotations"] = {"x": "\u009b\u202e\x7f"}
+    for blob in [manifest["config"]] + manifest["layers"]:
+        writer.blob(oci.Layout(case.bases).blob(blob["digest"]), blob["mediaType"])
+    data = json.dumps(manifest, ensure_ascii=False).encode()
+    name, architecture = HOST.split("/")
+    writer.name("v1", [dict(writer.blob(data, oci.MANIFEST), platform={"os": name, "architecture": architecture})])
+    writer.finish()
+    command = [case.mbuild, "imagetools", "inspect", "oci-layout://%s:v1" % layout]
+    expect_clean(printed(case, *command)[1])
+    expect_clean(on_terminal(case, command + ["--raw"]).replace(b"\r\n", b"\n"))
+
+
+def test_much_output_without_a_line_end(case):
+    case.dockerfile("FROM busybox", "RUN head -c 40000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 4")
+    build = case.fails(says=["the end", "exit code: 4"])
+    expect(max(map(len, build.text.splitlines())) < 20000, "a line is too long")
