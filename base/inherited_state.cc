@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bitset>
 #include <csignal>
+#include <cstdint>
 
 namespace mbuild {
 namespace {
@@ -73,10 +75,32 @@ void enter(unsigned high, unsigned low) {
   call.result = (*call.body)();
 }
 
+// Which descriptors were open at the start; before put_inherited_state_right() nothing is known.
+std::bitset<128> given_descriptors;
+bool given_are_known = false;
+
+void note_descriptors() {
+  for (std::size_t i = 0; i < given_descriptors.size(); ++i) {
+    given_descriptors[i] = ::fcntl(static_cast<int>(i), F_GETFD) >= 0;
+  }
+  given_are_known = true;
+}
+
 }  // namespace
+
+bool is_given_descriptor(int number) {
+  if (number < 0) return false;
+  if (given_are_known) {
+    return static_cast<std::size_t>(number) < given_descriptors.size() &&
+           given_descriptors[static_cast<std::size_t>(number)];
+  }
+  const int flags = ::fcntl(number, F_GETFD);
+  return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+}
 
 void put_inherited_state_right() {
   open_standard_descriptors();
+  note_descriptors();
   ::syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
   reset_signals();
   const mode_t mask = ::umask(022);

@@ -13,6 +13,9 @@ namespace mbuild {
 // standard error is not.
 void put_inherited_state_right();
 
+// Whether a descriptor is one that this process was started with (of the first 128), not one of its own.
+bool is_given_descriptor(int number);
+
 // Runs `body`, on a stack of its own where the limit on this one is too small and may not be raised.
 int run_with_enough_stack(const std::function<int()>& body);
 

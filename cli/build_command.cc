@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/heap.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 #include "cli/build_flags.h"
 #include "cli/cancel.h"
@@ -19,6 +20,7 @@
 #include "cli/report.h"
 #include "cli/report_call.h"
 #include "cli/store_root.h"
+#include "cli/terminal.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
 #include "frontend/reference.h"
@@ -129,15 +131,15 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
 void warn_of_what_is_not_done(const BuildFlags& flags) {
   for (const auto& value : flags.ignored) {
     if (value == "false" || value == "0" || value.starts_with("disabled=true")) continue;
-    fmt::print(stderr, "WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
+    say("WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
     break;
   }
   for (const auto& name : flags.legacy) {
     if (name != "--rm" && name != "--force-rm" && name != "--builder") {
-      fmt::print(stderr, "WARNING: {} has no effect.\n", name);
+      say("WARNING: {} has no effect.\n", name);
     }
   }
-  if (!flags.cgroup_parent.empty()) fmt::print(stderr, "WARNING: --cgroup-parent has no effect.\n");
+  if (!flags.cgroup_parent.empty()) say("WARNING: --cgroup-parent has no effect.\n");
 }
 
 // What --call asks for instead of a build; none when it is a build.
@@ -174,10 +176,17 @@ std::string shown_dockerfile(const BuildFlags& flags) {
   return flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file);
 }
 
+// A name that is given to the result is not thrown away with it.
+void keep_in_store(executor::BuildRequest& request) {
+  request.outputs.push_back({.type = "image", .destination = {}, .attributes = {}});
+  say("No output is asked for: the image is kept in the store{} (`mbuild images`); --push, --load or -o send it on.\n",
+      request.tags.empty() ? "" : " as " + join(request.tags, ", "));
+}
+
 int run_build_command(const BuildFlags& flags) {
   use_huge_pages();
   if (flags.help_dockerfile) {
-    fmt::print("{}", frontend::dockerfile::reference_text());
+    print("{}", frontend::dockerfile::reference_text());
     return 0;
   }
   if (flags.context.empty()) {
@@ -193,10 +202,10 @@ int run_build_command(const BuildFlags& flags) {
 
   warn_of_what_is_not_done(flags);
   auto sink = make_progress(progress_mode(flags));
-  if (request.outputs.empty()) {
-    fmt::print(
-        stderr,
-        "WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
+  if (request.outputs.empty() && (!request.tags.empty() || !flags.iidfile.empty())) {
+    keep_in_store(request);
+  } else if (request.outputs.empty()) {
+    say("WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
   }
   executor::BuildResult result;
   const auto finish_display = [&] {
@@ -211,11 +220,11 @@ int run_build_command(const BuildFlags& flags) {
     throw;
   }
   finish_display();
-  if (!result.image_id.empty() && !flags.iidfile.empty()) write_file_atomically(flags.iidfile, result.image_id, 0644);
+  if (!result.image_id.empty() && !flags.iidfile.empty()) write_output(flags.iidfile, result.image_id);
   if (!flags.metadata_file.empty()) {
-    write_file_atomically(flags.metadata_file, metadata_json(result, shown_dockerfile(flags), &request), 0644);
+    write_output(flags.metadata_file, metadata_json(result, shown_dockerfile(flags), &request));
   }
-  if (flags.quiet && !result.image_id.empty()) fmt::print("{}\n", result.image_id);
+  if (flags.quiet && !result.image_id.empty()) print("{}\n", result.image_id);
   return 0;
 }
 

@@ -1,15 +1,20 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "base/clean_text.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/go_template.h"
 #include "cli/registry_client.h"
+#include "cli/terminal.h"
 #include "image/combine_index.h"
 #include "image/copy_image.h"
 #include "image/list_images.h"
@@ -18,6 +23,8 @@ namespace mbuild::cli {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr std::size_t k_entries_shown = 200;  // entries of an index
 
 struct CreateFlags {
   std::vector<std::string> sources, files, tags, annotations, platforms;
@@ -71,7 +78,7 @@ void write_metadata(const CreateFlags& flags, const image::Descriptor& top,
   const ordered_json json = {{"containerimage.descriptor", ordered_json::parse(image::serialise_descriptor(top))},
                              {"containerimage.digest", top.digest},
                              {"image.name", join(names, ",")}};
-  write_file_atomically(flags.metadata_file, json.dump(2) + "\n", 0644);
+  write_output(flags.metadata_file, json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n");
 }
 
 int run_create(const CreateFlags& flags) {
@@ -88,16 +95,16 @@ int run_create(const CreateFlags& flags) {
   }
   const auto combined = image::combine_index(sources, options);
   for (const auto& platform : combined.overridden) {
-    fmt::print(stderr, "WARNING: several sources have an image for {}: the last one is taken\n", platform);
+    say("WARNING: several sources have an image for {}: the last one is taken\n", platform);
   }
   std::vector<image::ImageTarget> targets;
   for (const auto& tag : flags.tags) targets.push_back(image::parse_image_target(tag));
   if (flags.dry_run) {
-    fmt::print("{}\n", combined.top.bytes);
+    print_document(combined.top.bytes + "\n");
     return 0;
   }
   publish(combined, sources, targets, client.get(), cancel.token());
-  for (const auto& target : targets) fmt::print("{}@{}\n", target.name, combined.top.descriptor.digest);
+  for (const auto& target : targets) print("{}@{}\n", target.name, combined.top.descriptor.digest);
   write_metadata(flags, combined.top.descriptor, targets);
   return 0;
 }
@@ -106,24 +113,28 @@ int run_create(const CreateFlags& flags) {
 
 void print_annotations(const std::map<std::string, std::string>& annotations, const char* indent) {
   if (annotations.empty()) return;
-  fmt::print("{}Annotations:\n", indent);
-  for (const auto& [key, value] : annotations) fmt::print("{}  {}: {}\n", indent, key, value);
+  print("{}Annotations:\n", indent);
+  for (const auto& [key, value] : annotations) print("{}  {}: {}\n", indent, clean_line(key), clean_line(value));
 }
 
 void print_text(const image::ImagePlace& place, const std::string& bytes) {
-  fmt::print("Name:      {}\nMediaType: {}\nDigest:    {}\n", place.name, place.top.media_type, place.top.digest);
+  print("Name:      {}\nMediaType: {}\nDigest:    {}\n", place.name, place.top.media_type, place.top.digest);
   if (!image::is_index_type(place.top.media_type)) return;
   const auto index = image::parse_index(bytes);
   print_annotations(index.annotations, "");
-  fmt::print("\nManifests: \n");
+  print("\nManifests: \n");
   const auto repository = place.repository ? place.repository->to_string() : "oci-layout://" + place.layout;
   bool first = true;
-  for (const auto& manifest : index.manifests) {
-    fmt::print("{}  Name:        {}@{}\n  MediaType:   {}\n", first ? "" : "\n", repository, manifest.digest,
-               manifest.media_type);
-    if (manifest.platform) fmt::print("  Platform:    {}\n", platforms::to_string(*manifest.platform));
+  const auto shown = std::span(index.manifests).first(std::min(index.manifests.size(), k_entries_shown));
+  for (const auto& manifest : shown) {
+    print("{}  Name:        {}@{}\n  MediaType:   {}\n", first ? "" : "\n", repository, manifest.digest,
+          manifest.media_type);
+    if (manifest.platform) print("  Platform:    {}\n", platforms::to_string(*manifest.platform));
     print_annotations(manifest.annotations, "  ");
     first = false;
+  }
+  if (shown.size() < index.manifests.size()) {
+    print("\nand {} more: --raw has all\n", index.manifests.size() - shown.size());
   }
 }
 
@@ -156,13 +167,13 @@ int run_inspect(const InspectFlags& flags) {
   const auto place = image::find_image_place(flags.name, client.get(), cancel.token());
   const std::string bytes = place.read(place.top);
   if (flags.raw) {
-    fmt::print("{}", bytes);
+    print_document(bytes);
   } else if (flags.format.empty()) {
     print_text(place, bytes);
   } else {
     ordered_json data = {{"Name", place.name}, {"Manifest", manifest_value(place, bytes)}};
     if (flags.format.find("Image") != std::string::npos) data["Image"] = image_value(place);
-    fmt::print("{}\n", fill_template(flags.format, data.dump()));
+    print("{}\n", fill_template(flags.format, data.dump()));
   }
   return 0;
 }

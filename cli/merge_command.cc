@@ -10,11 +10,13 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/metadata.h"
 #include "cli/registry_client.h"
+#include "cli/terminal.h"
 #include "frontend/image_config.h"
 #include "frontend/reference.h"
 #include "image/list_images.h"
@@ -143,12 +145,12 @@ int run_merge(const MergeFlags& flags) {
   publish(combined, sources, targets, client.get(), cancel.token());
   std::vector<std::string> names;
   for (const auto& target : targets) {
-    fmt::print("{}@{}\n", target.name, combined.top.descriptor.digest);
+    print("{}@{}\n", target.name, combined.top.descriptor.digest);
     names.push_back(target.name);
   }
   if (!flags.metadata_file.empty()) {
     executor::BuildResult result{.descriptor = combined.top.descriptor, .names = std::move(names)};
-    write_file_atomically(flags.metadata_file, metadata_json(result, "", nullptr), 0644);
+    write_output(flags.metadata_file, metadata_json(result, "", nullptr));
   }
   return 0;
 }

@@ -11,6 +11,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 #include "executor/audit_images.h"
 #include "executor/cache_export.h"
@@ -80,45 +81,10 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   return finished;
 }
 
-// The file, or the standard output, that an exporter writes to. A file has another name until commit(), and goes with
-// this if that does not come.
-class Destination {
- public:
-  explicit Destination(const Output& output) {
-    struct stat status;
-    const bool is_named = !output.destination.empty() && output.destination != "-";
-    if (is_named && ::stat(output.destination.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-      fd_ = open_file(output.destination, O_WRONLY);  // a pipe or a device stays what it is
-    } else if (is_named) {
-      partial_ = fmt::format("{}.{}.partial", output.destination, random_hex(4));
-      fd_ = open_file(partial_, O_WRONLY | O_CREAT | O_EXCL, 0666);
-      path_ = output.destination;
-    } else if (::isatty(STDOUT_FILENO) == 1) {
-      throw Error(ExitClass::usage,
-                  "dest file is required for " + output.type + " exporter. refusing to write to console");
-    } else {
-      fd_ = duplicate(STDOUT_FILENO);
-    }
-  }
-  Destination(const Destination&) = delete;
-  Destination& operator=(const Destination&) = delete;
-  ~Destination() {
-    if (!path_.empty()) ::unlink(partial_.c_str());
-  }
-
-  int fd() const { return fd_.get(); }
-  bool is_file() const { return !partial_.empty(); }
-  void commit() {
-    if (path_.empty()) return;
-    if (::rename(partial_.c_str(), path_.c_str()) < 0) throw system_error(errno, "rename to " + path_);
-    path_.clear();
-  }
-
- private:
-  std::string partial_;  // "": what is written to is no file of its own
-  std::string path_;     // the name it is to have; "" when it has it
-  Fd fd_;
-};
+// Where an exporter's file goes; "" and "-" are the standard output.
+std::string file_destination(const Output& output) {
+  return output.destination.empty() || output.destination == "-" ? "/dev/stdout" : output.destination;
+}
 
 image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
   image::ImageSet set;
@@ -189,11 +155,11 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   image::check_annotations(wanted.annotations, platforms);
   LayerBlobs blobs(environment, wanted.layers);
   const bool to_archive = (output.type == "oci" || output.type == "docker") && wanted.as_tar && !wanted.load;
-  std::optional<Destination> destination;
+  std::optional<OutputFile> destination;
   std::optional<EarlyArchive> archive;
   std::optional<EarlyUploads> uploads;
   BlobWatcher* watcher = nullptr;
-  if (to_archive) destination.emplace(output);
+  if (to_archive) destination.emplace(file_destination(output), stop);
   if (to_archive && destination->is_file()) {
     const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
     watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
@@ -230,7 +196,7 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
     request.trees.push_back(std::move(tree));
   }
   if (output.type == "tar") {
-    Destination destination(output);
+    OutputFile destination(file_destination(output), stop);
     jobs::export_trees(environment.inner.get(), request, destination.fd(), stop);
     return destination.commit();
   }
