@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/store_root.h"
+#include "cli/terminal.h"
 #include "cli/usage_table.h"
 #include "executor/collect.h"
 
@@ -34,32 +35,56 @@ executor::CollectRequest request_of(const PruneFlags& flags) {
   return request;
 }
 
-// Asks where somebody can answer; a script has said what it wants.
-bool confirmed(const PruneFlags& flags) {
-  if (flags.force || ::isatty(STDIN_FILENO) != 1) return true;
-  fmt::print(stderr, "WARNING: this removes {} from the store. Continue? [y/N] ",
-             flags.all && flags.filter.empty() && !flags.has_bounds() ? "everything" : "what no build is using");
+bool is_everything(const PruneFlags& flags) { return flags.all && flags.filter.empty() && !flags.has_bounds(); }
+
+std::uint64_t total_of(const std::vector<cache::StoreItem>& items) {
+  std::uint64_t total = 0;
+  for (const auto& item : items) total += item.bytes;
+  return total;
+}
+
+// "everything that the store holds: 12 items, 34.5MB".
+std::string description(const PruneFlags& flags, const executor::CollectRequest& request) {
+  const std::string root = store_root(flags.root);
+  const auto items =
+      is_everything(flags) ? executor::measure_store(root).items : executor::would_collect(root, request);
+  return fmt::format(
+      "{}{}: {} item{}, {}",
+      is_everything(flags) ? "everything that the store holds" : "what no build is using and no image needs",
+      flags.filter.empty() ? "" : ", of what the filter names", items.size(), items.size() == 1 ? "" : "s",
+      size_text(total_of(items)));
+}
+
+// Nothing is removed but by who says so: by -f, or by answering the question.
+bool confirmed(const PruneFlags& flags, const executor::CollectRequest& request) {
+  if (flags.force) return true;
+  say("WARNING: this removes {} (in {}).\n", description(flags, request), store_root(flags.root));
+  if (::isatty(STDIN_FILENO) != 1) {
+    say("Nothing was removed: there is no terminal to ask. `mbuild prune -f` removes without a question.\n");
+    return false;
+  }
+  say("Continue? [y/N] ");
   std::string answer;
   std::getline(std::cin, answer);
-  return iequals(trim(answer), "y") || iequals(trim(answer), "yes");
+  if (iequals(trim(answer), "y") || iequals(trim(answer), "yes")) return true;
+  say("Nothing was removed.\n");
+  return false;
 }
 
 int run_prune(const PruneFlags& flags) {
   const auto request = request_of(flags);
-  if (!confirmed(flags)) return 0;
+  if (!confirmed(flags, request)) return 0;
   const std::string root = store_root(flags.root);
   std::vector<cache::StoreItem> removed;
   bool emptied = false;
-  if (flags.all && !request.matches && !request.bounds) {
+  if (is_everything(flags)) {
     removed = executor::measure_store(root).items;
     emptied = executor::remove_everything(root);
   }
   // While builds run, all goes that they do not use.
   if (!emptied) removed = executor::collect(root, request);
-  std::uint64_t total = 0;
-  for (const auto& item : removed) total += item.bytes;
-  if (!removed.empty()) fmt::print("{}", items_text(removed, flags.verbose ? "pretty" : "table"));
-  fmt::print("{:<16}{}\n", "Total:", size_text(total));
+  if (!removed.empty()) print("{}", items_text(removed, flags.verbose ? "pretty" : "table"));
+  print("{:<16}{}\n", "Total:", size_text(total_of(removed)));
   return 0;
 }
 

@@ -184,17 +184,30 @@ std::uint64_t reclaimable_bytes(const std::string& store_root) {
   });
 }
 
+namespace {
+
+std::vector<cache::StoreItem> chosen_items(OpenStore& open, const std::string& store_root,
+                                           const CollectRequest& request) {
+  auto items = measured_items(open);
+  const auto& bounds = request.bounds;
+  const std::uint64_t bytes =
+      bounds ? excess(total_of(items), space_around(store_root).free, *bounds) : ~std::uint64_t{0};
+  if (request.matches) std::erase_if(items, [&](const auto& item) { return !request.matches(item); });
+  return cache::choose_to_remove(std::move(items), bytes);
+}
+
+}  // namespace
+
 std::vector<cache::StoreItem> collect(const std::string& store_root, const CollectRequest& request) {
   if (!cache::is_store(store_root)) return {};
   const auto alone = lock_collection(store_root);
-  return with_store(store_root, [&](OpenStore& open) {
-    auto items = measured_items(open);
-    const auto& bounds = request.bounds;
-    const std::uint64_t bytes =
-        bounds ? excess(total_of(items), space_around(store_root).free, *bounds) : ~std::uint64_t{0};
-    if (request.matches) std::erase_if(items, [&](const auto& item) { return !request.matches(item); });
-    return remove_items(open, cache::choose_to_remove(std::move(items), bytes));
-  });
+  return with_store(store_root,
+                    [&](OpenStore& open) { return remove_items(open, chosen_items(open, store_root, request)); });
+}
+
+std::vector<cache::StoreItem> would_collect(const std::string& store_root, const CollectRequest& request) {
+  if (!cache::is_store(store_root)) return {};
+  return with_store(store_root, [&](OpenStore& open) { return chosen_items(open, store_root, request); });
 }
 
 namespace {

@@ -28,6 +28,9 @@ struct CollectRequest {
 // space on the disk. Returns what was removed.
 std::vector<cache::StoreItem> collect(const std::string& store_root, const CollectRequest& request);
 
+// What collect() would remove now; nothing is.
+std::vector<cache::StoreItem> would_collect(const std::string& store_root, const CollectRequest& request);
+
 // argv[1] of the process that a build leaves behind: makes its results durable and collects as the configuration has it
 // (cheap when there is nothing to do).
 inline constexpr const char* k_upkeep_argument = "internal-upkeep";

@@ -40,7 +40,7 @@ def check_store(case, digests, what):
     expect_equal(case.work_directories(), [], what)
     again = build(case)
     expect_equal(again.cached_and_executed()[1], [], what + ", second build")
-    case.check(case.mbuild, "prune", "--root", case.root, "--filter", "type=none")
+    case.check(case.mbuild, "prune", "-f", "--root", case.root, "--filter", "type=none")
     for path in (os.path.join(case.root, "fs", name, "layers") for name in os.listdir(os.path.join(case.root, "fs"))):
         rows = case.check(case.mbuild, "du", "--root", case.root, "--format", "{{.ID}}").split()
         expect_equal(sorted(set(os.listdir(path)) - set(rows)), [], what + ": directories without a row")

@@ -1,6 +1,8 @@
 """What the store holds, and keeping it within bounds: mbuild du, mbuild prune, collection after a build."""
 import json
 import os
+import pty
+import re
 import subprocess
 import time
 
@@ -16,7 +18,7 @@ def items(case, *arguments):
 
 
 def prune(case, *arguments):
-    return case.check(case.mbuild, "prune", "--root", case.root, *arguments)
+    return case.check(case.mbuild, "prune", "-f", "--root", case.root, *arguments)
 
 
 def total(text):
@@ -164,3 +166,23 @@ def test_collection_after_a_build(case):
     with open(config, "w") as f:
         f.write("[gc]\nmax-used-spac = 1\n")
     case.fails(env={"MBUILD_CONFIG": config}, status=2, says=("config.toml:2", "did you mean max-used-space?"))
+
+
+def test_prune_asks_before_it_removes(case):
+    several_things(case)
+    before = du(case)
+    for arguments in ((), ("-a",), ("--filter", "type=regular")):
+        asked = case.check(case.mbuild, "prune", "--root", case.root, *arguments)  # standard input is no terminal
+        expect("this removes" in asked and "Nothing was removed" in asked and "prune -f" in asked, asked)
+        expect(re.search(r"\d+ items?, [0-9.]+[kMG]?B", asked), "how much is not said:", asked)
+        expect_equal(len(du(case).splitlines()), len(before.splitlines()), "rows after " + " ".join(arguments))
+    for answer, rows in ((b"n\n", True), (b"\n", True), (b"\x04", True), (b"y\n", False)):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([case.mbuild, "prune", "-a", "--root", case.root], stdin=slave,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        os.close(slave)
+        os.write(master, answer)
+        text = output_of(process)
+        os.close(master)
+        expect_equal(process.returncode, 0, text)
+        expect_equal(len(du(case).splitlines()) == len(before.splitlines()), rows, text)
