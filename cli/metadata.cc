@@ -44,10 +44,9 @@ Digest arguments_digest(const executor::BuildRequest& request) {
   return sha.digest();
 }
 
-ordered_json inputs_json(const executor::BuildRequest& request) {
+ordered_json inputs_json(const executor::BuildRequest& request, const executor::BuildResult& result) {
   ordered_json inputs = {{"buildArgs", arguments_digest(request)}, {"target", request.target}};
-  const std::string path = request.dockerfile.empty() ? request.context + "/Dockerfile" : request.dockerfile;
-  if (path != "-" && path_exists(path)) inputs["dockerfile"] = sha256(read_file(path));
+  if (!result.dockerfile.empty()) inputs["dockerfile"] = result.dockerfile;
   if (path_exists(request.context) && !find_program("git").empty()) {
     const auto git = run_program({"git", "-C", request.context, "rev-parse", "HEAD"});
     if (git.status == 0) inputs["revision"] = std::string(trim(git.output));
@@ -66,7 +65,7 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
     json["containerimage.descriptor"] = ordered_json::parse(image::serialise_descriptor(result.descriptor));
     json["containerimage.digest"] = result.descriptor.digest;
   }
-  if (request != nullptr) json[k_inputs_key] = inputs_json(*request);
+  if (request != nullptr) json[k_inputs_key] = inputs_json(*request, result);
   if (!result.names.empty()) json["image.name"] = join(result.names, ",");
   return json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
 }

@@ -159,7 +159,9 @@ std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend
   if (lowered.source_date_epoch || !request.reproducible) return lowered.source_date_epoch;
   std::int64_t seconds = 0;
   if (!find_program("git").empty()) {
-    const auto git = run_program({"git", "-C", inputs.context_directory, "log", "-1", "--format=%ct"});
+    // The configuration of a repository can name programs: none of them is run.
+    const auto git = run_program({"git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-C",
+                                  inputs.context_directory, "log", "-1", "--no-show-signature", "--format=%ct"});
     const auto text = trim(git.output);
     if (git.status == 0) std::from_chars(text.data(), text.data() + text.size(), seconds);
   }
@@ -350,6 +352,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     return std::pair(std::move(reply.selection), std::move(reply.digest));
   });
   const Inputs inputs = read_inputs_reporting(request, directory.path(), sink, stop);
+  result.dockerfile = sha256(inputs.dockerfile_text);
   open_contexts(request, inputs, contexts);
 
   frontend::Request front =

@@ -90,6 +90,7 @@ struct StepExplanation {
 };
 
 struct BuildResult {
+  Digest dockerfile;  // of its text; "" until it was read
   std::vector<PlatformResult> images;
   image::Descriptor descriptor;    // of the image index, or of the only manifest; no digest where no image was made
   std::string image_id;            // what --iidfile gets

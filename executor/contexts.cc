@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/context_file.h"
 #include "executor/parallel.h"
 
 namespace mbuild::executor {
@@ -85,9 +86,7 @@ std::optional<std::string> Contexts::read_file(const std::string& name, const st
   const std::lock_guard lock(mutex_);
   const auto* directory = find(name);
   if (directory == nullptr) return std::nullopt;
-  const Fd fd(::openat(directory->fd.get(), path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return std::nullopt;
-  return read_all(fd.get());
+  return read_context_file(directory->fd.get(), path);
 }
 
 Tree Contexts::tree_of(const graph::SourceOp& source) {

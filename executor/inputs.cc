@@ -7,14 +7,15 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
 #include "executor/archive.h"
+#include "executor/context_file.h"
 #include "executor/remote_context.h"
-#include "executor/root_path.h"
 #include "executor/write_record.h"
 
 namespace mbuild::executor {
@@ -25,14 +26,24 @@ bool is_directory(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-std::optional<std::string> read_if_there(const std::string& path) {
-  if (!path_exists(path)) return std::nullopt;
-  return read_file(path);
-}
-
 Error not_found(const std::string& name) {
   return Error(ExitClass::usage, fmt::format("failed to read dockerfile: open {}: no such file or directory", name))
       .with_advice("Name the file with -f FILE, or the directory that holds it as the context.");
+}
+
+// Of a file that the user named, what lies beside it is not named, and may be somebody else's: it is read within the
+// context, or within the directory that holds the file.
+std::optional<std::string> read_ignore_file_of(const Inputs& inputs, const std::string& dockerfile) {
+  std::error_code none;
+  const auto context = std::filesystem::canonical(inputs.context_directory, none);
+  const std::string parent = dir_name(dockerfile);
+  const auto directory = std::filesystem::canonical(parent.empty() ? "." : parent, none);
+  if (none) return std::nullopt;  // a Dockerfile from a descriptor
+  const auto below = directory.lexically_relative(context);
+  const std::string name = base_name(dockerfile) + ".dockerignore";
+  const bool inside = !below.empty() && *below.begin() != "..";
+  const Fd root = open_file((inside ? context : directory).string(), O_RDONLY | O_DIRECTORY);
+  return read_context_file(root.get(), inside ? (below / name).lexically_normal().string() : name);
 }
 
 void read_named_dockerfile(Inputs& inputs, const std::string& path) {
@@ -40,11 +51,11 @@ void read_named_dockerfile(Inputs& inputs, const std::string& path) {
     throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: {} is a directory", path))
         .with_advice("Name the file with -f FILE.");
   }
-  auto text = read_if_there(path);
+  auto text = read_named_file(path);
   if (!text) throw not_found(path);
   inputs.dockerfile_name = base_name(path);
   inputs.dockerfile_text = std::move(*text);
-  inputs.ignore_text = read_if_there(path + ".dockerignore");
+  inputs.ignore_text = read_ignore_file_of(inputs, path);
 }
 
 // The Dockerfile of a context that came as a whole: links in it lead nowhere outside, and no ignore file applies.
@@ -53,22 +64,26 @@ void read_enclosed_dockerfile(Inputs& inputs, const std::string& wanted) {
   const std::vector<std::string> names =
       wanted.empty() ? std::vector<std::string>{"Dockerfile", "dockerfile"} : std::vector{wanted};
   for (const auto& name : names) {
-    const Resolved found = resolve_in_root(root.get(), name);
-    if (!found.status || !S_ISREG(found.status->st_mode)) continue;
+    auto text = read_context_file(root.get(), clean_path("/" + name).substr(1));
+    if (!text) continue;
     inputs.dockerfile_name = base_name(name);
-    inputs.dockerfile_text = read_all(open_resolved(root.get(), found.path, O_RDONLY).get());
+    inputs.dockerfile_text = std::move(*text);
     return;
   }
   throw Error(ExitClass::usage, fmt::format("failed to read dockerfile: open {}: no such file or directory", names[0]))
       .with_advice("Name the file within the context with -f FILE.");
 }
 
+// A name that nobody gave is looked for within the context only.
 void read_default_dockerfile(Inputs& inputs) {
-  for (const char* name : {"Dockerfile", "dockerfile"}) {
-    if (path_exists(inputs.context_directory + "/" + name)) {
-      read_named_dockerfile(inputs, inputs.context_directory + "/" + name);
-      return;
-    }
+  const Fd root = open_file(inputs.context_directory, O_RDONLY | O_DIRECTORY);
+  for (const std::string name : {"Dockerfile", "dockerfile"}) {
+    auto text = read_context_file(root.get(), name);
+    if (!text) continue;
+    inputs.dockerfile_name = name;
+    inputs.dockerfile_text = std::move(*text);
+    inputs.ignore_text = read_context_file(root.get(), name + ".dockerignore");
+    return;
   }
   throw not_found("Dockerfile");
 }

@@ -79,7 +79,12 @@ Fd try_open_resolved(int root, const std::string& path, int flags) {
   return fd;
 }
 
-Resolved resolve_in_root(int root, std::string_view path, LastLink last) {
+Fd open_resolved_or_errno(int root, const std::string& path, int flags) { return Fd(open_whole(root, path, flags, 0)); }
+
+namespace {
+
+// Nothing when a directory on the way was replaced by a link meanwhile.
+std::optional<Resolved> try_to_resolve(int root, std::string_view path, LastLink last) {
   Resolved result;
   std::vector<std::string> todo = components(clean_path(fmt::format("/{}", path)));
   std::reverse(todo.begin(), todo.end());
@@ -97,6 +102,7 @@ Resolved resolve_in_root(int root, std::string_view path, LastLink last) {
     const Fd fd(open_whole(root, next, O_PATH, 0));
     if (!fd) {
       result.blocked = result.blocked || errno == ENOTDIR;
+      if (errno == ELOOP) return std::nullopt;
       if (errno != ENOENT && errno != ENOTDIR) throw system_error(errno, "open /" + next);
       result.path = next;
       result.status.reset();
@@ -122,14 +128,23 @@ Resolved resolve_in_root(int root, std::string_view path, LastLink last) {
   return result;
 }
 
+}  // namespace
+
+Resolved resolve_in_root(int root, std::string_view path, LastLink last) {
+  for (int attempt = 0; attempt < k_most_links; ++attempt) {
+    if (auto resolved = try_to_resolve(root, path, last)) return std::move(*resolved);
+  }
+  throw Error(ExitClass::step_failed, fmt::format("{}: too many symbolic links", path));
+}
+
 std::vector<std::string> sorted_names(int directory) {
   if (::lseek(directory, 0, SEEK_SET) < 0) throw system_error(errno, "read a directory");
   std::vector<std::string> names;
   alignas(struct dirent64) std::array<char, 32 * 1024> buffer;
   for (;;) {
     const ssize_t length = ::getdents64(directory, buffer.data(), buffer.size());
-    if (length < 0) throw system_error(errno, "read a directory");
-    if (length == 0) break;
+    if (length < 0 && errno != ENOENT) throw system_error(errno, "read a directory");
+    if (length <= 0) break;
     for (ssize_t at = 0; at < length;) {
       const auto* item = reinterpret_cast<const struct dirent64*>(buffer.data() + at);
       at += item->d_reclen;

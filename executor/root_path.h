@@ -19,6 +19,8 @@ namespace mbuild::executor {
 Fd open_resolved(int root, const std::string& path, int flags, unsigned mode = 0);
 // The same, but what is not there (ENOENT, ENOTDIR, ELOOP) is an empty Fd.
 Fd try_open_resolved(int root, const std::string& path, int flags);
+// The same for all that fails; errno says why.
+Fd open_resolved_or_errno(int root, const std::string& path, int flags);
 
 enum class LastLink { follow, keep };
 
@@ -37,7 +39,8 @@ struct Resolved {
 // literally. Throws Error (step_failed) for too many links.
 Resolved resolve_in_root(int root, std::string_view path, LastLink last = LastLink::follow);
 
-// Names in an open directory but "." and "..", sorted by byte. The descriptor's position is moved.
+// Names in an open directory but "." and "..", sorted by byte; none when it was removed. The descriptor's position is
+// moved.
 std::vector<std::string> sorted_names(int directory);
 
 std::string read_link(int directory, const std::string& name);
