@@ -323,6 +323,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
            std::optional<FileSystemSpace>& full) {
   check_outputs(request);
   check_caches(request);
+  check_secrets(request);
   const IdMap map = compute_id_map();
   const std::string map_name(digest_hex(map.digest()));
   cache::Store store(request.store_root, map_name.substr(0, 16));

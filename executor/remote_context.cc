@@ -1,9 +1,11 @@
 #include "executor/remote_context.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -27,7 +29,7 @@ remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRe
                               std::stop_token stop) {
   remote::GitOptions options;
   options.authorization =
-      remote::git_authorization(ref, [&](const std::string& id) { return read_secret(request, id); });
+      remote::git_authorization(ref, [&](const std::string& id) { return read_credential(request, id); });
   return remote::checkout_git(ref, directory, options, stop);
 }
 
@@ -38,7 +40,7 @@ remote::Download download_to(const BuildRequest& request, const std::string& url
   download.output = file;
   download.checksum = checksum;
   download.authorization =
-      remote::http_authorization(url, [&](const std::string& id) { return read_secret(request, id); });
+      remote::http_authorization(url, [&](const std::string& id) { return read_credential(request, id); });
   download.stop = std::move(stop);
   return remote::download(download);
 }
@@ -129,10 +131,35 @@ std::optional<std::string> read_secret(const BuildRequest& request, const std::s
     if (secret.id != id) continue;
     if (secret.env.empty()) return read_file(secret.file);
     const char* value = std::getenv(secret.env.c_str());
-    if (value == nullptr) return std::nullopt;
-    return value;
+    return value == nullptr ? "" : value;
   }
   return std::nullopt;
+}
+
+std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id) {
+  auto value = read_secret(request, id);
+  if (value && value->empty()) value.reset();
+  return value;
+}
+
+void check_secrets(const BuildRequest& request) {
+  for (const auto& secret : request.secrets) {
+    if (!secret.env.empty()) continue;
+    struct stat status;
+    int code = 0;
+    if (::stat(secret.file.c_str(), &status) < 0) {
+      code = errno;
+    } else if (S_ISDIR(status.st_mode)) {
+      code = EISDIR;
+    } else if (::faccessat(AT_FDCWD, secret.file.c_str(), R_OK, AT_EACCESS) < 0) {
+      code = errno;
+    }
+    if (code == 0) continue;
+    throw Error(ExitClass::usage, system_error(code, fmt::format("secret {}: open {}", secret.id, secret.file)).message)
+        .with_advice(fmt::format("Name a file with --secret id={},src=FILE, or a variable of the environment with "
+                                 "--secret id={},env=NAME.",
+                                 secret.id, secret.id));
+  }
 }
 
 }  // namespace mbuild::executor

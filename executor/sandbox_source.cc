@@ -73,8 +73,9 @@ PreparedMount tmpfs_source(const SandboxMount& mount) {
 
 // Secrets are kept in memory alone.
 PreparedMount secret_source(const SandboxSpec& spec, const SandboxMount& mount) {
-  const Fd memory =
-      make_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  // A secret may be a program: one that asks for a password, a credential helper.
+  const unsigned no_execution = (mount.mode & 0111) == 0 ? MOUNT_ATTR_NOEXEC : 0;
+  const Fd memory = make_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | no_execution);
   const std::string place = attach_in_scratch(memory, spec);
   const Fd file = open_file(place + "/secret", O_RDWR | O_CREAT | O_EXCL, 0600);
   const Fd content = open_file(fd_path(mount.content_fd), O_RDONLY);  // with a position of its own

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/own_directory.h"
+#include "executor/remote_context.h"
 #include "executor/steps.h"
 #include "remote/download.h"
 #include "remote/git.h"
@@ -64,8 +65,8 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   request.url = source.identifier;
   request.output = file.get();
   request.checksum = checksum;
-  request.authorization =
-      remote::http_authorization(source.identifier, [this](const std::string& id) { return secret(id); });
+  request.authorization = remote::http_authorization(
+      source.identifier, [this](const std::string& id) { return read_credential(environment_.request, id); });
   request.stop = stop;
   if (layer) {
     if (!known->etag.empty()) request.etags = {known->etag};
@@ -82,7 +83,8 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
 cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token stop) {
   const frontend::GitRef ref = frontend::git_ref_of(source);
   remote::GitOptions options;
-  options.authorization = remote::git_authorization(ref, [this](const std::string& id) { return secret(id); });
+  options.authorization = remote::git_authorization(
+      ref, [this](const std::string& id) { return read_credential(environment_.request, id); });
 
   auto& store = environment_.store;
   const auto key_of = [&](const std::string& commit) {
