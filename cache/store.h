@@ -179,6 +179,10 @@ class Store {
   void added_blob() { added_rows_ = true; }
   // Before a RUN gets a cache mount: holds it, made already or not.
   void use_cache_mount(std::string_view id);
+  // A path for the old directory of a cache mount that is replaced by a new one; builds that run now may still use it.
+  std::string retire_cache_mount(std::string_view id);
+  // Directories of replaced cache mounts that no build can use any more, to be deleted.
+  std::vector<std::string> take_retired();
 
   // What the store holds, with sizes as far as the index knows them.
   std::vector<StoreItem> items();

@@ -36,6 +36,7 @@ namespace mbuild::cache {
 namespace {
 
 constexpr std::string_view k_gone = ".gone-";
+constexpr std::string_view k_retired = "old-";
 constexpr std::int64_t k_nobody = std::numeric_limits<std::int64_t>::max();
 
 std::vector<std::string> names_in(const std::string& directory) {
@@ -399,6 +400,31 @@ void Store::use_cache_mount(std::string_view id) {
       .bind(id)
       .bind(unix_seconds())
       .run();
+}
+
+std::string Store::retire_cache_mount(std::string_view id) {
+  const std::string name = fmt::format("{}{}", k_retired, random_hex(8));
+  Statement(*database_, "INSERT OR REPLACE INTO mounts VALUES(?,?,?)")
+      .bind(name)
+      .bind(fmt::format("{} (before --no-cache)", id))
+      .bind(unix_seconds())
+      .run();
+  return fmt::format("{}/mounts/{}", fs_, name);
+}
+
+std::vector<std::string> Store::take_retired() {
+  std::vector<std::string> names, paths;
+  Transaction transaction(*database_);
+  const std::int64_t held = held_since(*this);
+  for (Statement query(*database_, "SELECT name,used FROM mounts"); query.step();) {
+    if (query.text(0).starts_with(k_retired) && query.number(1) < held) names.push_back(query.text(0));
+  }
+  for (const auto& name : names) {
+    Statement(*database_, "DELETE FROM mounts WHERE name=?").bind(name).run();
+    if (auto path = put_aside(fmt::format("{}/mounts/{}", fs_, name)); !path.empty()) paths.push_back(std::move(path));
+  }
+  transaction.commit();
+  return paths;
 }
 
 }  // namespace mbuild::cache

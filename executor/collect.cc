@@ -242,6 +242,7 @@ void keep_up(const std::string& store_root, const std::vector<CollectRequest>& p
   const auto wanted = with_store(store_root, [&](OpenStore& open) {
     try {
       open.store.make_durable();
+      if (const auto retired = open.store.take_retired(); !retired.empty()) jobs::remove(open.inner.get(), retired, {});
     } catch (const Error& error) {
       if (!is_out_of_space(error)) throw;  // all the more is there to collect
     }

@@ -2,74 +2,29 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <time.h>
 
-#include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <map>
-#include <thread>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "executor/live_file.h"
 #include "executor/parallel.h"
 #include "executor/root_path.h"
 
 // Digests of file contents, with the stat cache.
 //
-// A cached digest is right only if no change can leave the StatKey as it was. Clocks of file systems tick: a file
-// written twice within a tick, to the same size, has one key for two contents. So, as git does with its index, a digest
-// is put into the cache only when the file had come to rest well before it was read: 2 s before where times seem to be
-// whole seconds, 100 ms (ten ticks of the slowest kernel clock) otherwise.
+// A cached digest is right only if no change can leave the StatKey as it was. So, as git does with its index, a digest
+// is put into the cache only when the file had come to rest well before it was read (live_file.h).
 namespace mbuild::executor {
 namespace {
 
-constexpr int k_attempts = 5;
-
-struct Hashed {
-  Digest digest;
-  struct stat status;  // of the version that was read
-};
-
-bool at_rest(const StatKey& key, std::int64_t now_ns) {
-  const auto newest = std::max(key.mtime_ns, key.ctime_ns);
-  const bool coarse = key.mtime_ns % 1'000'000'000 == 0 && key.ctime_ns % 1'000'000'000 == 0;
-  return now_ns - newest > (coarse ? 2'000'000'000 : 100'000'000);
-}
-
-std::int64_t wall_clock_ns() {
-  struct timespec now;
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
-}
-
-// Until the clock of the file system has ticked since the last change: a later one is then seen in the StatKey, also by
-// who copies the file. (Newer kernels give a change that follows a look a time of its own; older ones do not.)
-void let_clock_tick(const struct stat& status) {
-  constexpr std::int64_t k_two_ticks = 20'000'000;
-  const std::int64_t age = wall_clock_ns() - (status.st_ctim.tv_sec * 1'000'000'000 + status.st_ctim.tv_nsec);
-  if (age >= 0 && age < k_two_ticks) std::this_thread::sleep_for(std::chrono::nanoseconds(k_two_ticks - age));
-}
-
-// Reads until a whole pass sees one version of the file.
-Hashed hash_file(const Tree& tree, const std::string& path) {
-  for (int attempt = 0; attempt < k_attempts; ++attempt) {
-    const Fd fd = open_resolved(tree.root, path, O_RDONLY | O_NONBLOCK);
-    struct stat before, after;
-    if (::fstat(fd.get(), &before) < 0) throw system_error(errno, "stat /" + path);
-    if (!S_ISREG(before.st_mode)) break;
-    if (tree.kind == Tree::Kind::context) let_clock_tick(before);
-    Hashed hashed{.digest = sha256_of_rest(fd.get()), .status = {}};
-    if (::fstat(fd.get(), &after) < 0) throw system_error(errno, "stat /" + path);
-    if (stat_key(before) != stat_key(after)) continue;
-    hashed.status = after;
-    return hashed;
-  }
-  throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was read", path))
-      .with_advice("let what writes to it finish, or exclude it in .dockerignore");
+// Of a snapshot, where nothing changes.
+Digest hash_file(const Tree& tree, const std::string& path) {
+  const Fd fd = open_resolved(tree.root, path, O_RDONLY | O_NONBLOCK);
+  return sha256_of_rest(fd.get());
 }
 
 // A file whose content is wanted.
@@ -77,19 +32,22 @@ struct Job {
   const Tree* tree = nullptr;
   const std::string* start = nullptr;  // of the scan that found it
   TreeEntry* entry = nullptr;
+  bool gone = false;
 };
 
-void bring_up_to_date(TreeEntry& entry, const struct stat& status) {
-  entry.key = stat_key(status);
-  entry.inode.mode = status.st_mode & 07777U;
-  entry.inode.size = static_cast<std::uint64_t>(status.st_size);
-  entry.inode.mtime_sec = status.st_mtim.tv_sec;
-  entry.inode.mtime_nsec = static_cast<std::uint32_t>(status.st_mtim.tv_nsec);
-  entry.inode.device = static_cast<std::uint64_t>(status.st_dev);
-  entry.inode.inode = static_cast<std::uint64_t>(status.st_ino);
+void read_content(Job& job) {
+  TreeEntry& entry = *job.entry;
+  const std::string path = entry.path.empty() ? *job.start : join_resolved(*job.start, entry.path);
+  if (job.tree->kind == Tree::Kind::snapshot) {
+    entry.content = hash_file(*job.tree, path);
+  } else if (auto now = hash_live_file(job.tree->root, path, entry)) {
+    entry = std::move(*now);
+  } else {
+    job.gone = true;
+  }
 }
 
-// Sets TreeEntry::content for all jobs.
+// Sets TreeEntry::content for all jobs, or that the file is gone.
 void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) {
   std::vector<Job*> misses;
   std::vector<std::optional<Digest>> known(jobs.size());
@@ -107,16 +65,11 @@ void hash_all(std::vector<Job>& jobs, const StatCache& cache, unsigned threads) 
     }
   }
   const std::int64_t started = wall_clock_ns();
-  parallel_for(misses.size(), threads, [&](std::size_t i) {
-    Job& job = *misses[i];
-    Hashed hashed =
-        hash_file(*job.tree, job.entry->path.empty() ? *job.start : join_resolved(*job.start, job.entry->path));
-    job.entry->content = std::move(hashed.digest);
-    if (job.tree->kind == Tree::Kind::context) bring_up_to_date(*job.entry, hashed.status);
-  });
+  parallel_for(misses.size(), threads, [&](std::size_t i) { read_content(*misses[i]); });
   if (!cache.put) return;
   std::vector<std::pair<StatKey, Digest>> learnt;
   for (const Job* job : misses) {
+    if (job->gone || job->entry->key.ino == 0 || job->entry->content.empty()) continue;
     if (at_rest(job->entry->key, started)) learnt.emplace_back(job->entry->key, job->entry->content);
   }
   if (!learnt.empty()) cache.put(learnt);
@@ -166,10 +119,37 @@ void add_jobs(std::vector<Job>& jobs, const Tree& tree, const std::string& start
 
 }  // namespace
 
-Digest selection_digest(Selection& selection, const StatCache& cache, unsigned threads) {
+void leave_out(Selection& selection, const std::set<const TreeEntry*>& gone) {
+  if (gone.empty()) return;
+  const std::string first = selection.sources.empty() ? "" : selection.sources.front().path;
+  for (auto& source : selection.sources) {
+    std::erase_if(source.entries, [&](const TreeEntry& entry) { return gone.contains(&entry); });
+  }
+  std::erase_if(selection.sources, [](const SelectedSource& source) { return source.entries.empty(); });
+  if (selection.sources.empty()) throw missing_error(selection.tree, "/" + first);
+}
+
+namespace {
+
+void read_contents(Selection& selection, const StatCache& cache, unsigned threads) {
   std::vector<Job> jobs;
   for (auto& source : selection.sources) add_jobs(jobs, selection.tree, source.path, source.entries);
   hash_all(jobs, cache, threads);
+  std::set<const TreeEntry*> gone;
+  for (const auto& job : jobs) {
+    if (job.gone) gone.insert(job.entry);
+  }
+  leave_out(selection, gone);
+}
+
+}  // namespace
+
+Digest selection_digest(Selection& selection, const StatCache& cache, unsigned threads) {
+  read_contents(selection, cache, threads);
+  return digest_of_read(selection);
+}
+
+Digest digest_of_read(const Selection& selection) {
   Sha256 hash;
   hash.field("selection 1");
   for (const auto& source : selection.sources) {
@@ -184,19 +164,24 @@ Digest selection_digest(Selection& selection, const StatCache& cache, unsigned t
 Selection select_tree(const Tree& tree, const std::string& selector) {
   const Resolved start = resolve_in_root(tree.root, selector);
   Selection shown{.tree = tree, .sources = {{.name = {}, .path = start.path, .entries = {}}}};
+  shown.tree.seen_ns = wall_clock_ns();
   if (start.status) shown.sources[0].entries = scan_tree(tree, start.path);
   if (shown.sources[0].entries.empty()) throw missing_error(tree, join_path("/", selector));
   return shown;
 }
 
 Digest tree_digest(Selection& shown, const StatCache& cache, unsigned threads) {
-  auto& source = shown.sources.at(0);
-  std::vector<Job> jobs;
-  add_jobs(jobs, shown.tree, source.path, source.entries);
-  hash_all(jobs, cache, threads);
+  read_contents(shown, cache, threads);
+  return digest_of_read_tree(shown);
+}
+
+Digest digest_of_read_tree(const Selection& shown) {
+  const auto& source = shown.sources.at(0);
+  // The root of a context has no mode of its own in a mount.
+  const bool root_of_context = shown.tree.kind == Tree::Kind::context && source.path.empty();
   Sha256 hash;
   hash.field("tree 1");
-  add_entries(hash, source.entries, true);
+  add_entries(hash, source.entries, !root_of_context);
   return hash.digest();
 }
 

@@ -127,6 +127,22 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
   return known = std::move(selected);
 }
 
+std::shared_ptr<const Contexts::Selected> Contexts::copied(const Selected& before, Selection selection) {
+  auto now = std::make_shared<Selected>();
+  now->directory = before.directory;
+  now->selection = std::move(selection);
+  now->digest = digest_of_read(now->selection);
+  return now;
+}
+
+std::shared_ptr<const Contexts::Selected> Contexts::copied_shown(const Selected& before, Selection selection) {
+  auto now = std::make_shared<Selected>();
+  now->directory = before.directory;
+  now->selection = std::move(selection);
+  now->digest = digest_of_read_tree(now->selection);
+  return now;
+}
+
 std::shared_ptr<const Contexts::Selected> Contexts::shown(const graph::SourceOp& source, const std::string& selector) {
   const Digest asked = sha256(question(source, {}) + "shown at\n" + selector);
   const std::lock_guard lock(mutex_);

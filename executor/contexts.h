@@ -42,8 +42,11 @@ class Contexts {
   // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal
   // questions are answered once.
   std::shared_ptr<const Selected> select(const graph::SourceOp& source, const graph::FileAction& action);
+  // What is known of it after it was copied: `selection` says what was.
+  static std::shared_ptr<const Selected> copied(const Selected& before, Selection selection);
   // The same for what a bind mount of `selector` shows.
   std::shared_ptr<const Selected> shown(const graph::SourceOp& source, const std::string& selector);
+  static std::shared_ptr<const Selected> copied_shown(const Selected& before, Selection selection);
 
  private:
   struct Directory {

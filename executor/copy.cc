@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/copy_data.h"
+#include "executor/live_file.h"
 #include "executor/parallel.h"
 
 // Copying with the rules of COPY.
@@ -25,6 +26,10 @@
 // What must look at the destination (is there a directory in the way? which names exist?) is done in order by one
 // thread; contents of files are queued in groups and written by several. A path that is queued is not there yet: who
 // asks for it has to flush() first.
+//
+// Files of a context may have changed since they were selected. What is for sure the version that was hashed is copied
+// as it is; anything else is copied as live_file.h says, hashed from the copy, and reported, so that the key of the
+// step is made of what is in the layer.
 namespace mbuild::executor {
 
 constexpr std::size_t k_files_in_group = 32;
@@ -45,8 +50,9 @@ struct Copier::Job {
   const CopyRules& rules;
   std::string target;  // resolved path of what the source becomes
   bool made = false;   // the target is a directory that was just made
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> first_links;  // (device, inode) -> path
-  std::unordered_map<std::string, std::size_t> open_groups;                    // directory -> index into groups_
+  using First = std::pair<std::string, const TreeEntry*>;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, First> first_links;  // (device, inode) -> path and entry
+  std::unordered_map<std::string, std::size_t> open_groups;              // directory -> index into groups_
 };
 
 namespace {
@@ -69,6 +75,30 @@ image::Inode made_directory(const CopyRules& rules) {
 
 void make_directory(int parent, const std::string& name, const std::string& path) {
   if (::mkdirat(parent, name.c_str(), 0700) < 0) throw system_error(errno, "mkdir /" + path);
+}
+
+std::string source_path(const SelectedSource& source, const TreeEntry& entry) {
+  return entry.path.empty() ? source.path : join_resolved(source.path, entry.path);
+}
+
+bool is_same_file(const TreeEntry& before, const std::optional<TreeEntry>& now) {
+  return now && now->inode.type == before.inode.type && now->inode.device == before.inode.device &&
+         now->inode.inode == before.inode.inode;
+}
+
+// Copies the file to the empty `out` if it is for sure what was selected; false, with something in `out` perhaps, when
+// it may be another.
+bool copy_as_seen(const Tree& tree, const TreeEntry& entry, int directory, const std::string& name, int out) {
+  const bool unread = entry.inode.size > 0 && entry.content.empty();  // nobody asked what its content is
+  if (!unread && !at_rest(entry.key, tree.seen_ns)) return false;
+  struct stat status;
+  if (entry.inode.size == 0) {
+    return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && stat_key(status) == entry.key;
+  }
+  const Fd in = open_resolved_or_errno(directory, name, O_RDONLY | O_NONBLOCK);
+  if (!in || ::fstat(in.get(), &status) < 0 || stat_key(status) != entry.key) return false;
+  copy_data(in.get(), out, status);
+  return ::fstat(in.get(), &status) == 0 && stat_key(status) == entry.key;
 }
 
 }  // namespace
@@ -251,17 +281,29 @@ void Copier::place(Job& job, const Level& level, const TreeEntry& entry, const s
   }
   queued_.insert(path);
   if (inode.link_count > 1) {
-    const auto [first, is_first] = job.first_links.try_emplace({inode.device, inode.inode}, path);
+    const auto [first, is_first] = job.first_links.try_emplace({inode.device, inode.inode}, std::pair(path, &entry));
     if (!is_first) {
-      links_.emplace_back(first->second, path);
+      const std::string source = source_path(job.source, entry);
+      Link link{.existing = first->second.first, .first = first->second.second, .alone = group_of(job, level, source)};
+      link.alone.files.push_back({.source_name = resolved_name(source), .name = name, .entry = &entry});
+      links_.push_back(std::move(link));
       return;
     }
   }
   enqueue(job, level, entry, name);
 }
 
+Copier::Group Copier::group_of(const Job& job, const Level& level, const std::string& source) const {
+  return {.tree = job.tree,
+          .rules = job.rules,
+          .source_directory = resolved_parent(source),
+          .directory = level.path,
+          .root = level.root,
+          .files = {}};
+}
+
 void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name) {
-  const std::string source = entry.path.empty() ? job.source.path : join_resolved(job.source.path, entry.path);
+  const std::string source = source_path(job.source, entry);
   const std::string source_directory = resolved_parent(source);
   const auto fits = [&](std::size_t index) {
     return index < groups_.size() && groups_[index].directory == level.path &&
@@ -271,33 +313,59 @@ void Copier::enqueue(Job& job, const Level& level, const TreeEntry& entry, const
   std::size_t& index = job.open_groups.try_emplace(level.path, groups_.size() - 1).first->second;
   if (!fits(index)) {
     index = groups_.size();
-    groups_.push_back({.tree = job.tree,
-                       .rules = job.rules,
-                       .source_directory = source_directory,
-                       .directory = level.path,
-                       .root = level.root,
-                       .files = {}});
+    groups_.push_back(group_of(job, level, source));
   }
   groups_[index].files.push_back({.source_name = resolved_name(source), .name = name, .entry = &entry});
 }
 
 void Copier::flush() {
   parallel_for(groups_.size(), threads_, [&](std::size_t i) { write_group(groups_[i]); });
-  for (const auto& [existing, path] : links_) {
-    const Fd from = open_resolved(root_, resolved_parent(existing), O_RDONLY | O_DIRECTORY);
-    const Fd to = open_resolved(root_, resolved_parent(path), O_RDONLY | O_DIRECTORY);
-    if (::linkat(from.get(), resolved_name(existing).c_str(), to.get(), resolved_name(path).c_str(), 0) < 0) {
-      throw system_error(errno, "link /" + path);
-    }
-  }
+  make_links();
   groups_.clear();
   links_.clear();
   queued_.clear();
 }
 
-void Copier::write_group(const Group& group) const {
+// Where the first name of a file turned out to be another file, or gone, the next name is copied and stands for it.
+void Copier::make_links() {
+  std::map<const TreeEntry*, std::optional<TreeEntry>> changed;
+  for (const auto& anew : read_anew_) changed[anew.entry] = anew.now;
+  std::map<const TreeEntry*, std::pair<std::string, const TreeEntry*>> successors;
+  for (const auto& link : links_) {
+    const auto& file = link.alone.files.front();
+    const std::string path = join_resolved(link.alone.directory, file.name);
+    const auto successor = successors.find(link.first);
+    const auto& [existing, first] =
+        successor == successors.end() ? std::pair(link.existing, link.first) : successor->second;
+    const auto now = changed.find(first);
+    if (now != changed.end() && !is_same_file(*first, now->second)) {
+      write_group(link.alone);
+      successors[link.first] = {path, file.entry};
+      for (const auto& anew : read_anew_) changed[anew.entry] = anew.now;
+      continue;
+    }
+    if (now != changed.end()) {
+      TreeEntry entry = *now->second;
+      entry.path = file.entry->path;
+      note(*file.entry, path, std::move(entry));
+    }
+    const Fd from = open_resolved(root_, resolved_parent(existing), O_RDONLY | O_DIRECTORY);
+    const Fd to = open_resolved(root_, link.alone.directory, O_RDONLY | O_DIRECTORY);
+    if (::linkat(from.get(), resolved_name(existing).c_str(), to.get(), file.name.c_str(), 0) < 0) {
+      throw system_error(errno, "link /" + path);
+    }
+  }
+}
+
+void Copier::write_group(const Group& group) {
   check_stop();
-  const Fd source = open_resolved(group.tree.root, group.source_directory, O_RDONLY | O_DIRECTORY);
+  const bool live = group.tree.kind == Tree::Kind::context;
+  const Fd source = live ? try_open_resolved(group.tree.root, group.source_directory, O_RDONLY | O_DIRECTORY)
+                         : open_resolved(group.tree.root, group.source_directory, O_RDONLY | O_DIRECTORY);
+  if (!source) {
+    for (const auto& file : group.files) note(*file.entry, join_resolved(group.directory, file.name), std::nullopt);
+    return;
+  }
   const Fd destination = open_resolved(group.root, group.directory, O_RDONLY | O_DIRECTORY);
   // A link can't lead from a layer into an overlay, only into its upper directory.
   Fd older;
@@ -339,24 +407,48 @@ bool Copier::is_alike(int older, const std::string& name, const image::Inode& wa
   return inode.uid == wanted.uid && inode.gid == wanted.gid;
 }
 
-void Copier::write_file(const Group& group, const File& file, const image::Inode& inode, int source,
-                        int destination) const {
-  const std::string path = join_resolved(group.source_directory, file.source_name);
-  const Fd out = open_at(destination, file.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-  struct stat status;
-  if (inode.size > 0) {
+void Copier::write_file(const Group& group, const File& file, const image::Inode& inode, int source, int destination) {
+  const Fd out = open_at(destination, file.name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  if (group.tree.kind == Tree::Kind::context) {
+    if (!copy_as_seen(group.tree, *file.entry, source, file.source_name, out.get())) {
+      return write_live_file(group, file, source, destination, out);
+    }
+  } else if (inode.size > 0) {
     const Fd in = open_at(source, file.source_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + path);
+    struct stat status;
+    if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + file.source_name);
     copy_data(in.get(), out.get(), status);
-    if (::fstat(in.get(), &status) < 0) throw system_error(errno, "stat /" + path);
-  } else if (::fstatat(source, file.source_name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
-    throw system_error(errno, "stat /" + path);
-  }
-  if (group.tree.kind == Tree::Kind::context && stat_key(status) != file.entry->key) {
-    throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was copied", path))
-        .with_advice("let what writes to it finish, or exclude it in .dockerignore");
   }
   image::apply_inode(out.get(), inode, owners_);
+}
+
+// The file is not what was selected, or may not be.
+void Copier::write_live_file(const Group& group, const File& file, int source, int destination, const Fd& out) {
+  const std::string path = join_resolved(group.directory, file.name);
+  auto now = copy_live_file(source, file.source_name, *file.entry, out.get(),
+                            join_resolved(group.source_directory, file.source_name));
+  if (!now) {
+    if (::unlinkat(destination, file.name.c_str(), 0) < 0) throw system_error(errno, "remove /" + path);
+    return note(*file.entry, path, std::nullopt);
+  }
+  const image::Inode landed = landed_inode(now->inode, group.rules);
+  if (landed.type == image::FileType::regular) {
+    image::apply_inode(out.get(), landed, owners_);
+  } else {
+    if (::unlinkat(destination, file.name.c_str(), 0) < 0) throw system_error(errno, "remove /" + path);
+    image::make_special(destination, file.name, landed);
+    image::apply_inode(destination, file.name, landed, owners_);
+  }
+  // Where nobody asked for the content before, nothing depends on it.
+  const bool known = file.entry->inode.size == 0 || !file.entry->content.empty();
+  if (!known || !is_same_to_a_copy(*file.entry, *now)) note(*file.entry, path, std::move(now));
+}
+
+void Copier::note(const TreeEntry& entry, const std::string& path, std::optional<TreeEntry> now) {
+  const std::lock_guard lock(mutex_);
+  record_.files.erase(path);
+  if (!now) record_.paths.erase(path);
+  read_anew_.push_back({.entry = &entry, .now = std::move(now)});
 }
 
 void Copier::check_stop() const {

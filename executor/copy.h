@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -43,6 +45,13 @@ struct CopyTarget {
   const OlderLayer* older = nullptr;
 };
 
+// An entry of a selection that was not as it had been selected when it was copied, and what was copied instead;
+// nothing: the name was gone.
+struct ReadAnew {
+  const TreeEntry* entry = nullptr;
+  std::optional<TreeEntry> now;
+};
+
 // Copies selected sources into a root directory. Directories, links and special files are made at once; contents of
 // files are queued and written on several threads by flush().
 class Copier {
@@ -57,6 +66,8 @@ class Copier {
   void make_directories(const Resolved& resolved, const CopyRules& rules);
   // Writes what is queued. To be called before anything else looks at the root.
   void flush();
+  // What the copies found changed, so far.
+  std::vector<ReadAnew> take_read_anew() { return std::move(read_anew_); }
 
  private:
   struct File {
@@ -71,6 +82,12 @@ class Copier {
     int root = -1;  // in which `directory` is written
     std::vector<File> files;
   };
+  // Another name of a file that is queued.
+  struct Link {
+    std::string existing;              // path of the first name
+    const TreeEntry* first = nullptr;  // and its entry
+    Group alone;                       // how this name is copied when the first is another file meanwhile
+  };
   struct Level;
   struct Job;
 
@@ -80,8 +97,12 @@ class Copier {
   void place(Job& job, const Level& level, const TreeEntry& entry, const std::string& name);
   void make_way(const Level& level, const std::string& name, const std::string& path);
   void enqueue(Job& job, const Level& level, const TreeEntry& entry, const std::string& name);
-  void write_group(const Group& group) const;
-  void write_file(const Group& group, const File& file, const image::Inode& inode, int source, int destination) const;
+  Group group_of(const Job& job, const Level& level, const std::string& source) const;
+  void make_links();
+  void write_group(const Group& group);
+  void write_file(const Group& group, const File& file, const image::Inode& inode, int source, int destination);
+  void write_live_file(const Group& group, const File& file, int source, int destination, const Fd& out);
+  void note(const TreeEntry& entry, const std::string& path, std::optional<TreeEntry> now);
   bool link_older(const File& file, const image::Inode& wanted, int older, const std::string& path,
                   int destination) const;
   bool is_alike(int older, const std::string& name, const image::Inode& wanted) const;
@@ -94,8 +115,10 @@ class Copier {
   unsigned threads_;
   std::stop_token stop_;
   std::vector<Group> groups_;
-  std::vector<std::pair<std::string, std::string>> links_;  // existing path, new path
-  std::unordered_set<std::string> queued_;                  // paths that flush() will make
+  std::vector<Link> links_;
+  std::unordered_set<std::string> queued_;  // paths that flush() will make
+  std::mutex mutex_;                        // of what several threads write while flush() runs: the record, and this
+  std::vector<ReadAnew> read_anew_;
 };
 
 // What a copied file looks like.

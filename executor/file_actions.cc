@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "executor/archive.h"
 #include "executor/copy.h"
+#include "executor/live_file.h"
 #include "executor/root_path.h"
 #include "executor/write_record.h"
 
@@ -55,7 +56,8 @@ class Applier {
   ApplyResult finish() {
     copier_.flush();
     finish_directories(root_, options_.upper, record_, options_.owners);
-    return {.paths = std::move(record_.paths), .files = std::move(record_.files)};
+    return {
+        .paths = std::move(record_.paths), .files = std::move(record_.files), .read_anew = copier_.take_read_anew()};
   }
 
  private:
@@ -77,7 +79,9 @@ class Applier {
   bool unpack(const graph::FileAction& action, const Tree& tree, const SelectedSource& source) {
     const image::Inode& inode = source.entries.front().inode;
     if (inode.type != image::FileType::regular || inode.size == 0) return false;
-    const Fd file = open_resolved(tree.root, source.path, O_RDONLY);
+    const bool live = tree.kind == Tree::Kind::context && source.own_copy < 0;
+    if (live && may_have_changed(tree, source)) throw ArchiveChanged();
+    const Fd file = source.own_copy < 0 ? open_resolved(tree.root, source.path, O_RDONLY) : duplicate(source.own_copy);
     if (!is_archive(file.get())) return false;
     copier_.flush();
     CopyRules plain = rules_;
@@ -87,12 +91,17 @@ class Applier {
     const Fd directory = open_resolved(root_, destination.path, O_RDONLY | O_DIRECTORY);
     const UnpackRules rules{
         .owner = plain.owner, .timestamp = action.timestamp, .owners = options_.owners, .stop = options_.stop};
-    unpack_archive(file.get(), directory.get(), destination.path, rules, record_);
-    struct stat status;
-    if (tree.kind == Tree::Kind::context &&
-        (::fstat(file.get(), &status) < 0 || stat_key(status) != source.entries.front().key)) {
-      throw Error(ExitClass::step_failed, fmt::format("/{} changed while it was unpacked", source.path));
+    const auto changed = [&] {
+      struct stat status;
+      return live && (::fstat(file.get(), &status) < 0 || stat_key(status) != source.entries.front().key);
+    };
+    try {
+      unpack_archive(file.get(), directory.get(), destination.path, rules, record_);
+    } catch (const Error&) {
+      if (changed()) throw ArchiveChanged();
+      throw;
     }
+    if (changed()) throw ArchiveChanged();
     return true;
   }
 
@@ -183,6 +192,15 @@ class Applier {
 };
 
 }  // namespace
+
+bool may_have_changed(const Tree& tree, const SelectedSource& source) {
+  const TreeEntry& entry = source.entries.front();
+  const bool unread = entry.content.empty();  // nobody asked what its content is
+  if (!unread && !at_rest(entry.key, tree.seen_ns)) return true;
+  const Fd fd = try_open_resolved(tree.root, source.path, O_PATH);
+  struct stat status;
+  return !fd || ::fstat(fd.get(), &status) < 0 || stat_key(status) != entry.key;
+}
 
 std::optional<Owner> action_owner(const graph::FileAction& action, int root) {
   if (action.owner.empty()) return std::nullopt;

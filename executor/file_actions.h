@@ -27,13 +27,22 @@ struct ApplyResult {
   std::set<std::string> paths;
   // See WriteRecord; empty when there is more than one action.
   image::KnownFiles files;
+  // Entries of selections of contexts that had changed.
+  std::vector<ReadAnew> read_anew;
 };
+
+// An archive was written to while it was unpacked: what is in the root is of no use, and a copy of the archive has to
+// be unpacked instead (SelectedSource::own_copy).
+struct ArchiveChanged {};
+
+// True when the file of this source may not be what was selected.
+bool may_have_changed(const Tree& tree, const SelectedSource& source);
 
 // Applies `actions` in order to the directory `root` (a descriptor). selections[i] belongs to actions[i], and matters
 // for a copy. Names of owners are looked up in `root`, as it is before the action. Directories that are made get the
 // action's timestamp as mtime, else 0 (a copied directory has that of its source), so that equal inputs make equal
 // layers. Throws Error (step_failed) for what the actions ask and the file systems do not allow; `root` is then in
-// between and of no use.
+// between and of no use. Throws ArchiveChanged, too.
 ApplyResult apply_file_actions(int root, std::span<const graph::FileAction> actions,
                                std::span<const Selection> selections, const ApplyOptions& options);
 

@@ -15,6 +15,7 @@
 #include "executor/file_actions.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
+#include "executor/live_file.h"
 #include "executor/parallel.h"
 #include "executor/probe.h"
 
@@ -123,18 +124,96 @@ ProbeReply probe(int base, const FilesRequest& request, std::vector<Selection>& 
   return reply;
 }
 
+// ---- what has changed since it was selected
+
+// Files of the user that an action unpacks are read more than once and at leisure. Those that may have changed (all of
+// them, when one did while it was read) are copied, and the copies read instead.
+class OwnCopies {
+ public:
+  OwnCopies(const FilesRequest& request, std::vector<Selection>& selections) : request_(request) {
+    make(selections, false);
+  }
+  void make(std::vector<Selection>& selections, bool all) {
+    for (std::size_t i = 0; i < selections.size(); ++i) {
+      const bool unpacks = request_.actions[i].unpack && request_.sources[i].directory >= 0;
+      if (unpacks) take(selections[i], all, i);
+    }
+  }
+  // The actions whose files turned out to be others.
+  const std::set<std::size_t>& changed() const { return changed_; }
+
+ private:
+  void take(Selection& selection, bool all, std::size_t action) {
+    std::set<const TreeEntry*> gone;
+    for (auto& source : selection.sources) {
+      TreeEntry& entry = source.entries.front();
+      if (entry.inode.type != image::FileType::regular || entry.inode.size == 0) continue;
+      if (source.own_copy >= 0 || (!all && !may_have_changed(selection.tree, source))) continue;
+      Fd file = open_file(request_.work, O_TMPFILE | O_RDWR, 0600);
+      auto now = copy_live_file(selection.tree.root, source.path, entry, file.get(), source.path);
+      if (!now || !is_same_to_a_copy(entry, *now)) changed_.insert(action);
+      if (!now) {
+        gone.insert(&entry);
+        continue;
+      }
+      entry = std::move(*now);
+      source.own_copy = file.get();
+      files_.push_back(std::move(file));
+    }
+    leave_out(selection, gone);
+  }
+
+  const FilesRequest& request_;
+  std::vector<Fd> files_;
+  std::set<std::size_t> changed_;
+};
+
+// Brings the selections up to date, and returns those that are not what was asked for.
+std::vector<NewSelection> new_selections(std::vector<Selection>& selections, std::vector<ReadAnew>&& read_anew,
+                                         std::set<std::size_t> changed) {
+  std::map<const TreeEntry*, std::optional<TreeEntry>> now;
+  for (auto& anew : read_anew) now[anew.entry] = std::move(anew.now);
+  std::vector<NewSelection> out;
+  for (std::size_t i = 0; i < selections.size(); ++i) {
+    std::set<const TreeEntry*> gone;
+    for (auto& source : selections[i].sources) {
+      for (auto& entry : source.entries) {
+        const auto found = now.find(&entry);
+        if (found == now.end()) continue;
+        changed.insert(i);
+        if (found->second) {
+          entry = std::move(*found->second);
+        } else {
+          gone.insert(&entry);
+        }
+      }
+    }
+    leave_out(selections[i], gone);
+    if (changed.contains(i)) out.push_back({.action = i, .selection = std::move(selections[i])});
+  }
+  return out;
+}
+
+// False when names went or became something else: then the probe was of others.
+bool same_names(const std::vector<ReadAnew>& read_anew) {
+  return std::ranges::all_of(
+      read_anew, [](const auto& anew) { return anew.now && anew.now->inode.type == anew.entry->inode.type; });
+}
+
+// ---- the layer
+
 // `probed`, if it is wanted: what is found before anything is changed.
-NewLayer apply(FilesRequest request, std::vector<Fd>& fds, ProbeReply* probed) {
+ProbedLayer apply_once(const FilesRequest& request, std::vector<Selection>& selections, const OwnCopies& copies,
+                       const std::string& scratch, bool probed) {
   const std::string upper = make_work_directory(request.work, "upper");
-  const std::string scratch = make_scratch(request.work);
+  ProbedLayer reply;
   ApplyResult applied;
   {
-    auto selections = select_sources(request, fds, scratch);
     const bool on_scratch = request.base.layers.empty();
     const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
                                : open_root(mount_snapshot_writable(request.base, {}, scratch, upper,
                                                                    make_work_directory(request.work, "work")));
-    if (probed != nullptr) *probed = probe(root.get(), request, selections);
+    if (probed || !copies.changed().empty()) reply.probe = probe(root.get(), request, selections);
     const Fd upper_directory = open_file(upper, O_RDONLY | O_DIRECTORY);
     const auto older = open_older(request);
     applied = apply_file_actions(root.get(), request.actions, selections,
@@ -144,10 +223,28 @@ NewLayer apply(FilesRequest request, std::vector<Fd>& fds, ProbeReply* probed) {
                                   .upper = on_scratch ? root.get() : upper_directory.get(),
                                   .older = older ? &older->layer : nullptr});
   }
+  if (!same_names(applied.read_anew)) reply.probe.digest.clear();
+  auto read_anew = new_selections(selections, std::move(applied.read_anew), copies.changed());
   if (!request.contents_path.empty() && !applied.files.empty()) {
     write_contents(request.contents_path, applied.files);
   }
-  return commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.files);
+  reply.layer =
+      commit_layer(upper, request.final_path, implied_directories(applied.paths), request.owners, applied.files);
+  reply.layer.read_anew = std::move(read_anew);
+  return reply;
+}
+
+ProbedLayer apply(FilesRequest request, std::vector<Fd>& fds, bool probed) {
+  const std::string scratch = make_scratch(request.work);
+  auto selections = select_sources(request, fds, scratch);
+  OwnCopies copies(request, selections);
+  try {
+    return apply_once(request, selections, copies, scratch, probed);
+  } catch (const ArchiveChanged&) {
+    copies.make(selections, true);
+    request.work = make_work_directory(request.work, "again");
+    return apply_once(request, selections, copies, make_work_directory(scratch, "again"), probed);
+  }
 }
 
 }  // namespace
@@ -157,17 +254,16 @@ std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   const std::string scratch = make_scratch(request.work);
   const int base = snapshot_root(request.base, scratch + "/base");
   auto selections = select_sources(request, fds, scratch);
+  const OwnCopies copies(request, selections);
   return encode(probe(base, request, selections));
 }
 
 std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  return encode(apply(decode<FilesRequest>(payload), fds, nullptr));
+  return encode(apply(decode<FilesRequest>(payload), fds, false));
 }
 
 std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  ProbedLayer reply;
-  reply.layer = apply(decode<FilesRequest>(payload), fds, &reply.probe);
-  return encode(reply);
+  return encode(apply(decode<FilesRequest>(payload), fds, true));
 }
 
 std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {

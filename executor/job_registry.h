@@ -25,6 +25,7 @@ std::string audit_job(std::string_view payload, std::vector<Fd>& fds);
 std::string export_job(std::string_view payload, std::vector<Fd>& fds);
 std::string flatten_job(std::string_view payload, std::vector<Fd>& fds);
 std::string measure_job(std::string_view payload, std::vector<Fd>& fds);
+std::string replace_job(std::string_view payload, std::vector<Fd>& fds);
 std::string remove_job(std::string_view payload, std::vector<Fd>& fds);
 
 // Makes `path` below the job's work directory, empty.

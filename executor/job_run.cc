@@ -108,6 +108,7 @@ void register_all() {
   register_job("export", export_job);
   register_job("flatten", flatten_job);
   register_job("measure", measure_job);
+  register_job("replace", replace_job);
   register_job("remove", remove_job);
 }
 

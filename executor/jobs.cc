@@ -51,10 +51,10 @@ ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_toke
   return decode<ProbeReply>(inner.call("probe-files", encode(packed), luggage.fds(), std::move(stop)));
 }
 
-NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
+ProbedLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
   Luggage luggage;
   const auto packed = pack(request, luggage);
-  return decode<NewLayer>(inner.call("apply-files", encode(packed), luggage.fds(), std::move(stop)));
+  return decode<ProbedLayer>(inner.call("apply-files", encode(packed), luggage.fds(), std::move(stop)));
 }
 
 ProbedLayer probe_and_apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop) {
@@ -91,6 +91,10 @@ NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token st
 
 std::vector<std::uint64_t> measure(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {
   return decode<std::vector<std::uint64_t>>(inner.call("measure", encode(PathsRequest{paths}), {}, std::move(stop)));
+}
+
+void replace(Inner& inner, const ReplaceRequest& request, std::stop_token stop) {
+  inner.call("replace", encode(request), {}, std::move(stop));
 }
 
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop) {

@@ -25,12 +25,19 @@ namespace mbuild::executor::jobs {
 // Makes the operations known; in the main of the program, before inner_main.
 void register_all();
 
+// What was copied in place of what a request said, since files of the user had changed.
+struct NewSelection {
+  std::uint64_t action = 0;  // its index
+  Selection selection;       // entries only, with the digests of their contents
+};
+
 // A new layer, already under its final name.
 struct NewLayer {
   Digest result_digest;
   std::uint64_t bytes = 0, files = 0;
   std::int64_t newest_mtime = 0;
   std::vector<std::string> implied;
+  std::vector<NewSelection> read_anew;
 };
 
 struct UnpackRequest {
@@ -120,12 +127,13 @@ struct ProbeReply {
 };
 // What the outcome depends on, without making it.
 ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
-NewLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
-// Both at once.
 struct ProbedLayer {
-  ProbeReply probe;
+  ProbeReply probe;  // with an empty digest: what would be found is not known, since files had changed
   NewLayer layer;
 };
+// Probes only what it must know to unpack archives that had changed.
+ProbedLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+// Both at once.
 ProbedLayer probe_and_apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
 
 // Digest of what a bind mount of `selector` of the snapshot shows.
@@ -202,6 +210,12 @@ NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token st
 
 // The bytes on disk of each path and all below it, 0 for one that is not there; a file with several names counts once.
 std::vector<std::uint64_t> measure(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
+
+// Puts the directory `fresh` in the place of `kept`, and what was there, if anything, at `aside`.
+struct ReplaceRequest {
+  std::string fresh, kept, aside;
+};
+void replace(Inner& inner, const ReplaceRequest& request, std::stop_token stop);
 
 // Removes files and directories with all they hold.
 void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);

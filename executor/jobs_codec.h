@@ -101,7 +101,7 @@ void fields(Codec& codec, SelectedSource& v) {
 
 template <class Codec>
 void fields(Codec& codec, Selection& v) {
-  codec(v.sources);
+  codec(v.tree.seen_ns, v.sources);
 }
 
 namespace jobs {
@@ -111,8 +111,13 @@ struct PathsRequest {
 };
 
 template <class Codec>
+void fields(Codec& codec, NewSelection& v) {
+  codec(v.action, v.selection);
+}
+
+template <class Codec>
 void fields(Codec& codec, NewLayer& v) {
-  codec(v.result_digest, v.bytes, v.files, v.newest_mtime, v.implied);
+  codec(v.result_digest, v.bytes, v.files, v.newest_mtime, v.implied, v.read_anew);
 }
 
 template <class Codec>
@@ -214,6 +219,11 @@ void fields(Codec& codec, ExportRequest& v) {
 template <class Codec>
 void fields(Codec& codec, FlattenRequest& v) {
   codec(v.stack, v.below, v.work, v.final_path);
+}
+
+template <class Codec>
+void fields(Codec& codec, ReplaceRequest& v) {
+  codec(v.fresh, v.kept, v.aside);
 }
 
 template <class Codec>

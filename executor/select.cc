@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "executor/live_file.h"
 #include "executor/root_path.h"
 
 namespace mbuild::executor {
@@ -99,6 +100,7 @@ class Selector {
 
   Selection run() {
     Selection selection{.tree = tree_, .sources = {}};
+    selection.tree.seen_ns = wall_clock_ns();
     if (source_.wildcard.empty()) {
       const std::string path = join(source_.literal, "/");
       auto found = take(path);

@@ -63,10 +63,10 @@ void Steps::add_parts(StepInputs& inputs, graph::NodeId id, const graph::ExecOp&
     if (const auto found = traces_[id].content.find(i); found != traces_[id].content.end())
       part.content = found->second;
     if (const auto* local = local_source(input)) {
-      const auto shown = environment_.contexts.shown(*local, mount.selector);
+      const auto files = shown(id, *local, mount, i);
       part.name = "what is mounted at " + mount.target;
-      part.whole = part.content = shown->digest;
-      part.files = file_states(shown->selection);
+      part.whole = part.content = files->digest;
+      part.files = file_states(files->selection);
     } else {
       part.name = i > 0 ? fmt::format("what is mounted at {} from {}", mount.target, shown_name(input))
                   : graph::is_image_source(environment_.graph.nodes[input.node])
@@ -88,10 +88,10 @@ void Steps::add_parts(StepInputs& inputs, graph::NodeId id, const graph::FileOp&
     InputPart part{.id = fmt::format("copy {}", i), .name = {}, .whole = {}, .content = {}, .files = {}};
     if (const auto found = trace.content.find(i); found != trace.content.end()) part.content = found->second;
     if (const auto* local = local_source(input)) {
-      const auto selected = environment_.contexts.select(*local, action);
+      const auto files = selected(id, *local, action, i);
       part.name = action.source;
-      part.whole = part.content = selected->digest;
-      part.files = file_states(selected->selection);
+      part.whole = part.content = files->digest;
+      part.files = file_states(files->selection);
     } else {
       const auto* source = std::get_if<graph::SourceOp>(&environment_.graph.nodes[input.node].op);
       const bool fetched = source != nullptr && !graph::is_image_source(environment_.graph.nodes[input.node]);

@@ -44,7 +44,7 @@ cache::Layer Steps::layer_of_directory(const std::string& directory, const std::
   request.work = work_directory();
   const std::string layer_id = random_hex(16);
   request.final_path = environment_.store.layer_path(layer_id);
-  return keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop));
+  return keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop).layer);
 }
 
 cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std::stop_token stop) {

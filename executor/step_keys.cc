@@ -12,6 +12,21 @@ const graph::Mount* root_mount(const graph::ExecOp& op) { return &op.mounts.fron
 
 }  // namespace
 
+// What an action takes from a directory of the user; once it was copied, what was copied.
+std::shared_ptr<const Contexts::Selected> Steps::selected(graph::NodeId id, const graph::SourceOp& local,
+                                                          const graph::FileAction& action, std::size_t index) {
+  const auto& copied = traces_[id].copied;
+  const auto found = copied.find(index);
+  return found != copied.end() ? found->second : environment_.contexts.select(local, action);
+}
+
+std::shared_ptr<const Contexts::Selected> Steps::shown(graph::NodeId id, const graph::SourceOp& local,
+                                                       const graph::Mount& mount, std::size_t index) {
+  const auto& copied = traces_[id].copied;
+  const auto found = copied.find(index);
+  return found != copied.end() ? found->second : environment_.contexts.shown(local, mount.selector);
+}
+
 // The digests of all that the step has as input, whole snapshots included: no file of a snapshot is read for it.
 Digest Steps::inputs_digest(graph::NodeId id) {
   const auto& node = environment_.graph.nodes[id];
@@ -25,12 +40,14 @@ Digest Steps::inputs_digest(graph::NodeId id) {
     }
     const auto index = static_cast<std::int32_t>(i);
     if (const auto* file = std::get_if<graph::FileOp>(&node.op)) {
-      for (const auto& action : file->actions) {
-        if (action.secondary == index) hash.field(environment_.contexts.select(*local, action)->digest);
+      for (std::size_t k = 0; k < file->actions.size(); ++k) {
+        const auto& action = file->actions[k];
+        if (action.secondary == index) hash.field(selected(id, *local, action, k)->digest);
       }
     } else if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) {
-      for (const auto& mount : exec->mounts) {
-        if (mount.input == index) hash.field(environment_.contexts.shown(*local, mount.selector)->digest);
+      for (std::size_t k = 0; k < exec->mounts.size(); ++k) {
+        const auto& mount = exec->mounts[k];
+        if (mount.input == index) hash.field(shown(id, *local, mount, k)->digest);
       }
     }
   }
@@ -42,7 +59,7 @@ Digest Steps::content_key(graph::NodeId id, std::stop_token stop) {
   if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(id, *exec, std::move(stop));
   const auto& op = std::get<graph::FileOp>(node.op);
   if (has_to_be_probed(node, op)) {
-    return files_key(id, op, jobs::probe_files(environment_.inner.get(), files_request(node, op, stop), stop));
+    return files_key(id, op, jobs::probe_files(environment_.inner.get(), files_request(id, op, stop), stop));
   }
   return files_key(id, op, {.digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())});
 }
@@ -56,21 +73,23 @@ Digest Steps::exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_toke
     const auto& mount = op.mounts[i];
     // What a cache mount holds, its first content included, is not in the key.
     if (mount.input < 0 || mount.kind == graph::MountKind::cache) continue;
-    hash.field(traces_[id].content[i] = mount_digest(node, mount, stop));
+    hash.field(traces_[id].content[i] = mount_digest(id, mount, i, stop));
   }
   return hash.digest();
 }
 
-Digest Steps::mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop) {
+Digest Steps::mount_digest(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
   const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
-  if (const auto* local = local_source(input)) return environment_.contexts.shown(*local, mount.selector)->digest;
+  if (const auto* local = local_source(input)) return shown(id, *local, mount, index)->digest;
   const auto& snapshot = result(input);
   if (mount.output || &mount == root_mount(std::get<graph::ExecOp>(node.op))) return snapshot.digest;
   return jobs::digest_tree(environment_.inner.get(),
                            {unpacked(snapshot, stop), mount.selector, work_directory(), owner_mode()}, stop);
 }
 
-jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop) {
+jobs::FilesRequest Steps::files_request(graph::NodeId id, const graph::FileOp& op, std::stop_token stop) {
+  const auto& node = environment_.graph.nodes[id];
   jobs::FilesRequest request;
   request.owners = owner_mode();
   const auto base = op.actions.front().input;
@@ -86,9 +105,9 @@ jobs::FilesRequest Steps::files_request(const graph::Node& node, const graph::Fi
     }
     const auto input = node.inputs.at(static_cast<std::size_t>(action.secondary));
     if (const auto* local = local_source(input)) {
-      const auto selected = environment_.contexts.select(*local, action);
-      request.sources[i].directory = selected->directory;
-      request.sources[i].selection = {selected, &selected->selection};
+      const auto taken = selected(id, *local, action, i);
+      request.sources[i].directory = taken->directory;
+      request.sources[i].selection = {taken, &taken->selection};
     } else {
       request.sources[i].stack = unpacked(result(input), stop);
     }
@@ -107,17 +126,19 @@ bool Steps::has_to_be_probed(const graph::Node& node, const graph::FileOp& op) c
 }
 
 // The content key as far as it is known without a look at a snapshot; "" where that is all of it, and for a RUN.
-Digest Steps::partial_key(const graph::Node& node) {
+Digest Steps::partial_key(graph::NodeId id) {
+  const auto& node = environment_.graph.nodes[id];
   const auto* files = std::get_if<graph::FileOp>(&node.op);
   if (files == nullptr || !has_to_be_probed(node, *files)) return {};
   const auto& op = *files;
   Sha256 hash;
   hash.field("files in part");
   hash.field(graph::content_parameters(node));
-  for (const auto& action : op.actions) {
+  for (std::size_t i = 0; i < op.actions.size(); ++i) {
+    const auto& action = op.actions[i];
     if (action.kind != graph::FileActionKind::copy || action.secondary < 0) continue;
     const auto* local = local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
-    hash.field(local != nullptr ? environment_.contexts.select(*local, action)->digest : Digest());
+    hash.field(local != nullptr ? selected(id, *local, action, i)->digest : Digest());
   }
   return hash.digest();
 }
@@ -156,7 +177,7 @@ Digest Steps::files_key(graph::NodeId id, const graph::FileOp& op, const jobs::P
     const auto* local =
         action.secondary < 0 ? nullptr : local_source(node.inputs.at(static_cast<std::size_t>(action.secondary)));
     hash.field(traces_[id].content[i] =
-                   local != nullptr ? environment_.contexts.select(*local, action)->digest : probe.selections.at(i));
+                   local != nullptr ? selected(id, *local, action, i)->digest : probe.selections.at(i));
   }
   const auto base = op.actions.front().input;
   traces_[id].probe = probe.complete ? probe.digest : Digest();

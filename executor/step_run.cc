@@ -1,8 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 
-#include <set>
-
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/log_pump.h"
@@ -78,7 +76,7 @@ Digest with_times(const Digest& result, const graph::FileOp& op, const Digest& k
 jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, const std::string& layer_id,
                                     std::stop_token stop) {
   auto& store = environment_.store;
-  auto request = files_request(environment_.graph.nodes[id], op, stop);
+  auto request = files_request(id, op, stop);
   request.final_path = store.layer_path(layer_id);
   request.contents_path = store.contents_path(layer_id);
   const auto older =
@@ -88,34 +86,26 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
     request.older_contents = store.contents_path(*older);
   }
   Digest& key = traces_[id].key;
-  jobs::NewLayer layer;
-  if (key.empty()) {
-    auto made = jobs::probe_and_apply_files(environment_.inner.get(), request, stop);
+  auto made = key.empty() ? jobs::probe_and_apply_files(environment_.inner.get(), request, stop)
+                          : jobs::apply_files(environment_.inner.get(), request, stop);
+  const bool anew = !made.layer.read_anew.empty();
+  for (auto& part : made.layer.read_anew) {
+    const auto index = static_cast<std::size_t>(part.action);
+    const auto* local =
+        local_source(environment_.graph.nodes[id].inputs.at(static_cast<std::size_t>(op.actions.at(index).secondary)));
+    const auto before = selected(id, *local, op.actions[index], index);
+    traces_[id].copied[index] = Contexts::copied(*before, std::move(part.selection));
+  }
+  // The keys are those of what is in the layer.
+  if (anew) traces_[id].inputs = inputs_digest(id);
+  if (anew && made.probe.digest.empty()) {
+    key = content_key(id, stop);
+  } else if (anew || key.empty()) {
     key = files_key(id, op, made.probe);
-    layer = std::move(made.layer);
-  } else {
-    layer = jobs::apply_files(environment_.inner.get(), request, stop);
   }
-  layer.result_digest = with_times(layer.result_digest, op, key);
-  return layer;
+  made.layer.result_digest = with_times(made.layer.result_digest, op, key);
+  return std::move(made.layer);
 }
-
-namespace {
-
-// The locks of the cache mounts that no other RUN may use meanwhile: each once and in one order, so that no two RUNs
-// wait for each other.
-std::vector<cache::FileLock> lock_cache_mounts(cache::Store& store, const graph::ExecOp& op,
-                                               const std::stop_token& stop) {
-  std::set<std::string> ids;
-  for (const auto& mount : op.mounts) {
-    if (mount.kind == graph::MountKind::cache && mount.sharing == graph::CacheSharing::locked) ids.insert(mount.id);
-  }
-  std::vector<cache::FileLock> locks;
-  for (const auto& id : ids) locks.push_back(store.lock_cache_mount(id, stop));
-  return locks;
-}
-
-}  // namespace
 
 jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                                   std::string& emulator, std::stop_token stop) {
@@ -145,8 +135,8 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   spec.single_id = environment_.inner.map().single;
   spec.less_isolation = environment_.request.allow_less_isolation;
 
-  std::vector<Fd> descriptors;  // contents of secrets
-  auto locks = lock_cache_mounts(environment_.store, op, stop);
+  Held held;
+  held.locks = lock_cache_mounts(id, op, stop);
   for (std::size_t i = 1; i < op.mounts.size(); ++i) {
     const auto& mount = op.mounts[i];
     if (mount.kind == graph::MountKind::secret) {
@@ -161,7 +151,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     if (mount.kind == graph::MountKind::ssh) {
       if (!has_variable(op.env, "SSH_AUTH_SOCK")) spec.env.push_back("SSH_AUTH_SOCK=" + mount.target);
     }
-    auto made = sandbox_mount(node, mount, run, descriptors, locks, stop);
+    auto made = sandbox_mount(id, mount, i, run, held, stop);
     if (made.kind == graph::MountKind::ssh && made.source.empty()) continue;
     spec.mounts.push_back(std::move(made));
   }
@@ -171,6 +161,11 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     spec.network_fd = network.name_space;
     if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
   }
+  if (!traces_[id].copied.empty()) {  // the keys are those of what is mounted
+    traces_[id].inputs = inputs_digest(id);
+    traces_[id].key = exec_key(id, op, stop);
+  }
+
   LogPump log(id, environment_.sink);
   spec.stdout_fd = log.stdout_fd();
   spec.stderr_fd = log.stderr_fd();
@@ -179,7 +174,10 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     const auto reply = jobs::run(environment_.inner.get(), run, stop);
     const std::string tail = log.finish();
     tell_isolation(reply.result);
-    if (reply.result.exit_code == 0) return reply.layer;
+    if (reply.result.exit_code == 0) {
+      held.fresh_caches.succeed();
+      return reply.layer;
+    }
     throw run_failure(op, reply.result, loopback_proxy(spec.network_fd < 0 ? std::vector<std::string>() : spec.env))
         .with_excerpt(quoted_log(name, tail));
   } catch (Error& error) {
@@ -201,9 +199,8 @@ void Steps::tell_isolation(const SandboxResult& result) {
   environment_.warn_of_isolation("steps run without " + what + " (--allow-less-isolation)");
 }
 
-SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
-                                  std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks,
-                                  std::stop_token stop) {
+SandboxMount Steps::sandbox_mount(graph::NodeId id, const graph::Mount& mount, std::size_t index, jobs::RunRequest& run,
+                                  Held& held, std::stop_token stop) {
   SandboxMount out{.kind = mount.kind,
                    .target = mount.target,
                    .read_only = mount.read_only,
@@ -217,39 +214,14 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
   out.gid = mount.gid.value_or(0);
   switch (mount.kind) {
     case graph::MountKind::bind:
-      out.stack = mount_source(node, mount, stop);
+      out.stack = mount_source(id, mount, index, stop);
       break;
-    case graph::MountKind::cache: {
-      auto& store = environment_.store;
-      std::string id = mount.id;
-      for (int copy = 1; mount.sharing == graph::CacheSharing::priv; ++copy) {
-        locks.push_back(store.try_lock_cache_mount(id));
-        if (locks.back()) break;
-        locks.pop_back();
-        id = fmt::format("{}#{}", mount.id, copy);
-      }
-      store.use_cache_mount(id);
-      out.source = store.cache_mount_path(id);
-      if (mount.input >= 0 && !path_exists(out.source)) {
-        jobs::FilesRequest seed{.base = {},
-                                .actions = {{.source = "/", .destination = "/", .keep_owner = true}},
-                                .sources = {},
-                                .work = work_directory(),
-                                .final_path = out.source,
-                                .owners = owner_mode()};
-        graph::Mount whole = mount;
-        whole.selector.clear();
-        seed.sources.push_back({.stack = mount_source(node, whole, stop), .directory = -1, .selection = {}});
-        const auto alone = store.lock_layer(sha256("first content of cache mount " + id), stop);
-        if (!path_exists(out.source)) jobs::apply_files(environment_.inner.get(), seed, stop);
-      } else {
-        run.cache_directories.push_back({out.source, out.uid, out.gid, mount.mode.value_or(0755)});
-      }
+    case graph::MountKind::cache:
+      out.source = use_cache_mount(id, mount, index, run, held, stop);
       break;
-    }
     case graph::MountKind::secret:
-      descriptors.push_back(memory_file(secret(mount.id).value_or("")));
-      out.content_fd = descriptors.back().get();
+      held.descriptors.push_back(memory_file(secret(mount.id).value_or("")));
+      out.content_fd = held.descriptors.back().get();
       out.mode = mount.mode.value_or(0400);
       break;
     case graph::MountKind::ssh:
@@ -272,8 +244,9 @@ SandboxMount Steps::sandbox_mount(const graph::Node& node, const graph::Mount& m
 
 // Files of the user are mounted from a layer of the store that holds what .dockerignore leaves of them, with the owners
 // that an image would have.
-Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop) {
+Stack Steps::mount_source(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop) {
   if (mount.input < 0) return {};
+  const auto& node = environment_.graph.nodes[id];
   const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
   const auto* local = local_source(input);
   if (local == nullptr) return unpacked(result(input), stop);
@@ -282,10 +255,12 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
   const graph::FileAction action{.source = path,
                                  .destination = path,
                                  .make_parents = true,
+                                 .contents_only = false,  // a directory keeps its mode
                                  .allow_wildcard = false,
                                  .allow_empty_wildcard = false};
-  const auto selected = environment_.contexts.select(*local, action);
-  const Digest key = sha256("context layer\n" + path + "\n" + selected->digest);
+  auto files = shown(id, *local, mount, index);
+  const auto key_of = [&](const Digest& digest) { return sha256("context layer 2\n" + path + "\n" + digest); };
+  const Digest key = key_of(files->digest);
   auto& store = environment_.store;
   const auto lock = store.lock_layer(key, stop);
   if (const auto record = store.find_record(key)) {
@@ -298,12 +273,16 @@ Stack Steps::mount_source(const graph::Node& node, const graph::Mount& mount, st
                              .work = work_directory(),
                              .final_path = {},
                              .owners = owner_mode()};
-  request.sources.push_back(
-      {.stack = {}, .directory = selected->directory, .selection = {selected, &selected->selection}});
+  request.sources.push_back({.stack = {}, .directory = files->directory, .selection = {files, &files->selection}});
   const std::string layer_id = random_hex(16);
   request.final_path = store.layer_path(layer_id);
-  const auto layer = keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop));
-  store.add_record({.content_key = key,
+  auto made = jobs::apply_files(environment_.inner.get(), request, stop).layer;
+  if (!made.read_anew.empty()) {
+    files = Contexts::copied_shown(*files, std::move(made.read_anew.front().selection));
+    traces_[id].copied[index] = files;
+  }
+  const auto layer = keep(layer_id, made);
+  store.add_record({.content_key = key_of(files->digest),
                     .layers = {layer.id},
                     .created = layer.newest_mtime,
                     .duration_ms = 0,

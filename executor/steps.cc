@@ -14,7 +14,14 @@
 namespace mbuild::executor {
 
 Steps::Steps(StepEnvironment environment)
-    : environment_(std::move(environment)), results_(environment_.graph.nodes.size()), traces_(results_.size()) {}
+    : environment_(std::move(environment)),
+      results_(environment_.graph.nodes.size()),
+      traces_(results_.size()),
+      fresh_caches_([this](const std::string& name, const std::string& fresh) {
+        auto& store = environment_.store;
+        jobs::replace(environment_.inner.get(), {fresh, store.cache_mount_path(name), store.retire_cache_mount(name)},
+                      {});
+      }) {}
 
 bool Steps::is_emulated(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
@@ -104,7 +111,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
         return;
     }
-    const Digest partial = partial_key(environment_.graph.nodes[id]);
+    const Digest partial = partial_key(id);
     const auto alone = lock_unknown(id, partial, stop);
     if (alone) {
       execute(id, stop);
@@ -118,8 +125,8 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       }
       if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
     }
-    if (!partial.empty()) store.add_partial_key(partial);
-    store.add_definition(definition, inputs, traces_[id].key);
+    if (!partial.empty()) store.add_partial_key(traces_[id].copied.empty() ? partial : partial_key(id));
+    store.add_definition(definition, traces_[id].inputs, traces_[id].key);
     crash_point("definition-row");
   } catch (Error& error) {
     if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {

@@ -18,6 +18,7 @@
 #include "executor/cache_import.h"
 #include "executor/contexts.h"
 #include "executor/events.h"
+#include "executor/fresh_caches.h"
 #include "executor/images.h"
 #include "executor/jobs.h"
 #include "executor/lazy_inner.h"
@@ -113,6 +114,8 @@ class Steps {
     bool evicted = false;                   // there was a record, but its layer is gone
     Digest probe;                           // of the destination; "": nothing was probed
     std::map<std::size_t, Digest> content;  // by mount or action: what was read of its input
+    // Likewise, of directories of the user: what was copied, where it was not what had been selected.
+    std::map<std::size_t, std::shared_ptr<const Contexts::Selected>> copied;
   };
 
   // Keys.
@@ -121,9 +124,13 @@ class Steps {
   Digest exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop);
   Digest files_key(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe);
   bool has_to_be_probed(const graph::Node& node, const graph::FileOp& op) const;
-  Digest partial_key(const graph::Node& node);
+  Digest partial_key(graph::NodeId id);
+  std::shared_ptr<const Contexts::Selected> selected(graph::NodeId id, const graph::SourceOp& local,
+                                                     const graph::FileAction& action, std::size_t index);
+  std::shared_ptr<const Contexts::Selected> shown(graph::NodeId id, const graph::SourceOp& local,
+                                                  const graph::Mount& mount, std::size_t index);
   cache::FileLock lock_unknown(graph::NodeId id, const Digest& partial, const std::stop_token& stop);
-  Digest mount_digest(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+  Digest mount_digest(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop);
 
   // Explanations.
   struct Place;
@@ -156,10 +163,21 @@ class Steps {
                                std::stop_token stop);
   jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                              std::string& emulator, std::stop_token stop);
-  jobs::FilesRequest files_request(const graph::Node& node, const graph::FileOp& op, std::stop_token stop);
-  SandboxMount sandbox_mount(const graph::Node& node, const graph::Mount& mount, jobs::RunRequest& run,
-                             std::vector<Fd>& descriptors, std::vector<cache::FileLock>& locks, std::stop_token stop);
-  Stack mount_source(const graph::Node& node, const graph::Mount& mount, std::stop_token stop);
+  jobs::FilesRequest files_request(graph::NodeId id, const graph::FileOp& op, std::stop_token stop);
+  // What a RUN holds while it is prepared and runs.
+  struct Held {
+    std::vector<Fd> descriptors;  // contents of secrets
+    std::vector<cache::FileLock> locks;
+    FreshCaches::User fresh_caches;
+  };
+  SandboxMount sandbox_mount(graph::NodeId id, const graph::Mount& mount, std::size_t index, jobs::RunRequest& run,
+                             Held& held, std::stop_token stop);
+  Stack mount_source(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop);
+  std::string cache_mount_name(graph::NodeId id, const graph::Mount& mount);
+  std::vector<cache::FileLock> lock_cache_mounts(graph::NodeId id, const graph::ExecOp& op,
+                                                 const std::stop_token& stop);
+  std::string use_cache_mount(graph::NodeId id, const graph::Mount& mount, std::size_t index, jobs::RunRequest& run,
+                              Held& held, const std::stop_token& stop);
   void tell_isolation(const SandboxResult& result);
   std::optional<std::string> secret(const std::string& id) const;
   const cache::Layer& keep(const std::string& layer_id, const jobs::NewLayer& made);
@@ -190,6 +208,7 @@ class Steps {
   std::mutex mutex_;
   std::unordered_map<std::string, cache::Layer> layers_;  // by id: in the store, and held by this build
   std::set<Digest> executed_;  // content and partial keys of this build: known even to steps that ignore the cache
+  FreshCaches fresh_caches_;
   std::atomic<unsigned> next_work_ = 0;
   std::atomic<bool> isolation_told_ = false;
   std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;

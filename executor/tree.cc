@@ -24,10 +24,11 @@
 // parents taken (`implied`, when they were not chosen themselves).
 //
 // Directories are listed and their entries examined relative to their descriptor: no path is resolved from the root.
+// In a directory of the user names come and go meanwhile: what is gone when its turn comes is left out, what has become
+// something else is taken as that.
 namespace mbuild::executor {
-namespace {
 
-image::Inode inode_of(const struct stat& status, int directory, const std::string& name) {
+image::Inode context_inode(const struct stat& status, int directory, const std::string& name) {
   image::Inode inode;
   inode.mode = status.st_mode & 07777U;
   inode.mtime_sec = status.st_mtim.tv_sec;
@@ -59,6 +60,10 @@ image::Inode inode_of(const struct stat& status, int directory, const std::strin
   return inode;
 }
 
+namespace {
+
+constexpr int k_attempts = 5;  // for a name that changes its type
+
 // What a snapshot shows; of its extended attributes file capabilities alone are part of what is copied.
 image::Inode snapshot_inode(const Tree& tree, int directory, const std::string& name) {
   image::Inode inode = image::read_inode(directory, name, tree.owners);
@@ -80,7 +85,7 @@ class Scanner {
     const bool ignored = !start_.empty() && tree_.ignore != nullptr && tree_.ignore->excludes(start_);
     if (entry->inode.type == image::FileType::directory) {
       if (ignored && tree_.ignore->can_skip_directory(start_)) return {};
-      directory(parent.get(), name, std::move(*entry), {.ignored = ignored, .chosen = true}, 0);
+      if (!directory(parent.get(), name, std::move(*entry), {.ignored = ignored, .chosen = true}, 0)) return {};
     } else if (!ignored) {
       entries_.push_back(std::move(*entry));
     }
@@ -107,8 +112,18 @@ class Scanner {
       throw system_error(errno, fmt::format("stat /{}", in_tree(path)));
     }
     TreeEntry entry{.path = std::move(path), .inode = {}, .key = stat_key(status), .content = {}};
-    entry.inode =
-        tree_.kind == Tree::Kind::snapshot ? snapshot_inode(tree_, directory, name) : inode_of(status, directory, name);
+    if (tree_.kind == Tree::Kind::snapshot) {
+      entry.inode = snapshot_inode(tree_, directory, name);
+      return entry;
+    }
+    try {
+      entry.inode = context_inode(status, directory, name);
+    } catch (const Error&) {
+      const Fd link = try_open_resolved(directory, name, O_PATH);  // it was one
+      if (!link || ::fstat(link.get(), &status) < 0) return std::nullopt;
+      entry.key = stat_key(status);
+      entry.inode = context_inode(status, link.get(), "");
+    }
     return entry;
   }
 
@@ -139,8 +154,8 @@ class Scanner {
     return part.find('\\') != std::string::npos || match_component(part, resolved_name(below));
   }
 
-  // `depth`: number of components of entry.path.
-  void directory(int parent, const std::string& name, TreeEntry entry, const Verdict& verdict, std::size_t depth) {
+  // `depth`: number of components of entry.path. False when there is no directory any more: then nothing was taken.
+  bool directory(int parent, const std::string& name, TreeEntry entry, const Verdict& verdict, std::size_t depth) {
     const bool whole = verdict.whole;
     const std::string below = entry.path;
     // More than most trees have, so that entries are not moved again and again. Only what is used becomes memory.
@@ -149,24 +164,40 @@ class Scanner {
     if (!verdict.ignored) emit_held(verdict.chosen);
     if (depth == 0 || worth_entering(below, verdict, depth)) {
       const Fd fd(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      if (!fd) throw system_error(errno, fmt::format("open /{}", in_tree(below)));
+      if (!fd) {
+        if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) {
+          throw system_error(errno, fmt::format("open /{}", in_tree(below)));
+        }
+        if (held_.back().emitted) entries_.pop_back();
+        held_.pop_back();
+        return false;
+      }
       contents(fd.get(), below, whole, depth);
     }
     held_.pop_back();
+    return true;
   }
 
   void contents(int fd, const std::string& below, bool whole, std::size_t depth) {
     for (const auto& name : sorted_names(fd)) {
-      auto entry = examine(fd, name, join_resolved(below, name));
-      if (!entry) continue;
-      const Verdict verdict = judge(entry->path, whole);
-      if (entry->inode.type == image::FileType::directory) {
-        directory(fd, name, std::move(*entry), verdict, depth + 1);
-      } else if (!verdict.ignored) {
-        emit_held(verdict.chosen);
-        if (verdict.chosen) entries_.push_back(std::move(*entry));
+      for (int attempt = 0; attempt < k_attempts && !take(fd, name, below, whole, depth); ++attempt) {
       }
     }
+  }
+
+  // False when it has become something else meanwhile.
+  bool take(int fd, const std::string& name, const std::string& below, bool whole, std::size_t depth) {
+    auto entry = examine(fd, name, join_resolved(below, name));
+    if (!entry) return true;
+    const Verdict verdict = judge(entry->path, whole);
+    if (entry->inode.type == image::FileType::directory) {
+      return directory(fd, name, std::move(*entry), verdict, depth + 1);
+    }
+    if (!verdict.ignored) {
+      emit_held(verdict.chosen);
+      if (verdict.chosen) entries_.push_back(std::move(*entry));
+    }
+    return true;
   }
 
   // Something that exists was met below all that is held: so that exists too. What was chosen is taken with all above

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/stat.h>
+
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,6 +30,9 @@ struct Tree {
   image::OwnerMode owners = image::OwnerMode::real;  // snapshot: how owners are kept
   const frontend::IgnoreMatcher* ignore = nullptr;   // what it excludes is not there
   std::string name = "context";                      // for messages
+  // When the selection began to look at it, by the wall clock in nanoseconds: what had come to rest by then and has the
+  // same StatKey is unchanged.
+  std::int64_t seen_ns = 0;
 };
 
 struct TreeEntry {
@@ -47,6 +53,10 @@ struct ScanFilter {
 // Lists what is at and below the resolved path `start`: sorted by name within each directory, a directory before its
 // contents. Opens no file. Empty when nothing is there (or all of it is ignored). A symbolic link is not followed.
 std::vector<TreeEntry> scan_tree(const Tree& tree, const std::string& start, const ScanFilter& filter = {});
+
+// What a file of a context is in an image; `name` in `directory`, or "" and the file's own descriptor. Throws Error
+// (store) when it is a link that is gone.
+image::Inode context_inode(const struct stat& status, int directory, const std::string& name);
 
 // The error for a source that is not there; `path` as the user would write it from the root.
 Error missing_error(const Tree& tree, const std::string& path);

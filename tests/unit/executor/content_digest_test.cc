@@ -120,7 +120,16 @@ TEST_CASE("A file that changed after the selection is taken as it is") {
   CHECK(selection.sources[0].entries[0].inode.size == 6);
 }
 
-TEST_CASE("A file that is gone is an error") {
+TEST_CASE("A file that is gone is left out") {
+  FileTree tree;
+  tree.file("d/f", "one").file("d/g", "two");
+  Selection selection = select(context(tree), copy_action("d", "/"));
+  ::unlink(tree.host_path("d/f").c_str());
+  CHECK(selection_digest(selection, {}, 1) == digest_of(tree, "d"));
+  CHECK(selection.sources[0].entries.size() == 2);
+}
+
+TEST_CASE("A file that is gone and was all that was asked for is an error") {
   FileTree tree;
   tree.file("f", "one");
   Selection selection = select(context(tree), copy_action("f", "/"));

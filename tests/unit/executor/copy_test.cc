@@ -5,6 +5,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <functional>
+
+#include "executor/content_digest.h"
 #include "tests/catch.h"
 #include "tests/unit/executor/file_tree.h"
 
@@ -304,17 +307,69 @@ TEST_CASE("A timestamp goes to what the action makes itself, copied files keep t
   CHECK(test.root.inode("p/t/s/f").mtime_sec == 77);
 }
 
-TEST_CASE("A context file that changed since it was selected is an error") {
+namespace {
+
+// Selects and hashes "d", lets `change` do something to it, and copies what was selected.
+ApplyResult copy_after(Copying& test, const std::function<void()>& change, Selection& selection) {
+  const std::vector<graph::FileAction> actions{copy_action("d", "/to")};
+  std::vector<Selection> selections{select(context(test.context_tree), actions[0])};
+  selection_digest(selections[0], {}, 1);
+  change();
+  auto result =
+      apply_file_actions(test.root.fd(), actions, selections, {.owners = owner_mode(), .threads = 2, .stop = {}});
+  selection = std::move(selections[0]);  // what the result points to stays where it is
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("A file that changed since it was selected is copied as it is, and reported with its content") {
   Copying test;
-  test.context_tree.file("f", "one");
-  const graph::FileAction action = copy_action("f", "/");
-  const std::vector<Selection> selections{select(context(test.context_tree), action)};
-  test.context_tree.file("f", "other");
-  const std::vector<graph::FileAction> actions{action};
-  const auto message = error_of([&] {
-    apply_file_actions(test.root.fd(), actions, selections, {.owners = owner_mode(), .threads = 1, .stop = {}});
-  });
-  CHECK(message == "/f changed while it was copied");
+  test.context_tree.file("d/f", "one").file("d/same", "x");
+  Selection selection;
+  const auto result =
+      copy_after(test, [&] { test.context_tree.file("d/f", "other", 0600).time("d/same", 77); }, selection);
+  CHECK(test.root.at("to/f").starts_with("file 0600"));
+  CHECK(test.root.content("to/f") == "other");
+  REQUIRE(result.read_anew.size() == 1);
+  CHECK(result.read_anew[0].entry->path == "f");
+  CHECK(result.read_anew[0].now->content == sha256("other"));
+  CHECK_FALSE(result.files.contains("to/f"));
+}
+
+TEST_CASE("What is gone since it was selected is left out, what became a link is one") {
+  Copying test;
+  test.context_tree.file("d/f", "one").file("d/gone", "two").file("d/s/x", "three").file("d/now-a-directory", "four");
+  Selection selection;
+  const auto result = copy_after(
+      test,
+      [&] {
+        for (const auto* name : {"d/f", "d/gone", "d/s/x", "d/now-a-directory"}) {
+          ::unlink(test.context_tree.host_path(name).c_str());
+        }
+        ::rmdir(test.context_tree.host_path("d/s").c_str());
+        test.context_tree.link("d/f", "/nowhere").directory("d/now-a-directory");
+      },
+      selection);
+  CHECK(test.root.at("to/f") == "link /nowhere");
+  CHECK(test.root.paths() == std::vector<std::string>{"to", "to/f", "to/s"});
+  CHECK(result.read_anew.size() == 4);
+  CHECK(list_of(result.paths) == std::vector<std::string>{"to", "to/f", "to/s"});
+}
+
+TEST_CASE("Names of one file stay together unless the first was replaced") {
+  Copying test;
+  test.context_tree.file("d/a", "old").hard_link("d/b", "d/a").hard_link("d/c", "d/a");
+  Selection selection;
+  const auto replaced = [&] {
+    ::unlink(test.context_tree.host_path("d/a").c_str());
+    test.context_tree.file("d/a", "new");
+  };
+  const auto result = copy_after(test, replaced, selection);
+  CHECK(test.root.content("to/a") == "new");
+  CHECK(test.root.content("to/b") == "old");
+  CHECK(test.root.inode("to/b").inode == test.root.inode("to/c").inode);
+  CHECK(test.root.inode("to/a").link_count == 1);
 }
 
 TEST_CASE("From a snapshot owners, pipes and capabilities are kept, other attributes are not") {
