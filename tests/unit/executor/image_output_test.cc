@@ -88,7 +88,7 @@ TEST_CASE("reproducible layers are compressed by the library whose bytes are the
   request.reproducible = true;
   CHECK(read("oci", {}, request).layers.level == 6);
   CHECK(read("oci", {}, request).layers.clamp == 1000);
-  CHECK(read("oci", {{"compression", "zstd"}}, request).layers.level == 2);
+  CHECK(read("oci", {{"compression", "zstd"}}, request).layers.level == 3);
   CHECK(!read("oci", {{"compression", "uncompressed"}}, request).layers.level);
   CHECK(!read("oci", {{"compression", "zstd"}}).layers.level);
 }

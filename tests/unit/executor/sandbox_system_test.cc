@@ -82,12 +82,12 @@ TEST_CASE("parts of the host's /proc are protected as those of a fresh one") {
   Base tree;
   if (!tree.ready) return;
   const auto other = inner_with_host_proc();
-  const auto ran = run(tree,
-                       shell(tree,
-                             "cat /proc/keys /proc/timer_list 2>/dev/null | wc -c\n"
-                             "for f in sys/kernel/hostname sysrq-trigger; do [ ! -e /proc/$f ] || "
-                             "(: >> /proc/$f) 2>&1; done | grep -vc 'Read-only file system'"),
-                       "run", other.get());
+  auto spec = shell(tree,
+                    "cat /proc/keys /proc/timer_list 2>/dev/null | wc -c\n"
+                    "for f in sys/kernel/hostname sysrq-trigger; do [ ! -e /proc/$f ] || "
+                    "(: >> /proc/$f) 2>&1; done | grep -vcE 'Read-only file system|Permission denied'");
+  spec.less_isolation = true;
+  const auto ran = run(tree, spec, "run", other.get());
   CHECK(ran.result.host_proc);
   CHECK(ran.output == "0\n0\n");
 }
@@ -105,6 +105,7 @@ TEST_CASE("a working directory can't be reached through the magic links of /proc
       INFO(path);
       auto spec = shell(tree, "pwd");
       spec.cwd = path;
+      spec.less_isolation = inner != nullptr;
       const auto error = error_of([&] { run(tree, spec, "run" + std::to_string(number++), inner); });
       CHECK_THAT(error, Catch::Contains("chdir to cwd") || Catch::Contains("working directory " + path));
     }
