@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 
@@ -34,7 +35,7 @@ struct BuildFlags {
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress, root,
-              shm_size, target, context, arch_check = "error";
+              shm_size, target, context, arch_check;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
        help_dockerfile = false, explain = false, push = false, load = false;
@@ -76,6 +77,13 @@ const std::string& checked_tag(const std::string& text) {
   } catch (Error& error) {
     throw std::move(error).with_context(fmt::format("invalid tag \"{}\"", text));
   }
+}
+
+const std::string& checked_arch_check(const std::string& text) {
+  static const std::vector<std::string> k_known = {"error", "warn", "off"};
+  if (text.empty() || std::ranges::find(k_known, text) != k_known.end()) return text;
+  throw Error(ExitClass::usage, fmt::format("invalid --arch-check {}{}", text, did_you_mean(text, k_known)))
+      .with_advice("It is error, warn or off.");
 }
 
 executor::BuildRequest request_of(const BuildFlags& flags) {
@@ -122,7 +130,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   request.cgroup_parent = flags.cgroup_parent;
   request.reproducible = flags.reproducible;
   request.jobs = flags.jobs;
-  request.arch_check = flags.arch_check;
+  request.arch_check = checked_arch_check(flags.arch_check);
   request.arch_allow = flags.arch_allow;
   return request;
 }

@@ -260,6 +260,28 @@ struct Question {
 
 namespace {
 
+// An image that is labelled as one platform and made of another's base: told whatever becomes of the image.
+void check_bases(const ExportEnvironment& environment) {
+  const auto& request = environment.request;
+  if (request.arch_check == "off") return;
+  for (const auto& image : environment.lowered.images) {
+    if (!image.foreign_base) continue;
+    const auto& warning = *image.foreign_base;
+    if (request.arch_check == "error") {
+      throw Error(ExitClass::step_failed, warning.message)
+          .with_context("image for " + platforms::to_string(image.platform))
+          .with_excerpt(frontend::dockerfile::excerpt(environment.dockerfile, warning.range))
+          .with_advice(
+              "Leave out --platform in this FROM, so that the base is of the image's platform, or build for the base's "
+              "platform; --arch-check=warn builds it all the same.");
+    }
+    const auto is_known = [&](const auto& other) {
+      return other.rule == warning.rule && other.message == warning.message;
+    };
+    if (!std::ranges::any_of(environment.result.warnings, is_known)) environment.result.warnings.push_back(warning);
+  }
+}
+
 // False when a promise of an imported cache was broken: all is to be looked up again, without it.
 bool run_and_export(const planner::Plan& plan, const ExportEnvironment& environment, ImportedCaches& imports,
                     std::stop_token stop) {
@@ -404,6 +426,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                                     .result = result,
                                     .excerpt = excerpt,
                                     .epoch = epoch_of(request, lowered, inputs)};
+  check_bases(exporting);
   bool again = false;
   const auto run = [&] {
     if (std::exchange(again, true)) steps.start_over();

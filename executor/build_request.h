@@ -71,8 +71,8 @@ struct BuildRequest {
   std::uint64_t shm_size = 0;
   std::string cgroup_parent;
   bool reproducible = false;
-  unsigned jobs = 0;                 // 0 is the default
-  std::string arch_check = "error";  // error, warn, off
+  unsigned jobs = 0;       // 0 is the default
+  std::string arch_check;  // error, warn, off; "": as error, but a FROM of another platform is a warning
   std::vector<std::string> arch_allow;
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better
   remote::RegistryHosts registries;

@@ -65,6 +65,9 @@ struct LoweredImage {
   // History entries whose `created` is "" get the time of their layer (non-empty entries and layers correspond in
   // order), or that of the entry before (empty ones).
   ImageConfig config;
+  // The base image is of another platform than the image will say: a constant or $BUILDPLATFORM in the last stage's
+  // FROM.
+  std::optional<dockerfile::Warning> foreign_base;
 };
 
 struct Lowered {

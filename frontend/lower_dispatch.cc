@@ -237,10 +237,24 @@ std::vector<HistoryEntry> collect_history(const HistoryPart* last) {
 }
 
 // The image says the platform that was asked for; what the base says stays only where the request is silent.
+bool is_labelled_as_asked(const Lowering& lowering, const ImageConfig& config) {
+  const platforms::Platform& wanted = lowering.target_platform;
+  return config.platform.os == wanted.os && config.platform.arch == wanted.arch;
+}
+
+// `image` has the platform of its base still.
+void note_foreign_base(const Lowering& lowering, const Stage& target, LoweredImage& image) {
+  const Stage* stage = &target;
+  while (stage->base_kind == BaseKind::stage) stage = &lowering.stages[stage->base];
+  if (stage->base_kind == BaseKind::scratch || image.config.platform.arch.empty()) return;
+  if (lowering.shared.request.implicit_platform || is_labelled_as_asked(lowering, image.config)) return;
+  image.foreign_base = foreign_base_warning(*stage, image.config.platform, lowering.target_platform);
+}
+
 void set_platform(const Lowering& lowering, ImageConfig& config) {
   if (lowering.shared.request.implicit_platform && !config.platform.os.empty()) return;
   const platforms::Platform& wanted = lowering.target_platform;
-  const bool same = config.platform.os == wanted.os && config.platform.arch == wanted.arch;
+  const bool same = is_labelled_as_asked(lowering, config);
   config.platform.os = wanted.os;
   config.platform.arch = wanted.arch;
   if (!wanted.variant.empty() || !same) config.platform.variant = wanted.variant;
@@ -297,6 +311,7 @@ LoweredImage finish_image(Lowering& lowering) {
   image.config.history = collect_history(state.history);
   for (const auto& [name, value] : lowering.shared.request.labels) image.config.labels[name] = value;
   if (lowering.epoch) image.config.created = rfc3339(*lowering.epoch);
+  note_foreign_base(lowering, stage, image);
   set_platform(lowering, image.config);
   return image;
 }

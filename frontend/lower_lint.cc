@@ -179,9 +179,16 @@ void check_platform_flag(Lowering& lowering, const dockerfile::Instruction& inst
 void check_base_platform(Lowering& lowering, const Stage& stage, const platforms::Platform& actual) {
   const platforms::Platform& expected = *stage.platform;
   if (stage.source == nullptr || (expected.os == actual.os && expected.arch == actual.arch)) return;
-  warn_always(lowering, stage.range, "InvalidBaseImagePlatform",
-              fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
-                          stage.base_text, platforms::to_string(actual), platforms::to_string(expected)));
+  auto warning = foreign_base_warning(stage, actual, expected);
+  warn_always(lowering, stage.range, warning.rule, std::move(warning.message));
+}
+
+dockerfile::Warning foreign_base_warning(const Stage& stage, const platforms::Platform& actual,
+                                         const platforms::Platform& expected) {
+  return {.rule = "InvalidBaseImagePlatform",
+          .message = fmt::format("Base image {} was pulled with platform \"{}\", expected \"{}\" for current build",
+                                 stage.base_text, platforms::to_string(actual), platforms::to_string(expected)),
+          .range = stage.range};
 }
 
 void check_shell_form(Lowering& lowering, const Stage& stage, const Step& step, const dockerfile::Command& command) {

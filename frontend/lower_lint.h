@@ -18,6 +18,10 @@ void check_undefined_in_from(Lowering& lowering, const dockerfile::Instruction& 
 void check_default_arg_in_from(Lowering& lowering);
 void check_platform_flag(Lowering& lowering, const dockerfile::Instruction& from, const std::string& expanded);
 void check_base_platform(Lowering& lowering, const Stage& stage, const platforms::Platform& actual);
+// What is to be said of a base of the platform `actual` for an image that is labelled `expected`; not added to
+// anything.
+dockerfile::Warning foreign_base_warning(const Stage& stage, const platforms::Platform& actual,
+                                         const platforms::Platform& expected);
 void check_shell_form(Lowering& lowering, const Stage& stage, const Step& step, const dockerfile::Command& command);
 void check_relative_workdir(Lowering& lowering, const Stage& stage, const Step& step, const std::string& path);
 // `previous` is where the stage keeps its last instruction of this kind; `step` takes the place.

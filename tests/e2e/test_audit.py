@@ -92,3 +92,20 @@ def test_programs_without_their_interpreter(case):
     expect_equal(lines_of(case.build(root=case.dir + "/fresh"), "MissingInterpreter"), [])
     case.dockerfile("FROM busybox", *copies)
     expect_equal(len(lines_of(case.build(root=case.dir + "/fresh"), "MissingInterpreter")), 2)
+
+
+@quick
+def test_base_of_another_platform(case):
+    """Told with every output and with none, from the cache too; an error where the check is asked for."""
+    case.dockerfile("FROM --platform=%s busybox AS base" % HOST, "FROM base", "COPY Dockerfile /")
+    directory = case.new_directory("out")
+    for output in ("cacheonly", "oci,dest=" + case.dir + "/o.tar", "image", "local,dest=" + directory):
+        for arguments in ((), ("--arch-check=warn",)):
+            build = case.build("-o", "type=" + output, *arguments, platforms=(FOREIGN,), export=False)
+            told = lines_of(build, "InvalidBaseImagePlatform")
+            expect_equal(len(told), 1, build.text)
+            expect('pulled with platform "%s", expected "%s"' % (HOST, FOREIGN) in told[0], told)
+    expect_equal(lines_of(case.build(platforms=(HOST,)), "InvalidBaseImagePlatform"), [])
+    expect_equal(lines_of(case.build("--arch-check=off", platforms=(FOREIGN,)), "InvalidBaseImagePlatform"), [])
+    case.fails("--arch-check=error", platforms=(FOREIGN,), status=1, says=["pulled with platform", "Dockerfile:1", "--platform"])
+    case.fails("--arch-check=sure", status=2, says=["error, warn or off"])
