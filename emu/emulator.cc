@@ -171,6 +171,14 @@ Execution choose(const Platform& step, const Platform& host, const EmulatorSearc
   throw no_emulator(*descriptor, host, search, found);
 }
 
+std::optional<Execution> choose_own(const Platform& step, const Platform& host, const EmulatorSearch& search) {
+  const Descriptor* const descriptor = platforms::find_descriptor(step);
+  if (descriptor == nullptr || !search.private_registration) return std::nullopt;
+  const Found found = find_emulator(*descriptor, host, search);
+  if (found.path.empty()) return std::nullopt;
+  return Execution{Execution::Kind::qemu, found.path, ""};
+}
+
 std::string describe(const Execution& execution) {
   switch (execution.kind) {
     case Execution::Kind::native:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ EmulatorSearch default_search();
 
 // Throws Error (host) that names the package to install when the host has no way to run the platform.
 Execution choose(const platforms::Platform& step, const platforms::Platform& host, const EmulatorSearch& search);
+// QEMU of this host's own, whatever handlers there are; nothing where there is none that could be registered.
+std::optional<Execution> choose_own(const platforms::Platform& step, const platforms::Platform& host,
+                                    const EmulatorSearch& search);
 
 // "native", "compatible", "host handler rosetta (/mnt/rosetta)", "/usr/bin/qemu-aarch64-static".
 std::string describe(const Execution& execution);

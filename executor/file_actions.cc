@@ -133,11 +133,15 @@ class Applier {
     const std::string name = resolved_name(resolved.path);
     image::Inode inode;
     inode.mode = plain_mode(0644);
+    if (resolved.status) {
+      // Another file under the same name: this one may be a name of a layer's file (snapshot_merge.h).
+      inode = image::read_inode(parent.get(), name, options_.owners);
+      if (::unlinkat(parent.get(), name.c_str(), 0) < 0) throw system_error(errno, "remove /" + resolved.path);
+    }
     {
-      const Fd file = open_at(parent.get(), name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600);
+      const Fd file = open_at(parent.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
       write_all(file.get(), action.content);
     }
-    if (resolved.status) inode = image::read_inode(parent.get(), name, options_.owners);
     give_owner(inode);
     image::apply_inode(parent.get(), name, inode, options_.owners);
     record_.paths.insert(resolved.path);

@@ -43,6 +43,7 @@ struct ChildPlan {
   int socket;    // its end
   int go;        // readable (one byte) when the ids are mapped
   int go_write;  // the parent's end of that
+  bool namespaces;
 };
 
 extern "C" char** environ;
@@ -74,8 +75,10 @@ extern "C" char** environ;
   char go = 0;
   if (::syscall(SYS_read, plan.go, &go, 1) != 1) ::syscall(SYS_exit_group, 71);
   // ids that are mapped to 0 are 0 already; a map of all ids may lack this process's real ones
-  require(::syscall(SYS_setresgid, 0, 0, 0), 72);
-  require(::syscall(SYS_setresuid, 0, 0, 0), 72);
+  if (plan.namespaces) {
+    require(::syscall(SYS_setresgid, 0, 0, 0), 72);
+    require(::syscall(SYS_setresuid, 0, 0, 0), 72);
+  }
   if (plan.socket == k_inner_socket) {
     require(::syscall(SYS_fcntl, plan.socket, F_SETFD, 0), 73);
   } else {
@@ -149,23 +152,28 @@ class StopEvent {
 }  // namespace
 
 std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
-  if (options.user_namespace && feature_disabled("userns")) throw namespace_error(EPERM);
+  const bool user_namespace = options.namespaces && options.user_namespace;
+  if (user_namespace && feature_disabled("userns")) throw namespace_error(EPERM);
   SocketPair sockets = make_socket_pair();
   Pipe go = make_pipe();
   const std::string socket_text = std::to_string(k_inner_socket);
   const std::string path = path_of_file(options.program);
-  const ChildPlan plan{
-      options.program.c_str(), path.c_str(),  {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
-      sockets.b.get(),         go.read.get(), go.write.get()};
+  const ChildPlan plan{.program = options.program.c_str(),
+                       .path = path.c_str(),
+                       .argv = {"mbuild", k_inner_argument, socket_text.c_str(), nullptr},
+                       .socket = sockets.b.get(),
+                       .go = go.read.get(),
+                       .go_write = go.write.get(),
+                       .namespaces = options.namespaces};
   int raw_pidfd = -1;
-  const int flags = CLONE_NEWNS | CLONE_NEWPID | (options.user_namespace ? CLONE_NEWUSER : 0);
+  const int flags = options.namespaces ? CLONE_NEWNS | CLONE_NEWPID | (user_namespace ? CLONE_NEWUSER : 0) : 0;
   const pid_t pid = clone_child(flags, &raw_pidfd);
   if (pid == 0) child_main(plan);
   if (pid < 0) throw namespace_error(errno);
   std::unique_ptr<Inner> inner(new Inner(std::move(sockets.a), Fd(raw_pidfd)));
   sockets.b.reset();
   go.read.reset();
-  if (options.user_namespace) write_id_map(options.map, pid);
+  if (user_namespace) write_id_map(options.map, pid);
   write_all(go.write.get(), "g");
   auto answer = receive_message(inner->control_.get());
   if (!answer) {

@@ -17,6 +17,7 @@ namespace mbuild::executor {
 struct InnerOptions {
   IdMap map;
   bool user_namespace = true;              // false: --security=insecure as real root
+  bool namespaces = true;                  // false: none at all; only jobs that mount nothing work
   std::string program = "/proc/self/exe";  // whose main calls inner_main for argv[1] == k_inner_argument
 };
 

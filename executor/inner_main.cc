@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/capability.h>
 #include <sys/mount.h>
 
 #include <sys/prctl.h>
@@ -42,6 +43,9 @@ std::map<std::string, Job, std::less<>>& registry() {
   return jobs;
 }
 
+// Without namespaces the inner process is an ordinary one, and a job is ended by its parent's death.
+bool has_namespaces() { return ::getpid() == 1; }
+
 struct RunningJob {
   Fd process;  // pidfd
   Fd reply;
@@ -54,6 +58,7 @@ struct Supervisor {
   Fd control;
   Fd binfmt;
   std::vector<RunningJob> jobs;
+  bool namespaces = true;
 };
 
 void reply_error(int reply, const Error& error) {
@@ -76,6 +81,24 @@ void answer(int reply, Work&& work) {
   }
 }
 
+void give_up_mounting() {
+  const cap_t set = ::cap_get_proc();
+  const cap_value_t admin = CAP_SYS_ADMIN;
+  ::cap_set_flag(set, CAP_EFFECTIVE, 1, &admin, CAP_CLEAR);
+  const int failed = ::cap_set_proc(set);
+  ::cap_free(set);
+  if (failed < 0) throw Error(ExitClass::host, "mounts could not be given up");
+}
+
+// What a job mounts ends with it. Without a mount namespace of its own it mounts nothing, whoever it is.
+void take_own_mounts(bool namespaces) {
+  if (::unshare(CLONE_NEWNS) < 0) {
+    if (namespaces) throw system_error(errno, "unshare the mount namespace", ExitClass::host);
+    return give_up_mounting();
+  }
+  if (!namespaces && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) give_up_mounting();
+}
+
 [[noreturn]] void job_main(Supervisor& supervisor, Message& request, Fd reply) {
   supervisor.control.reset();
   supervisor.binfmt.reset();
@@ -87,7 +110,7 @@ void answer(int reply, Work&& work) {
     }
     if (!request.large.bytes().empty()) use_huge_pages();
     ::prctl(PR_SET_NAME, ("mb-" + request.operation).c_str());
-    if (::unshare(CLONE_NEWNS) < 0) throw system_error(errno, "unshare the mount namespace", ExitClass::host);
+    take_own_mounts(supervisor.namespaces);
     return job->second(request.body(), request.fds);
   });
   ::_exit(0);
@@ -98,7 +121,9 @@ void start_job(Supervisor& supervisor, Message request) {
   request.fds.erase(request.fds.begin());
   pid_t pid;
   try {
-    pid = fork_in_new_pid_namespace();
+    pid = supervisor.namespaces ? fork_in_new_pid_namespace() : ::fork();
+    if (pid < 0) throw system_error(errno, "fork", ExitClass::host);
+    if (pid == 0 && !supervisor.namespaces) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   } catch (const Error& error) {
     reply_error(reply.get(), error);
     return;
@@ -168,7 +193,7 @@ void serve(Supervisor& supervisor) {
   }
 }
 
-void prepare_process() {
+void prepare_process(bool namespaces) {
   ::prctl(PR_SET_NAME, "mbuild-inner");
   ::setsid();
   ::umask(022);
@@ -177,7 +202,7 @@ void prepare_process() {
   const Fd null = open_file("/dev/null", O_RDWR);
   ::dup2(null.get(), 0);
   ::dup2(2, 1);
-  if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
+  if (namespaces && ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) {
     throw system_error(errno, "make the mounts of the inner process private", ExitClass::host)
         .with_advice(userns_remedy());
   }
@@ -196,7 +221,8 @@ int inner_main(int socket_fd) {
   supervisor.control = Fd(socket_fd);
   ::fcntl(socket_fd, F_SETFD, FD_CLOEXEC);
   try {
-    prepare_process();
+    supervisor.namespaces = has_namespaces();
+    prepare_process(supervisor.namespaces);
     register_job(std::string(k_probe_operation), run_probe_job);
     send_message(socket_fd, {MessageType::ready, 0, "", "", {}});
     serve(supervisor);

@@ -18,6 +18,7 @@
 #include "executor/live_file.h"
 #include "executor/parallel.h"
 #include "executor/probe.h"
+#include "executor/snapshot_merge.h"
 
 // COPY, ADD, WORKDIR: the actions of a file step over a snapshot.
 //
@@ -36,7 +37,7 @@ std::vector<Selection> select_sources(FilesRequest& request, const std::vector<F
     Selection selection;
     if (source.stack) {
       Tree tree;
-      tree.root = snapshot_root(*source.stack, fmt::format("{}/source-{}", scratch, i));
+      tree.root = readable_root(*source.stack, fmt::format("{}/source-{}", scratch, i), request.work);
       tree.kind = Tree::Kind::snapshot;
       tree.missing = Tree::Missing::lstat;
       tree.owners = request.owners;
@@ -202,6 +203,28 @@ bool same_names(const std::vector<ReadAnew>& read_anew) {
 
 // ---- the layer
 
+// What the actions are applied to.
+struct Root {
+  Fd directory;
+  int upper = -1;      // the upper directory, as CopyTarget has it
+  std::string merged;  // the directory where nothing could be mounted, else ""
+};
+
+Root open_base(const FilesRequest& request, const std::string& scratch, const std::string& upper, const Fd& layer) {
+  if (request.base.layers.empty()) return {.directory = duplicate(layer.get()), .upper = layer.get(), .merged = {}};
+  try {
+    const Fd mount =
+        mount_snapshot_writable(request.base, {}, scratch, upper, make_work_directory(request.work, "work"));
+    return {.directory = open_root(mount), .upper = layer.get(), .merged = {}};
+  } catch (const Error& error) {
+    if (error.exit_class != ExitClass::host) throw;
+  }
+  Root root{.directory = {}, .upper = -1, .merged = make_work_directory(request.work, "merged-" + random_hex(4))};
+  merge_snapshot(request.base, root.merged);
+  root.directory = open_file(root.merged, O_RDONLY | O_DIRECTORY);
+  return root;
+}
+
 // `probed`, if it is wanted: what is found before anything is changed.
 ProbedLayer apply_once(const FilesRequest& request, std::vector<Selection>& selections, const OwnCopies& copies,
                        const std::string& scratch, bool probed) {
@@ -209,19 +232,17 @@ ProbedLayer apply_once(const FilesRequest& request, std::vector<Selection>& sele
   ProbedLayer reply;
   ApplyResult applied;
   {
-    const bool on_scratch = request.base.layers.empty();
-    const Fd root = on_scratch ? open_file(upper, O_RDONLY | O_DIRECTORY)
-                               : open_root(mount_snapshot_writable(request.base, {}, scratch, upper,
-                                                                   make_work_directory(request.work, "work")));
-    if (probed || !copies.changed().empty()) reply.probe = probe(root.get(), request, selections);
     const Fd upper_directory = open_file(upper, O_RDONLY | O_DIRECTORY);
+    const Root root = open_base(request, scratch, upper, upper_directory);
+    if (probed || !copies.changed().empty()) reply.probe = probe(root.directory.get(), request, selections);
     const auto older = open_older(request);
-    applied = apply_file_actions(root.get(), request.actions, selections,
+    applied = apply_file_actions(root.directory.get(), request.actions, selections,
                                  {.owners = request.owners,
                                   .threads = core_count(),
                                   .stop = {},
-                                  .upper = on_scratch ? root.get() : upper_directory.get(),
+                                  .upper = root.upper,
                                   .older = older ? &older->layer : nullptr});
+    if (!root.merged.empty()) move_changes(root.merged, applied.paths, upper);
   }
   if (!same_names(applied.read_anew)) reply.probe.digest.clear();
   auto read_anew = new_selections(selections, std::move(applied.read_anew), copies.changed());
@@ -252,7 +273,7 @@ ProbedLayer apply(FilesRequest request, std::vector<Fd>& fds, bool probed) {
 std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
   auto request = decode<FilesRequest>(payload);
   const std::string scratch = make_scratch(request.work);
-  const int base = snapshot_root(request.base, scratch + "/base");
+  const int base = readable_root(request.base, scratch + "/base", request.work);
   auto selections = select_sources(request, fds, scratch);
   const OwnCopies copies(request, selections);
   return encode(probe(base, request, selections));
@@ -281,7 +302,7 @@ std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
 std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
   const auto request = decode<DigestRequest>(payload);
   Tree tree;
-  tree.root = snapshot_root(request.stack, make_scratch(request.work) + "/base");
+  tree.root = readable_root(request.stack, make_scratch(request.work) + "/base", request.work);
   tree.kind = Tree::Kind::snapshot;
   tree.owners = request.owners;
   auto shown = select_tree(tree, request.selector);

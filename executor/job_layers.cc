@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
@@ -17,6 +18,7 @@
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
 #include "executor/sandbox_mount.h"
+#include "executor/snapshot_merge.h"
 #include "executor/user_namespace.h"
 #include "image/layer_digest.h"
 #include "image/layer_writer.h"
@@ -71,7 +73,12 @@ std::string make_work_directory(const std::string& work, std::string_view name) 
 Fd open_root(const Fd& mount) { return open_at(mount.get(), ".", O_RDONLY | O_DIRECTORY); }
 
 std::string make_scratch(const std::string& work) {
-  const Fd memory = make_filesystem("tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  Fd memory;
+  try {
+    memory = make_filesystem("tmpfs", {{"mode", "0755"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  } catch (const Error&) {
+    return make_work_directory(work, "scratch");  // nothing can be mounted here
+  }
   const Fd root = open_root(memory);
   // Generated directories need attributes, which tmpfs has had since Linux 6.6. Before, the disk will do.
   if (::fsetxattr(root.get(), "user.mbuild.test", "", 0, 0) < 0) return make_work_directory(work, "scratch");
@@ -85,6 +92,17 @@ int snapshot_root(const Stack& stack, const std::string& scratch) {
   if (::mkdir(scratch.c_str(), 0755) < 0) throw system_error(errno, "mkdir " + scratch);
   if (stack.layers.empty()) return open_file(scratch, O_RDONLY | O_DIRECTORY).release();
   return open_root(mount_snapshot(stack, scratch)).release();
+}
+
+int readable_root(const Stack& stack, const std::string& scratch, const std::string& work) {
+  try {
+    return snapshot_root(stack, scratch);
+  } catch (const Error& error) {
+    if (error.exit_class != ExitClass::host) throw;
+  }
+  const std::string merged = make_work_directory(work, "merged-" + random_hex(4));
+  merge_snapshot(stack, merged);
+  return open_file(merged, O_RDONLY | O_DIRECTORY).release();
 }
 
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
@@ -171,7 +189,7 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
   const std::string scratch = make_scratch(request.work);
   std::vector<image::ExportTree> trees;
   for (const auto& tree : request.trees) {
-    const int root = snapshot_root(tree.stack, fmt::format("{}/tree-{}", scratch, trees.size()));
+    const int root = readable_root(tree.stack, fmt::format("{}/tree-{}", scratch, trees.size()), request.work);
     trees.push_back({.platform = tree.platform,
                      .subdirectory = tree.subdirectory,
                      .root = root,

@@ -39,6 +39,9 @@ Fd open_root(const Fd& mount);
 // The mounted snapshot, or an empty directory where it has no layers; `scratch` is made, and both last as long as the
 // job's process. (Closing a mount waits for the kernel, milliseconds that would come before the reply.)
 int snapshot_root(const Stack& stack, const std::string& scratch);
+// The same for jobs that only read and copy files: where nothing can be mounted, the layers merged into a directory
+// below `work`.
+int readable_root(const Stack& stack, const std::string& scratch, const std::string& work);
 // Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read.
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
                       image::OwnerMode owners, const image::KnownFiles& known = {});

@@ -26,7 +26,7 @@ void make_cache_directory(const CacheDirectory& cache) {
     throw system_error(errno, "mkdir " + cache.path);
   }
   if (::chown(cache.path.c_str(), cache.uid, cache.gid) < 0 || ::chmod(cache.path.c_str(), cache.mode) < 0) {
-    throw system_error(errno, "set the owner of a cache mount");
+    throw system_error(errno, "set the owner of a cache mount", errno == EINVAL ? ExitClass::host : ExitClass::store);
   }
 }
 

@@ -110,6 +110,7 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
 jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                                   std::string& emulator, std::stop_token stop) {
   const auto& node = environment_.graph.nodes[id];
+  environment_.inner.get_for_run();
   // It comes up while the layers are prepared.
   if (op.network == graph::NetworkMode::standard) environment_.network.start();
   jobs::RunRequest run;
@@ -197,6 +198,24 @@ void Steps::tell_isolation(const SandboxResult& result) {
             "a user namespace of its own: steps can look into each other's processes";
   }
   environment_.warn_of_isolation("steps run without " + what + " (--allow-less-isolation)");
+}
+
+// A RUN that lost the handler of the host by which its programs ran is run again, by the next way. Whatever emulates is
+// named where it fails: the fault may be the emulator's.
+jobs::NewLayer Steps::execute_run_surely(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
+                                         std::string& emulator, std::stop_token stop) {
+  const auto& platform = environment_.graph.nodes[id].platform;
+  try {
+    return execute_run(id, op, layer_id, emulator, stop);
+  } catch (Error& error) {
+    if (error.exit_class != ExitClass::step_failed || !platform || !is_foreign(*platform)) throw;
+    if (!environment_.inner.has_lost_handler(*platform)) {
+      error.advice += fmt::format("{}Its programs for {} were run by: {}.", error.advice.empty() ? "" : "\n",
+                                  platforms::to_string(*platform), emulator);
+      throw;
+    }
+  }
+  return execute_run(id, op, layer_id, emulator, stop);
 }
 
 SandboxMount Steps::sandbox_mount(graph::NodeId id, const graph::Mount& mount, std::size_t index, jobs::RunRequest& run,

@@ -199,7 +199,7 @@ void Steps::execute(graph::NodeId id, std::stop_token stop) {
   jobs::NewLayer made;
   const auto* exec = std::get_if<graph::ExecOp>(&node.op);
   try {
-    made = exec != nullptr ? execute_run(id, *exec, layer_id, emulator, stop)
+    made = exec != nullptr ? execute_run_surely(id, *exec, layer_id, emulator, stop)
                            : execute_files(id, std::get<graph::FileOp>(node.op), layer_id, stop);
   } catch (const Cancelled&) {
     report(id, VertexState::cancelled);

@@ -163,6 +163,8 @@ class Steps {
                                std::stop_token stop);
   jobs::NewLayer execute_run(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
                              std::string& emulator, std::stop_token stop);
+  jobs::NewLayer execute_run_surely(graph::NodeId id, const graph::ExecOp& op, const std::string& layer_id,
+                                    std::string& emulator, std::stop_token stop);
   jobs::FilesRequest files_request(graph::NodeId id, const graph::FileOp& op, std::stop_token stop);
   // What a RUN holds while it is prepared and runs.
   struct Held {

@@ -183,9 +183,10 @@ void apply_owner(const Handle& file, const Inode& inode) {
   const int flags = AT_SYMLINK_NOFOLLOW | (file.name.empty() ? AT_EMPTY_PATH : 0);
   const bool of_images = inode.uid < k_first_host_id && inode.gid < k_first_host_id;
   if (of_images && ::fchownat(file.fd, file.name.c_str(), inode.uid, inode.gid, flags) == 0) return;
-  if (!of_images) errno = EINVAL;
-  Error error = system_error(errno, fmt::format("give {} to {}:{}", file.shown, inode.uid, inode.gid));
-  if (errno == EINVAL) {
+  const int code = of_images ? errno : EINVAL;
+  const ExitClass exit_class = code == EINVAL ? ExitClass::host : ExitClass::store;
+  Error error = system_error(code, fmt::format("give {} to {}:{}", file.shown, inode.uid, inode.gid), exit_class);
+  if (code == EINVAL) {
     error.advice =
         "that id is not mapped here: give the user more subordinate ids (usermod --add-subuids, "
         "--add-subgids)";
