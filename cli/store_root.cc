@@ -18,6 +18,7 @@
 namespace mbuild::cli {
 namespace {
 
+constexpr std::size_t k_longest_root = 3800;  // of 4096 that a path may have, names in the store take the rest
 constexpr const char* k_choose = "--root DIR (or $MBUILD_ROOT) chooses another.";
 constexpr const char* k_below_home = "/.local/share/mbuild";
 
@@ -92,7 +93,13 @@ std::string store_root(const std::string& given) {
     throw usage_error(fmt::format("--root {}: the current directory can't be told: {}", root, failure.message()))
         .with_advice("It may have been removed: go to another, or name the store by its full path.");
   }
-  return path.lexically_normal().string();
+  std::string normal = path.lexically_normal().string();
+  if (normal.size() > k_longest_root) {
+    throw usage_error(fmt::format("the path of the store has {} bytes, and {} are possible: {}", normal.size(),
+                                  k_longest_root, normal))
+        .with_advice(k_choose);
+  }
+  return normal;
 }
 
 }  // namespace mbuild::cli

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <optional>
 
 #include "base/error.h"
@@ -140,6 +141,12 @@ IdMap real_root_map() {
       .with_advice("give root some of its own: `usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST root`");
 }
 
+// A set-user-id program gains no capability that is not in the bounding set (a container's --cap-drop).
+bool may_be_gained(std::initializer_list<int> capabilities) {
+  return std::ranges::all_of(capabilities,
+                             [](int capability) { return ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) == 1; });
+}
+
 // True when the program can gain privileges for us here.
 bool helper_works(const char* name) {
   const std::string path = find_program(name);
@@ -158,12 +165,25 @@ std::string user_name(uid_t uid) {
   return entry.pw_name;
 }
 
+// True when all of the range's ids are there in this process's own namespace: none else can be given away.
+bool is_here(const std::vector<IdRange>& own, const IdRange& range) {
+  for (const auto& part : own) {
+    if (range.outside >= part.outside && range.outside - part.outside <= part.count &&
+        range.count <= part.count - (range.outside - part.outside)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Own id -> 0, subordinate ids from 1.
-std::vector<IdRange> subordinate_ranges(const char* file, std::uint32_t own, std::string_view user, uid_t uid) {
+std::vector<IdRange> subordinate_ranges(const char* file, std::uint32_t own, std::string_view user, uid_t uid,
+                                        const std::vector<IdRange>& here) {
   std::vector<IdRange> out = {{0, own, 1}};
   if (!path_exists(file)) return out;
   std::uint32_t next = 1;
   for (auto range : parse_subordinate_ids(read_file(file), user, uid)) {
+    if (!is_here(here, range)) continue;
     if (out.size() == k_max_ranges || range.count > UINT32_MAX - 1 - next) break;
     range.inside = next;
     next += range.count;
@@ -278,17 +298,18 @@ Digest IdMap::digest() const {
 IdMap compute_id_map() {
   IdMap map;
   constexpr std::uint64_t k_needed = (1u << CAP_SETUID) | (1u << CAP_SETGID);
-  if (!feature_disabled("userns-ranges")) {
+  if (!feature_disabled("userns-ranges") && may_have_namespaces()) {
     if (::geteuid() == 0 && has_capabilities(k_needed)) {
       if (is_real_root()) return real_root_map();
       map.uids = own_ranges("/proc/self/uid_map");
       map.gids = own_ranges("/proc/self/gid_map");
       if (!map.uids.empty() && !map.gids.empty()) return map;
     }
-    if (helper_works("newuidmap") && helper_works("newgidmap")) {
+    map.lacks_capabilities = !may_be_gained({CAP_SETUID, CAP_SETGID});
+    if (!map.lacks_capabilities && helper_works("newuidmap") && helper_works("newgidmap")) {
       const std::string user = user_name(::getuid());
-      map.uids = subordinate_ranges("/etc/subuid", ::geteuid(), user, ::getuid());
-      map.gids = subordinate_ranges("/etc/subgid", ::getegid(), user, ::getuid());
+      map.uids = subordinate_ranges("/etc/subuid", ::geteuid(), user, ::getuid(), own_ranges("/proc/self/uid_map"));
+      map.gids = subordinate_ranges("/etc/subgid", ::getegid(), user, ::getuid(), own_ranges("/proc/self/gid_map"));
       map.helpers = true;
       if (map.uids.size() > 1 && map.gids.size() > 1) return map;
     }

@@ -22,9 +22,10 @@ struct IdRange {
 // Which ids the user namespace of the inner process has.
 struct IdMap {
   std::vector<IdRange> uids, gids;
-  bool single = false;     // one id only: other owners are kept in attributes, setgroups is denied
-  bool helpers = false;    // newuidmap and newgidmap write it
-  bool host_high = false;  // of real root: the host's own ids are those from k_host_ids on
+  bool single = false;              // one id only: other owners are kept in attributes, setgroups is denied
+  bool helpers = false;             // newuidmap and newgidmap write it
+  bool lacks_capabilities = false;  // single because CAP_SETUID or CAP_SETGID is not in the bounding set
+  bool host_high = false;           // of real root: the host's own ids are those from k_host_ids on
 
   // Of what determines the meaning of ids on disk: names the directory of the store. The layer format's version is the
   // store's to add.
@@ -37,8 +38,9 @@ inline constexpr std::uint32_t k_host_ids = image::k_first_host_id;
 
 // The map that this process can give: for root with all ids and CAP_SETUID, CAP_SETGID and CAP_SETFCAP, the map of real
 // root (see the .cc); for another root its own ids; else its own id and the subordinate ids that /etc/subuid and
-// /etc/subgid list for it; else its own id alone. Starts no process. Throws Error (host) when real root finds no ids
-// for images that nobody else has.
+// /etc/subgid list for it; else, and where no user namespaces are to be had, its own id alone. Starts a process only
+// where something (a filter, a sysctl) makes namespaces doubtful. Throws Error (host) when real root finds no ids for
+// images that nobody else has.
 IdMap compute_id_map();
 
 // Throws Error (step_failed) "WHAT: ..." for an owner that no file of an image can have.

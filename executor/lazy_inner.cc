@@ -31,7 +31,8 @@ void LazyInner::start() {
   try {
     inner_ = Inner::start({.map = map_});
   } catch (const Error& error) {
-    if (error.exit_class != ExitClass::host) throw;
+    // With one id a file means the same with namespaces and without.
+    if (error.exit_class != ExitClass::host || !map_.single) throw;
     inner_ = Inner::start({.map = map_, .namespaces = false});
     without_namespaces_ = error;
   }

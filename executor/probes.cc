@@ -2,7 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +19,7 @@
 #include "base/subprocess.h"
 #include "emu/emulator.h"
 #include "executor/build_network.h"
+#include "executor/container.h"
 #include "executor/inner.h"
 #include "executor/inner_wire.h"
 #include "executor/overlay.h"
@@ -35,10 +39,6 @@ std::optional<char> sysctl(const std::string& name) {
   } catch (const Error&) {
     return std::nullopt;
   }
-}
-
-bool in_container() {
-  return path_exists("/.dockerenv") || path_exists("/run/.containerenv") || std::getenv("container") != nullptr;
 }
 
 constexpr const char* k_overlay_remedy = "mbuild --root DIR, with DIR on ext4, xfs, btrfs or tmpfs";
@@ -95,11 +95,15 @@ Probe probe_ids(const IdMap& map) {
   std::uint64_t count = 0;
   for (const auto& range : map.uids) count += range.count;
   const std::string remedy =
-      helpers ? fmt::format("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", own)
-              : "sudo apt-get install uidmap";
+      helpers && map.lacks_capabilities
+          ? "in a container: add the capabilities SETUID and SETGID (--cap-add=SETUID --cap-add=SETGID)"
+      : helpers ? fmt::format("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", own)
+                : "sudo apt-get install uidmap";
   const std::string problem =
-      helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
-              : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
+      helpers && map.lacks_capabilities
+          ? "CAP_SETUID and CAP_SETGID are out of reach here: owners are kept in attributes, RUN has one id"
+      : helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
+                : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
   return probe("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count),
                remedy);
 }
@@ -152,15 +156,46 @@ bool feature_disabled(std::string_view name) {
   return false;
 }
 
+namespace {
+
+bool is_filtered() {
+  try {
+    return read_file("/proc/self/status").find("\nSeccomp:\t2") != std::string::npos;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
+// A child that does what the inner process does first; it makes system calls only.
+bool can_make_namespaces() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool made = ::unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID) == 0 &&
+                      ::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+    ::_exit(made ? 0 : 1);
+  }
+  int status = 0;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+}  // namespace
+
+bool may_have_namespaces() {
+  if (feature_disabled("userns") || sysctl("user/max_user_namespaces") == '0') return false;
+  const bool doubtful = is_filtered() || sysctl("kernel/unprivileged_userns_clone") == '0' ||
+                        sysctl("kernel/apparmor_restrict_unprivileged_userns") == '1';
+  return !doubtful || can_make_namespaces();
+}
+
 std::string userns_remedy() {
   if (sysctl("user/max_user_namespaces") == '0') return "sudo sysctl -w user.max_user_namespaces=15000";
   if (sysctl("kernel/unprivileged_userns_clone") == '0') return "sudo sysctl -w kernel.unprivileged_userns_clone=1";
   if (sysctl("kernel/apparmor_restrict_unprivileged_userns") == '1') {
     return "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0";
   }
-  if (in_container()) {
-    return "start the container with --security-opt seccomp=unconfined --security-opt apparmor=unconfined";
-  }
+  if (const auto kind = find_container()) return container_advice(*kind);
   return "run `mbuild doctor` to see what this host lacks";
 }
 
@@ -213,7 +248,9 @@ std::vector<Probe> run_probes(const std::string& directory) {
   std::vector<Probe> out;
   std::unique_ptr<Inner> inner;
   const std::string problem = attempt([&] { inner = Inner::start({.map = map}); });
-  out.push_back(probe("userns", "user namespaces", true, problem, "allowed", userns_remedy()));
+  out.push_back(probe("userns", "user namespaces", true,
+                      problem.empty() ? "" : problem + ": only Dockerfiles without RUN can be built", "allowed",
+                      userns_remedy()));
   out.push_back(probe_ids(map));
   if (!inner) return out;
 

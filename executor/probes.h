@@ -28,6 +28,10 @@ bool feature_disabled(std::string_view name);
 // store, exists and can be written.
 std::vector<Probe> run_probes(const std::string& directory);
 
+// False where user namespaces with mounts in them are not to be had. Cheap, but where there is reason for doubt: then a
+// child tries.
+bool may_have_namespaces();
+
 // The command that allows user namespaces on this host, found from its sysctls; for error messages.
 std::string userns_remedy();
 
