@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "remote/secrets.h"
 #include "remote/url.h"
 
 namespace mbuild::remote {
@@ -89,7 +90,7 @@ std::string advice_for(std::string_view error) {
 }
 
 // git's words on one line, without what it says about progress and without credentials.
-std::string error_words(std::string_view text, const frontend::GitRef& source) {
+std::string error_words(std::string_view text, const frontend::GitRef& source, const GitOptions& options) {
   std::string words;
   for (const auto& line : split(text, '\n')) {
     if (trim(line).empty()) continue;
@@ -98,6 +99,9 @@ std::string error_words(std::string_view text, const frontend::GitRef& source) {
   if (const auto url = parse_url(source.remote); url && !url->user_info.empty()) {
     const std::string secret = url->user_info + "@";
     for (auto at = words.find(secret); at != std::string::npos; at = words.find(secret)) words.erase(at, secret.size());
+  }
+  if (!options.authorization.empty()) {
+    words = without_secrets(std::move(words), secrets_of({{"Authorization", options.authorization}}));
   }
   return words.size() > 600 ? words.substr(words.size() - 600) : words;
 }
@@ -124,7 +128,7 @@ SubprocessResult GitCommand::try_run(std::vector<std::string> arguments) const {
 }
 
 void GitCommand::fail(const std::string& command, const SubprocessResult& result) const {
-  auto words = error_words(result.error, source_);
+  auto words = error_words(result.error, source_, options_);
   if (words.empty()) words = fmt::format("exit status {}", result.status);
   HttpError error(network_may_recover(result.error) ? HttpFailure::interrupted : HttpFailure::other, 0,
                   fmt::format("git {} of {}: {}", command, printable_url(source_.remote), words),

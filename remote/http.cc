@@ -15,6 +15,7 @@
 
 #include "base/strings.h"
 #include "remote/http_transfer.h"
+#include "remote/secrets.h"
 #include "remote/url.h"
 
 // Retries. A failure is repeated when the same request may well succeed later: a connection that broke or stalled, a
@@ -220,7 +221,8 @@ std::string advice_for(long status, const std::string& host) {
 std::string own_words(const HttpResponse& response) {
   if (response.header("content-type").find("html") != std::string_view::npos) return "";
   std::string text;
-  for (const char c : trim(response.body).substr(0, 300)) text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  const std::string body = without_secrets(std::string(trim(response.body)), response.secrets);
+  for (const char c : std::string_view(body).substr(0, 300)) text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
   return text;
 }
 
@@ -269,6 +271,7 @@ class Conversation {
 
   HttpResponse finish(HttpResponse response) {
     response.body = receiver_.take_body();
+    if (response.status >= 400) response.secrets = secrets_of(request_.headers, request_.secrets);
     if (response.status >= 400 && request_.throw_on_error) throw http_status_error(request_.method, response);
     return response;
   }
@@ -334,6 +337,7 @@ HttpError http_status_error(std::string_view method, const HttpResponse& respons
   auto message = fmt::format("{} {}: the server answered {}", method, printable_url(response.url), response.status);
   if (const auto phrase = reason_phrase(response.status); !phrase.empty()) message += fmt::format(" {}", phrase);
   if (const auto words = own_words(response); !words.empty()) message += ": " + words;
+  message = without_secrets(std::move(message), response.secrets);  // a redirect may carry them, too
   HttpError error(HttpFailure::status, response.status, std::move(message),
                   advice_for(response.status, url ? url->authority() : "the server"));
   error.retry_after = retry_after(response);

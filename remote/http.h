@@ -49,9 +49,10 @@ HttpUpload upload_from_string(std::string text);
 
 struct HttpResponse {
   long status = 0;
-  Headers headers;   // of the last response (after redirects), names in lower case
-  std::string body;  // empty when on_data took it
-  std::string url;   // after redirects
+  Headers headers;                   // of the last response (after redirects), names in lower case
+  std::string body;                  // empty when on_data took it
+  std::string url;                   // after redirects
+  std::vector<std::string> secrets;  // what the request said that no message may repeat
 
   // The first value of a header (name in lower case), or "".
   std::string_view header(std::string_view name) const;
@@ -67,8 +68,9 @@ struct HttpRequest {
   Headers headers;
   std::optional<HttpUpload> upload;
   HttpOptions options;
-  bool follow_redirects = true;  // Authorization is not sent on to another host
-  bool throw_on_error = true;    // statuses 400 and above are thrown; else returned, with the start of their body
+  std::vector<std::string> secrets;  // in its URL or content: no message repeats them; Authorization is one anyway
+  bool follow_redirects = true;      // Authorization is not sent on to another host
+  bool throw_on_error = true;        // statuses 400 and above are thrown; else returned, with the start of their body
 
   // Where the body of a 2xx response goes. Without on_data: to HttpResponse::body, at most max_body bytes (more is an
   // Error). With it: in pieces, and an interrupted GET goes on where it stopped (Range), or from the first byte after

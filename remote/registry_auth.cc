@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::chrono::seconds k_shortest_life{60};  // the protocol's default when none is given
 constexpr std::chrono::seconds k_margin{10};
+constexpr std::size_t k_largest_answer = std::size_t{1} << 20;  // of a token server
+constexpr std::size_t k_longest_token = std::size_t{64} << 10;  // more than servers take in a header
 
 bool is_token_char(char c) {
   return c > ' ' && c < 0x7f && std::string_view("()<>@,;:\\\"/[]?={}").find(c) == std::string_view::npos;
@@ -146,8 +148,9 @@ std::string Authorizer::fetch(const std::string& scope, const std::stop_token& s
     if (answer.contains("expires_in") && answer["expires_in"].is_number())
       life = answer["expires_in"].get<std::int64_t>();
   }
-  if (token.empty()) {
-    throw Error(ExitClass::network, fmt::format("the token server {} sent no token", printable_url(response.url)))
+  if (token.empty() || token.size() > k_longest_token) {
+    throw Error(ExitClass::network,
+                fmt::format("the token server {} sent no token that can be used", printable_url(response.url)))
         .with_advice("The registry's token server is at fault, not the build.");
   }
   const auto lifetime = std::max(k_shortest_life, std::chrono::seconds(std::min<std::int64_t>(life, 86'400)));
@@ -173,6 +176,7 @@ HttpResponse Authorizer::ask_token_server(const Credentials& presented, const st
   request.options = http_;
   request.stop = stop;
   request.url = realm;
+  request.max_body = k_largest_answer;
   const auto scopes = split(scope, ' ');
   if (!presented.identity_token.empty()) {
     std::vector<std::pair<std::string, std::string>> fields{{"grant_type", "refresh_token"},
@@ -181,6 +185,7 @@ HttpResponse Authorizer::ask_token_server(const Credentials& presented, const st
                                                             {"scope", scope}};
     if (service != parameters.end()) fields.emplace_back("service", service->second);
     request.method = "POST";
+    request.secrets.push_back(presented.identity_token);
     request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
     request.upload = upload_from_string(form(fields));
   } else {

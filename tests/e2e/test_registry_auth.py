@@ -1,8 +1,9 @@
 """Credentials as docker's config.json keeps them, bearer tokens, and TLS."""
+import base64
 import json
 import os
 
-from registry import PASSWORD, USER, Authority, Registry, TokenServer, basic, docker_config
+from registry import PASSWORD, USER, Authority, Front, Registry, TokenServer, basic, docker_config
 from support import HOST, expect, expect_equal
 
 ANONYMOUS = {"auths": {}}
@@ -115,3 +116,25 @@ def test_tls_on_loopback(case):
     authority = Authority(case.dir + "/authority")
     server = Registry(case, tls=authority)
     push_and_pull(case, server, {})
+
+
+def test_an_error_that_repeats_the_credentials_is_cleaned_of_them(case):
+    server = Registry(case, password=True)
+    front = Front(server)
+
+    def echo(request):
+        value = request.headers.get("Authorization")
+        if not value:
+            return None
+        pair = base64.b64decode(value.split()[1]).decode()
+        words = "go away: %s, that is %s, with the password %s" % (value, pair, pair.split(":")[1])
+        body = json.dumps({"errors": [{"code": "DENIED", "message": words}]}) if request.nth % 2 else words
+        return 403, {"Content-Type": "application/json"}, body.encode()
+
+    front.replace = echo
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    for _ in range(2):
+        text = case.fails("-t", front.host + "/team/app:v1", "--push", export=False, status=3, says=["go away"],
+                          env=docker_config(case, {"auths": {front.host: basic()}})).text
+        encoded = base64.b64encode(("%s:%s" % (USER, PASSWORD)).encode()).decode()
+        expect(PASSWORD not in text and encoded not in text, "the credentials are shown")
