@@ -32,6 +32,17 @@ std::string join(std::span<const std::string> parts, std::string_view separator)
   return fmt::format("{}", fmt::join(parts.begin(), parts.end(), separator));
 }
 
+std::string join_some(std::span<const std::string> parts, std::size_t most) {
+  if (parts.size() <= most) return join(parts, ", ");
+  return fmt::format("{} and {} more", join(parts.first(most), ", "), parts.size() - most);
+}
+
+std::string clip_text(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xc0U) == 0x80) --most;
+  return fmt::format("{}... ({} bytes more)", text.substr(0, most), text.size() - most);
+}
+
 std::string_view trim(std::string_view text, std::string_view blanks) {
   const auto first = text.find_first_not_of(blanks);
   if (first == std::string_view::npos) return {};

@@ -10,6 +10,10 @@ namespace mbuild {
 
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(std::span<const std::string> parts, std::string_view separator);
+// The first of many, and how many more there are: "a, b and 49998 more".
+std::string join_some(std::span<const std::string> parts, std::size_t most = 20);
+// At most `most` bytes (a little less, so that no character is cut), and what was left out: "abc... (99 bytes more)".
+std::string clip_text(std::string_view text, std::size_t most);
 std::string_view trim(std::string_view text, std::string_view blanks = " \t\r\n\v\f");
 std::string to_lower(std::string_view text);
 std::string to_upper(std::string_view text);

@@ -89,7 +89,7 @@ std::string find_name(const std::vector<cache::StoredImage>& images, const std::
   if (by_digest.size() == 1) return by_digest.front();
   if (by_digest.size() > 1) {
     throw Error(ExitClass::usage, fmt::format("{} means {} images", word, by_digest.size()))
-        .with_advice("Name one of " + join(by_digest, ", ") + ".");
+        .with_advice("Name one of " + join_some(by_digest) + ".");
   }
   const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
   for (const auto& image : images) {

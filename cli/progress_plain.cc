@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clean_text.h"
+#include "base/strings.h"
 #include "cli/terminal.h"
 #include "cli/usage_table.h"
 
@@ -62,7 +63,7 @@ void PlainProgress::head(Vertex& vertex) {
 void PlainProgress::vertex(const executor::VertexEvent& event) {
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
-  vertex.name = clean_line(event.name);
+  vertex.name = clean_line(clip_text(event.name, k_longest_line));
   switch (event.state) {
     case executor::VertexState::started:
       vertex.started = event.time;
@@ -81,7 +82,7 @@ void PlainProgress::vertex(const executor::VertexEvent& event) {
     case executor::VertexState::failed:
       flush_partial(vertex, event.time);
       head(vertex);
-      add("#{} ERROR: {}\n", vertex.number, clean_line(event.error));
+      add("#{} ERROR: {}\n", vertex.number, clean_line(clip_text(event.error, k_longest_line)));
       break;
     case executor::VertexState::cancelled:
       flush_partial(vertex, event.time);

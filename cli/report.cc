@@ -11,10 +11,17 @@
 
 namespace mbuild::cli {
 
+namespace {
+
+constexpr std::size_t k_longest_message = std::size_t{16} << 10;  // a registry's document may be all of it
+
+}  // namespace
+
 void print_error(const Error& error) {
+  const std::string message = clip_text(error.what(), k_longest_message);
   if (!error.excerpt.empty()) say("{}{}", error.excerpt, error.excerpt.ends_with('\n') ? "" : "\n");
-  say("ERROR: {}\n", join(split(error.what(), '\n'), "\n       "));
-  if (!error.advice.empty()) say("       {}\n", error.advice);
+  say("ERROR: {}\n", join(split(message, '\n'), "\n       "));
+  if (!error.advice.empty()) say("       {}\n", clip_text(error.advice, k_longest_message));
 }
 
 void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, const std::string& dockerfile) {
@@ -22,7 +29,8 @@ void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, con
   say("\n {} warning{} found:\n", warnings.size(), warnings.size() == 1 ? "" : "s");
   for (const auto& warning : warnings) {
     const auto place = warning.range.first == 0 ? "" : fmt::format(" ({}:{})", dockerfile, warning.range.first);
-    say(" - {}{}{}{}\n", warning.rule, warning.rule.empty() ? "" : ": ", warning.message, place);
+    say(" - {}{}{}{}\n", warning.rule, warning.rule.empty() ? "" : ": ", clip_text(warning.message, k_longest_message),
+        place);
   }
 }
 

@@ -182,7 +182,7 @@ void check_wanted(const VerifyOptions& options, const std::vector<image::Platfor
     std::vector<std::string> names;
     for (const auto& image : images) names.push_back(platforms::to_string(image.platform));
     throw Error(ExitClass::usage, fmt::format("{} has no image for {}", name, platforms::to_string(wanted)))
-        .with_advice("there is: " + join(names, ", "));
+        .with_advice("there is: " + join_some(names));
   }
 }
 

@@ -155,8 +155,8 @@ platforms::Platform platform_members(const Json& object) {
   platform.arch = string_member(object, "architecture");
   platform.variant = string_member(object, "variant");
   platform.os_version = string_member(object, "os.version");
-  if (platform.os.empty() || platform.arch.empty()) return platform;
-  return platforms::normalise(platform);
+  const auto normal = platforms::checked(platform);
+  return platform.os.empty() || platform.arch.empty() ? platform : normal;
 }
 
 void set(Json& object, const char* name, const std::string& value) {

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -70,17 +71,20 @@ std::string_view ImageArchive::member(const std::string& name) const {
   return found->second;
 }
 
+std::string_view ImageArchive::document_member(const std::string& name) const {
+  const auto text = member(name);
+  if (text.size() > k_max_archive_document) throw no_image(path_, fmt::format("its {} is too large", name));
+  return text;
+}
+
 void ImageArchive::read_layout() {
-  const auto text = member("index.json");
+  const auto text = document_member("index.json");
   Index index = parse_index(text);
-  std::vector<Descriptor> different;
-  for (const auto& entry : index.manifests) {
-    const bool known = std::ranges::any_of(different, [&](const auto& other) { return other.digest == entry.digest; });
-    if (!known) different.push_back(entry);
-  }
+  std::set<Digest> different;
+  for (const auto& entry : index.manifests) different.insert(entry.digest);
   if (different.empty()) throw no_image(path_, "its index.json names no image");
   if (different.size() == 1) {
-    top_ = different.front();
+    top_ = index.manifests.front();
     return;
   }
   top_ = describe(media_type::k_oci_index, text);
@@ -89,7 +93,7 @@ void ImageArchive::read_layout() {
 
 // manifest.json lists the path of a config and the paths of layers; digests are those that the content has.
 void ImageArchive::read_docker_save() {
-  const json list = json::parse(member("manifest.json"), nullptr, false);
+  const json list = json::parse(document_member("manifest.json"), nullptr, false);
   if (!list.is_array() || list.empty()) throw no_image(path_, "its manifest.json is no list of images");
   const auto add = [&](const json& name, std::string_view type) {
     if (!name.is_string()) throw no_image(path_, "its manifest.json is malformed");

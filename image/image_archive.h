@@ -28,6 +28,7 @@ class ImageArchive {
 
  private:
   std::string_view member(const std::string& name) const;
+  std::string_view document_member(const std::string& name) const;
   void list_members();
   void read_layout();
   void read_docker_save();

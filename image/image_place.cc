@@ -17,6 +17,8 @@
 namespace mbuild::image {
 namespace {
 
+constexpr std::uint64_t k_largest_document = std::uint64_t{16} << 20;  // a manifest, an index or a config
+
 constexpr std::string_view k_layout_word = "oci-layout:";
 
 ImagePlace place_in_layout(std::string_view text) {
@@ -92,6 +94,10 @@ ImagePlace place_on_registry(std::string_view text, const GetRegistry& registry,
     if (document.digest == top.digest) return top.bytes;
     if (is_manifest_type(document.media_type) || is_index_type(document.media_type)) {
       return remote::require_manifest(registry(), repository, document.digest, stop).bytes;
+    }
+    if (document.size > k_largest_document) {
+      throw Error(ExitClass::network, fmt::format("{} has {} bytes: too many for a manifest or a configuration",
+                                                  document.digest, document.size));
     }
     return read_all(pull(registry(), repository, document, stop).get());
   };

@@ -49,8 +49,8 @@ std::map<std::string, std::string> annotations_of(const json& object) {
 
 platforms::Platform platform_of(const json& object) {
   if (!object.is_object()) broken("\"platform\" is no object");
-  return platforms::normalise({text_member(object, "os"), text_member(object, "architecture"),
-                               text_member(object, "variant"), text_member(object, "os.version")});
+  return platforms::checked({text_member(object, "os"), text_member(object, "architecture"),
+                             text_member(object, "variant"), text_member(object, "os.version")});
 }
 
 Descriptor descriptor_of(const json& object) {

@@ -39,6 +39,17 @@ bool has_tag(const Descriptor& descriptor, const std::string& tag) {
   return reference == tag || name == tag || (reference.empty() && !name.empty() && tag_of_name(name) == tag);
 }
 
+// A file of no more bytes than a document may have.
+std::string read_document(const Fd& file, const std::string& what) {
+  struct stat status;
+  if (::fstat(file.get(), &status) < 0) throw system_error(errno, "read " + what);
+  if (!S_ISREG(status.st_mode)) throw Error(ExitClass::usage, what + " is no regular file");
+  if (static_cast<std::uint64_t>(status.st_size) > k_max_document) {
+    throw Error(ExitClass::usage, what + " is too large for a manifest or a config");
+  }
+  return read_all(file.get());
+}
+
 Index read_layout_index(const std::string& directory) {
   const std::string path = directory + "/index.json";
   if (!path_exists(path)) {
@@ -46,7 +57,7 @@ Index read_layout_index(const std::string& directory) {
         .with_advice("name the directory that holds oci-layout and index.json");
   }
   try {
-    return parse_index(read_file(path));
+    return parse_index(read_document(open_file(path, O_RDONLY | O_NONBLOCK), path));
   } catch (Error& error) {
     error.with_context(path);
     throw;
@@ -63,7 +74,7 @@ std::string list_tags(const Index& index) {
   if (tags.empty())
     return fmt::format("the layout has {} images and no tags; name one by its digest", index.manifests.size());
   const std::vector<std::string> list(tags.begin(), tags.end());
-  return "there is: " + join(list, ", ");
+  return "there is: " + join_some(list);
 }
 
 // An entry of index.json, or of an index below it.
@@ -164,7 +175,7 @@ namespace {
 
 Index present_index(const std::string& path) {
   Index index;
-  if (path_exists(path)) index = parse_index(read_file(path));
+  if (path_exists(path)) index = parse_index(read_document(open_file(path, O_RDONLY | O_NONBLOCK), path));
   index.media_type = media_type::k_oci_index;
   return index;
 }
@@ -224,11 +235,7 @@ Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor) 
 
 std::string read_layout_blob(const std::string& directory, const Descriptor& descriptor) {
   const Fd fd = open_layout_blob(directory, descriptor);
-  struct stat status;
-  if (::fstat(fd.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) > k_max_document) {
-    throw Error(ExitClass::usage, fmt::format("{} is too large for a manifest or a config", descriptor.digest));
-  }
-  std::string bytes = read_all(fd.get());
+  std::string bytes = read_document(fd, descriptor.digest);
   if (const Digest digest = sha256(bytes); digest != descriptor.digest) {
     throw Error(ExitClass::usage,
                 fmt::format("the blob {} in {} has the digest {}", descriptor.digest, directory, digest))

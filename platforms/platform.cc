@@ -217,6 +217,20 @@ Platform normalise(Platform platform) {
   return platform;
 }
 
+Platform checked(Platform platform) {
+  constexpr std::size_t k_longest = 64;
+  const std::pair<const char*, const std::string*> members[] = {{"os", &platform.os},
+                                                                {"architecture", &platform.arch},
+                                                                {"variant", &platform.variant},
+                                                                {"os.version", &platform.os_version}};
+  for (const auto& [name, value] : members) {
+    if (value->size() <= k_longest && std::ranges::all_of(*value, is_component_character)) continue;
+    throw Error(ExitClass::network, fmt::format("\"{}\" is no {} of a platform", clip_text(*value, k_longest), name))
+        .with_advice("The image is broken: have it built and pushed again.");
+  }
+  return normalise(std::move(platform));
+}
+
 bool satisfies(const Platform& image, const Platform& wanted) {
   const Platform have = normalise(image);
   const Platform want = normalise(wanted);

@@ -26,6 +26,9 @@ std::string to_string(const Platform& platform);
 const Platform& host_platform();
 // Fills in defaults and canonical names.
 Platform normalise(Platform platform);
+// normalise() of what a document says. Throws Error (network) where that can't be a platform's name: it would be
+// printed and become part of file names.
+Platform checked(Platform platform);
 // True where an image for `image` is what a request for `wanted` means (same os and arch, variant compatible).
 bool satisfies(const Platform& image, const Platform& wanted);
 

@@ -2,6 +2,7 @@
 import gzip
 import hashlib
 import io
+import json
 import os
 import tarfile
 
@@ -185,3 +186,47 @@ def test_a_terabyte_of_holes(case):
 def test_a_stream_that_goes_on_behind_its_tar(case):
     tail = RAW + b"\0" * (64 << 20)
     expect_equal(run_on(case, base(case, "tail", tail)).status, 0)
+
+
+def layout_with(case, name, entries):
+    """A layout whose image is an index of these entries."""
+    path = os.path.join(case.dir, name)
+    writer = oci.LayoutWriter(path)
+    writer.name("v1", entries)
+    writer.finish()
+    return path
+
+
+def test_an_index_of_very_many_images(case):
+    digest = "sha256:%064x"
+    entries = [{"mediaType": oci.MANIFEST, "digest": digest % i, "size": 2,
+                "platform": {"os": "linux", "architecture": "arch%d" % i}} for i in range(50000)]
+    path = layout_with(case, "many", entries)
+    case.dockerfile("FROM base", "COPY Dockerfile /")
+    text = case.fails("--build-context", "base=oci-layout://%s:v1" % path, says=["50000 entries"]).text
+    expect(len(text) < 5000, "so much was printed:", len(text))
+    text = case.check(case.mbuild, "imagetools", "inspect", "oci-layout://%s:v1" % path)
+    expect(len(text) < 100000 and "and 49800 more" in text, "so much was printed:", len(text))
+    few = layout_with(case, "few", entries[:300])
+    text = case.fails("--build-context", "base=oci-layout://%s:v1" % few, says=["no image for", "and 280 more"]).text
+    archive = os.path.join(case.dir, "many.tar")
+    with tarfile.open(archive, "w") as tar:
+        index = json.dumps({"schemaVersion": 2, "mediaType": oci.INDEX, "manifests": entries}).encode()
+        info = tarfile.TarInfo("index.json")
+        info.size = len(index)
+        tar.addfile(info, io.BytesIO(index))
+    text = case.fails_to_run([case.mbuild, "verify", archive], "50000 entries", status=3).text
+    expect(len(text) < 5000, "so much was printed:", len(text))
+
+
+def test_platforms_that_are_none(case):
+    case.dockerfile("FROM base", "COPY Dockerfile /")
+    digest = "sha256:" + "0" * 64
+    for number, platform in enumerate(({"os": "linux", "architecture": "amd\x1b[2J64"},
+                                       {"os": "li/nux", "architecture": "amd64"},
+                                       {"os": "linux", "architecture": "arm", "variant": "v7\u202e"},
+                                       {"os": "linux", "architecture": "a" * 5000})):
+        path = layout_with(case, "odd-%d" % number,
+                           [{"mediaType": oci.MANIFEST, "digest": digest, "size": 2, "platform": platform}])
+        text = case.fails("--build-context", "base=oci-layout://%s:v1" % path, says=["of a platform"]).text
+        expect("\x1b" not in text and len(text) < 5000, "printed as it is")

@@ -111,3 +111,13 @@ TEST_CASE("A size that no number of bytes can hold is a usage error") {
   CHECK(error_of([] { parse_size("99999999t"); }).starts_with("2 invalid size"));
   CHECK(parse_size("15p") == 15ULL << 50);
 }
+
+TEST_CASE("Of many the first are named, and how many more there are") {
+  CHECK(join_some(std::vector<std::string>{"a", "b"}) == "a, b");
+  CHECK(join_some(std::vector<std::string>(50'000, "x"), 2) == "x, x and 49998 more");
+}
+
+TEST_CASE("A text is clipped between characters") {
+  CHECK(clip_text("short", 5) == "short");
+  CHECK(clip_text("a\xE2\x82\xAC and more", 3) == "a... (12 bytes more)");
+}
