@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -38,6 +42,30 @@ void read_gc(Section& section, GcConfig& gc) {
   section.list("policy", [&](Section& each) { read_policy(each, gc.policies.emplace_back()); });
 }
 
+void read_limit(Section& section, std::string_view key, std::uint64_t& limit) {
+  std::string text;
+  section.text(key, text);
+  section.check(key, [&] { limit = text == "unlimited" ? 0 : std::max<std::uint64_t>(parse_size(text), 1); });
+}
+
+void read_log(Section& section, executor::LogLimits& limits) {
+  read_limit(section, "max-size", limits.size);
+  read_limit(section, "max-speed", limits.speed);
+}
+
+// BuildKit's variable: bytes, -1 is without a bound.
+void read_limit(const char* variable, std::uint64_t& limit) {
+  const std::string text = environment_variable(variable);
+  if (text.empty()) return;
+  std::int64_t bytes = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  if (code != std::errc() || end != text.data() + text.size() || bytes < -1) {
+    throw Error(ExitClass::usage, fmt::format("invalid {} \"{}\"", variable, text))
+        .with_advice("It is a number of bytes, or -1 for no bound.");
+  }
+  limit = bytes == -1 ? 0 : std::max<std::uint64_t>(static_cast<std::uint64_t>(bytes), 1);
+}
+
 // What is said in place of the default.
 void apply(const GcBounds& bounds, std::uint64_t file_system_size, cache::SpacePolicy& policy) {
   if (bounds.max_used_space) policy.max_used = cache::in_bytes(*bounds.max_used_space, file_system_size);
@@ -58,11 +86,12 @@ std::string config_path() {
 }  // namespace
 
 Config parse_config(const std::string& text, const std::string& path) {
-  Config config{.path = path, .gc = {}, .sandbox = {}, .registries = {}};
+  Config config{.path = path, .gc = {}, .log = {}, .sandbox = {}, .registries = {}};
   Section::read_file(text, path, [&](Section& file) {
     file.table("gc", [&](Section& section) { read_gc(section, config.gc); });
     file.table("sandbox",
                [&](Section& section) { section.flag("allow-less-isolation", config.sandbox.allow_less_isolation); });
+    file.table("log", [&](Section& section) { read_log(section, config.log); });
     file.table("registry", [&](Section& section) { read_registries(section, path, config.registries); });
   });
   return config;
@@ -75,6 +104,13 @@ Config load_config() {
     throw Error(ExitClass::usage, fmt::format("there is no {}", path)).with_advice("MBUILD_CONFIG names it.");
   }
   return parse_config(read_file(path), path);
+}
+
+executor::LogLimits log_limits(const Config& config) {
+  executor::LogLimits limits = config.log;
+  read_limit("BUILDKIT_STEP_LOG_MAX_SIZE", limits.size);
+  read_limit("BUILDKIT_STEP_LOG_MAX_SPEED", limits.speed);
+  return limits;
 }
 
 std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const std::string& root) {

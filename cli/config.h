@@ -7,6 +7,7 @@
 
 #include "cache/space_policy.h"
 #include "executor/collect.h"
+#include "executor/log_limits.h"
 #include "remote/registry.h"
 
 // The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.
@@ -38,6 +39,7 @@ struct SandboxConfig {
 struct Config {
   std::string path;  // "" when there is no file
   GcConfig gc;
+  executor::LogLimits log;
   SandboxConfig sandbox;
   remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
 };
@@ -46,6 +48,9 @@ struct Config {
 // (~/.config by default), /etc/mbuild/config.toml. Throws Error (usage) that names file and line: no TOML, an unknown
 // key, a value of the wrong kind.
 Config load_config();
+
+// How much of a step's output is shown: what the file says, or the environment.
+executor::LogLimits log_limits(const Config& config);
 
 // What is to be removed from the store at `root` after a build: one policy after the other, the bounds of [gc] last.
 std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const std::string& root);

@@ -167,7 +167,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     traces_[id].key = exec_key(id, op, stop);
   }
 
-  LogPump log(id, environment_.sink);
+  LogPump log(id, environment_.sink, environment_.request.log_limits);
   spec.stdout_fd = log.stdout_fd();
   spec.stderr_fd = log.stderr_fd();
   const auto name = environment_.graph.info[id].front().name;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clean_text.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -63,6 +64,19 @@ void Steps::run(graph::NodeId id, std::stop_token stop) {
   }
 }
 
+namespace {
+
+// "[linux/arm64 2/3] RUN make": which step, and of which platform where that can be another than the host's.
+std::string shown_step(const graph::NodeInfo& info, const graph::Node& node) {
+  constexpr std::size_t k_longest = 160;
+  const std::string name = clean_line(clip_text(info.name, k_longest));
+  if (!node.platform || *node.platform == platforms::host_platform()) return name;
+  const std::string platform = platforms::to_string(*node.platform);
+  return name.find(platform) != std::string::npos ? name : fmt::format("{} for {}", name, platform);
+}
+
+}  // namespace
+
 void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop) {
   report(id, VertexState::started);
   try {
@@ -85,6 +99,7 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::sto
   } catch (Error& error) {
     report(id, VertexState::failed, error.what());
     if (error.excerpt.empty()) error.excerpt = environment_.excerpt(id);
+    error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
   report(id, VertexState::completed);
@@ -132,6 +147,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
     if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
       error.excerpt += environment_.excerpt(id);
     }
+    error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
 }

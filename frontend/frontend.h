@@ -53,6 +53,8 @@ struct Request {
 
   // Answers a set of queries in one round, in order; throws Error for an image that can't be had.
   std::function<std::vector<ResolvedImage>(const std::vector<ImageQuery>&)> resolve;
+  // Told what is about to be done that may not be meant. May be empty.
+  std::function<void(const std::string& text)> note;
   // The text of a file at the root of a local context ("context" or a named one: ".dockerignore"), if it is there.
   std::function<std::optional<std::string>(const std::string& context, const std::string& path)> read_file;
   // The time of a remote source (commit time, Last-Modified), for SOURCE_DATE_EPOCH=NAME. May be empty.

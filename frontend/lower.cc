@@ -35,12 +35,41 @@ std::string familiar_name(const ImageQuery& query) {
   }
 }
 
+// A stage or a context whose name is like this one of an image; "" where there is none.
+std::string near_name(const Lowering& lowering, const Stage& stage) {
+  if (stage.base_text.find_first_of("/:@.") != std::string::npos) return "";
+  std::vector<std::string> known;
+  for (const Stage& other : lowering.stages) {
+    if (!other.name.empty() && &other != &stage) known.push_back(other.name);
+  }
+  for (const auto& [name, value] : lowering.shared.request.contexts) known.push_back(name);
+  return nearest(stage.base_text, known);
+}
+
+// COPY --from=biuld: said before a registry is asked for an image of that name.
+void note_near_names(const std::deque<Lowering>& lowerings, const std::vector<ImageQuery>& queries) {
+  std::set<std::string> noted;
+  for (const Lowering& lowering : lowerings) {
+    if (!lowering.shared.request.note) return;
+    for (const Stage& stage : lowering.stages) {
+      const bool is_asked = stage.query && std::ranges::find(queries, *stage.query) != queries.end();
+      if (stage.source != nullptr || !is_asked || stage.context != nullptr) continue;
+      const std::string meant = near_name(lowering, stage);
+      if (meant.empty() || edit_distance(meant, stage.base_text) > 2 || !noted.insert(stage.base_text).second) continue;
+      lowering.shared.request.note(fmt::format(
+          "{} is no stage and no context of this build (did you mean {}?): an image of that name is looked for",
+          stage.base_text, meant));
+    }
+  }
+}
+
 // What a mistyped image may have meant: a stage of the file or a well-known image.
 std::string image_suggestion(const Lowering& lowering, const Stage& stage) {
   std::vector<std::string> known = {"alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu"};
   for (const Stage& other : lowering.stages) {
     if (!other.name.empty()) known.push_back(other.name);
   }
+  for (const auto& [name, value] : lowering.shared.request.contexts) known.push_back(name);
   const std::string meant = nearest(stage.base_text, known);
   return meant.empty() ? "" : "did you mean " + meant + "?";
 }
@@ -54,7 +83,12 @@ Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, st
       const bool named = queries == 1 || message.find(stage.query->reference) != std::string::npos ||
                          message.find(familiar_name(*stage.query)) != std::string::npos;
       if (!named) continue;
-      if (error.advice.empty()) error.advice = image_suggestion(lowering, stage);
+      if (error.advice.empty()) {
+        error.advice = image_suggestion(lowering, stage);
+      } else if (const auto meant = near_name(lowering, stage); !meant.empty()) {
+        error.advice =
+            fmt::format("No stage or context is called {}: did you mean {}? {}", stage.base_text, meant, error.advice);
+      }
       return with_place(lowering, std::move(error), stage.range);
     }
   }
@@ -98,6 +132,7 @@ void resolve_images(Shared& shared, std::deque<Lowering>& lowerings, std::option
   const bool all_stages = shared.checking && !shared.outlining && shared.request.target.empty();
   for (bool more = true; more;) {
     const std::vector<ImageQuery> queries = open_questions(shared, lowerings, all_stages);
+    note_near_names(lowerings, queries);
     if (!queries.empty() && shared.checking) {
       ask_one_by_one(shared, queries, lowerings, failure);
     } else if (!queries.empty()) {

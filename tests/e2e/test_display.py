@@ -148,7 +148,24 @@ def test_a_document_of_a_registry_is_printed_as_it_is_but_for_a_terminal(case):
     expect_clean(on_terminal(case, command + ["--raw"]).replace(b"\r\n", b"\n"))
 
 
+@quick
 def test_much_output_without_a_line_end(case):
     case.dockerfile("FROM busybox", "RUN head -c 40000000 /dev/zero | tr '\\0' x; echo; echo the end; exit 4")
-    build = case.fails(says=["the end", "exit code: 4"])
+    build = case.fails(says=["output clipped, log limit", "the end", "exit code: 4"])
+    expect(len(build.text) < 5 << 20, "so much was shown:", len(build.text))
     expect(max(map(len, build.text.splitlines())) < 20000, "a line is too long")
+
+
+def test_the_bound_of_output_can_be_set(case):
+    case.dockerfile("FROM busybox", "RUN seq 100000")
+    unlimited = {"BUILDKIT_STEP_LOG_MAX_SIZE": "-1", "BUILDKIT_STEP_LOG_MAX_SPEED": "-1"}
+    text = case.build("--no-cache", env=unlimited).text
+    expect("output clipped" not in text and len(re.findall(r"(?m)^#\d+ [0-9.]+ \d+$", text)) == 100000, "not all")
+    text = case.build("--no-cache", env={"BUILDKIT_STEP_LOG_MAX_SIZE": "1024"}).text
+    expect("[output clipped, log limit 1KiB reached]" in text, text[-500:])
+    config = os.path.join(case.dir, "config.toml")
+    with open(config, "w") as f:
+        f.write("[log]\nmax-size = \"2k\"\nmax-speed = \"unlimited\"\n")
+    text = case.build("--no-cache", env={"MBUILD_CONFIG": config}).text
+    expect("[output clipped, log limit 2KiB reached]" in text, text[-500:])
+    case.fails(env={"BUILDKIT_STEP_LOG_MAX_SIZE": "much"}, says=["BUILDKIT_STEP_LOG_MAX_SIZE"])

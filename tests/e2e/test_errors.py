@@ -140,3 +140,23 @@ def test_nobody_can_be_told(case):
         result = case.run(["sh", "-c", "exec \"$@\" >/dev/full 2>&1", "sh"] + command)
         expect(0 <= result.status < 128, name, "ended with status", result.status)
     case.build()
+
+
+def test_a_mistyped_stage_is_suggested_before_a_registry_is_asked(case):
+    case.dockerfile("FROM scratch AS build", "COPY Dockerfile /", "FROM scratch", "COPY --from=biuld /Dockerfile /")
+    env = {name: "http://127.0.0.1:1" for name in ("HTTPS_PROXY", "https_proxy")}  # no registry is reached
+    build = case.fails(env=env, says=["biuld is no stage and no context", "did you mean build?"])
+    expect(build.text.index("did you mean build?") < build.text.index("ERROR"), "said too late")
+    case.dockerfile("FROM scratch", "RUN --mount=from=shard,target=/x true")
+    case.fails("--build-context", "shared=" + case.dir, env=env, says=["did you mean shared?"])
+
+
+def test_the_step_and_the_platform_that_failed_are_named(case):
+    case.dockerfile("FROM busybox", "ARG TARGETARCH", "RUN test $TARGETARCH != %s" % FOREIGN.split("/")[1])
+    build = case.fails(platforms=(HOST, FOREIGN), status=1)
+    error = [line for line in build.text.splitlines() if line.startswith("ERROR: ")]
+    expect(len(error) == 1 and "[%s 2/2] RUN test" % FOREIGN in error[0], build.text)
+    case.dockerfile("FROM busybox", "RUN --mount=type=secret,id=token,required=true true")
+    case.fails(says=["token", "RUN --mount=type=secret"])
+    case.dockerfile("FROM busybox", "COPY none /")
+    case.fails(says=["[2/2] COPY none /: "])
