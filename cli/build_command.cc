@@ -205,6 +205,8 @@ int run_build_command(const BuildFlags& flags) {
   const Config config = load_config();
   request.registries = config.registries;
   request.allow_less_isolation = flags.allow_less_isolation || config.sandbox.allow_less_isolation;
+  request.log_limits = log_limits(config);
+  request.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
   CancelOnSignal cancel;
   if (const auto status = answer_call(flags, request, cancel.token())) return *status;
 

@@ -26,6 +26,7 @@
 #include "executor/remote_context.h"
 #include "executor/retry_log.h"
 #include "executor/scheduler.h"
+#include "executor/source_policy.h"
 #include "executor/steps.h"
 #include "executor/transfer_log.h"
 #include "planner/plan.h"
@@ -228,10 +229,14 @@ struct Question {
         stop(std::move(stop_token)),
         store(asked.store_root, std::string(digest_hex(compute_id_map().digest()).substr(0, 16))),
         directory(store),
-        images(
-            store,
-            {.registries = asked.registries, .on_retry = {}, .on_transfer = {}, .on_mirror = {}, .stored = !asked.pull},
-            stop),
+        images(store,
+               {.registries = asked.registries,
+                .on_retry = {},
+                .on_transfer = {},
+                .on_mirror = {},
+                .stored = !asked.pull,
+                .policy = asked.source_policy},
+               stop),
         contexts(store, {}),
         inputs(read_inputs(asked, directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
@@ -368,20 +373,26 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                        .on_retry = std::ref(retries),
                        .on_transfer = std::ref(transfers),
                        .on_mirror = std::ref(mirrors),
-                       .stored = !request.pull},
+                       .stored = !request.pull,
+                       .policy = request.source_policy},
                       stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
     auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));
   });
+  if (request.source_policy) check_local_source(*request.source_policy, "dockerfile");
   const Inputs inputs = read_inputs_reporting(request, directory.path(), sink, stop);
   result.dockerfile = sha256(inputs.dockerfile_text);
   open_contexts(request, inputs, contexts);
 
   frontend::Request front =
       frontend_request(request, inputs, contexts, images, directory.path(), stop, result.warnings);
-  const frontend::Lowered lowered =
+  front.note = [&](const std::string& text) {
+    sink.log({.id = k_definition_vertex, .stream = 2, .data = text + "\n", .time = std::chrono::steady_clock::now()});
+  };
+  frontend::Lowered lowered =
       with_repairs(store, result, [&] { return lower_reporting(front, sink, result.warnings); }, [] { return false; });
+  if (request.source_policy) apply_source_policy(*request.source_policy, lowered.graph);
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
     if (image.root) roots.push_back(*image.root);

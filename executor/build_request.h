@@ -2,11 +2,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "executor/log_limits.h"
+#include "executor/source_policy.h"
 #include "frontend/frontend.h"
 #include "graph/graph.h"
 #include "image/annotations.h"
@@ -76,6 +79,8 @@ struct BuildRequest {
   std::vector<std::string> arch_allow;
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better
   remote::RegistryHosts registries;
+  LogLimits log_limits;
+  std::shared_ptr<const SourcePolicy> source_policy;  // none: every source is allowed
 };
 
 struct PlatformResult {

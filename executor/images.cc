@@ -108,6 +108,7 @@ std::optional<image::ImageDescription> ImageSources::describe_stored(const front
     const bool fits = std::ranges::any_of(
         there, [&](const auto& platform) { return platforms::satisfies(platform, query.platform); });
     if (!fits) return std::nullopt;
+    check_pinned_image(options_.policy.get(), query.reference, top.digest);
     return image::select_image(top, query.platform, read, query.reference, false);
   } catch (const Error&) {
     if (damage.empty()) throw;
@@ -131,6 +132,7 @@ image::ImageDescription ImageSources::describe_from_registry(const frontend::Ima
                     wanted.digest == top.digest || image::is_manifest_type(wanted.media_type) ||
                         image::is_index_type(wanted.media_type));
   };
+  check_pinned_image(options_.policy.get(), query.reference, top.digest);
   const std::string bytes = read(top);
   image::check_is_image_or_index(bytes, top.media_type);
   top.media_type = image::is_index_document(bytes) ? image::media_type::k_oci_index : image::media_type::k_oci_manifest;
@@ -167,7 +169,8 @@ std::string ImageSources::document(const remote::Repository& repository, const i
   return bytes;
 }
 
-frontend::ResolvedImage ImageSources::resolve_one(const frontend::ImageQuery& query) {
+frontend::ResolvedImage ImageSources::resolve_one(const frontend::ImageQuery& asked) {
+  const frontend::ImageQuery query{policy_image(options_.policy.get(), asked.reference), asked.platform};
   Origin origin;
   image::ImageDescription description;
   frontend::ResolvedImage resolved;

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "cache/store.h"
+#include "executor/source_policy.h"
 #include "frontend/frontend.h"
 #include "image/manifest.h"
 #include "image/select_image.h"
@@ -24,6 +25,7 @@ struct ImageOptions {
   remote::TransferListener on_transfer;
   remote::MirrorListener on_mirror;
   bool stored = true;  // a name of an image in the store means that image, where it has the platform
+  std::shared_ptr<const SourcePolicy> policy;  // none: every image is allowed
 };
 
 class ImageSources {
@@ -58,7 +60,7 @@ class ImageSources {
   remote::Registry& registry();
 
  private:
-  frontend::ResolvedImage resolve_one(const frontend::ImageQuery& query);
+  frontend::ResolvedImage resolve_one(const frontend::ImageQuery& asked);
   image::ImageDescription describe(const frontend::ImageQuery& query, Origin& origin);
   std::optional<image::ImageDescription> describe_stored(const frontend::ImageQuery& query, std::string& damage);
   image::ImageDescription describe_from_registry(const frontend::ImageQuery& query, Origin& origin);

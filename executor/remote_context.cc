@@ -23,6 +23,11 @@ namespace {
 
 constexpr const char* k_download_name = "context";
 
+std::string checksum_of(const graph::SourceOp& source) {
+  const auto found = source.attributes.find("checksum");
+  return found == source.attributes.end() ? "" : found->second;
+}
+
 bool is_http(std::string_view address) { return address.starts_with("http://") || address.starts_with("https://"); }
 
 remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRef& ref, const std::string& directory,
@@ -63,8 +68,14 @@ std::optional<std::int64_t> newest_file(const std::string& directory) {
   return newest;
 }
 
+// What the policy makes of a source.
+graph::SourceOp allowed(const BuildRequest& request, graph::SourceOp source) {
+  return request.source_policy ? allowed_source(*request.source_policy, std::move(source)) : source;
+}
+
 RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef ref, const std::string& directory,
                                 std::stop_token stop) {
+  ref = frontend::git_ref_of(allowed(request, frontend::git_source(ref)));
   const auto argument = [&](const char* name) {
     const auto found = request.build_args.find(name);
     return found == request.build_args.end() ? "" : found->second;
@@ -78,7 +89,8 @@ RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef re
 RemoteContext fetch_http_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
   const std::string path = directory + "/" + k_download_name;
   Fd file = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto got = download_to(request, request.context, "", file.get(), stop);
+  const auto source = allowed(request, {request.context, {}});
+  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
   if (!is_archive(file.get())) return {got.mtime, k_download_name};
   std::filesystem::remove(path);
   unpack_into(file.get(), directory, std::move(stop));
@@ -105,21 +117,21 @@ RemoteContext fetch_context(const BuildRequest& request, const std::string& dire
 std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
                        std::stop_token stop) {
   const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
-  download_to(request, url, "", file.get(), std::move(stop));
+  const auto source = allowed(request, {url, {}});
+  download_to(request, source.identifier, checksum_of(source), file.get(), std::move(stop));
   if (::lseek(file.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a download");
   return read_all(file.get());
 }
 
-std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& source,
+std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& asked,
                                            const std::string& scratch, std::stop_token stop) {
+  const graph::SourceOp source = allowed(request, asked);
   const std::string directory = fresh_directory(scratch);
   if (source.identifier.starts_with("git://")) {
     return check_out(request, frontend::git_ref_of(source), directory, std::move(stop)).commit_time;
   }
-  const auto checksum = source.attributes.find("checksum");
   const Fd file = open_file(directory + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto got = download_to(request, source.identifier, checksum == source.attributes.end() ? "" : checksum->second,
-                               file.get(), stop);
+  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
   if (got.mtime || !is_archive(file.get())) return got.mtime;
   const std::string unpacked = fresh_directory(scratch);
   unpack_into(file.get(), unpacked, std::move(stop));
