@@ -18,10 +18,11 @@ namespace {
 
 constexpr std::chrono::milliseconds k_try_again{100};
 
-class Run {
+class PlanRun {
  public:
-  Run(const planner::Plan& plan, const SchedulerLimits& limits, const std::function<bool(graph::NodeId)>& is_emulated,
-      const std::function<void(graph::NodeId, std::stop_token)>& step)
+  PlanRun(const planner::Plan& plan, const SchedulerLimits& limits,
+          const std::function<bool(graph::NodeId)>& is_emulated,
+          const std::function<void(graph::NodeId, std::stop_token)>& step)
       : plan_(plan),
         limits_{std::max(1U, limits.jobs), std::max(1U, limits.emulated_jobs)},
         is_emulated_(is_emulated),
@@ -191,7 +192,7 @@ void run_plan(const planner::Plan& plan, const SchedulerLimits& limits,
               const std::function<bool(graph::NodeId)>& is_emulated,
               const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled();
-  Run(plan, limits, is_emulated, step).execute(std::move(stop));
+  PlanRun(plan, limits, is_emulated, step).execute(std::move(stop));
 }
 
 }  // namespace mbuild::executor
