@@ -21,6 +21,22 @@ namespace {
 constexpr std::size_t k_longest_path = 4000;  // below PATH_MAX; longer ones are opened in pieces
 constexpr int k_most_links = 255;
 
+// For kernels and emulators without openat2: the same, a component at a time.
+int open_by_components(int directory, std::string_view path, int flags, unsigned mode) {
+  Fd at;
+  int from = directory;
+  for (auto slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
+    const std::string name(path.substr(0, slash));
+    path.remove_prefix(slash + 1);
+    if (name == "..") return errno = EXDEV, -1;
+    at = Fd(::openat(from, name.empty() ? "." : name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!at) return -1;
+    from = at.get();
+  }
+  if (path == "..") return errno = EXDEV, -1;
+  return ::openat(from, path.empty() ? "." : std::string(path).c_str(), flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
 int open_piece(int directory, const std::string& path, int flags, unsigned mode) {
   struct open_how how = {};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
@@ -31,6 +47,7 @@ int open_piece(int directory, const std::string& path, int flags, unsigned mode)
   do {
     fd = ::syscall(SYS_openat2, directory, name, &how, sizeof how);
   } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  if (fd < 0 && errno == ENOSYS) return open_by_components(directory, path, flags, mode);
   return static_cast<int>(fd);
 }
 
