@@ -54,5 +54,5 @@ def test_the_longest_path_goes_first(case):
     lasts = {"one": "0", "two": "0", "three": "3"}
     case.dockerfile(*stages(lasts, lambda name: "echo %s >>/meet/log; sleep %s; touch /%s" % (name, lasts[name], name)))
     expect_equal(case.build("--jobs", "1").file("log").split(), ["one", "two", "three"])
-    again = case.build("--jobs", "1", "--no-cache").file("log").split()[3:]
+    again = case.build("--jobs", "1", "--no-cache").file("log").split()  # its cache mount is empty at first
     expect_equal(again[0], "three", "order of the second build: " + " ".join(again))

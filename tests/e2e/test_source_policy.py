@@ -14,8 +14,8 @@ def policy(case, *rules):
     return {"EXPERIMENTAL_BUILDKIT_SOURCE_POLICY": path}
 
 
-def rule(action, identifier, match="WILDCARD", **updates):
-    out = {"action": action, "selector": {"identifier": identifier, "match_type": match}}
+def rule(action, pattern, match="WILDCARD", **updates):
+    out = {"action": action, "selector": {"identifier": pattern, "match_type": match}}
     if updates:
         out["updates"] = updates
     return out
