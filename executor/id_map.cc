@@ -34,11 +34,11 @@
 //   0 .. 2^31-2                  root's subordinate ids first, then ids from 2^31 on, which no account has
 //   2^31 + N                     N, for every N below 2^31-1 that is not among the above: the host's own ids
 //
-// The lower half is what images see. The upper half is for mbuild's own code, which reads a context below a 0700
-// directory of whatever user, keeps its store below /root and writes what belongs to the caller, on every file system
-// and with the same calls as ever: a process holds its capabilities over a file when the file's owner is mapped. A
-// program of an image never gets the upper half: each RUN has a user namespace of its own below this one, which maps
-// the lower half alone (user_namespace.h), and no file is given to an id of the upper half (image/inode.cc).
+// The lower half, and the last ids below -1, are what images see. The upper half is for mbuild's own code, which reads
+// a context below a 0700 directory of whatever user, keeps its store below /root and writes what belongs to the caller,
+// on every file system and with the same calls as ever: a process holds its capabilities over a file when the file's
+// owner is mapped. A program of an image never gets the upper half: each RUN has a user namespace of its own below this
+// one, which maps those alone (user_namespace.h), and no file is given to an id of the upper half (image/inode.cc).
 //
 // Ways that were not taken: an idmapped mount of the context (few file systems, nothing of what is written, the store
 // below a 0700 directory); descriptors from the outer process (one for each file of a context).
@@ -72,7 +72,10 @@ struct Candidate {
   std::uint32_t first, count;
 };
 constexpr Candidate k_candidates[] = {{k_host_ids, k_host_ids - 1}, {0x70000000, 0x0ffe0000}};
-constexpr std::size_t k_max_root_ranges = 100;  // each costs up to three lines of the map
+// The last ids that there are, below -1, are the last of the candidate's.
+constexpr std::uint32_t k_high = image::k_first_high_image_id, k_high_count = UINT32_MAX - k_high;
+constexpr std::uint32_t k_host_count = k_high - k_host_ids;  // of the host's ids that the map has
+constexpr std::size_t k_max_root_ranges = 100;               // each costs up to three lines of the map
 
 bool overlap(std::uint32_t first, std::uint32_t count, std::uint32_t other, std::uint32_t other_count) {
   return first <= other ? other - first < count : first - other < other_count;
@@ -97,10 +100,10 @@ void append_host_ids(std::vector<IdRange>& images) {
     if (end > next) images.push_back({k_host_ids + next, next, end - next});
   };
   for (const auto& range : taken) {
-    append_until(std::min(range.outside, k_host_ids - 1));
-    next = std::max(next, std::min(range.outside + range.count, k_host_ids - 1));
+    append_until(std::min(range.outside, k_host_count));
+    next = std::max(next, std::min(range.outside + range.count, k_host_count));
   }
-  append_until(k_host_ids - 1);
+  append_until(k_host_count);
 }
 
 // Numbers in the given columns of a file like /etc/passwd.
@@ -217,7 +220,7 @@ void run_helper(const char* name, pid_t pid, const std::vector<IdRange>& ranges)
 }  // namespace
 
 void check_image_owner(std::uint32_t uid, std::uint32_t gid, std::string_view what) {
-  if (uid < k_host_ids && gid < k_host_ids) return;
+  if (image::is_image_id(uid) && image::is_image_id(gid)) return;
   throw Error(ExitClass::step_failed, fmt::format("{}: uids and gids must be in range 0-2147483647", what));
 }
 
@@ -258,10 +261,11 @@ std::vector<IdRange> real_root_ranges(std::string_view subordinate, const std::v
     for (const auto& range : parse_subordinate_ids(line, name, 0)) taken.push_back(range);
   }
   for (const auto& candidate : k_candidates) {
-    if (!is_free(candidate, taken, in_use) || next >= candidate.count) continue;
+    if (!is_free(candidate, taken, in_use) || next >= candidate.count - k_high_count) continue;
     // Ids beyond root's own keep their distance from the first one, whatever root's own are.
-    const auto last = std::min(candidate.count, k_host_ids - 1);
-    out.push_back({next, candidate.first + next, last - next});
+    const std::uint32_t low = candidate.count - k_high_count;
+    out.push_back({next, candidate.first + next, low - next});
+    out.push_back({k_high, candidate.first + low, k_high_count});
     break;
   }
   if (!out.empty()) append_host_ids(out);

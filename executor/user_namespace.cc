@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -80,10 +81,16 @@ void write_map(const Fd& process, const char* name, const std::vector<IdRange>& 
 // The ids of images in this process's own map, each as itself. A range must lie within one of the parent's: they are
 // not joined.
 std::vector<IdRange> image_ids(const char* file) {
+  constexpr std::pair<std::uint64_t, std::uint64_t> k_images[] = {{0, k_host_ids},
+                                                                  {image::k_first_high_image_id, UINT32_MAX}};
   std::vector<IdRange> out;
   for (const auto& range : parse_id_map(read_file(file))) {
-    if (range.inside >= k_host_ids) continue;
-    out.push_back({range.inside, range.inside, std::min(range.count, k_host_ids - range.inside)});
+    const std::uint64_t range_end = std::uint64_t{range.inside} + range.count;
+    for (const auto& [first, end] : k_images) {
+      const auto from = static_cast<std::uint32_t>(std::max<std::uint64_t>(first, range.inside));
+      const auto until = std::min(end, range_end);
+      if (until > from) out.push_back({from, from, static_cast<std::uint32_t>(until - from)});
+    }
   }
   return out;
 }

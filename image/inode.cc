@@ -181,7 +181,7 @@ std::string stored_name(const std::string& name) {
 
 void apply_owner(const Handle& file, const Inode& inode) {
   const int flags = AT_SYMLINK_NOFOLLOW | (file.name.empty() ? AT_EMPTY_PATH : 0);
-  const bool of_images = inode.uid < k_first_host_id && inode.gid < k_first_host_id;
+  const bool of_images = is_image_id(inode.uid) && is_image_id(inode.gid);
   if (of_images && ::fchownat(file.fd, file.name.c_str(), inode.uid, inode.gid, flags) == 0) return;
   const int code = of_images ? errno : EINVAL;
   const ExitClass exit_class = code == EINVAL ? ExitClass::host : ExitClass::store;

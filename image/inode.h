@@ -19,6 +19,9 @@ enum class OwnerMode { real, attributes };
 
 // Ids from here on are the host's in the map of real root (executor/id_map.h): no file of an image is given to them.
 inline constexpr std::uint32_t k_first_host_id = 0x80000000;
+// But from here on they are of images again: 4294967294 is the "nobody" of some.
+inline constexpr std::uint32_t k_first_high_image_id = 0xffff0000;
+constexpr bool is_image_id(std::uint32_t id) { return id < k_first_host_id || id >= k_first_high_image_id; }
 
 enum class FileType { regular, directory, symlink, fifo, character, block, socket, whiteout };
 

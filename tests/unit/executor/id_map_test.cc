@@ -34,29 +34,34 @@ TEST_CASE("the digest of a map tells ranges, kinds and order apart") {
   CHECK(one.digest() != other.digest());
 }
 
+constexpr std::uint32_t k_half = 0x7fff0000;
+constexpr IdRange k_high = {0xffff0000, 0xffff0000, 0xffff};
+
 TEST_CASE("real root's map gives images ids that no account has, and the host's ids the upper half") {
-  constexpr std::uint32_t k_half = 0x7fffffff;
   CHECK(real_root_ranges("", {0, 1000, 65534}) ==
-        std::vector<IdRange>{{0, k_host_ids, k_half}, {k_host_ids, 0, k_half}});
+        std::vector<IdRange>{{0, k_host_ids, k_half}, k_high, {k_host_ids, 0, k_half}});
 }
 
 TEST_CASE("root's subordinate ids come first in its map, and are no host ids in it") {
   CHECK(real_root_ranges("bob:300000:10\nroot:100000:65536\n", {}) ==
         std::vector<IdRange>{{0, 100000, 65536},
-                             {65536, k_host_ids + 65536, 0x7fffffff - 65536},
+                             {65536, k_host_ids + 65536, k_half - 65536},
+                             k_high,
                              {k_host_ids, 0, 100000},
-                             {k_host_ids + 165536, 165536, 0x7fffffff - 165536}});
+                             {k_host_ids + 165536, 165536, k_half - 165536}});
 }
 
 TEST_CASE("ids that others have are not given to images") {
-  const std::vector<IdRange> lower = {
-      {0, 0x70000000, 0x0ffe0000}, {k_host_ids, 0, 0x70000000}, {k_host_ids + 0x7ffe0000, 0x7ffe0000, 0x1ffff}};
+  const std::vector<IdRange> lower = {{0, 0x70000000, 0x0ffd0001},
+                                      {0xffff0000, 0x7ffd0001, 0xffff},
+                                      {k_host_ids, 0, 0x70000000},
+                                      {k_host_ids + 0x7ffe0000, 0x7ffe0000, 0x10000}};
   CHECK(real_root_ranges("", {k_host_ids + 5}) == lower);
   CHECK(real_root_ranges("bob:4294901760:65535\n", {}) == lower);
   CHECK(real_root_ranges("", {k_host_ids + 5, 0x70000000}).empty());
   CHECK(real_root_ranges("root:100000:65536\n", {k_host_ids + 5, 0x70000000}) ==
         std::vector<IdRange>{
-            {0, 100000, 65536}, {k_host_ids, 0, 100000}, {k_host_ids + 165536, 165536, 0x7fffffff - 165536}});
+            {0, 100000, 65536}, {k_host_ids, 0, 100000}, {k_host_ids + 165536, 165536, k_half - 165536}});
 }
 
 TEST_CASE("ranges of root that overlap, or hold the host's root, are left out") {
