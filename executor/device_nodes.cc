@@ -120,8 +120,15 @@ Fd user_namespace_of(int process) {
   return same ? Fd() : std::move(its);
 }
 
-// In the child: an errno, 0 for success.
-int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Places& places) {
+std::string node_value(const Request& request) {
+  const std::uint32_t major = (request.device >> 8) & 0xfff;
+  const std::uint32_t minor = (request.device & 0xff) | ((request.device >> 12) & 0xfff00);
+  return fmt::format("{} {} {}", S_ISCHR(request.mode) ? 'c' : 'b', major, minor);
+}
+
+// In the child: an errno, 0 for success; then `made` says which file it is.
+int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Places& places,
+                  int made) {
   const auto& [root, base, user_namespace] = places;
   if (::fchdir(root.get()) < 0 || ::chroot(".") < 0 || ::fchdir(base.get()) < 0) return EPERM;
   // The path is the caller's, and so is the power to follow it: what /proc links to may be beyond the root.
@@ -130,25 +137,33 @@ int make_stand_in(const Request& request, const Caller& caller, const std::strin
   ::umask(static_cast<mode_t>(caller.umask));
   const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, request.mode & 07777));
   if (!file) return errno;
-  const std::uint32_t major = (request.device >> 8) & 0xfff;
-  const std::uint32_t minor = (request.device & 0xff) | ((request.device >> 12) & 0xfff00);
-  const std::string value = fmt::format("{} {} {}", S_ISCHR(request.mode) ? 'c' : 'b', major, minor);
-  if (::fsetxattr(file.get(), "user.mbuild.node", value.data(), value.size(), 0) == 0) return 0;
+  const std::string value = node_value(request);
+  if (::fsetxattr(file.get(), "user.mbuild.node", value.data(), value.size(), 0) == 0) {
+    const FileBirth birth = birth_of(file.get());
+    if (::write(made, &birth, sizeof birth) == sizeof birth) return 0;
+  }
   ::unlink(path.c_str());
   return EPERM;
 }
 
-int in_child(const Request& request, const Caller& caller, const std::string& path, const Places& places) {
+int in_child(const Request& request, const Caller& caller, const std::string& path, const Places& places,
+             std::vector<MadeNode>& made) {
+  Pipe pipe = make_pipe();
   const pid_t pid = ::fork();
-  if (pid == 0) ::_exit(make_stand_in(request, caller, path, places));
+  if (pid == 0) ::_exit(make_stand_in(request, caller, path, places, pipe.write.get()));
+  pipe.write.reset();
   int status = 0;
   if (pid < 0 || ::waitpid(pid, &status, 0) < 0 || !WIFEXITED(status)) return EPERM;
+  MadeNode node{{}, node_value(request)};
+  if (WEXITSTATUS(status) == 0 && ::read(pipe.read.get(), &node.birth, sizeof node.birth) == sizeof node.birth) {
+    made.push_back(std::move(node));
+  }
   return WEXITSTATUS(status);
 }
 
 bool still_there(int listener, std::uint64_t id) { return ::ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0; }
 
-int handle(int listener, const seccomp_notif& notification) {
+int handle(int listener, const seccomp_notif& notification, std::vector<MadeNode>& made) {
   const Request request = decode(notification);
   // 0:0 is a whiteout, which overlay itself refuses.
   if (request.device == 0) return EPERM;
@@ -166,12 +181,12 @@ int handle(int listener, const seccomp_notif& notification) {
   places.user_namespace = user_namespace_of(process.get());
   if (!still_there(listener, notification.id)) return EINTR;
   if ((caller.effective & k_cap_mknod) == 0 || caller.fsuid != 0) return EPERM;
-  return in_child(request, caller, *path, places);
+  return in_child(request, caller, *path, places, made);
 }
 
 }  // namespace
 
-void answer_device_node(int listener) {
+void answer_device_node(int listener, std::vector<MadeNode>& made) {
   // The kernel's structures may be larger than those of the headers at hand.
   seccomp_notif_sizes sizes = {};
   if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) return;
@@ -186,7 +201,7 @@ void answer_device_node(int listener) {
   }
   int code = EPERM;
   try {
-    code = handle(listener, *request);
+    code = handle(listener, *request, made);
   } catch (const std::exception&) {
     // the process has gone, or shows nothing of itself
   }

@@ -106,12 +106,16 @@ int readable_root(const Stack& stack, const std::string& scratch, const std::str
 }
 
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
-                      image::OwnerMode owners, const image::KnownFiles& known) {
+                      image::OwnerMode owners, const image::KnownFiles& known, const NodeCheck& check_nodes) {
   NewLayer layer;
   {
     const Fd directory = open_file(upper, O_RDONLY | O_DIRECTORY);
-    const auto summary = image::summarise_layer(
-        {.directory = directory.get(), .implied = implied, .clamp_mtime = {}, .owners = owners}, 0, known);
+    const image::LayerSource source{
+        .directory = directory.get(), .implied = implied, .clamp_mtime = {}, .owners = owners};
+    auto summary = image::summarise_layer(source, 0, known);
+    if (check_nodes && !summary.device_nodes.empty() && check_nodes(directory.get(), summary.device_nodes)) {
+      summary = image::summarise_layer(source, 0, known);
+    }
     layer.result_digest = summary.result_digest;
     layer.bytes = summary.bytes;
     layer.files = summary.entries;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -42,8 +43,10 @@ int snapshot_root(const Stack& stack, const std::string& scratch);
 // The same for jobs that only read and copy files: where nothing can be mounted, the layers merged into a directory
 // below `work`.
 int readable_root(const Stack& stack, const std::string& scratch, const std::string& work);
-// Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read.
+// Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read. When there
+// are device nodes, `check_nodes` is called with their paths and may change them; true if it did.
+using NodeCheck = std::function<bool(int upper, const std::vector<std::string>& paths)>;
 NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
-                      image::OwnerMode owners, const image::KnownFiles& known = {});
+                      image::OwnerMode owners, const image::KnownFiles& known = {}, const NodeCheck& check_nodes = {});
 
 }  // namespace mbuild::executor::jobs

@@ -14,6 +14,8 @@
 #include "executor/inner_main.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
+#include "executor/sandbox_mount.h"
+#include "executor/user_namespace.h"
 
 // RUN: the sandbox, then its upper directory as a layer.
 namespace mbuild::executor::jobs {
@@ -90,7 +92,16 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
 
   RunReply reply;
   reply.result = run_sandbox(spec, snapshot);
-  if (reply.result.exit_code == 0) reply.layer = commit_layer(spec.upper, request.final_path, {}, request.owners);
+  if (reply.result.exit_code != 0) return encode(reply);
+  const auto check_nodes = [&](int upper, const std::vector<std::string>& paths) {
+    if (spec.security == graph::SecurityMode::insecure) return false;
+    std::vector<Stack> binds;
+    for (const auto& mount : spec.mounts) {
+      if (mount.kind == graph::MountKind::bind) binds.push_back(mount.stack);
+    }
+    return remove_forged_nodes(upper, paths, reply.result.made_nodes, snapshot, binds, spec.scratch, request.owners);
+  };
+  reply.layer = commit_layer(spec.upper, request.final_path, {}, request.owners, {}, check_nodes);
   return encode(reply);
 }
 

@@ -138,11 +138,11 @@ Started hear(int channel, pid_t pid) {
 }
 
 // Serves the requests of the filter until the first process has ended.
-void serve_until_end(const Fd& process, Fd& listener) {
+void serve_until_end(const Fd& process, Fd& listener, std::vector<MadeNode>& made) {
   for (;;) {
     pollfd wait[2] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}};
     if (::poll(wait, 2, -1) < 0) continue;
-    if ((wait[1].revents & POLLIN) != 0) answer_device_node(listener.get());
+    if ((wait[1].revents & POLLIN) != 0) answer_device_node(listener.get(), made);
     if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
     if (wait[0].revents != 0) return;
   }
@@ -206,7 +206,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    serve_until_end(process, started.listener);
+    serve_until_end(process, started.listener, result.made_nodes);
   }
   collect(pid, result);
   remove_stub_whiteouts(prepared);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "executor/node_check.h"
 #include "executor/snapshot_mount.h"
 #include "graph/graph.h"
 
@@ -61,10 +62,11 @@ struct SandboxResult {
   int exit_code = 0;  // 128 + signal when killed by one
   int signal = 0;
   std::uint64_t user_microseconds = 0, system_microseconds = 0;
-  std::uint64_t peak_memory = 0;  // bytes, of the largest process
-  bool host_proc = false;         // the host refused a /proc of the sandbox's own: it saw the host's
-  bool shared_ids = false;        // the host refused a user namespace of its own
-  bool root_changed = false;      // metadata of the root directory differ from the snapshot's
+  std::uint64_t peak_memory = 0;     // bytes, of the largest process
+  bool host_proc = false;            // the host refused a /proc of the sandbox's own: it saw the host's
+  bool shared_ids = false;           // the host refused a user namespace of its own
+  std::vector<MadeNode> made_nodes;  // for the job alone: not sent
+  bool root_changed = false;         // metadata of the root directory differ from the snapshot's
 };
 
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,

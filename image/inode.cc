@@ -215,7 +215,8 @@ void apply(const Handle& file, const Inode& inode, OwnerMode owners) {
   const std::string path = file.path();
   if (takes_attributes) {
     for (const auto& [name, value] : inode.xattrs) {
-      if (name != k_capability) set_attribute(file, path, stored_name(name), value);
+      if (name == k_capability || name.starts_with("user.mbuild.")) continue;  // the latter are nobody else's
+      set_attribute(file, path, stored_name(name), value);
     }
     if (inode.opaque) set_attribute(file, path, std::string(k_opaque), "y");
     if (owners == OwnerMode::attributes) {

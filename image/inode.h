@@ -10,7 +10,8 @@
 // What a file of a layer is, as an image sees it, and how that is kept in a directory of the store.
 //
 // A user namespace cannot make device nodes and, with one id only, cannot change owners. Both are therefore kept in
-// extended attributes of a stand-in, read and written here and nowhere else:
+// extended attributes of a stand-in, read and written here and nowhere else. What a RUN leaves is not believed before
+// it is a layer: see executor/node_check.h.
 //   user.mbuild.node   on an empty regular file: "c MAJOR MINOR" or "b MAJOR MINOR"
 //   user.mbuild.owner  "UID GID", when OwnerMode is attributes (symbolic links cannot carry it: their owner is 0:0)
 namespace mbuild::image {

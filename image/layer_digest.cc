@@ -130,6 +130,8 @@ LayerSummary summarise_layer(const LayerSource& source, unsigned threads, const 
         summary.newest_mtime = std::max(summary.newest_mtime, entry.inode.mtime_sec);
       }
     }
+    const bool device = entry.inode.type == FileType::character || entry.inode.type == FileType::block;
+    if (device && entry.first == i) summary.device_nodes.push_back(entry.path);
     if (entry.inode.type != FileType::regular || entry.first != i) continue;
     summary.bytes += entry.inode.size;
     if (const auto file = known.find(entry.path); file != known.end()) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/digest.h"
 #include "image/layer_tar.h"
@@ -12,9 +13,10 @@ namespace mbuild::image {
 
 struct LayerSummary {
   Digest result_digest;
-  std::uint64_t bytes = 0;        // of file contents, a hard-linked file once
-  std::uint64_t entries = 0;      // entries of the layer, implied directories left out
-  std::int64_t newest_mtime = 0;  // seconds, of all entries but whiteouts; 0 when there is none
+  std::uint64_t bytes = 0;                // of file contents, a hard-linked file once
+  std::uint64_t entries = 0;              // entries of the layer, implied directories left out
+  std::vector<std::string> device_nodes;  // paths, a hard-linked one once
+  std::int64_t newest_mtime = 0;          // seconds, of all entries but whiteouts; 0 when there is none
 };
 
 // A regular file of a layer of which it is known what it is.

@@ -1,5 +1,6 @@
 """A RUN reaches nothing but its own root: as root in both id maps, and where the host can't isolate it as it should."""
 import os
+import subprocess
 
 from support import HOST, expect, expect_equal, quick
 
@@ -118,3 +119,38 @@ def test_steps_do_not_see_into_each_other(case):
                            root=case.dir + "/store-%d" % number)
         expect(int(build.file("seen")) > 3, "the host's processes are not seen")
         expect_equal([line for line in build.file("found").splitlines() if "S3" in line], [])
+
+
+# What setfattr does, of which the base has none.
+FORGE = """#include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
+int main(int argc, char** argv) {
+  char value[64];
+  if (argc == 3) return setxattr(argv[1], "user.mbuild.node", argv[2], strlen(argv[2]), 0) != 0;
+  ssize_t size = getxattr(argv[1], "user.mbuild.node", value, sizeof value);
+  return argc != 4 || size < 0 || setxattr(argv[3], "user.mbuild.node", value, (size_t)size, 0) != 0;
+}
+"""
+
+
+def forger(case):
+    case.needs("cc")
+    with open(case.dir + "/forge.c", "w") as f:
+        f.write(FORGE)
+    subprocess.run(["cc", "-static", "-o", case.context + "/forge", case.dir + "/forge.c"], check=True)
+
+
+def test_an_attribute_makes_no_device(case):
+    """Device nodes come from who may make them: not from a user's attribute, new or copied from a node."""
+    forger(case)
+    copy = "touch /tmp/%s && /forge /known copy /tmp/%s"
+    case.dockerfile("FROM busybox", "COPY forge /", "RUN mknod -m 644 /known b 8 1 && chmod 1777 /tmp", "USER 1000",
+                    "RUN touch /tmp/new && /forge /tmp/new 'b 8 0' && " + copy % ("copied", "copied"),
+                    "USER 0", "RUN " + copy % ("equal", "equal") + " && chmod 644 /tmp/equal && chmod 600 /known "
+                    "&& mknod /own c 1 3 && chown 5:6 /own && mv /own /moved")
+    for number, env in enumerate(maps(case)):
+        tree = case.build(env=env, root=case.dir + "/store-%d" % number).tree()
+        expect_equal({name: tree[name].kind for name in ("tmp/new", "tmp/copied", "tmp/equal", "known", "moved")},
+                     {"tmp/new": "file", "tmp/copied": "file", "tmp/equal": "block", "known": "block", "moved": "char"})
+        expect_equal(tree["moved"].owner, (5, 6))
