@@ -123,11 +123,14 @@ bool has_all_ids(const std::vector<IdRange>& own) {
   return own.size() == 1 && own[0].inside == 0 && own[0].outside == 0 && own[0].count == UINT32_MAX;
 }
 
-bool is_real_root() {
-  constexpr std::uint64_t k_setfcap = 1ull << CAP_SETFCAP;  // to have the host's 0 in the map
-  if (feature_disabled("root-map") || !has_capabilities(k_setfcap)) return false;
+bool has_all_ids() {
   return has_all_ids(parse_id_map(read_file("/proc/self/uid_map"))) &&
          has_all_ids(parse_id_map(read_file("/proc/self/gid_map")));
+}
+
+bool is_real_root() {
+  constexpr std::uint64_t k_setfcap = 1ull << CAP_SETFCAP;  // to have the host's 0 in the map
+  return !feature_disabled("root-map") && has_capabilities(k_setfcap) && has_all_ids();
 }
 
 IdMap real_root_map() {
@@ -218,6 +221,18 @@ void run_helper(const char* name, pid_t pid, const std::vector<IdRange>& ranges)
 }
 
 }  // namespace
+
+bool is_hosts_root() {
+  constexpr std::uint64_t k_needed = (1ull << CAP_SYS_ADMIN) | (1ull << CAP_MKNOD) | (1ull << CAP_DAC_OVERRIDE) |
+                                     (1ull << CAP_CHOWN) | (1ull << CAP_SETFCAP);
+  return ::geteuid() == 0 && has_capabilities(k_needed) && has_all_ids();
+}
+
+std::vector<IdRange> mount_ranges(const std::vector<IdRange>& map) {
+  std::vector<IdRange> out;
+  for (const auto& range : map) out.push_back({range.outside, range.inside, range.count});
+  return out;
+}
 
 void check_image_owner(std::uint32_t uid, std::uint32_t gid, std::string_view what) {
   if (image::is_image_id(uid) && image::is_image_id(gid)) return;

@@ -51,6 +51,14 @@ void check_image_owner(std::uint32_t uid, std::uint32_t gid, std::string_view wh
 // Empty when there is no room.
 std::vector<IdRange> real_root_ranges(std::string_view subordinate, const std::vector<std::uint32_t>& in_use);
 
+// True when this process can run programs as the host's root: it has all ids, and all that making mounts, namespaces
+// and device nodes takes.
+bool is_hosts_root();
+
+// Where a file system's ids are to be seen as a process with this map sees them, but by one that has all ids: the map
+// of a namespace for an id-mapped mount.
+std::vector<IdRange> mount_ranges(const std::vector<IdRange>& map);
+
 // Writes the map of process `pid`, a child in a new user namespace. Throws Error (host) with advice.
 void write_id_map(const IdMap& map, pid_t pid);
 

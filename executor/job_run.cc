@@ -72,6 +72,23 @@ void check_program(const SandboxSpec& spec, const platforms::Platform& platform,
   if (problem) throw Error(ExitClass::step_failed, problem->message).with_advice(problem->advice);
 }
 
+// For a program that is root of the host: from now on this job sees the files below the store's directory with the ids
+// of images, as the jobs of the other inner process do, and what it makes there is theirs on disk.
+void show_image_ids(const RunRequest& request) {
+  const Fd tree = clone_tree(AT_FDCWD, request.store, false);
+  const Fd ids = make_user_namespace(request.store_uids, request.store_gids);
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_IDMAP;
+  attributes.userns_fd = static_cast<std::uint64_t>(ids.get());
+  if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) {
+    throw system_error(errno, "map the ids of the store for --security=insecure", ExitClass::host)
+        .with_advice(
+            "the store must be on a file system with id-mapped mounts (ext4, xfs, btrfs, tmpfs; Linux 5.19): "
+            "choose another one with --root");
+  }
+  attach(tree.get(), open_file(request.store, O_PATH | O_DIRECTORY).get());
+}
+
 }  // namespace
 
 std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
@@ -82,6 +99,7 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
   spec.stderr_fd = descriptor(spec.stderr_fd);
   spec.network_fd = descriptor(spec.network_fd);
   for (auto& mount : spec.mounts) mount.content_fd = descriptor(mount.content_fd);
+  if (!request.store_uids.empty()) show_image_ids(request);
   for (const auto& cache : request.cache_directories) make_cache_directory(cache);
   spec.upper = make_work_directory(request.work, "upper");
   spec.work = make_overlay_directory(request.work);

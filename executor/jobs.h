@@ -76,6 +76,9 @@ struct RunRequest {
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
   std::vector<CacheDirectory> cache_directories;
   image::OwnerMode owners = image::OwnerMode::real;
+  // Of a program that is root of the host: how the ids of the files below `store` are to be seen. Empty: as they are.
+  std::string store;
+  std::vector<IdRange> store_uids, store_gids;
 };
 struct RunReply {
   SandboxResult result;

@@ -104,6 +104,11 @@ void fields(Codec& codec, Selection& v) {
   codec(v.tree.seen_ns, v.sources);
 }
 
+template <class Codec>
+void fields(Codec& codec, IdRange& v) {
+  codec(v.inside, v.outside, v.count);
+}
+
 namespace jobs {
 
 struct PathsRequest {
@@ -138,7 +143,8 @@ void fields(Codec& codec, CacheDirectory& v) {
 
 template <class Codec>
 void fields(Codec& codec, RunRequest& v) {
-  codec(v.spec, v.work, v.final_path, v.check_platform, v.cache_directories, v.owners);
+  codec(v.spec, v.work, v.final_path, v.check_platform, v.cache_directories, v.owners, v.store, v.store_uids,
+        v.store_gids);
 }
 
 template <class Codec>

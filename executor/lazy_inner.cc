@@ -45,6 +45,12 @@ Inner& LazyInner::get_for_run() {
   return inner;
 }
 
+Inner& LazyInner::get_hosts_root() {
+  const std::lock_guard lock(mutex_);
+  if (!hosts_root_) hosts_root_ = Inner::start({.map = map_, .user_namespace = false});
+  return *hosts_root_;
+}
+
 std::string LazyInner::emulate(const platforms::Platform& platform) {
   if (!is_foreign(platform)) return "";
   get_for_run();

@@ -23,6 +23,9 @@ class LazyInner {
   Inner& get();
   // For a job that needs namespaces. Throws what is in their way.
   Inner& get_for_run();
+  // One without a user namespace, for --security=insecure of a step of the host's own platform where is_hosts_root():
+  // its programs are root of the host.
+  Inner& get_hosts_root();
   bool started() const { return inner_ != nullptr; }
   const IdMap& map() const { return map_; }
 
@@ -40,7 +43,7 @@ class LazyInner {
 
   IdMap map_;
   std::mutex mutex_;
-  std::unique_ptr<Inner> inner_;
+  std::unique_ptr<Inner> inner_, hosts_root_;
   std::optional<Error> without_namespaces_;  // why it has none
   std::map<platforms::Platform, std::string> emulators_;
   std::set<platforms::Platform> on_host_;  // run by handlers of the host

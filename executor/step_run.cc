@@ -172,7 +172,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   spec.stderr_fd = log.stderr_fd();
   const auto name = environment_.graph.info[id].front().name;
   try {
-    const auto reply = jobs::run(environment_.inner.get(), run, stop);
+    const auto reply = jobs::run(inner_for(op, !emulator.empty(), run), run, stop);
     const std::string tail = log.finish();
     tell_isolation(reply.result);
     if (reply.result.exit_code == 0) {
@@ -185,6 +185,19 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.finish());
     throw;
   }
+}
+
+// A step with --security=insecure is root of the host where the caller is; an emulated one stays where its emulator is
+// registered.
+Inner& Steps::inner_for(const graph::ExecOp& op, bool emulated, jobs::RunRequest& run) {
+  if (op.security != graph::SecurityMode::insecure || emulated || !is_hosts_root()) return environment_.inner.get();
+  const auto& map = environment_.inner.map();
+  if (map.host_high) {
+    run.store = dir_name(dir_name(run.final_path));
+    run.store_uids = mount_ranges(map.uids);
+    run.store_gids = mount_ranges(map.gids);
+  }
+  return environment_.inner.get_hosts_root();
 }
 
 // Once a build: what its steps had to do without.

@@ -180,6 +180,7 @@ class Steps {
                                                  const std::stop_token& stop);
   std::string use_cache_mount(graph::NodeId id, const graph::Mount& mount, std::size_t index, jobs::RunRequest& run,
                               Held& held, const std::stop_token& stop);
+  Inner& inner_for(const graph::ExecOp& op, bool emulated, jobs::RunRequest& run);
   void tell_isolation(const SandboxResult& result);
   std::optional<std::string> secret(const std::string& id) const;
   const cache::Layer& keep(const std::string& layer_id, const jobs::NewLayer& made);

@@ -154,3 +154,22 @@ def test_an_attribute_makes_no_device(case):
         expect_equal({name: tree[name].kind for name in ("tmp/new", "tmp/copied", "tmp/equal", "known", "moved")},
                      {"tmp/new": "file", "tmp/copied": "file", "tmp/equal": "block", "known": "block", "moved": "char"})
         expect_equal(tree["moved"].owner, (5, 6))
+
+
+def test_an_insecure_step_of_root_is_root(case):
+    """It makes device nodes, and what it leaves has the owners of images for all other steps."""
+    case.needs_root()
+    case.dockerfile("FROM busybox", "RUN mkdir /d && chown 1000:1000 /d && echo old > /d/old && chmod 600 /d/old",
+                    "RUN --security=insecure mknod /d/node c 1 5 && head -c 3 /d/node | wc -c > /d/read && "
+                    "cat /d/old >> /d/read && chown 5:6 /d/node && chmod 600 /d/old && "
+                    "grep CapEff /proc/self/status > /d/capabilities",
+                    "RUN stat -c '%u:%g' /d/node /d/old /d > /owners; rm /d/old")
+    for number, env in enumerate(maps(case)):
+        build = case.build("--allow", "security.insecure", env=env, root=case.dir + "/store-%d" % number)
+        expect_equal(build.file("owners").split(), ["5:6", "0:0", "1000:1000"])
+        expect_equal(build.file("d/read").split(), ["3", "old"])
+        tree = build.tree()
+        expect_equal((tree["d/node"].kind, tree["d/node"].owner), ("char", (5, 6)))
+        with open("/proc/self/status") as f:
+            own = [line for line in f if line.startswith("CapEff")][0]
+        expect_equal(build.file("d/capabilities").split(), own.split())
