@@ -31,8 +31,9 @@
 // file of the host that a mistake leaves in reach could be written. So real root's map is a permutation of all ids:
 //
 //   inside                       outside
-//   0 .. 2^31-2                  root's subordinate ids first, then ids from 2^31 on, which no account has
-//   2^31 + N                     N, for every N below 2^31-1 that is not among the above: the host's own ids
+//   0 .. 2^31-2^16-1             root's subordinate ids first, then ids from 2^31 on, which no account has
+//   2^31 + N                     N, for every N below 2^31-2^16 that is not among the above: the host's own ids
+//   2^32-2^16 .. 2^32-2          the last of the ids for images
 //
 // The lower half, and the last ids below -1, are what images see. The upper half is for mbuild's own code, which reads
 // a context below a 0700 directory of whatever user, keeps its store below /root and writes what belongs to the caller,

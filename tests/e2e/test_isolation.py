@@ -1,6 +1,7 @@
 """A RUN reaches nothing but its own root: as root in both id maps, and where the host can't isolate it as it should."""
 import os
 import subprocess
+import tarfile
 
 from support import HOST, expect, expect_equal, quick
 
@@ -18,9 +19,10 @@ def test_root_is_not_root_inside(case):
     case.needs_root()
     case.dockerfile("FROM busybox", "RUN cat /proc/self/uid_map /proc/self/gid_map > /maps; chown 7:8 /maps")
     build = case.build()
-    for line in build.file("maps").splitlines():
-        inside, _, count = map(int, line.split())
-        expect_equal((inside, count), (0, 2 ** 31 - 1))
+    ranges = [tuple(map(int, line.split())) for line in build.file("maps").splitlines()]
+    for inside, _, count in ranges:
+        expect(inside + count <= 2 ** 31 or inside >= 2 ** 32 - 2 ** 16, "ids of the host in", ranges)
+    expect_equal(sum(count for _, _, count in ranges), 2 * (2 ** 31 - 1), "ids of images")
     expect_equal(build.tree()["maps"].owner, (7, 8))
     with open("/proc/self/uid_map") as f:
         if f.read().split() != ["0", "0", "4294967295"]:
@@ -37,14 +39,14 @@ def test_both_maps_give_the_same_image(case):
     case.write("private/file", "secret\n", mode=0o600)
     os.chmod(os.path.join(case.context, "private"), 0o700)
     case.dockerfile("FROM busybox", "COPY private /private", "COPY --chown=5:6 private/file /owned",
-                    "RUN chown 1234:2147483646 /owned && chmod 4755 /owned && mkdir -m 1777 /t && touch /t/x",
+                    "RUN chown 1234:4294967294 /owned && chmod 4755 /owned && mkdir -m 1777 /t && touch /t/x",
                     "USER 1000", "WORKDIR /w/x", "RUN id > /tmp/id && echo said > /dev/stdout")
     facts = []
     for env in maps(case):
         build = case.build(env=env, root=case.dir + "/store-%d" % len(facts))
         facts.append({path: file.facts() for path, file in build.tree().items()})
     expect_equal(facts[0], facts[1])
-    expect_equal(build.tree()["owned"].owner, (1234, 2147483646))
+    expect_equal(build.tree()["owned"].owner, (1234, 4294967294))
 
 
 def test_context_of_another_user(case):
@@ -173,3 +175,40 @@ def test_an_insecure_step_of_root_is_root(case):
         with open("/proc/self/status") as f:
             own = [line for line in f if line.startswith("CapEff")][0]
         expect_equal(build.file("d/capabilities").split(), own.split())
+
+
+# Gives a file a capability, as setcap does, or tells what it runs with itself.
+CAPABLE = """#include <linux/capability.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+int main(int argc, char** argv) {
+  struct vfs_cap_data data = {VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, {{1 << CAP_NET_RAW, 0}, {0, 0}}};
+  if (argc == 2) return setxattr(argv[1], "security.capability", &data, sizeof data, 0) != 0;
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct held[2];
+  syscall(SYS_capget, &header, held);
+  printf("%d %x\\n", (int)geteuid(), held[0].effective);
+}
+"""
+
+
+def test_programs_with_capabilities_and_setuid(case):
+    """They work in the steps that make them and in later ones, and are in the image as they were made."""
+    case.needs("cc")
+    with open(case.dir + "/capable.c", "w") as f:
+        f.write(CAPABLE)
+    subprocess.run(["cc", "-static", "-o", case.context + "/capable", case.dir + "/capable.c"], check=True)
+    case.dockerfile("FROM busybox", "COPY capable /", "RUN cp /capable /raw && /capable /raw && cp /capable /setuid && "
+                    "chmod 4755 /setuid", "USER 1000", "RUN (/capable; /raw; /setuid) > /tmp/shown",
+                    "FROM busybox", "COPY --from=0 /raw /tmp/shown /")
+    for number, env in enumerate(maps(case)):
+        out = case.dir + "/out-%d.tar" % number
+        case.build("-o", "type=tar,dest=" + out, env=env, export=False, root=case.dir + "/store-%d" % number)
+        with tarfile.open(out, errors="surrogateescape") as tar:
+            shown = tar.extractfile("shown").read().decode().splitlines()
+            stored = tar.getmember("raw").pax_headers["SCHILY.xattr.security.capability"]
+        expect_equal(shown, ["1000 0", "1000 2000", "0 a80425fb"])
+        expect_equal(stored.encode("utf-8", "surrogateescape").hex(), "0100000200200000" + "0" * 24)
