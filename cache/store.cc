@@ -206,7 +206,7 @@ std::string boot_of_last_use(Database& database) {
 }
 
 void set_aside(const std::string& index) {
-  const std::string aside = fmt::format("{}.damaged-{}", index, unix_seconds());
+  const std::string aside = fmt::format("{}.damaged-{}-{}", index, unix_seconds(), random_hex(4));
   for (const char* part : {"", "-wal", "-shm"}) ::rename((index + part).c_str(), (aside + part).c_str());
 }
 
