@@ -85,9 +85,14 @@ void refuse_network_file_system(const std::string& root) {
   }
 }
 
+// Of what is set aside; no two have the same.
+std::string name_aside(const std::string& path) {
+  return fmt::format("{}.damaged-{}-{}", path, unix_seconds(), random_hex(4));
+}
+
 // What can't be what its name says is put out of the way of what is made anew.
 void put_out_of_the_way(const std::string& path) {
-  const std::string aside = fmt::format("{}.damaged-{}-{}", path, unix_seconds(), random_hex(4));
+  const std::string aside = name_aside(path);
   if (::rename(path.c_str(), aside.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "rename " + path);
 }
 
@@ -206,7 +211,7 @@ std::string boot_of_last_use(Database& database) {
 }
 
 void set_aside(const std::string& index) {
-  const std::string aside = fmt::format("{}.damaged-{}-{}", index, unix_seconds(), random_hex(4));
+  const std::string aside = name_aside(index);
   for (const char* part : {"", "-wal", "-shm"}) ::rename((index + part).c_str(), (aside + part).c_str());
 }
 
