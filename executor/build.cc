@@ -14,6 +14,7 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "executor/cache_export.h"
@@ -22,7 +23,6 @@
 #include "executor/full_disk.h"
 #include "executor/inputs.h"
 #include "executor/parallel.h"
-#include "executor/probes.h"
 #include "executor/remote_context.h"
 #include "executor/retry_log.h"
 #include "executor/scheduler.h"

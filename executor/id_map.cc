@@ -17,10 +17,11 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "executor/owner.h"
-#include "executor/probes.h"
+#include "executor/userns_remedy.h"
 
 // What ids mean.
 //

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/serialisation_key.h"
 #include "frontend/reference.h"
 
 namespace mbuild::executor {

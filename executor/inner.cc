@@ -19,10 +19,11 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "executor/inner_main.h"
 #include "executor/inner_wire.h"
 #include "executor/pid_namespace.h"
-#include "executor/probes.h"
+#include "executor/userns_remedy.h"
 
 // The outer process has threads, so until it executes the program again the child may do nothing that takes a lock:
 // another thread may have held it at the time of the clone. That goes for what a sanitizer puts around the functions of

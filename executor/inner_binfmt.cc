@@ -7,9 +7,9 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "emu/binfmt.h"
-#include "executor/probes.h"
 #include "executor/sandbox_mount.h"
 
 namespace mbuild::executor {

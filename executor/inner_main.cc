@@ -27,6 +27,7 @@
 #include "executor/pid_namespace.h"
 #include "executor/probes.h"
 #include "executor/seccomp.h"
+#include "executor/userns_remedy.h"
 #include "platforms/platform.h"
 
 // The supervisor is pid 1 of its namespace and has one thread: it may fork at any time, and what it forks is ordinary

@@ -15,13 +15,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "executor/inner_wire.h"
 #include "executor/job_registry.h"
 #include "executor/jobs_codec.h"
 #include "executor/network_interfaces.h"
-#include "executor/probes.h"
 #include "executor/resolver.h"
 #include "executor/sandbox_mount.h"
 #include "executor/user_namespace.h"

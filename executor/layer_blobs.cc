@@ -13,6 +13,7 @@
 #include "executor/export.h"
 #include "executor/findings_record.h"
 #include "executor/parallel.h"
+#include "executor/serialisation_key.h"
 
 namespace mbuild::executor {
 namespace {
@@ -44,18 +45,6 @@ bool has_compression(const image::Descriptor& descriptor, image::Compression com
 
 }  // namespace
 
-std::string_view compression_name(image::Compression compression) {
-  switch (compression) {
-    case image::Compression::none:
-      return "none";
-    case image::Compression::gzip:
-      return "gzip";
-    case image::Compression::zstd:
-      return "zstd";
-  }
-  return "";
-}
-
 std::optional<int> reproducible_level(image::Compression compression) {
   constexpr int k_libdeflate = 6, k_zstd = 3;
   if (compression == image::Compression::none) return std::nullopt;
@@ -65,17 +54,6 @@ std::optional<int> reproducible_level(image::Compression compression) {
 int level_in_key(const LayerFormat& format) {
   constexpr int k_default = -1, k_zstd_from = 100;
   return format.level.value_or(k_default) + (format.compression == image::Compression::zstd ? k_zstd_from : 0);
-}
-
-cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported) {
-  const auto& type = imported.blob.media_type;
-  const auto compression = type.ends_with("gzip")   ? image::Compression::gzip
-                           : type.ends_with("zstd") ? image::Compression::zstd
-                                                    : image::Compression::none;
-  return {.layer_id = layer_id,
-          .compression = std::string(compression_name(compression)),
-          .level = imported.level,
-          .clamp_mtime = imported.clamp_mtime};
 }
 
 std::vector<LayerBlobs::Wanted> LayerBlobs::wanted() const {

@@ -30,10 +30,6 @@ std::optional<int> reproducible_level(image::Compression compression);
 // older streams, which had other blocks.
 int level_in_key(const LayerFormat& format);
 
-// The serialisation of a layer as which the blob of an imported cache counts.
-cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported);
-std::string_view compression_name(image::Compression compression);
-
 // Who wants to know of blobs before all are there. Called by several threads.
 class BlobWatcher {
  public:

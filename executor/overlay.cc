@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "executor/probes.h"
+#include "base/feature.h"
 #include "executor/sandbox_mount.h"
 
 // fsconfig takes values of at most 255 bytes and, since Linux 6.5, one lower directory a call ("lowerdir+"). Before,

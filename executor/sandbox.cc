@@ -22,11 +22,11 @@
 #include "executor/landlock.h"
 #include "executor/network_interfaces.h"
 #include "executor/pid_namespace.h"
-#include "executor/probes.h"
 #include "executor/sandbox_exec.h"
 #include "executor/sandbox_root.h"
 #include "executor/seccomp.h"
 #include "executor/user_namespace.h"
+#include "executor/userns_remedy.h"
 
 // The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
 // root, gives up what it should not have, and executes the program. Until then it can speak through a socket that

@@ -13,9 +13,10 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "executor/probes.h"
+#include "base/feature.h"
 #include "executor/root_path.h"
 #include "executor/sandbox_mount.h"
+#include "executor/userns_remedy.h"
 
 // Parts of a detached tree can be mounted over from Linux 6.15 on only. So a tree is attached first, and its parts are
 // opened from its own descriptor then: nothing of the image runs before all is done, and no name of the image's is

@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "executor/layer_blobs.h"
+#include "executor/serialisation_key.h"
 #include "executor/steps.h"
 
 // Steps that were found in an imported cache.

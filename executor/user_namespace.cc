@@ -18,9 +18,10 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "executor/pid_namespace.h"
-#include "executor/probes.h"
+#include "executor/userns_remedy.h"
 
 // A namespace begins with a process, and its map is written from outside while that process lives. So a child is cloned
 // that does nothing: it borrows this process's memory, so that it costs no page tables, and sleeps until it is killed.

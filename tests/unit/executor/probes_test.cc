@@ -27,15 +27,6 @@ const Probe* find(const std::vector<Probe>& list, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("MBUILD_TEST_DISABLE is a list of names") {
-  ::setenv("MBUILD_TEST_DISABLE", "overlay, binfmt-ns", 1);
-  CHECK(feature_disabled("overlay"));
-  CHECK(feature_disabled("binfmt-ns"));
-  CHECK_FALSE(feature_disabled("binfmt"));
-  ::unsetenv("MBUILD_TEST_DISABLE");
-  CHECK_FALSE(feature_disabled("overlay"));
-}
-
 TEST_CASE("every probe that fails has detail and remedy") {
   for (const auto& probe : probes("")) {
     INFO(probe.name << ": " << probe.detail);
