@@ -20,6 +20,7 @@
 #include "executor/collect.h"
 #include "executor/inner_main.h"
 #include "executor/jobs.h"
+#include "executor/probes.h"
 
 #ifndef MBUILD_VERSION
 #define MBUILD_VERSION "0.1.0"
@@ -38,6 +39,7 @@ int number(const char* text) {
 std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
     executor::jobs::register_all();
+    executor::register_job(std::string(executor::k_probe_operation), executor::run_probe_job);
     return executor::inner_main(number(argv[2]));
   }
   if (argc == 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {

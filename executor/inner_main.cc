@@ -25,7 +25,6 @@
 #include "executor/inner_binfmt.h"
 #include "executor/inner_wire.h"
 #include "executor/pid_namespace.h"
-#include "executor/probes.h"
 #include "executor/seccomp.h"
 #include "executor/userns_remedy.h"
 #include "platforms/platform.h"
@@ -224,7 +223,6 @@ int inner_main(int socket_fd) {
   try {
     supervisor.namespaces = has_namespaces();
     prepare_process(supervisor.namespaces);
-    register_job(std::string(k_probe_operation), run_probe_job);
     send_message(socket_fd, {MessageType::ready, 0, "", "", {}});
     serve(supervisor);
     return 0;

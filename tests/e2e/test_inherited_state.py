@@ -107,7 +107,7 @@ def test_environment_without_anything(case):
 def test_a_lost_terminal_ends_the_build(case):
     """As Ctrl-C does; a build that was told to ignore it runs on."""
     for ignored in (False, True):
-        case.dockerfile("FROM busybox", "RUN sleep 1; echo %d" % ignored, "RUN echo later")
+        case.dockerfile("FROM busybox", "RUN sleep %d; echo %d" % (1 if ignored else 60, ignored), "RUN echo later")
         master, slave = pty.openpty()
         process = subprocess.Popen(["sh", "-c", "%s exec \"$@\"" % ("trap '' HUP;" if ignored else ""), "sh"] +
                                    case.command("--no-cache"), stdin=slave, stdout=slave, stderr=slave,
