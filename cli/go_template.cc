@@ -22,13 +22,13 @@ using Json = nlohmann::ordered_json;
 }
 
 // A piece of the template: text, or what stands between "{{" and "}}".
-struct Piece {
+struct TemplatePiece {
   bool action = false;
   std::string text;
 };
 
-std::vector<Piece> cut(std::string_view text) {
-  std::vector<Piece> pieces;
+std::vector<TemplatePiece> cut(std::string_view text) {
+  std::vector<TemplatePiece> pieces;
   bool trim_next = false;
   while (!text.empty()) {
     const auto open = text.find("{{");
@@ -209,7 +209,7 @@ class Template {
   // Writes pieces (to nowhere when `out` is null) up to an `else` or `end` of the block around them, or to the end.
   void block(std::size_t& at, const Json& dot, std::string* out) {
     for (; at < pieces_.size(); ++at) {
-      const Piece& piece = pieces_[at];
+      const TemplatePiece& piece = pieces_[at];
       if (!piece.action) {
         if (out) *out += piece.text;
         continue;
@@ -243,7 +243,7 @@ class Template {
     if (at >= pieces_.size() || pieces_[at].text != "end") wrong("unexpected EOF: an end is missing");
   }
 
-  std::vector<Piece> pieces_;
+  std::vector<TemplatePiece> pieces_;
 };
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Source {
   bool required = false;              // --parents: a literal path that must be there
 };
 
-std::vector<std::string> components(std::string_view path) {
+std::vector<std::string> clean_parts(std::string_view path) {
   const std::string cleaned = clean_path(fmt::format("/{}", path));
   if (cleaned == "/") return {};
   return split(std::string_view(cleaned).substr(1), '/');
@@ -34,10 +34,10 @@ Source parse_source(const graph::FileAction& action) {
     const auto pivot = path.find("/./");
     const std::string pattern = pivot == std::string::npos ? path : path.substr(pivot + 3);
     path = pivot == std::string::npos ? "/" : path.substr(0, pivot);
-    source.include = join(components(pattern), "/");
+    source.include = join(clean_parts(pattern), "/");
     source.required = !has_wildcard(path) && !has_wildcard(pattern);
   }
-  source.literal = components(path);
+  source.literal = clean_parts(path);
   if (action.allow_wildcard) {
     const auto first =
         std::find_if(source.literal.begin(), source.literal.end(), [](const auto& part) { return has_wildcard(part); });
