@@ -15,16 +15,16 @@
 #include "cli/build_flags.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
-#include "cli/config.h"
+#include "cli/config/config.h"
 #include "cli/metadata.h"
-#include "cli/progress.h"
-#include "cli/report.h"
-#include "cli/report_call.h"
-#include "cli/store_root.h"
-#include "cli/terminal.h"
+#include "cli/display/progress.h"
+#include "cli/display/report.h"
+#include "cli/display/report_call.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
-#include "frontend/reference.h"
+#include "oci/reference.h"
 
 namespace mbuild::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "executor/build_request.h"
+#include "executor/api/build_request.h"
 
 // The values of `mbuild build` flags, parsed as `docker buildx build` does. All throw Error (usage).
 namespace mbuild::cli {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "cli/command.h"
+#include "cli/config/command.h"
 
 // One function a command: it adds the command with its options to the program.
 namespace mbuild::cli {

@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "cli/commands.h"
-#include "cli/store_root.h"
-#include "cli/terminal.h"
-#include "executor/probes.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
+#include "worker/host_probes.h"
 
 namespace mbuild::cli {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
-#include "cli/store_root.h"
-#include "cli/terminal.h"
-#include "cli/usage_table.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
+#include "cli/display/usage_table.h"
 #include "executor/collect.h"
 
 namespace mbuild::cli {

@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/commands.h"
-#include "cli/store_root.h"
-#include "cli/terminal.h"
-#include "executor/stored_images.h"
-#include "frontend/reference.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
+#include "executor/outputs/stored_images.h"
+#include "oci/reference.h"
 
 namespace mbuild::cli {
 namespace {

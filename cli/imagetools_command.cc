@@ -12,12 +12,12 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
-#include "cli/go_template.h"
+#include "cli/display/go_template.h"
 #include "cli/registry_client.h"
-#include "cli/terminal.h"
+#include "cli/display/terminal.h"
 #include "image/combine_index.h"
 #include "image/copy_image.h"
-#include "image/list_images.h"
+#include "oci/list_images.h"
 
 namespace mbuild::cli {
 namespace {

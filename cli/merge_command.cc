@@ -16,10 +16,10 @@
 #include "cli/commands.h"
 #include "cli/metadata.h"
 #include "cli/registry_client.h"
-#include "cli/terminal.h"
-#include "frontend/image_config.h"
-#include "frontend/reference.h"
-#include "image/list_images.h"
+#include "cli/display/terminal.h"
+#include "oci/image_config.h"
+#include "oci/reference.h"
+#include "oci/list_images.h"
 
 namespace mbuild::cli {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
-#include "image/manifest.h"
+#include "oci/manifest.h"
 
 namespace mbuild::cli {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "executor/build_request.h"
+#include "executor/api/build_request.h"
 
 namespace mbuild::cli {
 

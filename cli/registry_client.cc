@@ -1,6 +1,6 @@
 #include "cli/registry_client.h"
 
-#include "cli/config.h"
+#include "cli/config/config.h"
 
 namespace mbuild::cli {
 

@@ -8,7 +8,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/registry_client.h"
-#include "cli/terminal.h"
+#include "cli/display/terminal.h"
 #include "emu/verify_image.h"
 
 namespace mbuild::cli {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "emu/elf.h"
-#include "image/layer_tar.h"
+#include "layers/layer_tar.h"
 #include "platforms/platform.h"
 
 // The architecture audit: what is labelled arm64 contains arm64 code.

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "image/tar_reader.h"
+#include "layers/tar_reader.h"
 
 namespace mbuild::emu {
 

@@ -9,11 +9,11 @@
 #include "base/strings.h"
 #include "emu/audit.h"
 #include "emu/file_tree.h"
-#include "frontend/image_config.h"
-#include "image/blob_reader.h"
-#include "image/inode.h"
-#include "image/list_images.h"
-#include "image/tar_reader.h"
+#include "oci/image_config.h"
+#include "layers/blob_reader.h"
+#include "layers/inode.h"
+#include "oci/list_images.h"
+#include "layers/tar_reader.h"
 
 namespace mbuild::emu {
 namespace {

@@ -4,8 +4,8 @@
 #include <stop_token>
 #include <string>
 
-#include "executor/build_request.h"
-#include "executor/events.h"
+#include "executor/api/build_request.h"
+#include "executor/api/events.h"
 #include "frontend/outline.h"
 
 namespace mbuild::executor {

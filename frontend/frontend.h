@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "frontend/dockerfile/syntax.h"
-#include "frontend/image_config.h"
+#include "oci/image_config.h"
 #include "graph/graph.h"
 #include "platforms/platform.h"
 

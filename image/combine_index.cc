@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "frontend/image_config.h"
+#include "oci/image_config.h"
 
 namespace mbuild::image {
 namespace {

@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "frontend/reference.h"
+#include "oci/reference.h"
 #include "image/oci_layout.h"
 
 namespace mbuild::image {

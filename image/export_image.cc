@@ -7,10 +7,10 @@
 #include <set>
 
 #include "base/error.h"
-#include "frontend/reference.h"
+#include "oci/reference.h"
 #include "image/exporters.h"
 #include "image/oci_layout.h"
-#include "image/tar_format.h"
+#include "layers/tar_format.h"
 
 namespace mbuild::image {
 namespace {

@@ -15,8 +15,8 @@
 #include "base/own_directory.h"
 #include "base/strings.h"
 #include "image/exporters.h"
-#include "image/layer_walk.h"
-#include "image/remove_tree.h"
+#include "layers/layer_walk.h"
+#include "layers/remove_tree.h"
 
 namespace mbuild::image {
 namespace {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "frontend/image_config.h"
-#include "image/layer_tar.h"
-#include "image/manifest.h"
+#include "oci/image_config.h"
+#include "layers/layer_tar.h"
+#include "oci/manifest.h"
 #include "platforms/platform.h"
 
 // Writing finished images and trees where the user wants them.

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
-#include "image/tar_reader.h"
+#include "layers/tar_reader.h"
 
 namespace mbuild::image {
 namespace {

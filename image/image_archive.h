@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/mapped_file.h"
-#include "image/manifest.h"
+#include "oci/manifest.h"
 
 namespace mbuild::image {
 

@@ -10,7 +10,7 @@
 #include <memory>
 
 #include "base/error.h"
-#include "frontend/reference.h"
+#include "oci/reference.h"
 #include "image/image_archive.h"
 #include "image/oci_layout.h"
 

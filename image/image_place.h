@@ -7,8 +7,8 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "image/manifest.h"
-#include "image/select_image.h"
+#include "oci/manifest.h"
+#include "oci/select_image.h"
 #include "remote/registry.h"
 
 // An image where it is: in a repository of a registry, in an OCI layout, or in a tar (an OCI archive, or what

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "image/manifest.h"
-#include "image/select_image.h"
+#include "oci/manifest.h"
+#include "oci/select_image.h"
 #include "platforms/platform.h"
 
 // Reading an OCI image layout directory (OCI image specification, image-layout.md).

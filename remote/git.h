@@ -6,7 +6,7 @@
 #include <stop_token>
 #include <string>
 
-#include "frontend/git_ref.h"
+#include "graph/git_ref.h"
 #include "remote/http.h"
 
 // Git repositories as sources, by the `git` program.

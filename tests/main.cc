@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 #endif
 
-// A room whose tests execute the test program again as something else defines this (tests/unit/executor/inner_jobs.cc);
+// A room whose tests execute the test program again as something else defines this (tests/unit/worker/inner_jobs.cc);
 // it does not return when it takes the command line.
 extern "C" [[gnu::weak]] void mbuild_test_alternative_main(int argc, char** argv);
 

@@ -1,5 +1,5 @@
 // Any bytes as a manifest or an index: refused, or the same after being written and read again.
-#include "image/manifest.h"
+#include "oci/manifest.h"
 
 #include <stdlib.h>
 

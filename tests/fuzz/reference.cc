@@ -1,5 +1,5 @@
 // Any bytes as an image reference: refused as such, or the same after being written and read again.
-#include "frontend/reference.h"
+#include "oci/reference.h"
 
 #include <cstddef>
 #include <cstdint>

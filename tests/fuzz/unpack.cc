@@ -1,6 +1,6 @@
 // Any bytes as a layer: nothing may be written outside the directory, nothing may crash, and what was unpacked must be
 // writable as a tar again.
-#include "image/unpack.h"
+#include "layers/unpack.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "image/layer_digest.h"
-#include "image/layer_tar.h"
-#include "image/remove_tree.h"
+#include "layers/layer_digest.h"
+#include "layers/layer_tar.h"
+#include "layers/remove_tree.h"
 
 using namespace mbuild;
 using namespace mbuild::image;

@@ -7,10 +7,10 @@
 #include <map>
 
 #include "image/oci_layout.h"
-#include "image/serialise.h"
-#include "image/tar_reader.h"
+#include "layers/serialise.h"
+#include "layers/tar_reader.h"
 #include "tests/catch.h"
-#include "tests/unit/image/fixture.h"
+#include "tests/unit/layers/fixture.h"
 
 using namespace mbuild;
 using namespace mbuild::image;

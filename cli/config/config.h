@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/space_policy.h"
+#include "executor/collect.h"
+#include "executor/api/log_limits.h"
+#include "remote/registry.h"
+
+// The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.
+namespace mbuild::cli {
+
+// Bounds of the store; those that are not given have a default.
+struct GcBounds {
+  std::optional<cache::Amount> max_used_space, min_free_space, reserved_space;
+};
+
+// [[gc.policy]]: what goes before anything else, until its bounds hold.
+struct GcPolicy {
+  std::function<bool(const cache::StoreItem&)> matches;  // the filter and keep-duration; empty: everything
+  GcBounds bounds;                                       // none: all that matches
+};
+
+// [gc]: when a build removes what the store holds longest without use.
+struct GcConfig {
+  bool enabled = true;  // after each build
+  GcBounds bounds;
+  std::vector<GcPolicy> policies;
+};
+
+// [sandbox]: how RUNs are kept apart.
+struct SandboxConfig {
+  bool allow_less_isolation = false;  // --allow-less-isolation for every build
+};
+
+struct Config {
+  std::string path;  // "" when there is no file
+  GcConfig gc;
+  executor::LogLimits log;
+  SandboxConfig sandbox;
+  remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
+};
+
+// The first that there is: $MBUILD_CONFIG (which must be there when it is set), $XDG_CONFIG_HOME/mbuild/config.toml
+// (~/.config by default), /etc/mbuild/config.toml. Throws Error (usage) that names file and line: no TOML, an unknown
+// key, a value of the wrong kind.
+Config load_config();
+
+// How much of a step's output is shown: what the file says, or the environment.
+executor::LogLimits log_limits(const Config& config);
+
+// What is to be removed from the store at `root` after a build: one policy after the other, the bounds of [gc] last.
+std::vector<executor::CollectRequest> collect_requests(const GcConfig& gc, const std::string& root);
+
+// The same from a text; `path` is its name in messages.
+Config parse_config(const std::string& text, const std::string& path);
+
+}  // namespace mbuild::cli

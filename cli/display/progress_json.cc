@@ -1,0 +1,78 @@
+#include "cli/display/progress_json.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "cli/display/terminal.h"
+#include "remote/url.h"
+
+namespace mbuild::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void emit(const char* kind, Json object) {
+  Json line;
+  line[kind] = Json::array({std::move(object)});
+  say("{}\n", line.dump(-1, ' ', true, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
+JsonProgress::Vertex& JsonProgress::vertex_of(executor::VertexId id) {
+  Vertex& vertex = vertices_[id];
+  if (vertex.digest.empty()) vertex.digest = sha256(fmt::format("vertex {}", id));
+  return vertex;
+}
+
+std::string JsonProgress::wall_time(std::chrono::steady_clock::time_point time) const {
+  const auto wall = wall_start_ + std::chrono::duration_cast<std::chrono::nanoseconds>(time - start_);
+  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(wall.time_since_epoch()).count();
+  const auto seconds = static_cast<time_t>(nanoseconds / 1'000'000'000);
+  struct tm utc;
+  ::gmtime_r(&seconds, &utc);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
+                     utc.tm_hour, utc.tm_min, utc.tm_sec, nanoseconds % 1'000'000'000);
+}
+
+void JsonProgress::vertex(const executor::VertexEvent& event) {
+  const std::lock_guard lock(mutex_);
+  Vertex& vertex = vertex_of(event.id);
+  const std::string time = wall_time(event.time);
+  if (vertex.started.empty()) vertex.started = time;
+  Json object = {{"digest", vertex.digest}, {"name", event.name}, {"started", vertex.started}};
+  if (event.state != executor::VertexState::started) object["completed"] = time;
+  if (event.state == executor::VertexState::cached) object["cached"] = true;
+  if (event.state == executor::VertexState::failed) object["error"] = event.error;
+  if (event.state == executor::VertexState::cancelled) object["error"] = "context canceled";
+  emit("vertexes", std::move(object));
+}
+
+void JsonProgress::log(const executor::LogEvent& event) {
+  const std::lock_guard lock(mutex_);
+  emit("logs", {{"vertex", vertex_of(event.id).digest},
+                {"stream", event.stream},
+                {"data", remote::base64_encode(event.data)},
+                {"timestamp", wall_time(event.time)}});
+}
+
+void JsonProgress::status(const executor::StatusEvent& event) {
+  const std::lock_guard lock(mutex_);
+  Vertex& vertex = vertex_of(event.id);
+  const std::string time = wall_time(event.time);
+  const auto& started = vertex.parts_started.try_emplace(event.part, time).first->second;
+  Json object = {{"id", event.part}, {"vertex", vertex.digest}, {"name", event.part}};
+  if (event.total > 0) object["total"] = event.total;
+  object["current"] = event.current;
+  object["timestamp"] = time;
+  object["started"] = started;
+  if (event.ended) object["completed"] = time;
+  emit("statuses", std::move(object));
+}
+
+}  // namespace mbuild::cli

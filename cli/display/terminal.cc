@@ -1,0 +1,61 @@
+#include "cli/display/terminal.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "base/clean_text.h"
+
+namespace mbuild::cli {
+namespace {
+
+void write_to(FILE* file, std::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), file) != text.size()) {
+    throw std::system_error(errno, std::generic_category(), "cannot write to file");
+  }
+}
+
+std::string_view escape_of(Style style) {
+  switch (style) {
+    case Style::plain:
+      break;
+    case Style::running:
+      return "\x1b[36m";
+    case Style::finished:
+      return "\x1b[34m";
+    case Style::failed:
+      return "\x1b[31m";
+    case Style::cancelled:
+      return "\x1b[33m";
+    case Style::faint:
+      return "\x1b[2m";
+  }
+  return "";
+}
+
+}  // namespace
+
+void write_out(std::string_view text) { write_to(stdout, clean_text(text)); }
+
+void write_error(std::string_view text) { write_to(stderr, clean_text(text)); }
+
+void print_document(std::string_view bytes) {
+  if (::isatty(STDOUT_FILENO) == 1) return write_out(bytes);
+  write_to(stdout, bytes);
+}
+
+void draw(std::size_t erased_rows, std::span<const Piece> pieces) {
+  std::string out;
+  if (erased_rows > 0) out = fmt::format("\x1b[{}A\x1b[J", erased_rows);
+  for (const auto& [style, text] : pieces) {
+    const auto escape = escape_of(style);
+    out += escape;
+    out += clean_text(text);
+    if (!escape.empty()) out += "\x1b[0m";
+  }
+  write_to(stderr, out);
+}
+
+}  // namespace mbuild::cli

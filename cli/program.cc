@@ -1,0 +1,124 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/inherited_state.h"
+#include "cli/commands.h"
+#include "cli/config/config.h"
+#include "cli/main.h"
+#include "cli/display/report.h"
+#include "cli/display/terminal.h"
+#include "executor/collect.h"
+#include "worker/inner/supervisor.h"
+#include "worker/jobs/jobs.h"
+#include "worker/host_probes.h"
+
+#ifndef MBUILD_VERSION
+#define MBUILD_VERSION "0.1.0"
+#endif
+
+namespace mbuild::cli {
+namespace {
+
+int number(const char* text) {
+  int value = -1;
+  std::from_chars(text, text + std::strlen(text), value);
+  return value;
+}
+
+// The two ways in which the program starts itself.
+std::optional<int> run_internal(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
+    executor::jobs::register_all();
+    executor::register_job(std::string(executor::k_probe_operation), executor::run_probe_job);
+    return executor::inner_main(number(argv[2]));
+  }
+  if (argc == 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {
+    executor::keep_up(argv[2], collect_requests(load_config().gc, argv[2]));
+    return 0;
+  }
+  return std::nullopt;
+}
+
+void add_commands(Command& top) {
+  add_build_command(top);
+  add_doctor_command(top);
+  add_du_command(top);
+  add_images_command(top);
+  add_imagetools_command(top);
+  add_merge_command(top);
+  add_prune_command(top);
+  add_verify_command(top);
+}
+
+// The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
+// has to say it all.
+template <typename Tell>
+int ended(ExitClass exit_class, Tell&& tell) {
+  try {
+    tell();
+  } catch (const std::exception&) {
+  }
+  return static_cast<int>(exit_class);
+}
+
+const Program& program() {
+  static const Program k_program{
+      .name = "mbuild",
+      .version = "mbuild " MBUILD_VERSION,
+      .about =
+          "mbuild builds images for several platforms from a Dockerfile.\n"
+          "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
+      .add = add_commands,
+      .implied_command = "build",
+  };
+  return k_program;
+}
+
+int run_words(int argc, char** argv) {
+  try {
+    if (const auto status = run_internal(argc, argv)) return *status;
+    return run_command_line(program(), std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+  } catch (const Error& error) {
+    return ended(error.exit_class, [&] { print_error(error); });
+  } catch (const Cancelled&) {
+    ended(ExitClass::internal, [] { say("ERROR: canceled\n"); });
+    return 130;
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) {  // what a thread that can't be started throws
+      return ended(ExitClass::host, [] {
+        say("ERROR: no thread can be started\n       The limit on processes (`ulimit -u`, or that of the control "
+            "group) is too low.\n");
+      });
+    }
+    // what fmt throws when nothing can be printed
+    return ended(ExitClass::store, [&] { say("ERROR: {}\n", error.what()); });
+  } catch (const std::bad_alloc&) {
+    return ended(ExitClass::host, [] {
+      say("ERROR: out of memory\n       `ulimit -v` and the limits of the control group bound it.\n");
+    });
+  } catch (const std::exception& error) {
+    return ended(ExitClass::internal, [&] { say("ERROR: internal: {}\n", error.what()); });
+  }
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  put_inherited_state_right();
+  return run_with_enough_stack([&] {
+    prepare_heap();
+    return run_words(argc, argv);
+  });
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "executor/api/log_limits.h"
+#include "executor/api/source_policy.h"
+#include "frontend/frontend.h"
+#include "graph/graph.h"
+#include "image/annotations.h"
+#include "platforms/platform.h"
+#include "remote/registry.h"
+
+// What the user asked for, as plain data: the command line fills one in, a bake file several.
+namespace mbuild::executor {
+
+struct Output {
+  std::string type;                               // oci, docker, local, tar, image, registry, cacheonly
+  std::string destination;                        // path, "-" is standard output, "" where none was given
+  std::map<std::string, std::string> attributes;  // all others
+  bool load = false;                              // docker: handed to a container engine, not written
+};
+
+struct Secret {
+  std::string id;
+  std::string file;  // path, or
+  std::string env;   // environment variable
+};
+
+struct SshAgent {
+  std::string id;
+  std::vector<std::string> paths;  // a socket, or keys; empty is $SSH_AUTH_SOCK
+};
+
+// One of --cache-from or --cache-to.
+struct CacheReference {
+  std::string type;  // registry, local, inline, or one that is not supported
+  std::map<std::string, std::string> attributes;
+
+  std::string attribute(const std::string& name) const {  // "" where there is none
+    const auto found = attributes.find(name);
+    return found == attributes.end() ? "" : found->second;
+  }
+};
+// For messages: the reference, or the directory.
+std::string to_string(const CacheReference& reference);
+
+struct BuildRequest {
+  std::string store_root;
+  std::string context;     // directory, "-", or a git or http address
+  std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
+  std::string target;
+  std::vector<platforms::Platform> platforms;
+  std::map<std::string, std::string> build_args;
+  std::vector<std::pair<std::string, std::string>> contexts;
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::vector<std::string> tags;
+  std::vector<Output> outputs;
+  std::vector<image::Annotation> annotations;
+  std::vector<Secret> secrets;
+  std::vector<SshAgent> ssh;
+  std::vector<std::string> no_cache_filter;
+  std::vector<std::string> allow;  // entitlements
+  std::vector<CacheReference> cache_from, cache_to;
+  bool no_cache = false, pull = false, explain = false;
+  graph::NetworkMode network = graph::NetworkMode::standard;
+  std::vector<std::pair<std::string, std::string>> extra_hosts;
+  std::vector<graph::Ulimit> ulimits;
+  std::uint64_t shm_size = 0;
+  std::string cgroup_parent;
+  bool reproducible = false;
+  unsigned jobs = 0;       // 0 is the default
+  std::string arch_check;  // error, warn, off; "": as error, but a FROM of another platform is a warning
+  std::vector<std::string> arch_allow;
+  bool allow_less_isolation = false;  // of RUNs, where the host can't do better
+  remote::RegistryHosts registries;
+  LogLimits log_limits;
+  std::shared_ptr<const SourcePolicy> source_policy;  // none: every source is allowed
+};
+
+struct PlatformResult {
+  platforms::Platform platform;
+  Digest manifest, config;
+};
+
+// Why a step ran.
+struct StepExplanation {
+  std::string name;
+  std::vector<std::string> reasons;  // the most important first
+};
+
+struct BuildResult {
+  Digest dockerfile;  // of its text; "" until it was read
+  std::vector<PlatformResult> images;
+  image::Descriptor descriptor;    // of the image index, or of the only manifest; no digest where no image was made
+  std::string image_id;            // what --iidfile gets
+  std::vector<std::string> names;  // of the image
+  std::vector<frontend::dockerfile::Warning> warnings;
+  std::size_t steps_run = 0, steps_cached = 0;
+  std::vector<StepExplanation> explanations;  // of the steps that ran, where the request asks for them
+};
+
+}  // namespace mbuild::executor

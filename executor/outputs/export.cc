@@ -1,0 +1,307 @@
+#include "executor/outputs/export.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/output_file.h"
+#include "base/strings.h"
+#include "executor/outputs/audit_images.h"
+#include "executor/outputs/cache_export.h"
+#include "executor/outputs/early_archive.h"
+#include "executor/outputs/early_uploads.h"
+#include "executor/outputs/image_output.h"
+#include "worker/jobs/jobs.h"
+#include "executor/outputs/layer_blobs.h"
+#include "executor/outputs/load.h"
+#include "executor/outputs/push.h"
+#include "executor/outputs/stored_images.h"
+#include "oci/reference.h"
+#include "image/exporters.h"
+
+namespace mbuild::executor {
+namespace {
+
+std::string rfc3339(std::int64_t seconds) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
+}
+
+// History entries get the time of their layer; those without a layer that of the entry before.
+void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
+  std::size_t layer = 0;
+  std::string latest = config.history.empty() ? "" : config.history.front().created;
+  for (auto& entry : config.history) {
+    const std::int64_t created = !entry.empty_layer && layer < layers.size() ? layers[layer++]->created : 0;
+    if (entry.created.empty()) entry.created = created > 0 ? std::max(rfc3339(created), latest) : latest;
+    if (entry.created.empty()) entry.created = rfc3339(0);
+    latest = std::max(latest, entry.created);
+  }
+  if (config.created.empty()) config.created = latest.empty() ? rfc3339(0) : latest;
+}
+
+// What an output's source-date-epoch makes of the times.
+void set_epoch(frontend::ImageConfig& config, std::int64_t epoch) {
+  const std::string latest = rfc3339(epoch);
+  config.created = latest;
+  for (auto& entry : config.history) entry.created = std::min(entry.created, latest);
+}
+
+image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment,
+                            const LayerBlobs& blobs, const ImageOutput& wanted) {
+  using Place = image::AnnotationPlace;
+  frontend::ImageConfig config = lowered.config;
+  std::vector<image::Descriptor> descriptors;
+  config.diff_ids.clear();
+  LayerList layers;
+  if (lowered.root) layers = environment.steps.result(*lowered.root).layers;
+  for (const auto& layer : layers) {
+    const auto& blob = blobs.of(*layer);
+    config.diff_ids.push_back(blob.diff_id);
+    descriptors.push_back(blob.descriptor);
+  }
+  fill_times(config, layers);
+  if (wanted.epoch) {
+    set_epoch(config, *wanted.epoch);
+  } else if (environment.request.reproducible && !environment.lowered.source_date_epoch && environment.epoch) {
+    set_epoch(config, *environment.epoch);  // that of the commit, or none: what the lowering knew of is in there
+  }
+  if (wants_inline_cache(environment.request))
+    config.extensions[std::string(image::k_inline_cache_member)] = inline_cache(environment, blobs, layers);
+  auto finished = image::assemble_image(config, std::move(descriptors), lowered.platform, wanted.flavour,
+                                        image::annotations_for(wanted.annotations, Place::manifest, &lowered.platform));
+  finished.manifest.annotations =
+      image::annotations_for(wanted.annotations, Place::manifest_descriptor, &lowered.platform);
+  return finished;
+}
+
+// Where an exporter's file goes; "" and "-" are the standard output.
+std::string file_destination(const Output& output) {
+  return output.destination.empty() || output.destination == "-" ? "/dev/stdout" : output.destination;
+}
+
+image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
+  image::ImageSet set;
+  set.flavour = wanted.flavour;
+  set.names = wanted.names;
+  for (const auto& lowered : environment.lowered.images) {
+    set.images.push_back(finish(lowered, environment, blobs, wanted));
+  }
+  set.index_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index);
+  set.descriptor_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index_descriptor);
+  return set;
+}
+
+// The first output of an image type is what the build's result is called by.
+void fill_result(BuildResult& result, const Output& output, const image::ImageSet& set) {
+  if (!result.descriptor.digest.empty()) return;
+  result.descriptor = image::top_level(set).descriptor;
+  result.names = set.names;
+  for (const auto& image : set.images)
+    result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
+  result.image_id = output.type == "docker" ? set.images.front().config.digest : result.descriptor.digest;
+}
+
+// Blobs are opened by digest; where they come from, the layers' descriptors tell.
+image::OpenBlob open_by_digest(const LayerBlobs& blobs, const image::ImageSet& set) {
+  std::map<Digest, image::Descriptor> by_digest;
+  for (const auto& image : set.images) {
+    for (const auto& layer : image.layers) by_digest[layer.digest] = layer;
+  }
+  return [&blobs, by_digest = std::move(by_digest)](const Digest& digest) { return blobs.open(by_digest.at(digest)); };
+}
+
+void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
+             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, EarlyUploads* early,
+             std::stop_token stop) {
+  const auto open_blob = open_by_digest(blobs, set);
+  if (wanted.store) store_image(set, environment.store, open_blob, wanted.canonical);
+  if (wanted.push)
+    push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
+  if (output.type == "image" || output.type == "registry") return;
+  if (wanted.load) {
+    const std::string told = load_images(set, open_blob, stop) + "\n";
+    environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
+    return;
+  }
+  output.type == "docker" ? image::write_docker_directory(set, output.destination, open_blob)
+                          : image::write_oci_directory(set, output.destination, open_blob);
+}
+
+// What went into a pipe can't be taken back: before, all that the store has of it is read, and what is damaged removed.
+bool are_sound(cache::Store& store, const image::ImageSet& set) {
+  bool sound = true;
+  for (const auto& image : set.images) {
+    for (const auto& layer : image.layers) sound = store.verify_blob(layer.digest) && sound;
+  }
+  return sound;
+}
+
+void write_archive(const LayerBlobs& blobs, const Output& output, const image::ImageSet& set, image::LayoutTar& tar) {
+  const auto open_blob = open_by_digest(blobs, set);
+  output.type == "docker" ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
+}
+
+void export_image(const ExportEnvironment& environment, const Output& output, VertexId vertex, std::stop_token stop) {
+  const ImageOutput wanted = read_image_output(output, environment.request, environment.epoch);
+  std::vector<platforms::Platform> platforms;
+  for (const auto& image : environment.lowered.images) platforms.push_back(image.platform);
+  image::check_annotations(wanted.annotations, platforms);
+  LayerBlobs blobs(environment, wanted.layers);
+  const bool to_archive = (output.type == "oci" || output.type == "docker") && wanted.as_tar && !wanted.load;
+  std::optional<OutputFile> destination;
+  std::optional<EarlyArchive> archive;
+  std::optional<EarlyUploads> uploads;
+  BlobWatcher* watcher = nullptr;
+  if (to_archive) destination.emplace(file_destination(output), stop);
+  if (to_archive && destination->is_file()) {
+    const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
+    watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
+  }
+  if (wanted.push) watcher = &uploads.emplace(environment.images, first_repository(wanted.names), stop);
+  blobs.prepare(stop, !wanted.push || wanted.store, watcher);
+  audit_images(environment, blobs, stop);
+  image::ImageSet set = make_set(environment, blobs, wanted);
+  if (to_archive && !destination->is_file() && !are_sound(environment.store, set)) {
+    blobs.prepare(stop, true, nullptr);
+    set = make_set(environment, blobs, wanted);
+  }
+  fill_result(environment.result, output, set);
+  if (!to_archive) return deliver(environment, blobs, output, wanted, set, vertex, uploads ? &*uploads : nullptr, stop);
+  std::optional<image::LayoutTar> tar;
+  write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd(), stop));
+  destination->commit();
+}
+
+void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
+  const bool split_platforms = flag(output, "platform-split", environment.lowered.images.size() > 1);
+  jobs::ExportRequest request;
+  request.work = environment.directory.path() + "/export-" + random_hex(4);
+  make_directories(request.work, 0711);
+  request.owners = environment.inner.map().owner_mode();
+  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false)) {
+    const auto own = epoch_attribute(output);
+    request.clamp_mtime = own ? own : environment.epoch;
+  }
+  for (const auto& image : environment.lowered.images) {
+    jobs::TreeExport tree{.platform = image.platform, .subdirectory = {}, .stack = {}};
+    if (split_platforms) tree.subdirectory = image::platform_directory(image.platform);
+    if (image.root) tree.stack = environment.steps.unpacked(environment.steps.result(*image.root), stop);
+    request.trees.push_back(std::move(tree));
+  }
+  if (output.type == "tar") {
+    OutputFile destination(file_destination(output), stop);
+    jobs::export_trees(environment.inner.get(), request, destination.fd(), stop);
+    return destination.commit();
+  }
+  request.remove_others = attribute(output, "mode") == "delete";
+  request.destination = output.destination;
+  make_directories(output.destination);
+  jobs::export_trees(environment.inner.get(), request, -1, stop);
+}
+
+std::string phase_name(const Output& output) {
+  if (is_push(output)) return "pushing to registry";
+  if (output.type == "image") return "exporting to image";
+  if (output.load) return "loading into the container engine";
+  if (output.type == "oci") return "exporting to oci image format";
+  if (output.type == "docker") return "exporting to docker image format";
+  return output.type == "tar" ? "exporting to client tarball" : "exporting to client directory";
+}
+
+bool is_to_directory(const Output& output) {
+  return output.type == "local" || ((output.type == "oci" || output.type == "docker") && !flag(output, "tar", true));
+}
+
+bool is_file(const Output& output) { return output.type == "tar" || output.type == "oci" || output.type == "docker"; }
+
+// mode=delete removes what it finds: outside of where the user works, that has to be allowed.
+void check_local_mode(const Output& output, const BuildRequest& request) {
+  const std::string mode = attribute(output, "mode");
+  if (!mode.empty() && mode != "copy" && mode != "delete") {
+    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
+        .with_advice("Modes are copy and delete.");
+  }
+  if (mode != "delete" || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end()) return;
+  const auto here = std::filesystem::current_path();
+  const auto there = std::filesystem::weakly_canonical(output.destination).lexically_relative(here);
+  if (!there.empty() && *there.begin() != ".." && there != ".") return;
+  throw Error(ExitClass::usage, fmt::format("mode=delete would remove files in {}, which is not below the current "
+                                            "directory",
+                                            output.destination))
+      .with_advice("If that is what you want, add --allow buildx.local.delete.");
+}
+
+}  // namespace
+
+remote::RegistryHosts registries_of(const BuildRequest& request) {
+  remote::RegistryHosts registries = request.registries;
+  for (const auto& output : request.outputs) {
+    if (!is_push(output) || !flag(output, "registry.insecure", false)) continue;
+    for (const auto& name : read_image_output(output, request, {}).names) {
+      const auto host = frontend::parse_reference(name).domain;
+      registries.hosts.try_emplace(host, request.registries.of(host)).first->second.insecure = true;
+    }
+  }
+  return registries;
+}
+
+void check_outputs(const BuildRequest& request) {
+  int to_stdout = 0;
+  for (const auto& output : request.outputs) {
+    if (is_to_directory(output) && output.destination.empty())
+      throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
+    const bool unnamed = output.destination.empty() || output.destination == "-";
+    if (is_file(output) && !is_to_directory(output) && !output.load && unnamed) {
+      if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
+      if (::isatty(STDOUT_FILENO) == 1) {
+        throw Error(ExitClass::usage,
+                    "dest file is required for " + output.type + " exporter. refusing to write to console");
+      }
+    }
+    if (output.type == "docker" && !output.load && request.platforms.size() > 1) {
+      throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
+          .with_advice("Use -o type=oci, which takes several platforms, or one --platform.");
+    }
+    if (output.type == "local") check_local_mode(output, request);
+    if (!is_image_type(output)) continue;
+    const auto wanted = read_image_output(output, request, {});
+    if (!request.platforms.empty()) image::check_annotations(wanted.annotations, request.platforms);
+  }
+}
+
+void export_images(const ExportEnvironment& environment, std::stop_token stop) {
+  VertexId vertex = static_cast<VertexId>(environment.lowered.graph.nodes.size());
+  for (const auto& output : environment.request.outputs) {
+    for (auto& message : output_warnings(output)) {
+      environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = std::move(message)});
+    }
+  }
+  for (const auto& output : environment.request.outputs) {
+    if (output.type == "cacheonly") continue;
+    VertexEvent event{.id = vertex++, .state = VertexState::started, .name = phase_name(output)};
+    event.time = std::chrono::steady_clock::now();
+    environment.sink.vertex(event);
+    try {
+      is_image_type(output) ? export_image(environment, output, event.id, stop)
+                            : export_files(environment, output, stop);
+      event.state = VertexState::completed;
+    } catch (Error& error) {
+      event.state = VertexState::failed;
+      event.error = error.what();
+      event.time = std::chrono::steady_clock::now();
+      environment.sink.vertex(event);
+      throw;
+    }
+    event.time = std::chrono::steady_clock::now();
+    environment.sink.vertex(event);
+  }
+}
+
+}  // namespace mbuild::executor

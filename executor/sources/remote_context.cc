@@ -1,0 +1,177 @@
+#include "executor/sources/remote_context.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "files/archive.h"
+#include "files/write_record.h"
+#include "graph/git_ref.h"
+#include "remote/download.h"
+#include "remote/git.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr const char* k_download_name = "context";
+
+std::string checksum_of(const graph::SourceOp& source) {
+  const auto found = source.attributes.find("checksum");
+  return found == source.attributes.end() ? "" : found->second;
+}
+
+bool is_http(std::string_view address) { return address.starts_with("http://") || address.starts_with("https://"); }
+
+remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRef& ref, const std::string& directory,
+                              std::stop_token stop) {
+  remote::GitOptions options;
+  options.authorization =
+      remote::git_authorization(ref, [&](const std::string& id) { return read_credential(request, id); });
+  return remote::checkout_git(ref, directory, options, stop);
+}
+
+remote::Download download_to(const BuildRequest& request, const std::string& url, const std::string& checksum, int file,
+                             std::stop_token stop) {
+  remote::DownloadRequest download;
+  download.url = url;
+  download.output = file;
+  download.checksum = checksum;
+  download.authorization =
+      remote::http_authorization(url, [&](const std::string& id) { return read_credential(request, id); });
+  download.stop = std::move(stop);
+  return remote::download(download);
+}
+
+void unpack_into(int archive, const std::string& directory, std::stop_token stop) {
+  const Fd root = open_file(directory, O_RDONLY | O_DIRECTORY);
+  WriteRecord record;
+  unpack_archive(archive, root.get(), "",
+                 {.owner = Owner{::geteuid(), ::getegid()}, .timestamp = {}, .stop = std::move(stop)}, record);
+  finish_directories(root.get(), -1, record, image::OwnerMode::real);
+}
+
+std::optional<std::int64_t> newest_file(const std::string& directory) {
+  std::optional<std::int64_t> newest;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    struct stat status;
+    if (::lstat(entry.path().c_str(), &status) < 0 || !S_ISREG(status.st_mode)) continue;
+    newest = std::max(newest.value_or(status.st_mtim.tv_sec), std::int64_t{status.st_mtim.tv_sec});
+  }
+  return newest;
+}
+
+// What the policy makes of a source.
+graph::SourceOp allowed(const BuildRequest& request, graph::SourceOp source) {
+  return request.source_policy ? allowed_source(*request.source_policy, std::move(source)) : source;
+}
+
+RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef ref, const std::string& directory,
+                                std::stop_token stop) {
+  ref = frontend::git_ref_of(allowed(request, frontend::git_source(ref)));
+  const auto argument = [&](const char* name) {
+    const auto found = request.build_args.find(name);
+    return found == request.build_args.end() ? "" : found->second;
+  };
+  const std::string keep = argument("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  if (keep == "1" || keep == "true") ref.keep_git_dir = true;
+  if (ref.mtime.empty() && !argument("SOURCE_DATE_EPOCH").empty()) ref.mtime = "commit";
+  return {check_out(request, ref, directory, std::move(stop)).commit_time, ""};
+}
+
+RemoteContext fetch_http_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+  const std::string path = directory + "/" + k_download_name;
+  Fd file = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+  const auto source = allowed(request, {request.context, {}});
+  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
+  if (!is_archive(file.get())) return {got.mtime, k_download_name};
+  std::filesystem::remove(path);
+  unpack_into(file.get(), directory, std::move(stop));
+  return {got.mtime ? got.mtime : newest_file(directory), ""};
+}
+
+std::string fresh_directory(const std::string& scratch) {
+  const std::string directory = scratch + "/fetched-" + random_hex(8);
+  make_directories(directory, 0755);
+  return directory;
+}
+
+}  // namespace
+
+bool is_remote(const std::string& context) { return is_http(context) || frontend::parse_git_ref(context).has_value(); }
+
+RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+  if (const auto git = frontend::parse_git_ref(request.context)) {
+    return fetch_git_context(request, *git, directory, std::move(stop));
+  }
+  return fetch_http_context(request, directory, std::move(stop));
+}
+
+std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
+                       std::stop_token stop) {
+  const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
+  const auto source = allowed(request, {url, {}});
+  download_to(request, source.identifier, checksum_of(source), file.get(), std::move(stop));
+  if (::lseek(file.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a download");
+  return read_all(file.get());
+}
+
+std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& asked,
+                                           const std::string& scratch, std::stop_token stop) {
+  const graph::SourceOp source = allowed(request, asked);
+  const std::string directory = fresh_directory(scratch);
+  if (source.identifier.starts_with("git://")) {
+    return check_out(request, frontend::git_ref_of(source), directory, std::move(stop)).commit_time;
+  }
+  const Fd file = open_file(directory + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
+  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
+  if (got.mtime || !is_archive(file.get())) return got.mtime;
+  const std::string unpacked = fresh_directory(scratch);
+  unpack_into(file.get(), unpacked, std::move(stop));
+  return newest_file(unpacked);
+}
+
+std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id) {
+  for (const auto& secret : request.secrets) {
+    if (secret.id != id) continue;
+    if (secret.env.empty()) return read_file(secret.file);
+    const char* value = std::getenv(secret.env.c_str());
+    return value == nullptr ? "" : value;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id) {
+  auto value = read_secret(request, id);
+  if (value && value->empty()) value.reset();
+  return value;
+}
+
+void check_secrets(const BuildRequest& request) {
+  for (const auto& secret : request.secrets) {
+    if (!secret.env.empty()) continue;
+    struct stat status;
+    int code = 0;
+    if (::stat(secret.file.c_str(), &status) < 0) {
+      code = errno;
+    } else if (S_ISDIR(status.st_mode)) {
+      code = EISDIR;
+    } else if (::faccessat(AT_FDCWD, secret.file.c_str(), R_OK, AT_EACCESS) < 0) {
+      code = errno;
+    }
+    if (code == 0) continue;
+    throw Error(ExitClass::usage, system_error(code, fmt::format("secret {}: open {}", secret.id, secret.file)).message)
+        .with_advice(fmt::format("Name a file with --secret id={},src=FILE, or a variable of the environment with "
+                                 "--secret id={},env=NAME.",
+                                 secret.id, secret.id));
+  }
+}
+
+}  // namespace mbuild::executor

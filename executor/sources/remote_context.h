@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "executor/api/build_request.h"
+#include "graph/graph.h"
+
+// Build contexts and Dockerfiles that are addresses. A remote context is fetched once, before the Dockerfile is read,
+// into a directory that lives as long as the build, and is a local directory from then on: the Dockerfile and the files
+// that it copies are of one commit, and steps are keyed by content as ever.
+namespace mbuild::executor {
+
+// True for a git or http(s) address.
+bool is_remote(const std::string& context);
+
+struct RemoteContext {
+  std::optional<std::int64_t> time;  // commit date, Last-Modified, or the newest file of an archive
+  std::string dockerfile;            // name of the file that is the Dockerfile although nobody said so, or ""
+};
+
+// Puts the context's files into `directory`, which must exist and be empty. Of an http address, an archive is unpacked;
+// any other body is the Dockerfile, and the context that one file. Throws Error (usage, network), Cancelled.
+RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop);
+
+// The body of an http(s) address.
+std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
+                       std::stop_token stop);
+
+// The time of a git or http source, for SOURCE_DATE_EPOCH: what RemoteContext::time is. `scratch` is a directory to
+// work in.
+std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& source,
+                                           const std::string& scratch, std::stop_token stop);
+
+// Throws Error (usage) for a --secret whose file is not there or can't be read.
+void check_secrets(const BuildRequest& request);
+// The value of --secret id=ID, if there is one; of a variable that is not set "".
+std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id);
+// The same for who would send it: an empty one is none.
+std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "graph/git_ref.h"
+#include "frontend/lower/state.h"
+#include "oci/reference.h"
+
+// Build contexts: the main one and those of --build-context. A named context stands in for a stage or an image of its
+// name wherever FROM, COPY --from or a mount asks for it. Names are compared as image references are, so that "alpine",
+// "alpine:latest" and "docker.io/library/alpine" are one; "NAME::PLATFORM" goes before "NAME".
+namespace mbuild::frontend::lowering {
+namespace {
+
+constexpr std::string_view k_latest = ":latest";
+constexpr std::string_view k_main = "context";  // a name that no --build-context can take
+
+std::string context_key(const Reference& reference) {
+  std::string key = familiar_string(reference);
+  if (key.ends_with(k_latest)) key.resize(key.size() - k_latest.size());
+  return key;
+}
+
+std::string given_key(const std::string& name) {
+  const std::size_t separator = name.find("::");
+  try {
+    std::string key = context_key(parse_reference(name.substr(0, separator)));
+    if (separator != std::string::npos) {
+      key += "::" + platforms::to_string(platforms::parse_platform(name.substr(separator + 2)));
+    }
+    return key;
+  } catch (Error& error) {
+    throw std::move(error).with_context("invalid context name " + name);
+  }
+}
+
+NamedContext parse_context(const std::string& name, const std::string& value) {
+  NamedContext context{name, ContextKind::local, value};
+  const auto after = [&](std::string_view prefix) { return std::string_view(value).substr(prefix.size()); };
+  if (value.starts_with("docker-image://")) {
+    const std::string_view reference = after("docker-image://");
+    context.kind = reference == "scratch" ? ContextKind::scratch : ContextKind::image;
+    if (context.kind == ContextKind::image) context.value = to_string(with_default_tag(parse_reference(reference)));
+  } else if (value.starts_with("oci-layout://")) {
+    context.kind = ContextKind::oci_layout;
+  } else if (value.starts_with("target:") || value.starts_with("input:")) {
+    throw usage_error(fmt::format("unsupported context source {} for {}", value.substr(0, value.find(':')), name))
+        .with_advice(
+            "\"target:\" contexts link the targets of one bake file; name an image, a layout or a directory here");
+  } else if (parse_git_ref(value)) {
+    context.kind = ContextKind::git;
+  } else if (value.starts_with("http://") || value.starts_with("https://")) {
+    context.kind = ContextKind::http;
+  }
+  return context;
+}
+
+std::vector<std::string> read_ignore_file(const Request& request, const std::string& context) {
+  if (!request.read_file) return {};
+  const auto text = request.read_file(context, ".dockerignore");
+  if (!text) return {};
+  try {
+    return parse_dockerignore(*text);
+  } catch (Error& error) {
+    throw std::move(error).with_context("failed parsing .dockerignore");
+  }
+}
+
+graph::Ref add_source(Lowering& lowering, graph::SourceOp source, std::string name) {
+  graph::NodeInfo info;
+  info.instruction = name;
+  info.name = std::move(name);
+  return add_node(lowering, graph::Node{std::move(source), {}, std::nullopt}, std::move(info));
+}
+
+graph::Ref add_local_context(Lowering& lowering, const std::string& identifier,
+                             const std::vector<std::string>& patterns, std::string name) {
+  graph::SourceOp source{identifier, {}};
+  if (!patterns.empty()) source.attributes["exclude"] = join(patterns, "\n");
+  return add_source(lowering, std::move(source), std::move(name));
+}
+
+void read_main_ignore_file(Shared& shared) {
+  if (shared.ignore_read) return;
+  shared.ignore_read = true;
+  shared.ignore_patterns = read_ignore_file(shared.request, std::string(k_main));
+  if (!shared.ignore_patterns.empty()) shared.ignore_matcher = std::make_unique<IgnoreMatcher>(shared.ignore_patterns);
+}
+
+}  // namespace
+
+void read_contexts(Shared& shared) {
+  for (const auto& [name, value] : shared.request.contexts) {
+    try {
+      shared.contexts.insert_or_assign(given_key(name), parse_context(name, value));
+    } catch (Error& error) {
+      if (!error.advice.empty()) throw;
+      throw std::move(error).with_advice("a named context is given as --build-context NAME=VALUE");
+    }
+  }
+}
+
+const NamedContext* find_context(const Shared& shared, std::string_view name, const platforms::Platform& platform) {
+  if (shared.contexts.empty() || iequals(name, "scratch") || iequals(name, "context")) return nullptr;
+  std::string key;
+  try {
+    key = context_key(parse_reference(name));
+  } catch (const Error&) {
+    return nullptr;  // no context can have this name
+  }
+  auto found = shared.contexts.find(key + "::" + platforms::to_string(platform));
+  if (found == shared.contexts.end()) found = shared.contexts.find(key);
+  return found == shared.contexts.end() ? nullptr : &found->second;
+}
+
+graph::Ref main_context(Lowering& lowering) {
+  Shared& shared = lowering.shared;
+  const std::string identifier = fmt::format("local://{}", k_main);
+  if (const auto known = shared.trees.find(identifier); known != shared.trees.end()) return known->second;
+  read_main_ignore_file(shared);
+  const graph::Ref ref =
+      add_local_context(lowering, identifier, shared.ignore_patterns, "[internal] load build context");
+  shared.trees.emplace(identifier, ref);
+  return ref;
+}
+
+graph::Ref context_tree(Lowering& lowering, const NamedContext& context) {
+  Shared& shared = lowering.shared;
+  const bool local = context.kind == ContextKind::local;
+  const std::string identifier = local ? "local://" + context.name : context.value;
+  if (const auto known = shared.trees.find(identifier); known != shared.trees.end()) return known->second;
+  const std::string prefix = "[context " + context.name + "] ";
+  graph::Ref ref;
+  if (local) {
+    ref = add_local_context(lowering, identifier, read_ignore_file(shared.request, context.name),
+                            prefix + "load from client");
+  } else if (context.kind == ContextKind::git) {
+    ref = add_source(lowering, git_source(*parse_git_ref(context.value)), prefix + context.value);
+  } else {
+    ref = add_source(lowering, {context.value, {{"filename", "context"}}}, prefix + context.value);
+  }
+  shared.trees.emplace(identifier, ref);
+  return ref;
+}
+
+const IgnoreMatcher* main_ignore_matcher(Shared& shared) {
+  read_main_ignore_file(shared);
+  return shared.ignore_matcher.get();
+}
+
+}  // namespace mbuild::frontend::lowering

@@ -1,0 +1,68 @@
+#include "cli/config/command.h"
+
+#include "base/error.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+
+using namespace mbuild;
+using namespace mbuild::cli;
+using mbuild::testing::error_of;
+using mbuild::testing::TemporaryDirectory;
+
+namespace {
+
+struct Found {
+  std::string command, context, tag, platform;
+  bool quiet = false;
+};
+
+// What a program with the commands build, du and images makes of the words.
+Found found_in(std::vector<std::string> words) {
+  Found found;
+  const auto add = [&](Command& top) {
+    auto build = top.add("build", "", "b");
+    build.value("context", found.context, "").value("-t,--tag", found.tag, "").value("--platform", found.platform, "");
+    build.flag("-q,--quiet", found.quiet, "").run([&] { return (found.command = "build"), 0; });
+    top.add("du", "").value("--root", found.tag, "").run([&] { return (found.command = "du"), 0; });
+    top.add("images", "").run([&] { return (found.command = "images"), 0; });
+  };
+  run_command_line({.name = "program", .version = "1", .about = "", .add = add, .implied_command = "build"},
+                   std::move(words));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("Words without a command are those of the build") {
+  for (const char* context : {".", "..", "-", "/", "./app", "https://host/x.git", "git@host:x.git"}) {
+    CHECK(found_in({context}).command == "build");
+    CHECK(found_in({context}).context == context);
+  }
+  const auto found = found_in({"--platform", "linux/arm64", "-qt", "name", "."});
+  CHECK(found.command == "build");
+  CHECK(found.platform == "linux/arm64");
+  CHECK(found.tag == "name");
+  CHECK(found.quiet);
+  CHECK(found.context == ".");
+  CHECK(found_in({".", "-t", "name"}).tag == "name");
+  CHECK(found_in({"--tag=name", "--", "."}).context == ".");
+}
+
+TEST_CASE("A first word that is a command stays that command") {
+  CHECK(found_in({"b", "."}).command == "build");
+  CHECK(found_in({"images"}).command == "images");
+  CHECK(found_in({"du", "--root", "."}).command == "du");
+  CHECK(found_in({"-t", "du", "."}).tag == "du");
+  const auto found = found_in({"--platform", "p", "build", "."});
+  CHECK(found.platform == "p");
+  CHECK(found.context == ".");
+}
+
+TEST_CASE("A directory in the current one is a context, and a mistyped command is told as one") {
+  const TemporaryDirectory directory;
+  CHECK(found_in({directory.path()}).context == directory.path());
+  CHECK(error_of([] { found_in({"biuld", "."}); }) ==
+        "2 \"biuld\" is neither a command nor a directory to build from (did you mean build?)");
+  CHECK(error_of([] { found_in({"-q", "imagse"}); }) ==
+        "2 \"imagse\" is neither a command nor a directory to build from (did you mean images?)");
+}

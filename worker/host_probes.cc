@@ -1,0 +1,202 @@
+#include "worker/host_probes.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/feature.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
+#include "emu/emulator.h"
+#include "worker/jobs/build_network.h"
+#include "worker/inner/inner.h"
+#include "base/message.h"
+#include "worker/snapshot/overlay.h"
+#include "worker/snapshot/mount_calls.h"
+#include "worker/ids/user_namespace.h"
+#include "worker/ids/userns_remedy.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr const char* k_overlay_remedy = "mbuild --root DIR, with DIR on ext4, xfs, btrfs or tmpfs";
+
+// "" or what was wrong.
+template <typename Attempt>
+std::string attempt(Attempt&& work) {
+  try {
+    work();
+    return "";
+  } catch (const Error& error) {
+    return error.message;
+  }
+}
+
+// Deletes a file of a lower directory through an overlay, as a RUN does.
+void try_overlay(const std::string& directory, bool two_lowers) {
+  const std::string base = fmt::format("{}/{}", directory, random_hex(4));
+  for (const char* name : {"", "/a", "/b", "/upper", "/work"}) make_directories(base + name, 0755);
+  open_file(base + "/a/file", O_WRONLY | O_CREAT, 0644);
+  std::vector<std::string> lower = {base + "/a"};
+  if (two_lowers) lower.push_back(base + "/b");
+  const Fd mount = mount_overlay(lower, base + "/upper", base + "/work", false);
+  if (::unlinkat(mount.get(), "file", 0) < 0) throw system_error(errno, "remove a file on overlay", ExitClass::host);
+  struct stat status;
+  if (::stat((base + "/upper/file").c_str(), &status) < 0 || !S_ISCHR(status.st_mode)) {
+    throw Error(ExitClass::host, "overlay makes no whiteouts on this file system");
+  }
+}
+
+void try_lowerdir_plus(const std::string& directory) {
+  if (feature_disabled("lowerdir-plus")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+  for (const char* name : {"/plus-a", "/plus-b"}) make_directories(directory + name, 0755);
+  make_filesystem("overlay",
+                  {{"userxattr", ""}, {"lowerdir+", directory + "/plus-a"}, {"lowerdir+", directory + "/plus-b"}}, 0);
+}
+
+void try_proc() {
+  if (feature_disabled("proc-mount")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+  make_filesystem("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+Probe probe(const char* name, const char* title, bool required, const std::string& problem, const std::string& fine,
+            const std::string& remedy) {
+  const bool ok = problem.empty();
+  return {name, title, ok, required, ok ? fine : problem, ok ? "" : remedy};
+}
+
+Probe probe_ids(const IdMap& map) {
+  const std::string own = std::getenv("USER") != nullptr ? std::getenv("USER") : std::to_string(::getuid());
+  const bool helpers = !find_program("newuidmap").empty() && !find_program("newgidmap").empty();
+  std::uint64_t count = 0;
+  for (const auto& range : map.uids) count += range.count;
+  const std::string remedy =
+      helpers && map.lacks_capabilities
+          ? "in a container: add the capabilities SETUID and SETGID (--cap-add=SETUID --cap-add=SETGID)"
+      : helpers ? fmt::format("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", own)
+                : "sudo apt-get install uidmap";
+  const std::string problem =
+      helpers && map.lacks_capabilities
+          ? "CAP_SETUID and CAP_SETGID are out of reach here: owners are kept in attributes, RUN has one id"
+      : helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
+                : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
+  return probe("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count),
+               remedy);
+}
+
+Probe probe_binfmt(Inner& inner) {
+  const std::string problem = attempt([&] {
+    if (feature_disabled("binfmt-ns")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
+    inner.register_binfmt({});
+  });
+  return probe("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
+               "sudo apt-get install qemu-user-static binfmt-support");
+}
+
+Probe probe_network(Inner& inner) {
+  BuildNetwork network([&]() -> Inner& { return inner; }, [](const std::string&) {}, {});
+  jobs::NetworkReply about;
+  const std::string problem = attempt([&] { about = network.get().about; });
+  constexpr const char* k_title = "a network of a build's own";
+  switch (about.kind) {
+    case jobs::NetworkKind::pasta:
+      return {"pasta", k_title, true, false, "by pasta", ""};
+    case jobs::NetworkKind::slirp4netns:
+      return {"pasta",
+              k_title,
+              false,
+              false,
+              "by slirp4netns, IPv4 only: " + about.problem,
+              about.advice.empty() ? "sudo apt-get install passt" : about.advice};
+    case jobs::NetworkKind::loopback:
+      return {"pasta", k_title, true, false, "loopback only, as the host has no way out", ""};
+    case jobs::NetworkKind::host:
+      break;
+  }
+  return {"pasta",
+          k_title,
+          false,
+          false,
+          "RUN uses the host's: " + (problem.empty() ? about.problem : problem),
+          about.advice.empty() ? "sudo apt-get install passt" : about.advice};
+}
+
+}  // namespace
+
+std::string run_probe_job(std::string_view directory, std::vector<Fd>&) {
+  const std::string place(directory);
+  std::string out;
+  put_field(out, attempt([&] { try_overlay(place, false); }));
+  put_field(out, attempt([&] { try_lowerdir_plus(place); }));
+  put_field(out, attempt([&] { try_proc(); }));
+  put_field(out, attempt([] { make_step_namespace(); }));
+  // Here, where it is allowed: overlay leaves a directory that its owner can't read.
+  std::error_code ignored;
+  std::filesystem::remove_all(place, ignored);
+  return out;
+}
+
+namespace {
+
+// How programs of the two platforms that images are mostly made for run here, and which others do. A build whose
+// foreign images only copy files needs none of it.
+std::vector<Probe> probe_emulators() {
+  const auto& host = platforms::host_platform();
+  const auto search = emu::default_search();
+  std::vector<Probe> out;
+  std::string others;
+  for (const auto& descriptor : platforms::all_descriptors()) {
+    const std::string& name = descriptor.name;
+    const bool usual = name == "linux/amd64" || name == "linux/arm64";
+    try {
+      const auto how = emu::describe(emu::choose(descriptor.platform, host, search));
+      if (usual) out.push_back({"", "programs of " + name, true, false, how, ""});
+      if (!usual) others += (others.empty() ? "" : ", ") + name;
+    } catch (const Error& error) {
+      if (usual) out.push_back({"", "programs of " + name, false, false, error.message, error.advice});
+    }
+  }
+  if (!others.empty()) out.push_back({"", "programs of other platforms", true, false, others, ""});
+  return out;
+}
+
+}  // namespace
+
+std::vector<Probe> run_probes(const std::string& directory) {
+  const IdMap map = compute_id_map();
+  std::vector<Probe> out;
+  std::unique_ptr<Inner> inner;
+  const std::string problem = attempt([&] { inner = Inner::start({.map = map}); });
+  out.push_back(probe("userns", "user namespaces", true,
+                      problem.empty() ? "" : problem + ": only Dockerfiles without RUN can be built", "allowed",
+                      userns_remedy()));
+  out.push_back(probe_ids(map));
+  if (!inner) return out;
+
+  const std::string place = fmt::format("{}/probe-{}", directory, random_hex(8));
+  make_directories(place, 0755);
+  const std::string answers = inner->call(k_probe_operation, place);
+  std::string_view rest = answers;
+  const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest)), own(take_field(rest));
+  out.push_back(probe("overlay", "overlay on the store's file system", true, overlay, "works", k_overlay_remedy));
+  out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
+                      "none needed: Linux 6.5 and newer have it, older ones take another way"));
+  out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
+  out.push_back(
+      probe("step-userns", "a user namespace of its own for each step", false, own, "works", userns_remedy()));
+  out.push_back(probe_network(*inner));
+  out.push_back(probe_binfmt(*inner));
+  for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));
+  return out;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/error.h"
+#include "worker/ids/id_map.h"
+#include "worker/inner/inner.h"
+#include "platforms/platform.h"
+
+namespace mbuild::executor {
+
+// The inner process of a build, started when it is first needed: a fully cached build never starts it. Thread-safe.
+class LazyInner {
+ public:
+  explicit LazyInner(IdMap map) : map_(std::move(map)) {}
+
+  // Where the host allows no user namespaces it has none, and file jobs alone work.
+  Inner& get();
+  // For a job that needs namespaces. Throws what is in their way.
+  Inner& get_for_run();
+  // One without a user namespace, for --security=insecure of a step of the host's own platform where is_hosts_root():
+  // its programs are root of the host.
+  Inner& get_hosts_root();
+  bool started() const { return inner_ != nullptr; }
+  const IdMap& map() const { return map_; }
+
+  // Makes programs of the platform runnable in sandboxes; returns what runs them, for records ("" is the processor
+  // itself). Decided once: by a private registration, which nobody can take away, or where there can be none by the
+  // handler of the host; when that is gone the next way is taken. Throws Error (host) that names the remedy.
+  std::string emulate(const platforms::Platform& platform);
+  // True when the platform's programs were run by a handler of the host that is gone: what failed may be tried again.
+  bool has_lost_handler(const platforms::Platform& platform);
+
+ private:
+  void start();
+  std::string arrange(const platforms::Platform& platform);
+  bool is_gone(const platforms::Platform& platform) const;
+
+  IdMap map_;
+  std::mutex mutex_;
+  std::unique_ptr<Inner> inner_, hosts_root_;
+  std::optional<Error> without_namespaces_;  // why it has none
+  std::map<platforms::Platform, std::string> emulators_;
+  std::set<platforms::Platform> on_host_;  // run by handlers of the host
+};
+
+// True when the platform's programs do not run on the processor as they stand.
+bool is_foreign(const platforms::Platform& platform);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,92 @@
+#include "worker/jobs/build_network.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/subprocess.h"
+#include "base/message.h"
+#include "worker/jobs/jobs_codec.h"
+
+namespace mbuild::executor {
+
+std::string network_warning(const jobs::NetworkReply& reply) {
+  if (reply.kind != jobs::NetworkKind::host) return "";
+  const std::string advice = reply.advice.empty() ? "" : fmt::format(" ({})", reply.advice);
+  return fmt::format("RUN uses the host's network, because none of the build's own could be made: {}{}", reply.problem,
+                     advice);
+}
+
+BuildNetwork::BuildNetwork(std::function<Inner&()> inner, std::function<void(std::string)> warn, std::stop_token stop)
+    : inner_(std::move(inner)), warn_(std::move(warn)), on_stop_(std::move(stop), [this] { stop_.request_stop(); }) {}
+
+BuildNetwork::~BuildNetwork() { stop_.request_stop(); }
+
+void BuildNetwork::start() {
+  const std::lock_guard lock(mutex_);
+  if (job_.joinable()) return;
+  SocketPair sockets = make_socket_pair();
+  report_ = std::move(sockets.a);
+  const jobs::NetworkRequest request{
+      .pasta = find_program("pasta"), .slirp4netns = find_program("slirp4netns"), .caller_is_root = ::geteuid() == 0};
+  job_ = std::jthread([this, request, report = std::move(sockets.b)]() mutable {
+    try {
+      const int fd = report.get();
+      Inner& inner = inner_();
+      inner.call("network", encode(request), std::span(&fd, 1), stop_.get_token());
+    } catch (...) {
+      const std::lock_guard failed(mutex_);
+      failure_ = std::current_exception();  // seen after the socket has hung up
+    }
+    report.reset();
+  });
+}
+
+const BuildNetwork::Joined& BuildNetwork::get() {
+  start();
+  const std::lock_guard lock(hear_mutex_);
+  if (!joined_) hear();
+  return *joined_;
+}
+
+void BuildNetwork::hear() {
+  while (auto message = receive_message(report_.get())) {
+    if (message->type == MessageType::request) {
+      start_program(*message);
+      continue;
+    }
+    if (message->type != MessageType::result) continue;
+    Joined joined{decode<jobs::NetworkReply>(message->body()), -1};
+    if (!message->fds.empty()) {
+      namespace_ = std::move(message->fds.front());
+      joined.name_space = namespace_.get();
+    }
+    joined_ = std::move(joined);
+    if (auto text = network_warning(joined_->about); !text.empty()) warn_(std::move(text));
+    return;
+  }
+  if (stop_.stop_requested()) throw Cancelled();
+  const std::lock_guard lock(mutex_);
+  if (failure_) std::rethrow_exception(failure_);
+  throw Error(ExitClass::host, "the process that makes the network of the build ended early");
+}
+
+// Root's part: see job_network.cc. The program enters the namespaces of the job, so that it ends with it.
+void BuildNetwork::start_program(const Message& request) {
+  std::vector<std::string> argv = {"nsenter"};
+  const char* kinds[] = {"--mount", "--pid"};
+  for (std::size_t i = 0; i < 2 && i < request.fds.size(); ++i) {
+    argv.push_back(fmt::format("{}=/proc/{}/fd/{}", kinds[i], ::getpid(), request.fds[i].get()));
+  }
+  argv.emplace_back("--");
+  for (std::string_view rest = request.body(); !rest.empty();) argv.emplace_back(take_field(rest));
+  SubprocessResult result;
+  try {
+    result = run_program(argv, {}, stop_.get_token());
+  } catch (const Error& error) {
+    result = {127, {}, error.message};
+  }
+  send_message(report_.get(), {MessageType::result, static_cast<std::uint64_t>(result.status), "", result.error, {}});
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+
+#include "base/fd.h"
+#include "worker/inner/inner.h"
+#include "base/message.h"
+#include "worker/jobs/jobs.h"
+
+namespace mbuild::executor {
+
+// The network that all RUNs of a build share, unless they ask for another one: started when the first of them needs it,
+// gone with this object. Thread-safe. How it is made is told in job_network.cc.
+class BuildNetwork {
+ public:
+  // `warn` is called once, with a whole sentence, when the network is not
+  // what it should be. When `stop` is requested the network ends, and what waits for it throws Cancelled.
+  BuildNetwork(std::function<Inner&()> inner, std::function<void(std::string)> warn, std::stop_token stop);
+  ~BuildNetwork();
+  BuildNetwork(const BuildNetwork&) = delete;
+  BuildNetwork& operator=(const BuildNetwork&) = delete;
+
+  // Begins to start it, and returns.
+  void start();
+
+  struct Joined {
+    jobs::NetworkReply about;
+    int name_space = -1;  // -1: the host's
+  };
+  // Waits until steps can join it.
+  const Joined& get();
+
+  // Begins to end it, and returns: no step needs it any more.
+  void end() { stop_.request_stop(); }
+
+ private:
+  void hear();
+  void start_program(const Message& request);
+
+  std::function<Inner&()> inner_;
+  std::function<void(std::string)> warn_;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> on_stop_;
+  std::mutex mutex_, hear_mutex_;
+  Fd report_, namespace_;
+  std::exception_ptr failure_;
+  std::optional<Joined> joined_;
+  std::jthread job_;
+};
+
+// How a network that is not the build's own is called in warnings; "" for one that is as it should be.
+std::string network_warning(const jobs::NetworkReply& reply);
+
+}  // namespace mbuild::executor

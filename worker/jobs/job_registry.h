@@ -1,0 +1,52 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "worker/jobs/jobs.h"
+#include "layers/layer_digest.h"
+
+// The inner half of jobs.h: what runs in the job processes.
+namespace mbuild::executor::jobs {
+
+std::string unpack_job(std::string_view payload, std::vector<Fd>& fds);
+std::string run_job(std::string_view payload, std::vector<Fd>& fds);
+std::string network_job(std::string_view payload, std::vector<Fd>& fds);
+std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds);
+std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds);
+std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds);
+std::string digest_tree_job(std::string_view payload, std::vector<Fd>& fds);
+std::string select_files_job(std::string_view payload, std::vector<Fd>& fds);
+std::string serialise_job(std::string_view payload, std::vector<Fd>& fds);
+std::string audit_job(std::string_view payload, std::vector<Fd>& fds);
+std::string export_job(std::string_view payload, std::vector<Fd>& fds);
+std::string flatten_job(std::string_view payload, std::vector<Fd>& fds);
+std::string measure_job(std::string_view payload, std::vector<Fd>& fds);
+std::string replace_job(std::string_view payload, std::vector<Fd>& fds);
+std::string remove_job(std::string_view payload, std::vector<Fd>& fds);
+
+// Makes `path` below the job's work directory, empty.
+std::string make_work_directory(const std::string& work, std::string_view name);
+// A directory of this job's own on a file system in memory that ends with the job: a step makes a dozen files and
+// directories that nobody needs afterwards, and on disk each costs more than all the rest of its life. All jobs of a
+// build mount theirs at the same place, beside their work directories.
+std::string make_scratch(const std::string& work);
+// A mounted tree as a directory that can be read (a mount descriptor can't).
+Fd open_root(const Fd& mount);
+// The mounted snapshot, or an empty directory where it has no layers; `scratch` is made, and both last as long as the
+// job's process. (Closing a mount waits for the kernel, milliseconds that would come before the reply.)
+int snapshot_root(const Stack& stack, const std::string& scratch);
+// The same for jobs that only read and copy files: where nothing can be mounted, the layers merged into a directory
+// below `work`.
+int readable_root(const Stack& stack, const std::string& scratch, const std::string& work);
+// Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read. When there
+// are device nodes, `check_nodes` is called with their paths and may change them; true if it did.
+using NodeCheck = std::function<bool(int upper, const std::vector<std::string>& paths)>;
+NewLayer commit_layer(const std::string& upper, const std::string& final_path, std::vector<std::string> implied,
+                      image::OwnerMode owners, const image::KnownFiles& known = {}, const NodeCheck& check_nodes = {});
+
+}  // namespace mbuild::executor::jobs

@@ -1,0 +1,233 @@
+#include "worker/sandbox/become_program.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <linux/openat2.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr cap_value_t k_default_capabilities[] = {
+    CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FOWNER,           CAP_FSETID,  CAP_KILL,       CAP_SETGID, CAP_SETUID,
+    CAP_SETPCAP, CAP_SETFCAP,      CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_SYS_CHROOT, CAP_MKNOD,  CAP_AUDIT_WRITE};
+
+constexpr const char* k_default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+bool is_default(int capability) {
+  return std::find(std::begin(k_default_capabilities), std::end(k_default_capabilities), capability) !=
+         std::end(k_default_capabilities);
+}
+
+Error identity_error(int code, std::string_view what, const SandboxUser& user) {
+  return Error(ExitClass::host,
+               fmt::format("{} for the user {}:{} of the step: {}", what, user.uid, user.gid, std::strerror(code)))
+      .with_advice(
+          "this id is not among those that mbuild has here; give this account subordinate ids: `sudo usermod "
+          "--add-subuids 100000-165535 --add-subgids 100000-165535 $USER` (package uidmap must be installed)");
+}
+
+void limit_bounding_set() {
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (is_default(capability)) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
+      throw system_error(errno, "limit the capabilities of the sandbox", ExitClass::host);
+    }
+  }
+}
+
+void limit_own_set() {
+  const cap_t none = ::cap_init();
+  const cap_t now = ::cap_get_proc();
+  for (const auto capability : k_default_capabilities) {
+    cap_flag_value_t held = CAP_CLEAR;
+    ::cap_get_flag(now, capability, CAP_PERMITTED, &held);  // the host may have taken some from us
+    ::cap_set_flag(none, CAP_PERMITTED, 1, &capability, held);
+    ::cap_set_flag(none, CAP_EFFECTIVE, 1, &capability, held);
+  }
+  const int failed = ::cap_set_proc(none);
+  const int code = errno;
+  ::cap_free(none);
+  ::cap_free(now);
+  if (failed < 0) throw system_error(code, "set the capabilities of the sandbox", ExitClass::host);
+}
+
+int resource(const std::string& name) {
+  static const std::map<std::string, int, std::less<>> resources = {
+      {"as", RLIMIT_AS},           {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+      {"data", RLIMIT_DATA},       {"fsize", RLIMIT_FSIZE},       {"locks", RLIMIT_LOCKS},
+      {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+      {"nofile", RLIMIT_NOFILE},   {"nproc", RLIMIT_NPROC},       {"rss", RLIMIT_RSS},
+      {"rtprio", RLIMIT_RTPRIO},   {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+      {"stack", RLIMIT_STACK}};
+  const auto found = resources.find(name);
+  if (found == resources.end()) throw Error(ExitClass::step_failed, fmt::format("invalid ulimit type: {}", name));
+  return found->second;
+}
+
+rlim_t limit_value(std::int64_t value) { return value < 0 ? RLIM_INFINITY : static_cast<rlim_t>(value); }
+
+// 0, or why the path is no program for this process.
+int check_program(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) < 0) return errno;
+  if (S_ISDIR(status.st_mode)) return EISDIR;
+  return ::faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) < 0 ? errno : 0;
+}
+
+std::string lower_first(std::string text) {
+  if (!text.empty() && text[0] >= 'A' && text[0] <= 'Z') text[0] = static_cast<char>(text[0] - 'A' + 'a');
+  return text;
+}
+
+std::string reason(int code) { return lower_first(std::strerror(code)); }
+
+std::string variable(const std::vector<std::string>& env, std::string_view name, std::string fallback) {
+  for (const auto& entry : env) {
+    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
+      return entry.substr(name.size() + 1);
+    }
+  }
+  return fallback;
+}
+
+std::string locate_program(const std::string& name, const std::vector<std::string>& env) {
+  if (name.find('/') != std::string::npos) {
+    const int code = check_program(name);
+    if (code == 0) return name;
+    throw Error(
+        ExitClass::step_failed,
+        fmt::format("exec: \"{}\": {}{}", name, code == ENOENT ? fmt::format("stat {}: ", name) : "", reason(code)));
+  }
+  for (const auto& directory : split(variable(env, "PATH", k_default_path), ':')) {
+    std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
+    if (!name.empty() && check_program(candidate) == 0) return candidate;
+  }
+  throw Error(ExitClass::step_failed, fmt::format("exec: \"{}\": executable file not found in $PATH", name));
+}
+
+Error exec_error(const std::string& path, int code) {
+  Error error(ExitClass::step_failed, fmt::format("exec {}: {}", path, reason(code)));
+  if (code == ENOENT)
+    error.advice = "the file is there: the interpreter or loader that it names is missing in the image";
+  if (code == ENOEXEC) error.advice = "the file is no program for this platform, or a script without a #! line";
+  return error;
+}
+
+void close_all_but(int kept) {
+  const auto last = static_cast<unsigned>(kept);
+  const bool failed = (last > 3 && ::syscall(SYS_close_range, 3, last - 1, 0) < 0) ||
+                      ::syscall(SYS_close_range, std::max(last + 1, 3u), ~0U, 0) < 0;
+  if (failed) throw system_error(errno, "close descriptors", ExitClass::host);
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (const auto& word : words) out.push_back(const_cast<char*>(word.c_str()));
+  out.push_back(nullptr);
+  return out;
+}
+
+}  // namespace
+
+void take_identity(const SandboxSpec& spec, const SandboxUser& user) {
+  const bool limited = spec.security != graph::SecurityMode::insecure;
+  if (limited) limit_bounding_set();
+  // With one id, setgroups is denied, and there is only the one group to be in.
+  if (!spec.single_id && ::setgroups(user.groups.size(), user.groups.data()) < 0) {
+    throw identity_error(errno, "setgroups", user);
+  }
+  if (::setresgid(user.gid, user.gid, user.gid) < 0) throw identity_error(errno, "setgid", user);
+  if (::setresuid(user.uid, user.uid, user.uid) < 0) throw identity_error(errno, "setuid", user);
+  if (limited && user.uid == 0) limit_own_set();
+}
+
+void set_limits(const std::vector<graph::Ulimit>& limits) {
+  for (const auto& wanted : limits) {
+    const int kind = resource(wanted.name);
+    rlimit now;
+    if (::getrlimit(static_cast<__rlimit_resource>(kind), &now) < 0) throw system_error(errno, "getrlimit");
+    const rlim_t hard = std::min(limit_value(wanted.hard), now.rlim_max);
+    const rlimit next = {std::min(limit_value(wanted.soft), hard), hard};
+    if (::setrlimit(static_cast<__rlimit_resource>(kind), &next) < 0) {
+      throw system_error(errno, fmt::format("set ulimit {}", wanted.name), ExitClass::host);
+    }
+  }
+}
+
+std::vector<std::string> complete_environment(const std::vector<std::string>& env, const SandboxUser& user) {
+  std::vector<std::string> out;
+  for (const auto& entry : env) {
+    const std::string name = entry.substr(0, entry.find('=') + 1);
+    const auto same = std::find_if(out.begin(), out.end(), [&](const auto& other) { return other.starts_with(name); });
+    if (!name.empty() && same != out.end()) {
+      *same = entry;
+    } else {
+      out.push_back(entry);
+    }
+  }
+  const bool has_home =
+      std::any_of(out.begin(), out.end(), [](const auto& entry) { return entry.starts_with("HOME="); });
+  if (!has_home) out.push_back("HOME=" + user.home);
+  return out;
+}
+
+void set_up_process(const SandboxSpec& spec, int null, int channel) {
+  for (int signal = 1; signal < NSIG; ++signal) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setsid();
+  ::umask(022);
+  // Copies first: one of the three may be the source of another.
+  const Fd in = duplicate(null), out = duplicate(spec.stdout_fd), err = duplicate(spec.stderr_fd);
+  if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) {
+    throw system_error(errno, "set up standard input and output", ExitClass::host);
+  }
+  close_all_but(channel);
+}
+
+void enter_working_directory(const SandboxSpec& spec) {
+  const auto fail = [&](int code, const char* why) {
+    return Error(ExitClass::step_failed, fmt::format("chdir to cwd (\"{}\"): {}", spec.cwd, reason(code)))
+        .with_advice(why);
+  };
+  struct open_how how = {};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  const Fd directory(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, spec.cwd.c_str(), &how, sizeof how)));
+  if (!directory || ::fchdir(directory.get()) < 0) {
+    const int code = errno;
+    throw fail(code, code == ELOOP ? "a WORKDIR can't lead through links of /proc to open files and other roots" : "");
+  }
+  char path[PATH_MAX];
+  if (::syscall(SYS_getcwd, path, sizeof path) < 0) throw fail(errno, "");
+  if (path[0] != '/') throw fail(EXDEV, "the working directory is not in the root of the sandbox");
+}
+
+void execute(const std::vector<std::string>& argv, const std::vector<std::string>& env) {
+  if (argv.empty()) throw Error(ExitClass::step_failed, "exec: no command");
+  const std::string path = locate_program(argv[0], env);
+  ::execve(path.c_str(), pointers(argv).data(), pointers(env).data());
+  throw exec_error(path, errno);
+}
+
+}  // namespace mbuild::executor

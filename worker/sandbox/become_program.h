@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "worker/sandbox/sandbox.h"
+#include "worker/sandbox/user.h"
+
+// The last steps of the first process of a sandbox: it becomes the program.
+namespace mbuild::executor {
+
+// Drops capabilities that are not in the default set from the bounding set (nothing for --security=insecure), takes the
+// user's ids and leaves it with the capabilities it should have. Throws Error (host).
+void take_identity(const SandboxSpec& spec, const SandboxUser& user);
+
+// Lowers or raises soft limits, and lowers hard ones. Throws Error (step_failed) for an unknown name.
+void set_limits(const std::vector<graph::Ulimit>& limits);
+
+// The environment without repeated names (the last value counts) and with HOME.
+std::vector<std::string> complete_environment(const std::vector<std::string>& env, const SandboxUser& user);
+
+// Signals, standard input (from `null`) and output, session, umask. All descriptors but `channel` are closed.
+void set_up_process(const SandboxSpec& spec, int null, int channel);
+
+// Changes to the working directory, which must be in the root. For a process without descriptors of the host's. Throws
+// Error (step_failed).
+void enter_working_directory(const SandboxSpec& spec);
+
+// Executes argv[0], found in the PATH of the environment. Returns by throwing Error (step_failed) only, in runc's
+// words.
+[[noreturn]] void execute(const std::vector<std::string>& argv, const std::vector<std::string>& env);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "base/fd.h"
+#include "worker/sandbox/sandbox.h"
+#include "worker/sandbox/root.h"
+
+namespace mbuild::executor {
+
+// The detached tree that a RUN --mount puts at its target; an ssh mount's socket is added to `agents`. Throws Error
+// (step_failed) when a selected path is missing.
+PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents);
+
+// Contents of /etc/hosts in a sandbox.
+std::string hosts_file(const SandboxSpec& spec);
+
+// Read-only files for /etc/resolv.conf and /etc/hosts.
+std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,217 @@
+#include "worker/sandbox/sandbox.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/pidfd.h"
+#include "worker/sandbox/device_nodes.h"
+#include "base/message.h"
+#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/network_interfaces.h"
+#include "base/pid_namespace.h"
+#include "worker/sandbox/become_program.h"
+#include "worker/sandbox/root.h"
+#include "worker/sandbox/seccomp.h"
+#include "worker/ids/user_namespace.h"
+#include "worker/ids/userns_remedy.h"
+
+// The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
+// root, gives up what it should not have, and executes the program. Until then it can speak through a socket that
+// closes on exec: "ready" with the seccomp listener, or the error that ended it.
+//
+// The user namespace of the program comes last: all other namespaces and all mounts belong to that of the inner
+// process, so that no capability in the program's own is one over them, and steps that see each other's processes can't
+// look into them. Only --security=insecure stays in the inner process's, which lets it mount.
+namespace mbuild::executor {
+namespace {
+
+void set_hostname(const SandboxSpec& spec) {
+  const std::string name = spec.hostname.empty() ? "buildkitsandbox" : spec.hostname;
+  // A container's filter may forbid it (podman's does): then the step sees the host's name.
+  if (::sethostname(name.data(), name.size()) < 0 && errno != EPERM) {
+    throw system_error(errno, "sethostname", ExitClass::host);
+  }
+}
+
+void enter_namespaces(const SandboxSpec& spec) {
+  const bool alone = spec.network == graph::NetworkMode::none;
+  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (alone ? CLONE_NEWNET : 0)) < 0) {
+    throw system_error(errno, "unshare the namespaces of the sandbox", ExitClass::host);
+  }
+  if (alone) raise_loopback();
+  if (spec.network == graph::NetworkMode::standard && spec.network_fd >= 0 &&
+      ::setns(spec.network_fd, CLONE_NEWNET) < 0) {
+    throw system_error(errno, "join the network of the build", ExitClass::host);
+  }
+  set_hostname(spec);
+}
+
+struct Started {
+  bool host_proc = false;
+  Fd listener;  // seccomp
+};
+
+void announce(int channel, bool host_proc, int listener) {
+  const int fds[] = {listener};
+  send_message(channel, {MessageType::ready, host_proc ? 1u : 0u, "", "", {}},
+               std::span<const int>(fds, listener >= 0 ? 1 : 0));
+}
+
+// The pipes of the log belong to the user of the step, who may open them by name (/dev/stdout).
+void give_log_pipes(const SandboxSpec& spec, const SandboxUser& user) {
+  for (const int fd : {spec.stdout_fd, spec.stderr_fd}) {
+    struct stat status;
+    if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) continue;
+    // With one id there are owners that can't be had; the descriptors work all the same.
+    [[maybe_unused]] const int result = ::fchown(fd, user.uid, user.gid);
+  }
+}
+
+// What all of the program's own is made of, by the job.
+struct Start {
+  const SandboxSpec& spec;
+  const BpfProgram& filter;
+  const Fd& user_namespace;
+};
+
+void become_program(const Start& start, PreparedRoot& prepared, int channel) {
+  const auto& spec = start.spec;
+  enter_namespaces(spec);
+  const SystemMounts system = enter_root(spec, prepared);
+  give_log_pipes(spec, prepared.user);
+  if (start.user_namespace) enter_user_namespace(start.user_namespace.get());
+  set_up_process(spec, system.null.get(), channel);
+  // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
+  enter_working_directory(spec);
+  set_limits(spec.ulimits);
+  // The host's network without the entitlement to it: none of the build's own could be made.
+  if (spec.network == graph::NetworkMode::standard && spec.network_fd < 0) close_abstract_sockets();
+  const auto env = complete_environment(spec.env, prepared.user);
+  const Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
+  announce(channel, system.host_proc, listener.get());
+  take_identity(spec, prepared.user);
+  execute(spec.argv, env);
+}
+
+[[noreturn]] void first_process(const Start& start, PreparedRoot& prepared, int channel) {
+  Error failure(ExitClass::internal, "");
+  try {
+    become_program(start, prepared, channel);
+  } catch (const Error& error) {
+    failure = error;
+  } catch (const std::exception& error) {
+    failure = Error(ExitClass::internal, error.what());
+  }
+  try {
+    send_message(channel, {MessageType::error, 0, "", encode_error(failure), {}});
+  } catch (const std::exception&) {
+    // the job sees the socket close and the exit status
+  }
+  ::_exit(127);
+}
+
+// What the first process says until it executes the program or ends.
+Started hear(int channel, pid_t pid) {
+  Started out;
+  while (auto message = receive_message(channel)) {
+    if (message->type == MessageType::error) {
+      ::waitpid(pid, nullptr, 0);
+      throw decode_error(message->body());
+    }
+    out.host_proc = message->id != 0;
+    if (!message->fds.empty()) out.listener = std::move(message->fds.front());
+  }
+  return out;
+}
+
+// Serves the requests of the filter until the first process has ended.
+void serve_until_end(const Fd& process, Fd& listener, std::vector<MadeNode>& made) {
+  for (;;) {
+    pollfd wait[2] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}};
+    if (::poll(wait, 2, -1) < 0) continue;
+    if ((wait[1].revents & POLLIN) != 0) answer_device_node(listener.get(), made);
+    if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
+    if (wait[0].revents != 0) return;
+  }
+}
+
+std::uint64_t microseconds(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1000000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+void collect(pid_t pid, SandboxResult& result) {
+  int status = 0;
+  rusage usage = {};
+  while (::wait4(pid, &status, 0, &usage) < 0) {
+    if (errno != EINTR) throw system_error(errno, "wait for the sandbox", ExitClass::host);
+  }
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  result.exit_code = WIFSIGNALED(status) ? 128 + result.signal : WEXITSTATUS(status);
+  result.user_microseconds = microseconds(usage.ru_utime);
+  result.system_microseconds = microseconds(usage.ru_stime);
+  result.peak_memory = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+void close_mounts(PreparedRoot& prepared) {
+  prepared.root.reset();
+  prepared.system_mounts.clear();
+  prepared.mounts.clear();
+}
+
+// Empty for a step that runs in the inner process's own.
+Fd own_user_namespace(const SandboxSpec& spec) {
+  if (spec.security == graph::SecurityMode::insecure) return {};
+  try {
+    return make_step_namespace();
+  } catch (Error& error) {
+    if (spec.less_isolation) return {};
+    throw add_isolation_advice(std::move(error), "steps can then look into each other's processes");
+  }
+}
+
+}  // namespace
+
+SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
+  PreparedRoot prepared = prepare_root(spec, snapshot);
+  const auto describe_root = [&] {
+    return describe_directory(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get());
+  };
+  const std::string root_before = describe_root();
+  const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  const Fd user_namespace = own_user_namespace(spec);
+  const Start start{spec, filter, user_namespace};
+  SocketPair channel = make_socket_pair();
+  const pid_t pid = spawn_in_new_pid_namespace([&] { first_process(start, prepared, channel.b.get()); });
+  const Fd process = process_descriptor(pid);
+  channel.b.reset();
+  close_mounts(prepared);
+
+  SandboxResult result;
+  Started started = hear(channel.a.get(), pid);
+  result.host_proc = started.host_proc;
+  result.shared_ids = !user_namespace && spec.security != graph::SecurityMode::insecure;
+  {
+    std::vector<std::jthread> forwarders;
+    for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
+    serve_until_end(process, started.listener, result.made_nodes);
+  }
+  collect(pid, result);
+  remove_stub_whiteouts(prepared);
+  result.root_changed = describe_root() != root_before;
+  return result;
+}
+
+}  // namespace mbuild::executor

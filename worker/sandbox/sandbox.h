@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/sandbox/node_check.h"
+#include "worker/snapshot/snapshot_mount.h"
+#include "graph/graph.h"
+
+// The sandbox of one RUN.
+namespace mbuild::executor {
+
+struct SandboxMount {
+  graph::MountKind kind = graph::MountKind::bind;
+  std::string target;  // absolute; symbolic links of the root file system are followed inside it
+  bool read_only = false;
+
+  // bind: what is mounted is `selector` ("" is the root) of the snapshot `stack` (one directory is a stack of one
+  // layer). Unless read-only, writes go to `upper`, or are dropped where it is "".
+  Stack stack;
+  std::string selector;
+  std::string upper, work;
+
+  // cache: the directory of the cache (with `selector` in it). ssh: the socket.
+  std::string source;
+
+  std::uint64_t size = 0;  // tmpfs: bytes, 0 is unlimited
+
+  // secret: the file's content comes from this descriptor, read from its beginning. secret, ssh: mode and owner.
+  int content_fd = -1;
+  std::uint32_t uid = 0, gid = 0, mode = 0400;
+};
+
+struct SandboxSpec {
+  Stack stack;
+  std::string upper, work;  // of the root: empty directories; "upper" is the new layer. Both "": writes are dropped
+  std::string scratch;      // a directory for small things, best in memory; its content is worthless afterwards
+  std::string spill;        // one on the store's file system, for writes that are dropped
+
+  std::vector<std::string> argv;
+  std::vector<std::string> env;                                  // "NAME=value"; HOME is added when missing
+  std::string cwd = "/";                                         // made when missing, owned by the user
+  std::string user;                                              // as in USER; "" is root
+  std::string hostname;                                          // "" is "buildkitsandbox"
+  std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address
+  graph::NetworkMode network = graph::NetworkMode::standard;
+  int network_fd = -1;                     // standard: a network namespace to join; -1: the one of the inner process
+  std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
+  graph::SecurityMode security = graph::SecurityMode::sandbox;
+  std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
+  std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB
+  std::vector<SandboxMount> mounts;
+  bool single_id = false;       // IdMap::single
+  bool less_isolation = false;  // where the host refuses a /proc or a user namespace of its own: do without
+  int stdout_fd = 1, stderr_fd = 2;
+};
+
+struct SandboxResult {
+  int exit_code = 0;  // 128 + signal when killed by one
+  int signal = 0;
+  std::uint64_t user_microseconds = 0, system_microseconds = 0;
+  std::uint64_t peak_memory = 0;     // bytes, of the largest process
+  bool host_proc = false;            // the host refused a /proc of the sandbox's own: it saw the host's
+  bool shared_ids = false;           // the host refused a user namespace of its own
+  std::vector<MadeNode> made_nodes;  // for the job alone: not sent
+  bool root_changed = false;         // metadata of the root directory differ from the snapshot's
+};
+
+// Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,
+// which it kills by ending it. A program that fails is a result; one that cannot be started is an Error (step_failed)
+// with the text runc has for it; what the host refuses is an Error (host or store) with advice.
+//
+// `snapshot` is the root of spec.stack, mounted read-only.
+SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot);
+
+}  // namespace mbuild::executor
