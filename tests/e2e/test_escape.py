@@ -1,4 +1,5 @@
 """The program of tests/escape runs as a step, tries all that is known to lead out of a sandbox, and finds no way."""
+import ctypes
 import errno
 import os
 import re
@@ -17,17 +18,28 @@ def compile_for(case, platform, name="escape", flags=()):
                     os.path.join(case.top, "tests", "escape", name + ".c")], check=True)
 
 
-def tried(case, *arguments, platform=HOST, env=None, flags=(), run="RUN", user=None):
+def tried(case, *arguments, platform=HOST, env=None, flags=(), run="RUN", user=None, prefix=()):
     """The text that the program prints as a step, and its exit status in the last line."""
     compile_for(case, platform)
     case.dockerfile("FROM busybox", "RUN mkdir -p /tmp && chmod 1777 /tmp", "COPY escape /escape",
                     *(["USER " + user] if user else []),
                     "%s /escape %s > /tmp/result 2>&1; echo $? >> /tmp/result" % (run, " ".join(arguments)))
-    return case.build(*flags, platforms=(platform,), env=env).file("tmp/result", platform)
+    return case.build(*flags, platforms=(platform,), env=env, prefix=prefix).file("tmp/result", platform)
+
+
+def shared_memory(case):
+    """Arguments for a segment of the host's that every user may read."""
+    create, remove = 0o1666, 0
+    libc = ctypes.CDLL(None)
+    segment = libc.shmget(0, 4096, create)
+    if segment < 0:
+        return []
+    case.at_end(lambda: libc.shmctl(segment, remove, None))
+    return ["shm=%d" % segment]
 
 
 def finds_nothing(case, *arguments, **options):
-    text = tried(case, *arguments, **options)
+    text = tried(case, *arguments, *shared_memory(case), **options)
     expect("0 doors open" in text and text.endswith("\n0"), text)
 
 
@@ -87,6 +99,23 @@ def test_without_a_network(case):
 def test_on_the_network_of_the_host(case):
     """Where no other can be made."""
     finds_nothing(case, env={"MBUILD_TEST_DISABLE": NEITHER})
+
+
+def test_with_what_the_host_has_mounted_in_sys(case):
+    """File systems below /sys are locked to it in a user namespace; they are covered."""
+    case.needs_root()
+    mounted = ["unshare", "--mount", "sh", "-euc",
+               "mount -t tmpfs -o mode=755 none /sys/module; mkdir /sys/module/deep '/sys/module/a b'; "
+               "mount -t tmpfs -o mode=755 none /sys/module/deep; echo secret > /sys/module/deep/file; "
+               "mount -t tmpfs -o mode=755 none '/sys/module/a b'; echo secret > '/sys/module/a b/file'; "
+               "mount --bind /sys/module/deep/file /sys/kernel/uevent_seqnum; "
+               '[ ! -d /sys/kernel/debug ] || mount -t debugfs none /sys/kernel/debug 2>/dev/null || true; exec "$@"',
+               "sh"]
+    for number, (run, disable) in enumerate((("RUN", NEITHER), ("RUN", "root-map," + NEITHER),
+                                             ("RUN --network=none", ""))):
+        text = tried(case, *(identity() if "root-map" in disable else []), run=run, prefix=mounted,
+                     flags=("--no-cache",), env={"MBUILD_TEST_DISABLE": disable})
+        expect("0 doors open" in text, number, text)
 
 
 def test_with_one_id(case):

@@ -1,10 +1,11 @@
 // Runs as a step of a build and tries every door that is known to lead out of a sandbox. It prints "OPEN name: what"
 // for each that it finds open, then how many it tried, and exits with 1 if there was one.
 //
-//     escape [own-network] [identity-map] [loopback=PORT] [abstract=NAME]
+//     escape [own-network] [identity-map] [loopback=PORT] [abstract=NAME] [shm=ID]
 //
 // own-network: the network is not the host's, so that raw sockets may be there. identity-map: ids inside are the
-// host's. loopback, abstract: where something of the host's listens that must not be reached.
+// host's. loopback, abstract: where something of the host's listens that must not be reached. shm: a segment of shared
+// memory of the host's.
 //
 // Nothing is changed where a door is open: files are opened and not written, modes and owners set to what they are, and
 // calls made with arguments that the kernel refuses once it has let the caller in. Each try is a process of its own.
@@ -29,6 +30,8 @@
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -42,7 +45,7 @@
 
 enum { own_network = 1, identity_map = 2 };
 static int about;  // of these
-static const char *loopback_port, *abstract_name;
+static const char *loopback_port, *abstract_name, *shared_memory;
 static int found;  // open doors, in the process of one try
 
 static void open_door(const char* format, ...) {
@@ -330,6 +333,15 @@ static void try_secrets_of_the_kernel(void) {
       if (item->d_name[0] != '.') open_door("can be read: %s/%s", directories[i], item->d_name);
     }
   }
+  for (int processor = 0; processor < 4096; ++processor) {
+    char path[80];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/thermal_throttle", processor);
+    DIR* directory = opendir(path);
+    for (struct dirent* item; directory && (item = readdir(directory));) {
+      if (item->d_name[0] != '.') open_door("can be read: %s/%s", path, item->d_name);
+    }
+    if (directory) closedir(directory);
+  }
 }
 
 static void try_sys(void) {
@@ -340,6 +352,46 @@ static void try_sys(void) {
   walk("/sys/devices");
   if (mkdir("/sys/fs/cgroup/escape", 0755) == 0) open_door("cgroups can be made");
 }
+
+// Calls `visit` with the place and the line of each mount that is seen.
+static void each_mount(void (*visit)(const char* place, const char* line)) {
+  FILE* file = fopen("/proc/self/mountinfo", "r");
+  char line[2 * PATH_MAX], place[PATH_MAX];
+  while (file && fgets(line, sizeof line, file)) {
+    line[strcspn(line, "\n")] = 0;
+    if (sscanf(line, "%*s %*s %*s %*s %4095s", place) == 1) visit(place, line);
+  }
+  if (file) fclose(file);
+}
+
+// Only a sysfs, control groups, and what covers the rest: an empty directory or /dev/null.
+static void look_at_mount_in_sys(const char* place, const char* line) {
+  (void)line;
+  struct stat status;
+  struct statfs system;
+  if ((strcmp(place, "/sys") && strncmp(place, "/sys/", 5)) || stat(place, &status) < 0 || statfs(place, &system) < 0)
+    return;
+  if (system.f_type == 0x62656572 /* sysfs */ || system.f_type == 0x63677270 /* cgroup2 */) return;
+  if (S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3)) return;
+  DIR* directory = opendir(place);
+  if (!directory) {
+    open_door("what the host has mounted: %s", place);
+    return;
+  }
+  for (struct dirent* item; (item = readdir(directory));) {
+    if (item->d_name[0] != '.') open_door("what the host has mounted: %s/%s", place, item->d_name);
+  }
+  closedir(directory);
+}
+
+static void try_mounts_in_sys(void) { each_mount(look_at_mount_in_sys); }
+
+// What is mounted here must not appear on the host, nor the other way round.
+static void look_at_propagation(const char* place, const char* line) {
+  if (strstr(line, " shared:") || strstr(line, " master:")) open_door("a mount that the host shares: %s", place);
+}
+
+static void try_propagation(void) { each_mount(look_at_propagation); }
 
 static void try_cgroup_path(void) {
   FILE* file = fopen("/proc/self/cgroup", "r");
@@ -555,6 +607,99 @@ static void try_processes(void) {
   }
 }
 
+// Files and nodes in places that another process has: of nodes, the path is followed by who makes them for this
+// process.
+static void try_places_of_processes(void) {
+  char self[32] = "", path[400];
+  if (readlink("/proc/self", self, sizeof self - 1) < 0) return;
+  DIR* proc = opendir("/proc");
+  for (struct dirent* item; proc && (item = readdir(proc));) {
+    const char* pid = item->d_name;
+    struct stat own, other;
+    if (pid[0] < '1' || pid[0] > '9') continue;
+    snprintf(path, sizeof path, "/proc/%s/root", pid);
+    if (stat("/", &own) == 0 && stat(path, &other) == 0 && own.st_ino == other.st_ino && own.st_dev == other.st_dev)
+      continue;
+    const char* places[] = {"root/tmp", "cwd", "fd/3", "root/dev/shm"};
+    for (unsigned i = 0; i < sizeof places / sizeof *places; ++i) {
+      snprintf(path, sizeof path, "/proc/%s/%s/escape-%s-%d", pid, places[i], self, i);
+      if (mknod(path, S_IFCHR | 0600, makedev(1, 3)) == 0 || creat(path, 0600) >= 0) {
+        open_door("a file outside: %s", path);
+        unlink(path);
+      } else if (errno == EEXIST) {
+        open_door("a file outside that stays: %s", path);
+      }
+    }
+  }
+}
+
+static void look_for_segments(const char* file) {
+  char path[64], line[512];
+  snprintf(path, sizeof path, "/proc/sysvipc/%s", file);
+  FILE* list = fopen(path, "r");
+  for (int lines = 0; list && fgets(line, sizeof line, list); ++lines) {
+    line[strcspn(line, "\n")] = 0;
+    if (lines > 0) open_door("of the host in %s: %s", path, line);
+  }
+  if (list) fclose(list);
+}
+
+static void try_shared_memory(void) {
+  look_for_segments("shm");
+  look_for_segments("sem");
+  look_for_segments("msg");
+  if (shared_memory && shmat(atoi(shared_memory), NULL, SHM_RDONLY) != (void*)-1) open_door("the host's shared memory");
+  const char* directories[] = {"/dev/shm", "/dev/mqueue"};
+  for (unsigned i = 0; i < sizeof directories / sizeof *directories; ++i) {
+    DIR* directory = opendir(directories[i]);
+    for (struct dirent* item; directory && (item = readdir(directory));) {
+      if (item->d_name[0] != '.') open_door("of the host: %s/%s", directories[i], item->d_name);
+    }
+  }
+}
+
+// What the kernel takes from the host's root alone, of a process's own.
+static void try_own_process(void) {
+  const struct {
+    const char* file;
+    const char* text;
+  } writes[] = {{"/proc/self/oom_score_adj", "-999"},
+                {"/proc/self/uid_map", "0 0 1"},
+                {"/proc/self/gid_map", "0 0 1"},
+                {"/proc/self/timens_offsets", "monotonic 1000 0"}};
+  for (unsigned i = 0; i < sizeof writes / sizeof *writes; ++i) {
+    const int fd = open(writes[i].file, O_WRONLY);
+    if (fd >= 0 && write(fd, writes[i].text, strlen(writes[i].text)) > 0) open_door("written: %s", writes[i].file);
+  }
+  if (setpriority(PRIO_PROCESS, 0, -20) == 0) open_door("a priority above others'");
+  const struct sched_param real_time = {.sched_priority = 1};
+  if (sched_setscheduler(0, SCHED_FIFO, &real_time) == 0) open_door("real-time scheduling");
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max != RLIM_INFINITY) {
+    limit.rlim_max += 1;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0) open_door("a hard limit can be raised");
+  }
+}
+
+// An empty change of the kernel's audit, which is of the whole machine.
+static void try_audit(void) {
+  struct {
+    uint32_t length;
+    uint16_t type, flags;
+    uint32_t sequence, port, status[16];
+  } message = {sizeof message, 1001 /* AUDIT_SET */, 5 /* request, acknowledge */, 1, 0, {0}};
+  struct {
+    uint32_t length;
+    uint16_t type, flags;
+    uint32_t sequence, port;
+    int32_t error;
+  } answer = {0};
+  const int fd = socket(AF_NETLINK, SOCK_RAW, 9 /* NETLINK_AUDIT */);
+  if (fd >= 0 && send(fd, &message, sizeof message, 0) > 0 &&
+      recv(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_TRUNC) > 0 && answer.type == 2 && answer.error == 0)
+    open_door("the kernel's audit can be set");
+}
+
 // A program that is no file of the image: mbuild itself, before it executes the step's, or an emulator.
 static void try_programs(void) {
   DIR* proc = opendir("/proc");
@@ -591,6 +736,8 @@ static const struct attempt attempts[] = {{"kernel calls", try_kernel_calls},
                                           {"kernel files", try_kernel_files},
                                           {"kernel secrets", try_secrets_of_the_kernel},
                                           {"sys", try_sys},
+                                          {"mounts in sys", try_mounts_in_sys},
+                                          {"propagation", try_propagation},
                                           {"cgroup path", try_cgroup_path},
                                           {"device nodes", try_device_nodes},
                                           {"host devices", try_host_devices},
@@ -603,6 +750,10 @@ static const struct attempt attempts[] = {{"kernel calls", try_kernel_calls},
                                           {"attributes", try_attributes},
                                           {"processes", try_processes},
                                           {"programs", try_programs},
+                                          {"places of processes", try_places_of_processes},
+                                          {"shared memory", try_shared_memory},
+                                          {"own process", try_own_process},
+                                          {"audit", try_audit},
                                           {"namespaces", try_namespaces},
                                           // the last, since it takes /proc away where it can
                                           {"mounts", try_mounts}};
@@ -633,6 +784,7 @@ int main(int argc, char** argv) {
     if (strcmp(argv[i], "identity-map") == 0) about |= identity_map;
     if (strncmp(argv[i], "loopback=", 9) == 0) loopback_port = argv[i] + 9;
     if (strncmp(argv[i], "abstract=", 9) == 0) abstract_name = argv[i] + 9;
+    if (strncmp(argv[i], "shm=", 4) == 0) shared_memory = argv[i] + 4;
   }
   const unsigned count = sizeof attempts / sizeof *attempts;
   int doors = 0;

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
+#include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -126,6 +128,15 @@ std::string node_value(const Request& request) {
   return fmt::format("{} {} {}", S_ISCHR(request.mode) ? 'c' : 'b', major, minor);
 }
 
+// The directory of a path of the caller's. Links of /proc, which may lead to what another process has of the host, are
+// not followed: where the host's own /proc is seen, this process may follow more of them than the caller.
+Fd open_parent(const std::string& path) {
+  open_how how = {};
+  how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_NO_MAGICLINKS;
+  return Fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, dir_name(path).c_str(), &how, sizeof how)));
+}
+
 // In the child: an errno, 0 for success; then `made` says which file it is.
 int make_stand_in(const Request& request, const Caller& caller, const std::string& path, const Places& places,
                   int made) {
@@ -135,14 +146,19 @@ int make_stand_in(const Request& request, const Caller& caller, const std::strin
   if (user_namespace && ::setns(user_namespace.get(), CLONE_NEWUSER) < 0) return EPERM;
   ::setfsgid(caller.fsgid);
   ::umask(static_cast<mode_t>(caller.umask));
-  const Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, request.mode & 07777));
+  if (path.ends_with('/')) return ENOENT;
+  const Fd parent = open_parent(path);
+  if (!parent) return errno;
+  const std::string name = base_name(path);
+  const Fd file(
+      ::openat(parent.get(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, request.mode & 07777));
   if (!file) return errno;
   const std::string value = node_value(request);
   if (::fsetxattr(file.get(), "user.mbuild.node", value.data(), value.size(), 0) == 0) {
     const FileBirth birth = birth_of(file.get());
     if (::write(made, &birth, sizeof birth) == sizeof birth) return 0;
   }
-  ::unlink(path.c_str());
+  ::unlinkat(parent.get(), name.c_str(), 0);
   return EPERM;
 }
 

@@ -7,13 +7,18 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/feature.h"
+#include "base/strings.h"
 #include "files/root_path.h"
 #include "worker/snapshot/mount_calls.h"
 #include "worker/ids/userns_remedy.h"
@@ -31,8 +36,9 @@ constexpr std::uint64_t k_default_shm = 64ull << 20;
 // As runc's configuration of BuildKit has them.
 constexpr const char* k_masked_proc[] = {"acpi",       "asound",      "kcore",       "keys", "latency_stats",
                                          "timer_list", "timer_stats", "sched_debug", "scsi", "interrupts"};
-constexpr const char* k_masked_sys[] = {"firmware", "devices/virtual/powercap",
-                                        "devices/system/cpu/cpu0/thermal_throttle"};
+constexpr const char* k_masked_sys[] = {"firmware", "devices/virtual/powercap"};
+constexpr const char* k_processors = "devices/system/cpu";  // each has a directory thermal_throttle, which is masked
+constexpr const char* k_control_groups = "fs/cgroup";
 constexpr const char* k_read_only_proc[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 
 // Files of /proc that a mount may stand in for, as runc has it.
@@ -70,16 +76,53 @@ Fd open_part(const Fd& tree, const char* name) {
   return part;
 }
 
+struct stat status_of(const Fd& part, const char* path) {
+  struct stat out;
+  if (::fstat(part.get(), &out) < 0) throw system_error(errno, fmt::format("stat {}", path), ExitClass::host);
+  return out;
+}
+
+struct statfs file_system_of(const Fd& part, const char* path) {
+  struct statfs out;
+  if (::fstatfs(part.get(), &out) < 0) throw system_error(errno, fmt::format("look at {}", path), ExitClass::host);
+  return out;
+}
+
+bool is_read_only(const struct statfs& status) { return (status.f_flags & ST_RDONLY) != 0; }
+
+Error not_protected(const char* path, const char* what) {
+  return Error(ExitClass::host, fmt::format("{} of the sandbox {}; the step is not run", path, what));
+}
+
 // What covers a directory so that it looks empty.
 Fd nothing() { return make_filesystem("tmpfs", {{"size", "4k"}}, k_no_programs | MOUNT_ATTR_RDONLY); }
 
-void mask(const Fd& tree, const char* name, const Fd& null_device) {
+// What parts are covered with: a file with /dev/null, a directory with one empty directory, made when first needed.
+// Only what is attached can be cloned.
+struct Covers {
+  const Fd& null_device;
+  Fd directory;
+};
+
+bool is_covered(const Fd& part, const char* name) {
+  const auto status = status_of(part, name);
+  if (!S_ISDIR(status.st_mode)) return S_ISCHR(status.st_mode) && status.st_rdev == makedev(1, 3);
+  const auto system = file_system_of(part, name);
+  return system.f_type == TMPFS_MAGIC && is_read_only(system);
+}
+
+void mask(const Fd& tree, const char* name, Covers& covers) {
   const Fd part = open_part(tree, name);
   if (!part) return;
-  struct stat status;
-  if (::fstat(part.get(), &status) < 0) throw system_error(errno, fmt::format("stat {}", name), ExitClass::host);
-  const Fd cover = S_ISDIR(status.st_mode) ? nothing() : clone_tree(null_device.get(), "", false);
-  attach(cover.get(), part.get());
+  if (!S_ISDIR(status_of(part, name).st_mode)) {
+    attach(clone_tree(covers.null_device.get(), "", false).get(), part.get());
+  } else if (covers.directory) {
+    attach(clone_tree(covers.directory.get(), "", false).get(), part.get());
+  } else {
+    covers.directory = nothing();
+    attach(covers.directory.get(), part.get());
+  }
+  if (!is_covered(open_part(tree, name), name)) throw not_protected(name, "can be seen");
 }
 
 void make_read_only(const Fd& tree, const char* name) {
@@ -130,7 +173,7 @@ Fd mount_dev(const SandboxSpec& spec, int root) {
 }
 
 // True when the host's own /proc had to be taken.
-bool mount_proc(const SandboxSpec& spec, int root, const Fd& null_device) {
+bool mount_proc(const SandboxSpec& spec, int root, Covers& covers) {
   bool host_proc = false;
   Fd proc;
   try {
@@ -149,28 +192,64 @@ bool mount_proc(const SandboxSpec& spec, int root, const Fd& null_device) {
   put(root, "proc", proc);
   if (insecure(spec)) return host_proc;
   for (const char* name : k_read_only_proc) make_read_only(proc, name);
-  for (const char* name : k_masked_proc) mask(proc, name, null_device);
+  for (const char* name : k_masked_proc) mask(proc, name, covers);
   return host_proc;
 }
 
-// sysfs shows the network: a fresh one is for those who own a network namespace.
-Fd make_sys(const SandboxSpec& spec) {
+struct Sys {
+  Fd tree;
+  std::vector<std::string> mounts;  // places in it where the host has mounted something, sorted
+};
+
+// "\040" and the like, as mountinfo has them.
+std::string unescaped(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+// Paths relative to `directory` of what is mounted below it, sorted.
+std::vector<std::string> mounts_below(const std::string& directory) {
+  std::vector<std::string> out;
+  for (const auto& line : split(read_file("/proc/self/mountinfo"), '\n')) {
+    const auto fields = split(line, ' ');  // number, parent, device, root, place, ...
+    if (fields.size() < 5) continue;
+    const std::string place = unescaped(fields[4]);
+    if (place.starts_with(directory + "/")) out.push_back(place.substr(directory.size() + 1));
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// sysfs shows the network: a fresh one is for those who own a network namespace. Mounts that the host has below its own
+// (debugfs, tracefs, securityfs, ...) are locked to it in a user namespace, so that they come along.
+Sys make_sys(const SandboxSpec& spec) {
   const std::uint64_t attributes = k_no_programs | (insecure(spec) ? 0u : MOUNT_ATTR_RDONLY);
   if (spec.network == graph::NetworkMode::none || spec.network_fd >= 0) {
     try {
-      return make_filesystem("sysfs", {}, static_cast<unsigned>(attributes));
+      return {make_filesystem("sysfs", {}, static_cast<unsigned>(attributes)), {}};
     } catch (const Error&) {
       // the host's has parts mounted over
     }
   }
-  Fd sys = clone_tree(AT_FDCWD, "/sys", true);
-  set_mount_attributes(sys.get(), attributes, true);
+  Sys sys{clone_tree(AT_FDCWD, "/sys", true), {}};
+  set_mount_attributes(sys.tree.get(), attributes, true);
+  if (insecure(spec)) return sys;
+  if (file_system_of(sys.tree, "/sys").f_type != SYSFS_MAGIC) return {nothing(), {}};
+  sys.mounts = mounts_below("/sys");
   return sys;
 }
 
 // What is seen of the control groups is what the namespace has of them, or nothing.
 void cover_control_groups(const Fd& sys) {
-  const Fd place = open_part(sys, "fs/cgroup");
+  const Fd place = open_part(sys, k_control_groups);
   if (!place) return;
   Fd groups;
   try {
@@ -181,25 +260,39 @@ void cover_control_groups(const Fd& sys) {
   attach(groups.get(), place.get());
 }
 
-void mount_sys(const SandboxSpec& spec, int root, const Fd& null_device) {
-  const Fd sys = make_sys(spec);
-  put(root, "sys", sys);
+bool lies_in(std::string_view path, std::string_view directory) {
+  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
+}
+
+// Leaves of the host's /sys what is a sysfs. What is below a covered place can't be reached any more.
+void cover_mounts(const Sys& sys, Covers& covers) {
+  std::string covered = k_control_groups;
+  for (const auto& place : sys.mounts) {
+    if (lies_in(place, k_control_groups) || lies_in(place, covered)) continue;
+    const Fd part = open_part(sys.tree, place.c_str());
+    if (!part || file_system_of(part, place.c_str()).f_type == SYSFS_MAGIC) continue;
+    mask(sys.tree, place.c_str(), covers);
+    covered = place;
+  }
+}
+
+void mask_thermal_throttle(const Fd& sys, Covers& covers) {
+  const Fd processors = try_open_resolved(sys.get(), k_processors, O_RDONLY | O_DIRECTORY);
+  if (!processors) return;
+  for (const auto& name : sorted_names(processors.get())) {
+    if (name.starts_with("cpu")) mask(processors, (name + "/thermal_throttle").c_str(), covers);
+  }
+}
+
+void mount_sys(const SandboxSpec& spec, int root, Covers& covers) {
+  const Sys sys = make_sys(spec);
+  put(root, "sys", sys.tree);
   if (insecure(spec)) return;
-  cover_control_groups(sys);
-  for (const char* name : k_masked_sys) mask(sys, name, null_device);
+  cover_control_groups(sys.tree);
+  cover_mounts(sys, covers);
+  for (const char* name : k_masked_sys) mask(sys.tree, name, covers);
+  mask_thermal_throttle(sys.tree, covers);
 }
-
-Error not_protected(const char* path, const char* what) {
-  return Error(ExitClass::host, fmt::format("{} of the sandbox {}; the step is not run", path, what));
-}
-
-struct statfs file_system_of(const Fd& part, const char* path) {
-  struct statfs out;
-  if (::fstatfs(part.get(), &out) < 0) throw system_error(errno, fmt::format("look at {}", path), ExitClass::host);
-  return out;
-}
-
-bool is_read_only(const struct statfs& status) { return (status.f_flags & ST_RDONLY) != 0; }
 
 }  // namespace
 
@@ -222,8 +315,9 @@ SystemMounts mount_system(const SandboxSpec& spec, int root) {
   SystemMounts out;
   const Fd null_device = mount_dev(spec, root);
   out.null = open_file(fd_path(null_device.get()), O_RDONLY);
-  out.host_proc = mount_proc(spec, root, null_device);
-  mount_sys(spec, root, null_device);
+  Covers covers{null_device, {}};
+  out.host_proc = mount_proc(spec, root, covers);
+  mount_sys(spec, root, covers);
   return out;
 }
 
