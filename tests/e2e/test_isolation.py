@@ -123,6 +123,39 @@ def test_steps_do_not_see_into_each_other(case):
         expect_equal([line for line in build.file("found").splitlines() if "S3" in line], [])
 
 
+def test_an_insecure_step_of_root_needs_mapped_mounts(case):
+    """Without them its files would have owners of the host's: it is refused, not run as something else."""
+    case.needs_root()
+    case.dockerfile("FROM busybox", "RUN --security=insecure true")
+    case.fails("--allow", "security.insecure", env={"MBUILD_TEST_DISABLE": "mount-idmap"}, status=5,
+               says=("--security=insecure", "id-mapped mounts", "--root"))
+    case.build("--allow", "security.insecure", env={"MBUILD_TEST_DISABLE": "mount-idmap,root-map"})
+
+
+def test_a_link_in_a_cache_mount_leads_nowhere(case):
+    """What one step leaves in a cache is opened for the next one within the cache."""
+    secret = case.write("../outside/secret", case.nonce)
+    for link in (os.path.dirname(secret), "../" * 20 + os.path.dirname(secret).lstrip("/"), "/proc/self/cwd"):
+        case.dockerfile("FROM busybox",
+                        "RUN --mount=type=cache,id=%s,target=/c ln -sfn %s /c/way" % (case.nonce, link),
+                        "RUN --mount=type=cache,id=%s,source=way,target=/m cat /m/secret" % case.nonce)
+        case.fails("--no-cache", status=1, says=("not found",))
+    case.dockerfile("FROM busybox", "RUN --mount=type=cache,id=%s,target=/c ln -sfn / /c/way" % case.nonce,
+                    "RUN --mount=type=cache,id=%s,source=way,target=/m ls /m > /seen" % case.nonce)
+    expect_equal(case.build("--no-cache").file("seen").split(), ["way"])
+
+
+def test_a_link_in_a_bind_source_leads_nowhere(case):
+    secret = case.write("../outside/secret", case.nonce)
+    os.symlink(os.path.dirname(secret), os.path.join(case.context, "way"))
+    for options in ("", ",rw"):
+        case.dockerfile("FROM busybox", "RUN --mount=type=bind,source=way,target=/m%s cat /m/secret" % options)
+        case.fails(says=("not found",))
+    case.dockerfile("FROM busybox AS other", "RUN ln -s %s /way" % os.path.dirname(secret),
+                    "FROM busybox", "RUN --mount=type=bind,from=other,source=/way,target=/m cat /m/secret")
+    case.fails(says=("not found",))
+
+
 # What setfattr does, of which the base has none.
 FORGE = """#include <stdio.h>
 #include <string.h>

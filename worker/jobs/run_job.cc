@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
 #include "emu/preflight.h"
@@ -80,7 +81,9 @@ void show_image_ids(const RunRequest& request) {
   mount_attr attributes = {};
   attributes.attr_set = MOUNT_ATTR_IDMAP;
   attributes.userns_fd = static_cast<std::uint64_t>(ids.get());
-  if (::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) {
+  const bool disabled = feature_disabled("mount-idmap");
+  if (disabled || ::mount_setattr(tree.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0) {
+    if (disabled) errno = EINVAL;
     throw system_error(errno, "map the ids of the store for --security=insecure", ExitClass::host)
         .with_advice(
             "the store must be on a file system with id-mapped mounts (ext4, xfs, btrfs, tmpfs; Linux 5.19): "
