@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 
 namespace mbuild::image {
@@ -212,8 +213,8 @@ void add_layout_entries(const std::string& directory, std::vector<Descriptor> en
     std::erase_if(index.manifests, [&](const Descriptor& present) { return is_replaced_by(present, added); });
     index.manifests.push_back(std::move(added));
   }
-  write_file_atomically(directory + "/oci-layout", k_layout_version, 0644);
-  write_file_atomically(path, serialise_index(index), 0644);
+  write_output(directory + "/oci-layout", k_layout_version);
+  write_output(path, serialise_index(index));
 }
 
 Fd open_layout_blob(const std::string& directory, const Descriptor& descriptor) {

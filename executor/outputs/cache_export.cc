@@ -1,6 +1,5 @@
 #include "executor/outputs/cache_export.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "base/strings.h"
 #include "base/parallel.h"
 #include "oci/reference.h"
@@ -168,14 +168,15 @@ class RegistryTarget : public Target {
 
 class DirectoryTarget : public Target {
  public:
-  DirectoryTarget(const CacheReference& reference, ImageSources& images)
+  DirectoryTarget(const CacheReference& reference, ImageSources& images, std::stop_token stop)
       : directory_(reference.attribute("dest")),
         tag_(reference.attribute("tag").empty() ? "latest" : reference.attribute("tag")),
         reset_(flag(reference, "reset")),
-        images_(images) {
+        images_(images),
+        stop_(std::move(stop)) {
     make_directories(directory_ + "/blobs/sha256");
     if (!path_exists(directory_ + "/oci-layout"))
-      write_file_atomically(directory_ + "/oci-layout", R"({"imageLayoutVersion":"1.0.0"})", 0644);
+      write_output(directory_ + "/oci-layout", R"({"imageLayoutVersion":"1.0.0"})", stop_);
   }
 
   void send_layers(const std::vector<image::Descriptor>& blobs) override {
@@ -183,24 +184,18 @@ class DirectoryTarget : public Target {
       const auto path = path_of(blob.digest);
       std::error_code none;
       if (std::filesystem::file_size(path, none) == blob.size && !none) continue;
-      const auto partial = fmt::format("{}.{}.partial", path, random_hex(4));
-      try {
-        const Fd from = images_.open_blob(blob);
-        const Fd to = open_file(partial, O_WRONLY | O_CREAT | O_EXCL, 0644);
-        image::copy_verified(from.get(), to.get(), blob);
-        std::filesystem::rename(partial, path);
-      } catch (...) {
-        std::filesystem::remove(partial, none);
-        throw;
-      }
+      const Fd from = images_.open_blob(blob);
+      OutputFile to(path, stop_, 0644);
+      image::copy_verified(from.get(), to.fd(), blob);
+      to.commit();
     }
   }
 
   void send_documents(const image::Descriptor& config, const std::string& config_bytes,
                       const std::string& manifest_bytes) override {
-    write_file_atomically(path_of(config.digest), config_bytes, 0644);
+    write_output(path_of(config.digest), config_bytes, stop_);
     auto entry = image::describe(image::media_type::k_oci_manifest, manifest_bytes);
-    write_file_atomically(path_of(entry.digest), manifest_bytes, 0644);
+    write_output(path_of(entry.digest), manifest_bytes, stop_);
     entry.artifact_type = image::k_step_cache_artifact;
     entry.annotations[std::string(image::k_annotation_ref_name)] = tag_;
     const auto path = directory_ + "/index.json";
@@ -211,7 +206,7 @@ class DirectoryTarget : public Target {
       return name != other.annotations.end() && name->second == tag_;
     });
     index.manifests.push_back(std::move(entry));
-    write_file_atomically(path, image::serialise_index(index), 0644);
+    write_output(path, image::serialise_index(index), stop_);
     if (reset_) remove_unreferenced(index);
   }
 
@@ -244,6 +239,7 @@ class DirectoryTarget : public Target {
   std::string directory_, tag_;
   bool reset_;
   ImageSources& images_;
+  std::stop_token stop_;
 };
 
 void export_cache(const ExportEnvironment& environment, const CacheReference& reference, std::stop_token stop) {
@@ -257,7 +253,7 @@ void export_cache(const ExportEnvironment& environment, const CacheReference& re
   for (const auto& layer : layers) cache.layers.push_back(describe(environment, blobs, format, *layer));
 
   const auto target = [&]() -> std::unique_ptr<Target> {
-    if (reference.type == "local") return std::make_unique<DirectoryTarget>(reference, environment.images);
+    if (reference.type == "local") return std::make_unique<DirectoryTarget>(reference, environment.images, stop);
     return std::make_unique<RegistryTarget>(reference, environment.images, stop);
   }();
   const auto config_bytes = image::serialise_step_cache(cache);

@@ -48,6 +48,23 @@ def test_a_directory(case):
         expect_equal(layers_unpacked(case, name), [], "layers unpacked")
 
 
+def test_a_directory_whose_index_is_a_link(case):
+    """What the user has put there stays as it is; its mode, too."""
+    project(case)
+    directory, index = os.path.join(case.dir, "cache"), os.path.join(case.dir, "elsewhere.json")
+    case.build("--cache-to", local(case, "cache"))
+    os.rename(directory + "/index.json", index)
+    os.chmod(index, 0o600)
+    os.symlink(index, directory + "/index.json")
+    case.build("--cache-to", local(case, "cache", "tag=other"))
+    expect(os.path.islink(directory + "/index.json"), "the link was replaced")
+    expect_equal(os.stat(index).st_mode & 0o777, 0o600, "mode")
+    with open(index) as f:
+        expect_equal(len(json.load(f)["manifests"]), 2)
+    expect_equal(executed(elsewhere(case, "two", source(case, "cache", "tag=other"))), [])
+    expect_equal(sorted(os.listdir(directory)), ["blobs", "index.json", "oci-layout"])
+
+
 def test_a_step_that_runs_reads_what_was_promised(case):
     project(case)
     first = case.build("--cache-to", local(case, "cache", "mode=max"))
