@@ -238,7 +238,8 @@ std::vector<IdRange> mount_ranges(const std::vector<IdRange>& map) {
 
 void check_image_owner(std::uint32_t uid, std::uint32_t gid, std::string_view what) {
   if (image::is_image_id(uid) && image::is_image_id(gid)) return;
-  throw Error(ExitClass::step_failed, fmt::format("{}: uids and gids must be in range 0-2147483647", what));
+  throw Error(ExitClass::step_failed, fmt::format("{}: uids and gids must be 0-{} or {}-{}", what,
+                                                  k_host_ids - k_high_count - 2, k_high, UINT32_MAX - 1));
 }
 
 std::vector<IdRange> parse_id_map(std::string_view text) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/error.h"
 #include "tests/catch.h"
 
 namespace mbuild::executor {
@@ -9,6 +10,15 @@ namespace mbuild::executor {
 TEST_CASE("subordinate ids are found by name and by number") {
   const auto ranges = parse_subordinate_ids("bob:100000:65536\nann:1:2\n1000:300000:10\n", "bob", 1000);
   CHECK(ranges == std::vector<IdRange>{{0, 100000, 65536}, {0, 300000, 10}});
+}
+
+TEST_CASE("an id that is the host's is no owner's") {
+  for (const std::uint32_t id : {0u, 2147418111u, 4294901760u, 4294967294u}) check_image_owner(id, id, "x");
+  for (const std::uint32_t id : {2147483648u, 4294901759u}) {
+    CHECK_THROWS_WITH(check_image_owner(id, 0, "owner"),
+                      "owner: uids and gids must be 0-2147418111 or 4294901760-4294967294");
+    CHECK_THROWS_AS(check_image_owner(0, id, "owner"), Error);
+  }
 }
 
 TEST_CASE("malformed subordinate id lines are skipped") {
