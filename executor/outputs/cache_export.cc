@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "base/output_file.h"
-#include "base/strings.h"
 #include "base/parallel.h"
-#include "oci/reference.h"
+#include "base/strings.h"
 #include "image/oci_layout.h"
+#include "oci/reference.h"
 
 namespace mbuild::executor {
 namespace {

@@ -12,11 +12,11 @@
 #include "base/strings.h"
 #include "emu/preflight.h"
 #include "worker/ids/id_map.h"
+#include "worker/ids/user_namespace.h"
 #include "worker/inner/supervisor.h"
 #include "worker/jobs/job_registry.h"
 #include "worker/jobs/jobs_codec.h"
 #include "worker/snapshot/mount_calls.h"
-#include "worker/ids/user_namespace.h"
 
 // RUN: the sandbox, then its upper directory as a layer.
 namespace mbuild::executor::jobs {

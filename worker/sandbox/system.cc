@@ -20,8 +20,8 @@
 #include "base/feature.h"
 #include "base/strings.h"
 #include "files/root_path.h"
-#include "worker/snapshot/mount_calls.h"
 #include "worker/ids/userns_remedy.h"
+#include "worker/snapshot/mount_calls.h"
 
 // Parts of a detached tree can be mounted over from Linux 6.15 on only. So a tree is attached first, and its parts are
 // opened from its own descriptor then: nothing of the image runs before all is done, and no name of the image's is
