@@ -14,12 +14,12 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/display/terminal.h"
 #include "cli/metadata.h"
 #include "cli/registry_client.h"
-#include "cli/display/terminal.h"
 #include "oci/image_config.h"
-#include "oci/reference.h"
 #include "oci/list_images.h"
+#include "oci/reference.h"
 
 namespace mbuild::cli {
 namespace {

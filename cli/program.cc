@@ -14,13 +14,13 @@
 #include "base/inherited_state.h"
 #include "cli/commands.h"
 #include "cli/config/config.h"
-#include "cli/main.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/main.h"
 #include "executor/collect.h"
+#include "worker/host_probes.h"
 #include "worker/inner/supervisor.h"
 #include "worker/jobs/jobs.h"
-#include "worker/host_probes.h"
 
 #ifndef MBUILD_VERSION
 #define MBUILD_VERSION "0.1.0"

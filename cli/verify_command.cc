@@ -7,8 +7,8 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
-#include "cli/registry_client.h"
 #include "cli/display/terminal.h"
+#include "cli/registry_client.h"
 #include "emu/verify_image.h"
 
 namespace mbuild::cli {

@@ -9,11 +9,11 @@
 #include "base/strings.h"
 #include "emu/audit.h"
 #include "emu/file_tree.h"
-#include "oci/image_config.h"
 #include "layers/blob_reader.h"
 #include "layers/inode.h"
-#include "oci/list_images.h"
 #include "layers/tar_reader.h"
+#include "oci/image_config.h"
+#include "oci/list_images.h"
 
 namespace mbuild::emu {
 namespace {

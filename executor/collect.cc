@@ -11,8 +11,8 @@
 #include "base/own_directory.h"
 #include "base/strings.h"
 #include "cache/store.h"
-#include "worker/jobs/jobs.h"
 #include "worker/inner/lazy_inner.h"
+#include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/parallel.h"
 #include "base/strings.h"
 #include "files/live_file.h"
-#include "base/parallel.h"
 #include "files/root_path.h"
 
 // Digests of file contents, with the stat cache.

@@ -9,10 +9,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/strings.h"
 #include "files/copy_data.h"
 #include "files/live_file.h"
-#include "base/parallel.h"
 
 // Copying with the rules of COPY.
 //

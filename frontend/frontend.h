@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "frontend/dockerfile/syntax.h"
-#include "oci/image_config.h"
 #include "graph/graph.h"
+#include "oci/image_config.h"
 #include "platforms/platform.h"
 
 // From a syntax tree to the build graph, for all platforms of a build.

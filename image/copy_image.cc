@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "oci/reference.h"
 #include "image/oci_layout.h"
+#include "oci/reference.h"
 
 namespace mbuild::image {
 namespace {

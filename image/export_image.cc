@@ -7,10 +7,10 @@
 #include <set>
 
 #include "base/error.h"
-#include "oci/reference.h"
 #include "image/exporters.h"
 #include "image/oci_layout.h"
 #include "layers/tar_format.h"
+#include "oci/reference.h"
 
 namespace mbuild::image {
 namespace {

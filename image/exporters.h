@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "oci/image_config.h"
 #include "layers/layer_tar.h"
+#include "oci/image_config.h"
 #include "oci/manifest.h"
 #include "platforms/platform.h"
 

@@ -10,9 +10,9 @@
 #include <memory>
 
 #include "base/error.h"
-#include "oci/reference.h"
 #include "image/image_archive.h"
 #include "image/oci_layout.h"
+#include "oci/reference.h"
 
 namespace mbuild::image {
 namespace {

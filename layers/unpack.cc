@@ -6,8 +6,8 @@
 #include "base/strings.h"
 #include "layers/blob_reader.h"
 #include "layers/layer_writer.h"
-#include "oci/manifest.h"
 #include "layers/tar_reader.h"
+#include "oci/manifest.h"
 
 namespace mbuild::image {
 namespace {

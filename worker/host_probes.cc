@@ -14,16 +14,16 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/feature.h"
+#include "base/message.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/emulator.h"
-#include "worker/jobs/build_network.h"
-#include "worker/inner/inner.h"
-#include "base/message.h"
-#include "worker/snapshot/overlay.h"
-#include "worker/snapshot/mount_calls.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
+#include "worker/inner/inner.h"
+#include "worker/jobs/build_network.h"
+#include "worker/snapshot/mount_calls.h"
+#include "worker/snapshot/overlay.h"
 
 namespace mbuild::executor {
 namespace {

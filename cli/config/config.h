@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "cache/space_policy.h"
-#include "executor/collect.h"
 #include "executor/api/log_limits.h"
+#include "executor/collect.h"
 #include "remote/registry.h"
 
 // The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.

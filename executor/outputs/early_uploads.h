@@ -10,8 +10,8 @@
 #include <string>
 
 #include "base/digest.h"
-#include "executor/sources/base_images.h"
 #include "executor/outputs/layer_blobs.h"
+#include "executor/sources/base_images.h"
 
 namespace mbuild::executor {
 

@@ -18,13 +18,13 @@
 #include "executor/outputs/early_archive.h"
 #include "executor/outputs/early_uploads.h"
 #include "executor/outputs/image_output.h"
-#include "worker/jobs/jobs.h"
 #include "executor/outputs/layer_blobs.h"
 #include "executor/outputs/load.h"
 #include "executor/outputs/push.h"
 #include "executor/outputs/stored_images.h"
-#include "oci/reference.h"
 #include "image/exporters.h"
+#include "oci/reference.h"
+#include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
-#include "executor/outputs/export.h"
-#include "emu/findings_record.h"
 #include "base/parallel.h"
+#include "emu/findings_record.h"
+#include "executor/outputs/export.h"
 #include "executor/steps/serialisation_key.h"
 
 namespace mbuild::executor {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cache/store.h"
-#include "worker/jobs/jobs.h"
 #include "executor/steps/snapshot.h"
 #include "oci/manifest.h"
+#include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {
 

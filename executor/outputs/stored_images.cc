@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "worker/ids/id_map.h"
 #include "image/oci_layout.h"
+#include "worker/ids/id_map.h"
 
 namespace mbuild::executor {
 namespace {

@@ -9,8 +9,8 @@
 #include <cstdio>
 
 #include "base/error.h"
-#include "oci/reference.h"
 #include "image/oci_layout.h"
+#include "oci/reference.h"
 
 namespace mbuild::executor {
 namespace {

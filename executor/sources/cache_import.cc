@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "oci/reference.h"
 #include "image/oci_layout.h"
+#include "oci/reference.h"
 
 namespace mbuild::executor {
 namespace {

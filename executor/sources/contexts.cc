@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/strings.h"
 #include "files/context_file.h"
-#include "base/parallel.h"
 
 namespace mbuild::executor {
 namespace {

@@ -13,9 +13,9 @@
 #include "base/fd.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
+#include "executor/sources/remote_context.h"
 #include "files/archive.h"
 #include "files/context_file.h"
-#include "executor/sources/remote_context.h"
 #include "files/write_record.h"
 
 namespace mbuild::executor {

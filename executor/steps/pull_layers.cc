@@ -4,9 +4,9 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
-#include "executor/sources/blob_stream.h"
-#include "emu/findings_record.h"
 #include "base/parallel.h"
+#include "emu/findings_record.h"
+#include "executor/sources/blob_stream.h"
 #include "executor/steps/steps.h"
 #include "layers/layer_digest.h"
 

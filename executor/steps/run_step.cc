@@ -3,8 +3,8 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "executor/steps/log_pump.h"
 #include "executor/sources/remote_context.h"
+#include "executor/steps/log_pump.h"
 #include "executor/steps/steps.h"
 
 // Executing a step that was found in no cache.

@@ -13,19 +13,19 @@
 #include <vector>
 
 #include "cache/store.h"
-#include "worker/jobs/build_network.h"
 #include "executor/api/build_request.h"
+#include "executor/api/events.h"
+#include "executor/sources/base_images.h"
 #include "executor/sources/cache_import.h"
 #include "executor/sources/contexts.h"
-#include "executor/api/events.h"
 #include "executor/steps/fresh_caches.h"
-#include "executor/sources/base_images.h"
-#include "worker/jobs/jobs.h"
-#include "worker/inner/lazy_inner.h"
 #include "executor/steps/snapshot.h"
 #include "executor/steps/step_inputs.h"
 #include "graph/graph.h"
 #include "planner/plan.h"
+#include "worker/inner/lazy_inner.h"
+#include "worker/jobs/build_network.h"
+#include "worker/jobs/jobs.h"
 
 // One step after another: look it up, else run it, and keep what it gave.
 //

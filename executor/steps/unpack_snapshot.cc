@@ -6,9 +6,9 @@
 
 #include "base/crash_point.h"
 #include "base/error.h"
-#include "worker/snapshot/flatten.h"
 #include "executor/steps/steps.h"
 #include "layers/layer_digest.h"
+#include "worker/snapshot/flatten.h"
 
 // Snapshots as directories that can be mounted: pulled layers are unpacked (step_pull.cc), older ones of long snapshots
 // flattened.

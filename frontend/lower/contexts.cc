@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
-#include "graph/git_ref.h"
 #include "frontend/lower/state.h"
+#include "graph/git_ref.h"
 #include "oci/reference.h"
 
 // Build contexts: the main one and those of --build-context. A named context stands in for a stage or an image of its

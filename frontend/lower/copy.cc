@@ -4,10 +4,10 @@
 #include <charconv>
 
 #include "base/strings.h"
-#include "graph/git_ref.h"
 #include "frontend/lower/lint.h"
 #include "frontend/lower/state.h"
 #include "frontend/lower/text.h"
+#include "graph/git_ref.h"
 
 // COPY and ADD: one file node with a copy for each source, in order; what the sources are decides what is read:
 // the build context, a stage or image, a URL, a git repository, or a heredoc (a file of its own, copied like any other,

@@ -4,8 +4,8 @@
 #include <ctime>
 
 #include "base/strings.h"
-#include "graph/git_ref.h"
 #include "frontend/lower/state.h"
+#include "graph/git_ref.h"
 
 // SOURCE_DATE_EPOCH: a number of seconds, or the name of something that has a time: "context", a named context, or a
 // stage FROM scratch with one remote ADD. A local directory has none, and leaves it unset.

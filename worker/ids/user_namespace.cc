@@ -19,8 +19,8 @@
 
 #include "base/error.h"
 #include "base/feature.h"
-#include "base/strings.h"
 #include "base/pid_namespace.h"
+#include "base/strings.h"
 #include "worker/ids/userns_remedy.h"
 
 // A namespace begins with a process, and its map is written from outside while that process lives. So a child is cloned

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "base/fd.h"
-#include "worker/inner/inner.h"
 #include "platforms/platform.h"
+#include "worker/inner/inner.h"
 
 // Handlers for foreign programs: a private binfmt_misc (emulation.md, Rootless registration), or the host's own.
 namespace mbuild::executor {

@@ -20,10 +20,10 @@
 
 #include "base/error.h"
 #include "base/feature.h"
-#include "worker/inner/supervisor.h"
 #include "base/message.h"
 #include "base/pid_namespace.h"
 #include "worker/ids/userns_remedy.h"
+#include "worker/inner/supervisor.h"
 
 // The outer process has threads, so until it executes the program again the child may do nothing that takes a lock:
 // another thread may have held it at the time of the clone. That goes for what a sanitizer puts around the functions of

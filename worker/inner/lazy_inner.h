@@ -8,9 +8,9 @@
 #include <string>
 
 #include "base/error.h"
+#include "platforms/platform.h"
 #include "worker/ids/id_map.h"
 #include "worker/inner/inner.h"
-#include "platforms/platform.h"
 
 namespace mbuild::executor {
 

@@ -20,14 +20,14 @@
 
 #include "base/error.h"
 #include "base/heap.h"
-#include "base/pidfd.h"
-#include "emu/binfmt.h"
-#include "worker/inner/binfmt.h"
 #include "base/message.h"
 #include "base/pid_namespace.h"
-#include "worker/sandbox/seccomp.h"
-#include "worker/ids/userns_remedy.h"
+#include "base/pidfd.h"
+#include "emu/binfmt.h"
 #include "platforms/platform.h"
+#include "worker/ids/userns_remedy.h"
+#include "worker/inner/binfmt.h"
+#include "worker/sandbox/seccomp.h"
 
 // The supervisor is pid 1 of its namespace and has one thread: it may fork at any time, and what it forks is ordinary
 // code. It holds what must outlive single jobs (the binfmt_misc instance) and does nothing that could fail or block.

@@ -3,11 +3,11 @@
 #include <map>
 
 #include "base/fd.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
 #include "layers/inode.h"
 #include "layers/layer_stack.h"
 #include "layers/layer_walk.h"
+#include "worker/jobs/job_registry.h"
+#include "worker/jobs/jobs_codec.h"
 
 // What an image shows of its layers, found by looking at single paths: nothing is mounted and no directory is read.
 namespace mbuild::executor::jobs {

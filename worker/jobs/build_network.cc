@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/subprocess.h"
 #include "base/message.h"
+#include "base/subprocess.h"
 #include "worker/jobs/jobs_codec.h"
 
 namespace mbuild::executor {

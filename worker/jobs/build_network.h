@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "base/fd.h"
-#include "worker/inner/inner.h"
 #include "base/message.h"
+#include "worker/inner/inner.h"
 #include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {

@@ -10,14 +10,14 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "base/strings.h"
 #include "files/content_digest.h"
+#include "files/destination_probe.h"
 #include "files/file_actions.h"
+#include "files/live_file.h"
 #include "worker/jobs/job_registry.h"
 #include "worker/jobs/jobs_codec.h"
-#include "files/live_file.h"
-#include "base/parallel.h"
-#include "files/destination_probe.h"
 #include "worker/snapshot/snapshot_merge.h"
 
 // COPY, ADD, WORKDIR: the actions of a file step over a snapshot.

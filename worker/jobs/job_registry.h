@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "worker/jobs/jobs.h"
 #include "layers/layer_digest.h"
+#include "worker/jobs/jobs.h"
 
 // The inner half of jobs.h: what runs in the job processes.
 namespace mbuild::executor::jobs {

@@ -9,13 +9,13 @@
 
 #include "base/digest.h"
 #include "emu/audit.h"
-#include "worker/inner/inner.h"
-#include "worker/sandbox/sandbox.h"
 #include "files/select.h"
-#include "worker/snapshot/snapshot_mount.h"
 #include "graph/graph.h"
 #include "image/exporters.h"
 #include "layers/serialise.h"
+#include "worker/inner/inner.h"
+#include "worker/sandbox/sandbox.h"
+#include "worker/snapshot/snapshot_mount.h"
 
 // The operations of the inner process: all work on files below fs/ of the store is done by one of these. A function
 // here runs its operation in a process of its own and waits; it may be called from any thread of the outer process. All

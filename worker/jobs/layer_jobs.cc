@@ -14,15 +14,15 @@
 #include "base/error.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
-#include "worker/snapshot/flatten.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
-#include "worker/snapshot/mount_calls.h"
-#include "worker/snapshot/snapshot_merge.h"
-#include "worker/ids/user_namespace.h"
 #include "layers/layer_digest.h"
 #include "layers/layer_writer.h"
 #include "layers/unpack.h"
+#include "worker/ids/user_namespace.h"
+#include "worker/jobs/job_registry.h"
+#include "worker/jobs/jobs_codec.h"
+#include "worker/snapshot/flatten.h"
+#include "worker/snapshot/mount_calls.h"
+#include "worker/snapshot/snapshot_merge.h"
 
 // Layers: made from a blob, committed from a directory, written as a blob.
 namespace mbuild::executor::jobs {

@@ -16,15 +16,15 @@
 
 #include "base/error.h"
 #include "base/feature.h"
+#include "base/message.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
-#include "base/message.h"
+#include "worker/ids/user_namespace.h"
 #include "worker/jobs/job_registry.h"
 #include "worker/jobs/jobs_codec.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/resolver.h"
 #include "worker/snapshot/mount_calls.h"
-#include "worker/ids/user_namespace.h"
 
 // The network of a build. A namespace that belongs to the user namespace of the inner process, so that its processes
 // may enter it, and a program (pasta, else slirp4netns) that has one foot in it, by a tap device, and one in the

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "layers/layer_walk.h"
 #include "worker/jobs/job_registry.h"
 #include "worker/jobs/jobs_codec.h"
-#include "layers/layer_walk.h"
 
 // What the store needs for its upkeep: sizes on disk, and removal.
 namespace mbuild::executor::jobs {

@@ -8,9 +8,9 @@
 
 #include "base/error.h"
 #include "files/root_path.h"
-#include "worker/snapshot/mount_calls.h"
 #include "worker/sandbox/make_path.h"
 #include "worker/sandbox/root.h"
+#include "worker/snapshot/mount_calls.h"
 
 // Everything is mounted before the pivot, while the host's /proc, /sys and /dev are there to be cloned and to show the
 // kernel that fresh ones reveal nothing new. The root is addressed by descriptor throughout, and paths in it are

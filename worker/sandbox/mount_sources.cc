@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "worker/ids/id_map.h"
 #include "files/root_path.h"
+#include "worker/ids/id_map.h"
 #include "worker/snapshot/mount_calls.h"
 
 namespace mbuild::executor {

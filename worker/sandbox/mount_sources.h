@@ -1,8 +1,8 @@
 #pragma once
 
 #include "base/fd.h"
-#include "worker/sandbox/sandbox.h"
 #include "worker/sandbox/root.h"
+#include "worker/sandbox/sandbox.h"
 
 namespace mbuild::executor {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "worker/snapshot/snapshot_mount.h"
 #include "layers/inode.h"
+#include "worker/snapshot/snapshot_mount.h"
 
 // Which device nodes in the result of a RUN are there by right.
 namespace mbuild::executor {

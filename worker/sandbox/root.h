@@ -5,9 +5,9 @@
 
 #include "base/fd.h"
 #include "worker/sandbox/sandbox.h"
+#include "worker/sandbox/ssh_forward.h"
 #include "worker/sandbox/system.h"
 #include "worker/sandbox/user.h"
-#include "worker/sandbox/ssh_forward.h"
 
 // The file system that the program of a RUN sees. The job prepares what it can (prepare_root), the first process of the
 // sandbox puts it together in its own namespaces (enter_root).

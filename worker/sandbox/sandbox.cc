@@ -16,17 +16,17 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/pidfd.h"
-#include "worker/sandbox/device_nodes.h"
 #include "base/message.h"
-#include "worker/sandbox/landlock.h"
-#include "worker/sandbox/network_interfaces.h"
 #include "base/pid_namespace.h"
-#include "worker/sandbox/become_program.h"
-#include "worker/sandbox/root.h"
-#include "worker/sandbox/seccomp.h"
+#include "base/pidfd.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
+#include "worker/sandbox/become_program.h"
+#include "worker/sandbox/device_nodes.h"
+#include "worker/sandbox/landlock.h"
+#include "worker/sandbox/network_interfaces.h"
+#include "worker/sandbox/root.h"
+#include "worker/sandbox/seccomp.h"
 
 // The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
 // root, gives up what it should not have, and executes the program. Until then it can speak through a socket that

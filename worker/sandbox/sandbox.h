@@ -6,9 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "graph/graph.h"
 #include "worker/sandbox/node_check.h"
 #include "worker/snapshot/snapshot_mount.h"
-#include "graph/graph.h"
 
 // The sandbox of one RUN.
 namespace mbuild::executor {

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "worker/ids/user_namespace.h"
 #include "worker/sandbox/agent_protocol.h"
 #include "worker/snapshot/mount_calls.h"
-#include "worker/ids/user_namespace.h"
 
 namespace mbuild::executor {
 namespace {

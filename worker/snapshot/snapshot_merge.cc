@@ -10,8 +10,8 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "worker/snapshot/flatten.h"
 #include "layers/layer_walk.h"
+#include "worker/snapshot/flatten.h"
 
 namespace mbuild::executor {
 namespace {
