@@ -27,6 +27,7 @@
 #include "executor/sources/remote_context.h"
 #include "executor/sources/retry_log.h"
 #include "executor/sources/transfer_log.h"
+#include "executor/steps/explain.h"
 #include "executor/steps/scheduler.h"
 #include "executor/steps/steps.h"
 #include "planner/plan.h"
@@ -202,12 +203,19 @@ Inputs read_inputs_reporting(const BuildRequest& request, const std::string& scr
 }
 
 // What steps read is kept for the question why they run the next time, of a build that fails too.
-void note_inputs(const BuildRequest& request, const Inputs& inputs, Steps& steps, BuildResult& result) {
+void note_inputs(const BuildRequest& request, const Inputs& inputs, const planner::Plan& plan, cache::Store& store,
+                 const Steps& steps, BuildResult& result) {
   try {
+    const SeenBuild seen{.request = request,
+                         .dockerfile = inputs.dockerfile_name,
+                         .plan = plan,
+                         .table = steps.table(),
+                         .reads = steps.reads(),
+                         .store = store};
     if (request.explain) {
-      result.explanations = steps.explain(inputs.dockerfile_name);
+      result.explanations = explain_steps(seen);
     } else {
-      steps.remember(inputs.dockerfile_name);
+      remember_steps(seen);
     }
   } catch (const Error&) {
     // The next build knows less.
@@ -448,15 +456,15 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     with_repairs(store, result, run, [&] { return steps.forget_lost_layers(); });
   } catch (const Error& error) {
     full = full_disk_at(error, request.store_root);
-    note_inputs(request, inputs, steps, result);
+    note_inputs(request, inputs, plan, store, steps, result);
     throw;
   } catch (...) {
     network.end();
-    note_inputs(request, inputs, steps, result);
+    note_inputs(request, inputs, plan, store, steps, result);
     throw;
   }
   network.end();
-  note_inputs(request, inputs, steps, result);
+  note_inputs(request, inputs, plan, store, steps, result);
   if (store.index_is_damaged()) store.replace_index();
   return store.has_volatile_rows();
 }

@@ -18,13 +18,13 @@ namespace mbuild::executor {
 bool Steps::use_import(graph::NodeId id, const Digest& key) {
   const auto hit = environment_.imports.find_step(key);
   if (!hit) return false;
-  auto& trace = traces_[id];
+  auto& trace = table_.traces[id];
   trace.key = key;
   trace.kept = true;
   auto& store = environment_.store;
   SnapshotLayer layer{.id = std::string(digest_hex(hit->step.result).substr(0, 32)),
                       .result_digest = hit->step.result,
-                      .cause = cause_of(id),
+                      .cause = cause_of(environment_.graph.nodes[id]),
                       .pulled = false,
                       .created = hit->step.created,
                       .made_by = id};
@@ -34,7 +34,7 @@ bool Steps::use_import(graph::NodeId id, const Digest& key) {
   } else {
     layer.imported = hit->layer;
   }
-  set_result(id, base_of(environment_.graph.nodes[id]), std::make_shared<const SnapshotLayer>(std::move(layer)));
+  table_.set_result(id, std::make_shared<const SnapshotLayer>(std::move(layer)));
   report_cached(id);
   return true;
 }
@@ -47,7 +47,7 @@ void Steps::remember_import(graph::NodeId id, const image::CachedStep& step, con
                     .duration_ms = step.duration_ms,
                     .emulator = step.emulator,
                     .name = step.name});
-  store.add_definition(environment_.plan.definition_keys[id], traces_[id].inputs, step.key);
+  store.add_definition(environment_.plan.definition_keys[id], table_.traces[id].inputs, step.key);
 }
 
 const cache::Layer& Steps::unpack_import(const SnapshotLayer& wanted, std::stop_token stop) {
@@ -68,7 +68,7 @@ void Steps::break_promise(const Digest& result, const Error& why) const {
 }
 
 std::optional<Digest> Steps::promised_result(const Digest& blob) const {
-  for (const auto& outputs : results_) {
+  for (const auto& outputs : table_.results) {
     if (outputs.empty() || outputs[0].layers.empty()) continue;
     const auto& layer = *outputs[0].layers.back();
     if (layer.imported && layer.imported->blob.digest == blob) return layer.result_digest;
@@ -91,10 +91,9 @@ const cache::Layer& Steps::unpack_promised(const SnapshotLayer& wanted, std::sto
   request.work = work_directory() + "/layer";
   request.final_path = request.final_path_on_lowers = store.layer_path(wanted.id);
   const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
-  const Digest& key = traces_[*wanted.made_by].key;
+  const Digest& key = table_.traces[*wanted.made_by].key;
   // Of a step that sets times, the content key is part of the result digest.
-  if (reply.layer.result_digest != wanted.result_digest &&
-      sha256(reply.layer.result_digest + key) != wanted.result_digest)
+  if (!is_result_of(wanted.result_digest, reply.layer.result_digest, key))
     throw Error(ExitClass::network, fmt::format("the blob {} does not hold what the cache says", promised.blob.digest));
   const auto& layer = add_layer({.id = wanted.id,
                                  .result_digest = wanted.result_digest,
@@ -112,9 +111,9 @@ const cache::Layer& Steps::unpack_promised(const SnapshotLayer& wanted, std::sto
 std::vector<Steps::Exported> Steps::exported() const {
   std::vector<Exported> out;
   for (const auto id : environment_.plan.order) {
-    const auto& trace = traces_[id];
+    const auto& trace = table_.traces[id];
     if (!trace.kept) continue;
-    const auto& layer = results_[id].at(0).layers.back();
+    const auto& layer = table_.results[id].at(0).layers.back();
     image::CachedStep step{.definition = environment_.plan.definition_keys[id],
                            .inputs = trace.inputs,
                            .key = trace.key,
@@ -137,8 +136,8 @@ bool Steps::forget_lost_layers() {
 }
 
 void Steps::start_over() {
-  for (auto& results : results_) results.clear();
-  for (auto& trace : traces_) trace.kept = false;
+  for (auto& results : table_.results) results.clear();
+  for (auto& trace : table_.traces) trace.kept = false;
 }
 
 }  // namespace mbuild::executor

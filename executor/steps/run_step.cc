@@ -62,15 +62,6 @@ bool has_variable(const std::vector<std::string>& env, const std::string& name) 
   return false;
 }
 
-// A result digest leaves times out. Where a step sets times on purpose (SOURCE_DATE_EPOCH, the entries of an archive),
-// a layer with other times is not the same result.
-Digest with_times(const Digest& result, const graph::FileOp& op, const Digest& key) {
-  for (const auto& action : op.actions) {
-    if (action.unpack || action.timestamp) return sha256(result + key);
-  }
-  return result;
-}
-
 }  // namespace
 
 jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, const std::string& layer_id,
@@ -85,25 +76,23 @@ jobs::NewLayer Steps::execute_files(graph::NodeId id, const graph::FileOp& op, c
     request.older_path = store.layer_path(*older);
     request.older_contents = store.contents_path(*older);
   }
-  Digest& key = traces_[id].key;
+  Digest& key = table_.traces[id].key;
   auto made = key.empty() ? jobs::probe_and_apply_files(environment_.inner.get(), request, stop)
                           : jobs::apply_files(environment_.inner.get(), request, stop);
   const bool anew = !made.layer.read_anew.empty();
   for (auto& part : made.layer.read_anew) {
     const auto index = static_cast<std::size_t>(part.action);
-    const auto* local =
-        local_source(environment_.graph.nodes[id].inputs.at(static_cast<std::size_t>(op.actions.at(index).secondary)));
-    const auto before = selected(id, *local, op.actions[index], index);
-    traces_[id].copied[index] = Contexts::copied(*before, std::move(part.selection));
+    const auto before = reads_.selected(id, index);
+    table_.traces[id].copied[index] = Contexts::copied(*before, std::move(part.selection));
   }
   // The keys are those of what is in the layer.
-  if (anew) traces_[id].inputs = inputs_digest(id);
+  if (anew) table_.traces[id].inputs = reads_.inputs(id);
   if (anew && made.probe.digest.empty()) {
     key = content_key(id, stop);
   } else if (anew || key.empty()) {
-    key = files_key(id, op, made.probe);
+    key = key_of_files(id, op, made.probe);
   }
-  made.layer.result_digest = with_times(made.layer.result_digest, op, key);
+  made.layer.result_digest = file_result(made.layer.result_digest, op, key);
   return std::move(made.layer);
 }
 
@@ -121,7 +110,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   if (node.platform) emulator = environment_.inner.emulate(*node.platform);
 
   auto& spec = run.spec;
-  spec.stack = unpacked({base_of(node), {}}, stop);
+  spec.stack = unpacked({table_.base_of(id), {}}, stop);
   spec.argv = op.argv;
   spec.env = op.env;
   spec.env.insert(spec.env.end(), op.proxy_env.begin(), op.proxy_env.end());
@@ -162,9 +151,9 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
     spec.network_fd = network.name_space;
     if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
   }
-  if (!traces_[id].copied.empty()) {  // the keys are those of what is mounted
-    traces_[id].inputs = inputs_digest(id);
-    traces_[id].key = exec_key(id, op, stop);
+  if (!table_.traces[id].copied.empty()) {  // the keys are those of what is mounted
+    table_.traces[id].inputs = reads_.inputs(id);
+    table_.traces[id].key = exec_key(id, op, stop);
   }
 
   LogPump log(id, environment_.sink, environment_.request.log_limits);
@@ -280,7 +269,7 @@ Stack Steps::mount_source(graph::NodeId id, const graph::Mount& mount, std::size
   if (mount.input < 0) return {};
   const auto& node = environment_.graph.nodes[id];
   const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
-  const auto* local = local_source(input);
+  const auto* local = local_source(environment_.graph, input);
   if (local == nullptr) return unpacked(result(input), stop);
 
   const std::string path = join_path("/", mount.selector);
@@ -290,9 +279,8 @@ Stack Steps::mount_source(graph::NodeId id, const graph::Mount& mount, std::size
                                  .contents_only = false,  // a directory keeps its mode
                                  .allow_wildcard = false,
                                  .allow_empty_wildcard = false};
-  auto files = shown(id, *local, mount, index);
-  const auto key_of = [&](const Digest& digest) { return sha256("context layer 2\n" + path + "\n" + digest); };
-  const Digest key = key_of(files->digest);
+  auto files = mount.kind == graph::MountKind::cache ? reads_.first_content(id, index) : reads_.shown(id, index);
+  const Digest key = context_layer_key(path, files->digest);
   auto& store = environment_.store;
   const auto lock = store.lock_layer(key, stop);
   if (const auto record = store.find_record(key)) {
@@ -311,10 +299,10 @@ Stack Steps::mount_source(graph::NodeId id, const graph::Mount& mount, std::size
   auto made = jobs::apply_files(environment_.inner.get(), request, stop).layer;
   if (!made.read_anew.empty()) {
     files = Contexts::copied_shown(*files, std::move(made.read_anew.front().selection));
-    traces_[id].copied[index] = files;
+    table_.traces[id].copied[index] = files;
   }
   const auto layer = keep(layer_id, made);
-  store.add_record({.content_key = key_of(files->digest),
+  store.add_record({.content_key = context_layer_key(path, files->digest),
                     .layers = {layer.id},
                     .created = layer.newest_mtime,
                     .duration_ms = 0,

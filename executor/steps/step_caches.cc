@@ -18,7 +18,7 @@ std::string Steps::cache_mount_name(graph::NodeId id, const graph::Mount& mount)
   }
   if (mount.input < 0) return name;
   const auto input = environment_.graph.nodes[id].inputs.at(static_cast<std::size_t>(mount.input));
-  const auto* local = local_source(input);
+  const auto* local = local_source(environment_.graph, input);
   const Digest from = local != nullptr ? environment_.contexts.shown(*local, "")->digest : result(input).digest;
   return name + fmt::format(" [from {}]", digest_hex(from).substr(0, 16));
 }

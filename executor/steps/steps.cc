@@ -16,8 +16,8 @@ namespace mbuild::executor {
 
 Steps::Steps(StepEnvironment environment)
     : environment_(std::move(environment)),
-      results_(environment_.graph.nodes.size()),
-      traces_(results_.size()),
+      table_(environment_.graph),
+      reads_(table_, environment_.contexts),
       fresh_caches_([this](const std::string& name, const std::string& fresh) {
         auto& store = environment_.store;
         jobs::replace(environment_.inner.get(), {fresh, store.cache_mount_path(name), store.retire_cache_mount(name)},
@@ -27,13 +27,6 @@ Steps::Steps(StepEnvironment environment)
 bool Steps::is_emulated(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
   return std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
-}
-
-const Snapshot& Steps::result(graph::Ref ref) const { return results_.at(ref.node).at(ref.output); }
-
-const graph::SourceOp* Steps::local_source(graph::Ref ref) const {
-  const auto* source = std::get_if<graph::SourceOp>(&environment_.graph.nodes[ref.node].op);
-  return source != nullptr && source->identifier.starts_with("local://") ? source : nullptr;
 }
 
 void Steps::report(graph::NodeId id, VertexState state, std::string error) {
@@ -86,11 +79,11 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::sto
         layers.push_back(std::make_shared<SnapshotLayer>(
             SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
       }
-      results_[id] = {make_snapshot(std::move(layers))};
+      table_.results[id] = {make_snapshot(std::move(layers))};
     } else if (!source.identifier.starts_with("local://")) {
       const auto layer =
           source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(id, source, stop);
-      results_[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
+      table_.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
   } catch (const Cancelled&) {
@@ -111,27 +104,27 @@ void Steps::run_merge(graph::NodeId id) {
     const auto& part = result(input).layers;
     layers.insert(layers.end(), part.begin(), part.end());
   }
-  results_[id] = {make_snapshot(std::move(layers))};
+  table_.results[id] = {make_snapshot(std::move(layers))};
 }
 
 void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
   auto& store = environment_.store;
   const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
   try {
-    const Digest inputs = inputs_digest(id);
+    const Digest inputs = reads_.inputs(id);
     const Digest& definition = environment_.plan.definition_keys[id];
-    traces_[id].inputs = inputs;
+    table_.traces[id].inputs = inputs;
     if (!ignore_cache) {
       if (const auto key = store.find_definition(definition, inputs); key && use_record(id, *key)) return;
       if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
         return;
     }
-    const Digest partial = partial_key(id);
+    const Digest partial = reads_.partial_key(id);
     const auto alone = lock_unknown(id, partial, stop);
     if (alone) {
       execute(id, stop);
     } else {
-      const Digest key = traces_[id].key = content_key(id, stop);
+      const Digest key = table_.traces[id].key = content_key(id, stop);
       const auto lock = store.lock_step(key, stop);
       bool may_use = !ignore_cache;
       {
@@ -140,8 +133,8 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
       }
       if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
     }
-    if (!partial.empty()) store.add_partial_key(traces_[id].copied.empty() ? partial : partial_key(id));
-    store.add_definition(definition, traces_[id].inputs, traces_[id].key);
+    if (!partial.empty()) store.add_partial_key(table_.traces[id].copied.empty() ? partial : reads_.partial_key(id));
+    store.add_definition(definition, table_.traces[id].inputs, table_.traces[id].key);
     crash_point("definition-row");
   } catch (Error& error) {
     if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
@@ -171,43 +164,24 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
   const auto record = environment_.store.find_record(key);
   if (!record || record->layers.empty()) return false;
   const auto* layer = find_layer(record->layers.front());
-  traces_[id].evicted = layer == nullptr;
+  table_.traces[id].evicted = layer == nullptr;
   if (layer == nullptr) return false;
-  traces_[id].key = key;
-  traces_[id].kept = true;
-  set_result(id, base_of(environment_.graph.nodes[id]), as_result(*layer, cause_of(id), id, record->created));
+  table_.traces[id].key = key;
+  table_.traces[id].kept = true;
+  table_.set_result(id, as_result(*layer, cause_of(environment_.graph.nodes[id]), id, record->created));
   report_cached(id);
   return true;
 }
 
-Digest Steps::cause_of(graph::NodeId id) const {
-  const auto& node = environment_.graph.nodes[id];
-  return std::holds_alternative<graph::ExecOp>(node.op) ? sha256(graph::content_parameters(node)) : Digest();
-}
-
-// Once, however often the step is looked up; what this build executed is not cached.
 void Steps::report_cached(graph::NodeId id) {
-  if (traces_[id].executed || std::exchange(traces_[id].reported, true)) return;
+  if (table_.traces[id].executed || std::exchange(table_.traces[id].reported, true)) return;
   ++steps_cached_;
   report(id, VertexState::cached);
 }
 
-LayerList Steps::base_of(const graph::Node& node) const {
-  std::int32_t base = -1;
-  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) base = exec->mounts.front().input;
-  if (const auto* file = std::get_if<graph::FileOp>(&node.op)) base = file->actions.front().input;
-  if (base < 0) return {};
-  return result(node.inputs.at(static_cast<std::size_t>(base))).layers;
-}
-
-void Steps::set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer) {
-  base.push_back(std::move(layer));
-  results_[id] = {make_snapshot(std::move(base))};
-}
-
 void Steps::execute(graph::NodeId id, std::stop_token stop) {
   report(id, VertexState::started);
-  traces_[id].executed = true;
+  table_.traces[id].executed = true;
   const auto started = std::chrono::steady_clock::now();
   const auto& node = environment_.graph.nodes[id];
   const std::string layer_id = random_hex(16);
@@ -226,7 +200,7 @@ void Steps::execute(graph::NodeId id, std::stop_token stop) {
   }
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  const Digest& key = traces_[id].key;
+  const Digest& key = table_.traces[id].key;
   const cache::Layer& layer = keep(layer_id, made);
   // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
   const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;
@@ -243,9 +217,9 @@ void Steps::execute(graph::NodeId id, std::stop_token stop) {
     executed_.insert(key);
   }
   ++steps_run_;
-  if (std::exchange(traces_[id].reported, false)) --steps_cached_;  // it was, before a promise was broken
-  traces_[id].kept = true;
-  set_result(id, base_of(node), as_result(layer, cause_of(id), id, created));
+  if (std::exchange(table_.traces[id].reported, false)) --steps_cached_;  // it was, before a promise was broken
+  table_.traces[id].kept = true;
+  table_.set_result(id, as_result(layer, cause_of(environment_.graph.nodes[id]), id, created));
   report(id, VertexState::completed);
 }
 

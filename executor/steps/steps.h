@@ -20,7 +20,8 @@
 #include "executor/sources/contexts.h"
 #include "executor/steps/fresh_caches.h"
 #include "executor/steps/snapshot.h"
-#include "executor/steps/step_inputs.h"
+#include "executor/steps/step_reads.h"
+#include "executor/steps/step_table.h"
 #include "graph/graph.h"
 #include "planner/plan.h"
 #include "worker/inner/lazy_inner.h"
@@ -64,18 +65,16 @@ class Steps {
   void run(graph::NodeId id, std::stop_token stop);
   bool is_emulated(graph::NodeId id) const;
 
-  const Snapshot& result(graph::Ref ref) const;
+  const Snapshot& result(graph::Ref ref) const { return table_.result(ref); }
   // The snapshot's layers as directories, pulled ones unpacked, and in a long one the older ones flattened.
   Stack unpacked(const Snapshot& snapshot, std::stop_token stop);
 
   // The directory of one of its layers; nothing for a pulled or promised one that nothing had to read.
   const cache::Layer* unpacked_layer(const Snapshot& snapshot, std::size_t index);
 
-  // Why each step ran, or failed, in the order of the graph. What steps read now is remembered for the next time; only
-  // what changed is written. Called when no step runs any more.
-  std::vector<StepExplanation> explain(const std::string& dockerfile);
-  // The same without the answer.
-  void remember(const std::string& dockerfile);
+  // What became of the steps, and what they read of the user's files.
+  const StepTable& table() const { return table_; }
+  const StepReads& reads() const { return reads_; }
 
   // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
   void start_over();
@@ -100,48 +99,16 @@ class Steps {
   std::size_t steps_cached() const { return steps_cached_; }
 
  private:
-  using Outputs = std::vector<Snapshot>;
-
   void run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop);
   void run_merge(graph::NodeId id);
   void run_cached(graph::NodeId id, std::stop_token stop);
 
-  // What became of a step.
-  struct Trace {
-    Digest key, inputs;                     // "": it was not looked up; key: or is told by what executes the step
-    bool reported = false;                  // as cached
-    bool executed = false, kept = false;    // kept: there is a result
-    bool evicted = false;                   // there was a record, but its layer is gone
-    Digest probe;                           // of the destination; "": nothing was probed
-    std::map<std::size_t, Digest> content;  // by mount or action: what was read of its input
-    // Likewise, of directories of the user: what was copied, where it was not what had been selected.
-    std::map<std::size_t, std::shared_ptr<const Contexts::Selected>> copied;
-  };
-
   // Keys.
-  Digest inputs_digest(graph::NodeId id);
   Digest content_key(graph::NodeId id, std::stop_token stop);
   Digest exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop);
-  Digest files_key(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe);
-  bool has_to_be_probed(const graph::Node& node, const graph::FileOp& op) const;
-  Digest partial_key(graph::NodeId id);
-  std::shared_ptr<const Contexts::Selected> selected(graph::NodeId id, const graph::SourceOp& local,
-                                                     const graph::FileAction& action, std::size_t index);
-  std::shared_ptr<const Contexts::Selected> shown(graph::NodeId id, const graph::SourceOp& local,
-                                                  const graph::Mount& mount, std::size_t index);
+  Digest key_of_files(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe);
   cache::FileLock lock_unknown(graph::NodeId id, const Digest& partial, const std::stop_token& stop);
   Digest mount_digest(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop);
-
-  // Explanations.
-  struct Place;
-  std::vector<Place> places() const;
-  StepInputs inputs_of(graph::NodeId id);
-  void add_parts(StepInputs& inputs, graph::NodeId id, const graph::ExecOp& op);
-  void add_parts(StepInputs& inputs, graph::NodeId id, const graph::FileOp& op);
-  std::string shown_name(graph::Ref ref) const;
-  StepExplanation reasons(const Place& place, const cache::SeenStep* seen);
-  Digest seen_build(const std::string& dockerfile) const;
-  void remember(const Digest& build, const std::vector<Place>& places, const std::vector<cache::SeenStep>& seen);
 
   // Hits.
   bool use_record(graph::NodeId id, const Digest& key);
@@ -150,7 +117,6 @@ class Steps {
   const cache::Layer& unpack_import(const SnapshotLayer& wanted, std::stop_token stop);
   const cache::Layer& unpack_promised(const SnapshotLayer& wanted, std::stop_token stop);
   void report_cached(graph::NodeId id);
-  Digest cause_of(graph::NodeId id) const;
 
   // Sources that are fetched: a file by HTTP, a git check-out. The result is a layer that holds it.
   cache::Layer fetch_file(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop);
@@ -184,8 +150,6 @@ class Steps {
   void tell_isolation(const SandboxResult& result);
   std::optional<std::string> secret(const std::string& id) const;
   const cache::Layer& keep(const std::string& layer_id, const jobs::NewLayer& made);
-  void set_result(graph::NodeId id, LayerList base, std::shared_ptr<const SnapshotLayer> layer);
-  LayerList base_of(const graph::Node& node) const;
   std::string work_directory();
   image::OwnerMode owner_mode() const { return environment_.inner.map().owner_mode(); }
 
@@ -203,11 +167,10 @@ class Steps {
   Stack stack_of(const std::vector<const cache::Layer*>& layers) const;
 
   void report(graph::NodeId id, VertexState state, std::string error = {});
-  const graph::SourceOp* local_source(graph::Ref ref) const;
 
   StepEnvironment environment_;
-  std::vector<Outputs> results_;  // by node; each written by one thread before its users start
-  std::vector<Trace> traces_;     // likewise
+  StepTable table_;
+  StepReads reads_;
   std::mutex mutex_;
   std::unordered_map<std::string, cache::Layer> layers_;  // by id: in the store, and held by this build
   std::set<Digest> executed_;  // content and partial keys of this build: known even to steps that ignore the cache
