@@ -16,13 +16,30 @@ using nlohmann::ordered_json;
 
 [[noreturn]] void broken(std::string what) { throw Error(ExitClass::network, std::move(what)); }
 
+// True where more than `limit` objects and lists stand in each other. The parser could say so itself by a callback, but
+// for each object that ends with one it looks through all of the list around it: an index of n entries took n * n
+// steps.
+bool is_nested_deeper(std::string_view text, int limit) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') quoted = !quoted;
+    if (quoted) {
+      if (c == '\\') ++i;
+      continue;
+    }
+    if (c == '{' || c == '[') ++depth;
+    if (c == '}' || c == ']') --depth;
+    if (depth > limit) return true;
+  }
+  return false;
+}
+
 json parse(std::string_view text, std::string_view what) {
   constexpr int k_max_depth = 64;
-  const auto limit_depth = [&](int depth, json::parse_event_t, json&) {
-    if (depth > k_max_depth) broken(fmt::format("{} is nested too deeply", what));
-    return true;
-  };
-  json document = json::parse(text, limit_depth, /*allow_exceptions=*/false);
+  if (is_nested_deeper(text, k_max_depth)) broken(fmt::format("{} is nested too deeply", what));
+  json document = json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (document.is_discarded()) broken(fmt::format("{} is no valid JSON", what));
   if (!document.is_object()) broken(fmt::format("{} is no JSON object", what));
   return document;

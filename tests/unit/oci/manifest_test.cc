@@ -64,6 +64,28 @@ TEST_CASE("malformed manifests are errors that say why") {
   CHECK_THAT(error_of([] { parse_index(R"({"manifests":[],"layers":[]})"); }), Contains("manifest too"));
 }
 
+TEST_CASE("only what stands in each other counts as depth") {
+  const auto refusal = [](const std::string& member) {
+    return error_of([&] { parse_index(R"({"manifests":[],"x":)" + member + "}"); });
+  };
+  CHECK(refusal(std::string(63, '[') + std::string(63, ']')).empty());
+  CHECK_THAT(refusal(std::string(64, '[') + std::string(64, ']')), Contains("the image index is nested too deeply"));
+  CHECK(refusal('"' + std::string(100, '[') + R"(\"[[\\")").empty());
+  CHECK_THAT(refusal(R"("\\",")" + std::string(100, '[')), Contains("no valid JSON"));
+  std::string many = "[{}";
+  for (int i = 0; i < 1000; ++i) many += ",{}";
+  CHECK(refusal(many + "]").empty());
+}
+
+TEST_CASE("an index of very many entries is read in one pass") {
+  constexpr std::size_t k_entries = 20000;
+  Index index;
+  index.media_type = media_type::k_oci_index;
+  index.manifests.assign(k_entries, describe(media_type::k_oci_manifest, "m"));
+  for (Descriptor& entry : index.manifests) entry.platform = platforms::Platform{"linux", "amd64", "", ""};
+  CHECK(parse_index(serialise_index(index)).manifests.size() == k_entries);
+}
+
 TEST_CASE("layer types have a counterpart in the other flavour") {
   CHECK(layer_type_in(media_type::k_docker_layer_gzip, MediaFlavour::oci) == media_type::k_oci_layer_gzip);
   CHECK(layer_type_in(media_type::k_oci_layer, MediaFlavour::docker) == media_type::k_docker_layer);
