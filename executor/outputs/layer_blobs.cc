@@ -52,7 +52,7 @@ std::optional<int> reproducible_level(image::Compression compression) {
 }
 
 int level_in_key(const LayerFormat& format) {
-  constexpr int k_default = -1, k_zstd_from = 100;
+  constexpr int k_default = -1, k_zstd_from = 200;
   return format.level.value_or(k_default) + (format.compression == image::Compression::zstd ? k_zstd_from : 0);
 }
 

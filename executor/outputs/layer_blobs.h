@@ -26,8 +26,8 @@ struct LayerFormat {
 // key of what is kept, so that a default of another time is not taken for it.
 std::optional<int> reproducible_level(image::Compression compression);
 
-// The level as keys have it: -1 for the default. zstd's are counted from 100, the default being 99: those below are of
-// older streams, which had other blocks.
+// The level as keys have it: -1 for the default. zstd's are counted from 200, the default being 199: those below are of
+// older streams, which had other blocks or tables.
 int level_in_key(const LayerFormat& format);
 
 // Who wants to know of blobs before all are there. Called by several threads.
