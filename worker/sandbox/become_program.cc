@@ -46,11 +46,11 @@ Error identity_error(int code, std::string_view what, const SandboxUser& user) {
 }
 
 void limit_bounding_set() {
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (is_default(capability)) continue;
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-      throw system_error(errno, "limit the capabilities of the sandbox", ExitClass::host);
-    }
+  constexpr int k_last_of_all_kernels = CAP_AUDIT_READ;
+  for (int capability = 0;; ++capability) {
+    if (is_default(capability) || ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    if (errno == EINVAL && capability > k_last_of_all_kernels) return;  // the kernel has no more
+    throw system_error(errno, "limit the capabilities of the sandbox", ExitClass::host);
   }
 }
 

@@ -298,11 +298,12 @@ void mount_sys(const SandboxSpec& spec, int root, Covers& covers) {
 
 void make_system_directories(int root) {
   for (const char* name : {"dev", "proc", "sys"}) {
-    if (::mkdirat(root, name, 0755) < 0 && errno != EEXIST) {
+    struct stat status;
+    if (::fstatat(root, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (::mkdirat(root, name, 0755) == 0) continue;
       throw system_error(errno, fmt::format("make /{} in the sandbox", name), ExitClass::step_failed);
     }
-    struct stat status;
-    if (::fstatat(root, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode)) continue;
+    if (S_ISDIR(status.st_mode)) continue;
     throw Error(ExitClass::step_failed, fmt::format("/{} of the image is not a directory", name))
         .with_advice(
             fmt::format("a step needs /{} as a place to mount at: use a base image that has a directory there, "
