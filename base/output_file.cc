@@ -212,6 +212,8 @@ void OutputFile::commit() {
   temporary_.clear();
 }
 
+bool names_standard_output(const std::string& path) { return named_descriptor(path) == STDOUT_FILENO; }
+
 void write_output(const std::string& path, std::string_view content, std::stop_token stop) {
   OutputFile file(path, std::move(stop), 0644);
   write_all(file.fd(), content);

@@ -39,6 +39,9 @@ class OutputFile {
   Fd fd_;
 };
 
+// True for /dev/stdout, /dev/fd/1 and the like.
+bool names_standard_output(const std::string& path);
+
 void write_output(const std::string& path, std::string_view content, std::stop_token stop = {});
 
 }  // namespace mbuild

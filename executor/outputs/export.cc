@@ -257,8 +257,8 @@ void check_outputs(const BuildRequest& request) {
   for (const auto& output : request.outputs) {
     if (is_to_directory(output) && output.destination.empty())
       throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
-    const bool unnamed = output.destination.empty() || output.destination == "-";
-    if (is_file(output) && !is_to_directory(output) && !output.load && unnamed) {
+    if (is_file(output) && !is_to_directory(output) && !output.load &&
+        names_standard_output(file_destination(output))) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
       if (::isatty(STDOUT_FILENO) == 1) {
         throw Error(ExitClass::usage,

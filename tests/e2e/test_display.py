@@ -79,6 +79,12 @@ def printed(case, *command):
     return done.returncode, done.stdout, done.stderr
 
 
+def test_an_archive_is_not_written_to_a_terminal(case):
+    case.dockerfile("FROM scratch", "COPY Dockerfile /")
+    for dest in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        expect(b"refusing to write to console" in on_terminal(case, case.command("-o", "type=tar,dest=" + dest)), dest)
+
+
 def on_terminal(case, command):
     """What a terminal gets."""
     master, slave = pty.openpty()
