@@ -50,7 +50,15 @@ std::string text_in(const json& object, const char* name) {
 
 // A metadata file: the reference of what it speaks of, and the facts.
 std::string read_metadata(const std::string& path, Facts& facts) {
+  if (!path_exists(path)) {
+    throw Error(ExitClass::usage, fmt::format("{}: no such file", path))
+        .with_advice("A source is the metadata file (--metadata-file) of a build, or HOST/NAME@DIGEST.");
+  }
   const json metadata = json::parse(read_file(path), nullptr, false);
+  if (metadata.is_discarded()) {
+    throw Error(ExitClass::usage, fmt::format("{} is not JSON", path))
+        .with_advice("It has to be what --metadata-file wrote for an image with a name.");
+  }
   const std::string digest = metadata.is_object() ? text_in(metadata, "containerimage.digest") : "";
   const std::string name = metadata.is_object() ? text_in(metadata, "image.name") : "";
   if (digest.empty() || name.empty()) {
@@ -80,7 +88,7 @@ void add_revision(Part& part) {
 
 Part find_part(const std::string& text, const image::GetRegistry& registry, const std::stop_token& stop) {
   Part part{.shown = text, .source = {}, .facts = {}};
-  const bool is_metadata = text.ends_with(".json") && path_exists(text);
+  const bool is_metadata = text.ends_with(".json") && text.find("://") == std::string::npos;
   auto place = image::find_image_place(is_metadata ? read_metadata(text, part.facts) : text, registry, stop);
   auto top = place.top;
   part.source = {std::move(place), std::move(top)};

@@ -230,6 +230,16 @@ def test_merge(case):
     case.check(*merge, "--allow-different", parts[0], other)
 
 
+def test_merge_names_what_is_no_source(case):
+    merge = [case.mbuild, "merge", "-t", "127.0.0.1:1/app:1"]
+    case.fails_to_run(merge + ["nope.json"], "nope.json: no such file", "--metadata-file")
+    for text, says in (("FROM x", "is not JSON"), ("[]", "does not name a pushed image")):
+        path = case.dir + "/file.json"
+        with open(path, "w") as file:
+            file.write(text)
+        case.fails_to_run(merge + [path], path, says)
+
+
 def verify(case, *arguments):
     result = case.run([case.mbuild, "verify", "--format", "json"] + list(arguments))
     return result.status, json.loads(result.text)
