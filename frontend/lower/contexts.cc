@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <ranges>
+
 #include "base/strings.h"
 #include "frontend/lower/state.h"
 #include "graph/git_ref.h"
@@ -18,6 +21,26 @@ std::string context_key(const Reference& reference) {
   std::string key = familiar_string(reference);
   if (key.ends_with(k_latest)) key.resize(key.size() - k_latest.size());
   return key;
+}
+
+// "NAME:*[::PLATFORM]" for all tags of an image that have no context of their own.
+bool is_pattern(std::string_view name) { return name.find('*') != std::string_view::npos; }
+
+std::string replace_stars(std::string_view text, std::string_view tag) {
+  std::string out;
+  for (const char c : text) c == '*' ? out += tag : out += c;
+  return out;
+}
+
+// The pattern's name with this tag in the place of the star.
+std::string name_of_pattern(const std::string& name, std::string_view tag) {
+  const std::size_t separator = name.find("::");
+  const std::string_view image = std::string_view(name).substr(0, separator);
+  if (std::ranges::count(name, '*') != 1 || !image.ends_with(":*")) {
+    throw usage_error(fmt::format("invalid context name {}: * is in the wrong place", name))
+        .with_advice("* stands for a whole tag, once: --build-context 'NAME:*=oci-layout://DIR:*'");
+  }
+  return replace_stars(name, tag);
 }
 
 std::string given_key(const std::string& name) {
@@ -52,6 +75,21 @@ NamedContext parse_context(const std::string& name, const std::string& value) {
     context.kind = ContextKind::http;
   }
   return context;
+}
+
+// What a pattern becomes with a tag: a directory is known by the name that was given.
+NamedContext context_of_pattern(const std::string& name, const std::string& value, std::string_view tag) {
+  NamedContext context = parse_context(name, replace_stars(value, tag));
+  if (context.kind == ContextKind::local && is_pattern(value)) {
+    throw usage_error(fmt::format("invalid context value {} for {}: * is in a directory's name", value, name))
+        .with_advice("on the right, * can be used in docker-image://, oci-layout:// and addresses");
+  }
+  return context;
+}
+
+void check_pattern(const std::string& name, const std::string& value) {
+  given_key(name_of_pattern(name, "latest"));
+  context_of_pattern(name, value, "latest");
 }
 
 std::vector<std::string> read_ignore_file(const Request& request, const std::string& context) {
@@ -91,6 +129,10 @@ void read_main_ignore_file(Shared& shared) {
 void read_contexts(Shared& shared) {
   for (const auto& [name, value] : shared.request.contexts) {
     try {
+      if (is_pattern(name)) {
+        check_pattern(name, value);
+        continue;
+      }
       shared.contexts.insert_or_assign(given_key(name), parse_context(name, value));
     } catch (Error& error) {
       if (!error.advice.empty()) throw;
@@ -99,17 +141,37 @@ void read_contexts(Shared& shared) {
   }
 }
 
-const NamedContext* find_context(const Shared& shared, std::string_view name, const platforms::Platform& platform) {
-  if (shared.contexts.empty() || iequals(name, "scratch") || iequals(name, "context")) return nullptr;
-  std::string key;
+namespace {
+
+// Exact names go before patterns, later patterns before earlier ones. A name without a tag is a stage's.
+const NamedContext* find_by_pattern(Shared& shared, const std::string& key, const Reference& reference,
+                                    const std::string& platform) {
+  if (reference.tag.empty() || !reference.digest.empty()) return nullptr;
+  for (const std::string& wanted : {key + "::" + platform, key}) {
+    for (const auto& [name, value] : shared.request.contexts | std::views::reverse) {
+      if (!is_pattern(name) || given_key(name_of_pattern(name, reference.tag)) != wanted) continue;
+      return &shared.contexts.insert_or_assign(key + "::" + platform, context_of_pattern(name, value, reference.tag))
+                  .first->second;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+const NamedContext* find_context(Shared& shared, std::string_view name, const platforms::Platform& platform) {
+  if (shared.request.contexts.empty() || iequals(name, "scratch") || iequals(name, "context")) return nullptr;
+  Reference reference;
   try {
-    key = context_key(parse_reference(name));
+    reference = parse_reference(name);
   } catch (const Error&) {
     return nullptr;  // no context can have this name
   }
-  auto found = shared.contexts.find(key + "::" + platforms::to_string(platform));
+  const std::string key = context_key(reference);
+  const std::string platform_name = platforms::to_string(platform);
+  auto found = shared.contexts.find(key + "::" + platform_name);
   if (found == shared.contexts.end()) found = shared.contexts.find(key);
-  return found == shared.contexts.end() ? nullptr : &found->second;
+  return found == shared.contexts.end() ? find_by_pattern(shared, key, reference, platform_name) : &found->second;
 }
 
 graph::Ref main_context(Lowering& lowering) {

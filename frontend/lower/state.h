@@ -153,7 +153,7 @@ struct Shared {
   graph::Graph graph;
   std::map<ImageQuery, ResolvedImage> images;
   std::set<ImageQuery> unavailable;              // check mode
-  std::map<std::string, NamedContext> contexts;  // by normalised key
+  std::map<std::string, NamedContext> contexts;  // by normalised key; those of patterns come when they are met
   std::map<std::string, graph::Ref> trees;       // nodes of contexts, by identifier
   bool ignore_read = false;
   std::vector<std::string> ignore_patterns;  // of the main context
@@ -211,7 +211,7 @@ bool fire_triggers(Lowering& lowering);
 // lower_contexts.cc
 void read_contexts(Shared& shared);
 // The named context for a stage name or image reference on a platform, or nullptr.
-const NamedContext* find_context(const Shared& shared, std::string_view name, const platforms::Platform& platform);
+const NamedContext* find_context(Shared& shared, std::string_view name, const platforms::Platform& platform);
 // The node of a context, made on first use. The main context, or a named one of kind local, git or http.
 graph::Ref main_context(Lowering& lowering);
 graph::Ref context_tree(Lowering& lowering, const NamedContext& context);

@@ -25,6 +25,40 @@ TEST_CASE("a context for the platform goes before one for all") {
         Strings{"docker.io/library/arm:latest linux/arm64", "docker.io/library/base:latest linux/amd64"});
 }
 
+TEST_CASE("a star stands for the tags that have no context of their own") {
+  Build build(
+      "FROM debian:12 AS debian\nFROM docker.io/library/debian\nFROM debian:11\n"
+      "COPY --from=debian /f /\nCOPY --from=1 /f /\n");
+  build.request.contexts = {{"debian:11", "docker-image://own:11"}, {"debian:*", "docker-image://mirror:v-*"}};
+  for (const char* name : {"own:11", "mirror:v-12", "mirror:v-latest"}) {
+    build.images["docker.io/library/" + std::string(name)] = simple_image();
+  }
+  build.lower();
+  CHECK(build.rounds.at(0) == Strings{"docker.io/library/mirror:v-12 linux/amd64",
+                                      "docker.io/library/mirror:v-latest linux/amd64",
+                                      "docker.io/library/own:11 linux/amd64"});
+}
+
+TEST_CASE("a pattern for the platform goes before one for all") {
+  Build build("FROM x:1\n");
+  build.request.contexts = {{"x:*::linux/arm64", "oci-layout:///arm:*"}, {"x:*", "oci-layout:///base:*"}};
+  build.images["oci-layout:///arm:1"] = build.images["oci-layout:///base:1"] = simple_image();
+  build.platforms({"linux/amd64", "linux/arm64"}).lower();
+  CHECK(build.rounds.at(0) == Strings{"oci-layout:///arm:1 linux/arm64", "oci-layout:///base:1 linux/amd64"});
+}
+
+TEST_CASE("a star in another place is refused") {
+  for (const char* name : {"*", "deb*", "debian:1*", "*:1", "a:*:*"}) {
+    INFO(name);
+    Build build("FROM scratch\nCOPY f /\n");
+    build.request.contexts = {{name, "docker-image://base"}};
+    CHECK_THROWS_WITH(build.lower(), Contains("* is in the wrong place"));
+  }
+  Build build("FROM scratch\nCOPY f /\n");
+  build.request.contexts = {{"debian:*", "bases/*"}};
+  CHECK_THROWS_WITH(build.lower(), Contains("* is in a directory's name"));
+}
+
 TEST_CASE("a layout is asked for by its address") {
   Build build("FROM x\n");
   build.request.contexts = {{"x", "oci-layout:///dir:tag"}};
