@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "cli/commands.h"
+#include "cli/config/config.h"
 #include "cli/config/store_root.h"
 #include "cli/display/terminal.h"
 #include "worker/host_probes.h"
@@ -16,7 +17,7 @@ namespace {
 int run_doctor(const std::string& root) {
   make_directories(root, 0700);
   int status = 0;
-  for (const auto& probe : executor::run_probes(root)) {
+  for (const auto& probe : executor::run_probes(root, load_config().sandbox.allow_less_isolation)) {
     const char* verdict = probe.ok ? "ok" : probe.required ? "MISSING" : probe.name.empty() ? "missing" : "fallback";
     print("{:<8} {:<36} {}\n", verdict, probe.title, probe.detail);
     if (!probe.ok && !probe.remedy.empty()) print("{:<8} {:<36} -> {}\n", "", "", probe.remedy);

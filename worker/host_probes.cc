@@ -22,8 +22,10 @@
 #include "worker/ids/userns_remedy.h"
 #include "worker/inner/inner.h"
 #include "worker/jobs/build_network.h"
+#include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/mount_calls.h"
 #include "worker/snapshot/overlay.h"
+#include "worker/snapshot/snapshot_mount.h"
 
 namespace mbuild::executor {
 namespace {
@@ -38,6 +40,26 @@ std::string attempt(Attempt&& work) {
     return "";
   } catch (const Error& error) {
     return error.message;
+  }
+}
+
+// A whole sandbox: all that a RUN does comes before its program is looked for, which is not there.
+void try_sandbox(const std::string& directory, bool single_id, bool less_isolation) {
+  const std::string base = directory + "/sandbox";
+  for (const char* name : {"", "/layer", "/upper", "/work", "/scratch"}) make_directories(base + name, 0755);
+  SandboxSpec spec;
+  spec.stack.layers.push_back({.path = base + "/layer", .implied = {}});
+  spec.upper = base + "/upper";
+  spec.work = base + "/work";
+  spec.scratch = spec.spill = base + "/scratch";
+  spec.argv = {"/none"};
+  spec.single_id = single_id;
+  spec.less_isolation = less_isolation;
+  const Fd snapshot = mount_snapshot(spec.stack, spec.scratch);
+  try {
+    run_sandbox(spec, snapshot.get());
+  } catch (const Error& error) {
+    if (error.exit_class != ExitClass::step_failed) throw;
   }
 }
 
@@ -81,7 +103,8 @@ Probe probe_ids(const IdMap& map) {
   for (const auto& range : map.uids) count += range.count;
   const std::string remedy =
       helpers && map.lacks_capabilities
-          ? "in a container: add the capabilities SETUID and SETGID (--cap-add=SETUID --cap-add=SETGID)"
+          ? "in a container: add the capabilities SETUID, SETGID and SETFCAP (--cap-add=SETUID --cap-add=SETGID "
+            "--cap-add=SETFCAP)"
       : helpers ? fmt::format("sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {}", own)
                 : "sudo apt-get install uidmap";
   const std::string problem =
@@ -132,13 +155,16 @@ Probe probe_network(Inner& inner) {
 
 }  // namespace
 
-std::string run_probe_job(std::string_view directory, std::vector<Fd>&) {
-  const std::string place(directory);
+std::string run_probe_job(std::string_view payload, std::vector<Fd>&) {
+  const bool single_id = take_field(payload) == "1";
+  const bool less_isolation = take_field(payload) == "1";
+  const std::string place(take_field(payload));
   std::string out;
   put_field(out, attempt([&] { try_overlay(place, false); }));
   put_field(out, attempt([&] { try_lowerdir_plus(place); }));
   put_field(out, attempt([&] { try_proc(); }));
   put_field(out, attempt([] { make_step_namespace(); }));
+  put_field(out, attempt([&] { try_sandbox(place, single_id, less_isolation); }));
   // Here, where it is allowed: overlay leaves a directory that its owner can't read.
   std::error_code ignored;
   std::filesystem::remove_all(place, ignored);
@@ -171,7 +197,7 @@ std::vector<Probe> probe_emulators() {
 
 }  // namespace
 
-std::vector<Probe> run_probes(const std::string& directory) {
+std::vector<Probe> run_probes(const std::string& directory, bool less_isolation) {
   const IdMap map = compute_id_map();
   std::vector<Probe> out;
   std::unique_ptr<Inner> inner;
@@ -184,15 +210,22 @@ std::vector<Probe> run_probes(const std::string& directory) {
 
   const std::string place = fmt::format("{}/probe-{}", directory, random_hex(8));
   make_directories(place, 0755);
-  const std::string answers = inner->call(k_probe_operation, place);
+  std::string question;
+  put_field(question, map.single ? "1" : "0");
+  put_field(question, less_isolation ? "1" : "0");
+  put_field(question, place);
+  const std::string answers = inner->call(k_probe_operation, question);
   std::string_view rest = answers;
   const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest)), own(take_field(rest));
+  const std::string sandbox(take_field(rest));
   out.push_back(probe("overlay", "overlay on the store's file system", true, overlay, "works", k_overlay_remedy));
   out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
-  out.push_back(probe("proc-mount", "a /proc of its own for each step", false, proc, "works", k_proc_remedy));
-  out.push_back(
-      probe("step-userns", "a user namespace of its own for each step", false, own, "works", userns_remedy()));
+  out.push_back(probe("proc-mount", "a /proc of its own for each step", !less_isolation, proc, "works",
+                      fmt::format("{}; or build with --allow-less-isolation", k_proc_remedy)));
+  out.push_back(probe("step-userns", "a user namespace of its own for each step", !less_isolation, own, "works",
+                      fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
+  out.push_back(probe("", "a whole step", true, sandbox, "starts", "see what is missing above"));
   out.push_back(probe_network(*inner));
   out.push_back(probe_binfmt(*inner));
   for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));

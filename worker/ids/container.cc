@@ -51,11 +51,11 @@ std::string container_advice(ContainerKind kind) {
   switch (kind) {
     case ContainerKind::podman:
       return "start the container with: podman run --security-opt seccomp=unconfined --security-opt unmask=ALL "
-             "--security-opt label=disable --cap-add=SETUID --cap-add=SETGID ...";
+             "--security-opt label=disable --cap-add=SETUID --cap-add=SETGID --cap-add=SETFCAP ...";
     case ContainerKind::kubernetes:
       return "in the pod's spec: hostUsers: false, and in the container's: securityContext: {procMount: Unmasked, "
              "seccompProfile: {type: Unconfined}, appArmorProfile: {type: Unconfined}, capabilities: {add: [SETUID, "
-             "SETGID]}, allowPrivilegeEscalation: true}";
+             "SETGID, SETFCAP]}, allowPrivilegeEscalation: true}";
     case ContainerKind::github:
       return "in the workflow's job: container: {image: ..., options: --security-opt seccomp=unconfined --security-opt "
              "apparmor=unconfined --security-opt systempaths=unconfined}; or run the step without a container";

@@ -11,10 +11,10 @@ namespace {
 const test::TestJob k_probe_job(std::string(k_probe_operation), run_probe_job);
 
 // The probes with features switched off; the directory is left empty.
-std::vector<Probe> probes(const char* disable) {
+std::vector<Probe> probes(const char* disable, bool less_isolation = false) {
   test::FileTree tree;
   ::setenv("MBUILD_TEST_DISABLE", disable, 1);
-  auto out = run_probes(tree.host_path(""));
+  auto out = run_probes(tree.host_path(""), less_isolation);
   ::unsetenv("MBUILD_TEST_DISABLE");
   CHECK(tree.paths().empty());
   return out;
@@ -25,6 +25,13 @@ const Probe* find(const std::vector<Probe>& list, const std::string& name) {
     if (probe.name == name) return &probe;
   }
   return nullptr;
+}
+
+Probe of_whole_step(const std::vector<Probe>& list) {
+  for (const auto& probe : list) {
+    if (probe.title == "a whole step") return probe;
+  }
+  return {};
 }
 
 }  // namespace
@@ -44,6 +51,21 @@ TEST_CASE("a feature that is switched off is reported") {
     INFO(name);
     REQUIRE(find(list, name) != nullptr);
     CHECK_FALSE(find(list, name)->ok);
+  }
+}
+
+TEST_CASE("what a RUN would refuse is missing, unless less isolation is allowed") {
+  for (const char* name : {"proc-mount", "step-userns"}) {
+    const auto list = probes(name);
+    if (list.size() == 2) return;  // no user namespaces here
+    INFO(name);
+    CHECK(find(list, name)->required);
+    CHECK_THAT(find(list, name)->remedy, Catch::Matchers::Contains("--allow-less-isolation"));
+    CHECK_FALSE(of_whole_step(list).ok);
+    const auto allowed = probes(name, true);
+    CHECK_FALSE(find(allowed, name)->required);
+    INFO(of_whole_step(allowed).detail);
+    CHECK(of_whole_step(allowed).ok);
   }
 }
 
