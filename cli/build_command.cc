@@ -38,7 +38,7 @@ struct BuildFlags {
               shm_size, target, context, arch_check;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
-       help_dockerfile = false, explain = false, push = false, load = false;
+       offline = false, help_dockerfile = false, explain = false, push = false, load = false;
 };
 
 void add_build_args(const BuildFlags& flags, executor::BuildRequest& request) {
@@ -121,6 +121,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   request.no_cache = flags.no_cache;
   request.pull = flags.pull;
   request.explain = flags.explain;
+  request.offline = flags.offline;
   request.network = parse_network(flags.network);
   for (const auto& text : flags.add_host) {
     for (auto& host : parse_add_host(text)) request.extra_hosts.push_back(std::move(host));
@@ -150,6 +151,11 @@ void warn_of_what_is_not_done(const BuildFlags& flags) {
   if (!flags.cgroup_parent.empty()) say("WARNING: --cgroup-parent has no effect.\n");
 }
 
+void say_what_is_left_out(const std::vector<std::string>& sources) {
+  if (sources.empty()) return;
+  say("--offline: not looked up, nor checked what depends on it: {}\n", join(sources, ", "));
+}
+
 // What --call asks for instead of a build; none when it is a build.
 std::optional<int> answer_call(const BuildFlags& flags, const executor::BuildRequest& request, std::stop_token stop) {
   static const std::vector<std::string> k_calls = {"build", "check", "outline", "targets", "subrequests.describe"};
@@ -165,10 +171,19 @@ std::optional<int> answer_call(const BuildFlags& flags, const executor::BuildReq
     }
     json = format == "json";
   }
-  if (name == "build") return std::nullopt;
-  if (name == "check") return print_check(executor::run_check(request, stop), words);
+  if (name == "build") {
+    if (!flags.offline) return std::nullopt;
+    throw Error(ExitClass::usage, "--offline goes with --check and --call only");
+  }
+  if (name == "check") {
+    const auto result = executor::run_check(request, stop);
+    say_what_is_left_out(result.left_out);
+    return print_check(result, words);
+  }
   if (name == "outline") {
-    print_outline(executor::run_outline(request, stop), json);
+    const auto described = executor::run_outline(request, stop);
+    say_what_is_left_out(described.left_out);
+    print_outline(described, json);
   } else if (name == "targets") {
     print_targets(executor::run_targets(request, stop), json);
   } else if (name == "subrequests.describe") {
@@ -275,6 +290,7 @@ void add_build_command(Command& top) {
   build.flag("--check", flags->check, "Same as --call=check");
   build.value("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
   build.flag("--explain", flags->explain, "Say for each step that ran why it did");
+  build.flag("--offline", flags->offline, "With --check or --call: look nothing up, and say what that leaves out");
   build.value("-f,--file", flags->file, "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
   build.flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
   build.value("--iidfile", flags->iidfile, "Write the image id to a file");

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -230,6 +231,16 @@ frontend::Lowered lower_reporting(const frontend::Request& request, ProgressSink
                    [&] { return frontend::lower(request, &warnings); });
 }
 
+// What can't be read without the network is an error where nothing may be looked up.
+const BuildRequest& offline_checked(const BuildRequest& request) {
+  if (!request.offline) return request;
+  const bool is_address = request.dockerfile.starts_with("http://") || request.dockerfile.starts_with("https://");
+  if (!is_address && !is_remote_context(request)) return request;
+  throw Error(ExitClass::usage, fmt::format("--offline looks nothing up, and {} is an address",
+                                            is_address ? "the Dockerfile" : "the context"))
+      .with_advice("Name a directory, or leave --offline out.");
+}
+
 // What a call that builds nothing needs to ask the frontend.
 struct Question {
   Question(const BuildRequest& build_request, std::stop_token stop_token)
@@ -246,7 +257,7 @@ struct Question {
                 .policy = asked.source_policy},
                stop),
         contexts(store, {}),
-        inputs(read_inputs(asked, directory.path(), stop)) {
+        inputs(read_inputs(offline_checked(asked), directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
   }
   ~Question() {
@@ -257,7 +268,17 @@ struct Question {
   Question& operator=(const Question&) = delete;
 
   frontend::Request request(std::vector<frontend::dockerfile::Warning>& warnings) {
-    return frontend_request(asked, inputs, contexts, images, directory.path(), stop, warnings);
+    auto out = frontend_request(asked, inputs, contexts, images, directory.path(), stop, warnings);
+    if (!asked.offline) return out;
+    out.resolve = [this](const std::vector<frontend::ImageQuery>& queries) -> std::vector<frontend::ResolvedImage> {
+      for (const auto& query : queries) left_out.insert(query.reference);
+      return {};
+    };
+    out.source_time = [this](const graph::SourceOp& source) -> std::optional<std::int64_t> {
+      left_out.insert(source.identifier);
+      return std::nullopt;
+    };
+    return out;
   }
 
   const BuildRequest& asked;
@@ -267,6 +288,7 @@ struct Question {
   ImageSources images;
   Contexts contexts;
   Inputs inputs;
+  std::set<std::string> left_out;  // what was to be looked up, and was not
 };
 
 }  // namespace
@@ -339,8 +361,8 @@ bool repair(cache::Store& store, const Error& error, BuildResult& result) {
 
 // Does `work`, and does it again where what it failed for could be put right. `lost` says so of what `work` has to
 // know of.
-template <class Work, class Lost>
-auto with_repairs(cache::Store& store, BuildResult& result, const Work& work, const Lost& lost) {
+template <class Work, class Lost = decltype([] { return false; })>
+auto with_repairs(cache::Store& store, BuildResult& result, const Work& work, const Lost& lost = {}) {
   constexpr int k_at_most = 3;
   for (int repairs = 0;; ++repairs) {
     try {
@@ -399,19 +421,15 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     sink.log({.id = k_definition_vertex, .stream = 2, .data = text + "\n", .time = std::chrono::steady_clock::now()});
   };
   frontend::Lowered lowered =
-      with_repairs(store, result, [&] { return lower_reporting(front, sink, result.warnings); }, [] { return false; });
+      with_repairs(store, result, [&] { return lower_reporting(front, sink, result.warnings); });
   if (request.source_policy) apply_source_policy(*request.source_policy, lowered.graph);
   std::vector<graph::Ref> roots;
   for (const auto& image : lowered.images) {
     if (image.root) roots.push_back(*image.root);
   }
-  const auto plan = with_repairs(
-      store, result,
-      [&] {
-        return planner::make_plan(lowered.graph, roots,
-                                  [&](const Digest& key) { return store.expected_duration_ms(key); });
-      },
-      [] { return false; });
+  const auto plan = with_repairs(store, result, [&] {
+    return planner::make_plan(lowered.graph, roots, [&](const Digest& key) { return store.expected_duration_ms(key); });
+  });
 
   const auto excerpt = [&](graph::NodeId id) {
     const auto& info = lowered.graph.info[id].front();
@@ -495,19 +513,22 @@ CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
   } catch (const Error& error) {
     result.error = error.what();  // the Dockerfile could not be parsed
   }
+  result.left_out.assign(question.left_out.begin(), question.left_out.end());
   return result;
 }
 
 Described run_outline(const BuildRequest& request, std::stop_token stop) {
   Question question(request, stop);
   std::vector<frontend::dockerfile::Warning> warnings;
-  return {question.inputs.dockerfile_text, frontend::outline(question.request(warnings)), {}};
+  auto outline = frontend::outline(question.request(warnings));
+  return {
+      question.inputs.dockerfile_text, std::move(outline), {}, {question.left_out.begin(), question.left_out.end()}};
 }
 
 Described run_targets(const BuildRequest& request, std::stop_token stop) {
   Question question(request, stop);
   std::vector<frontend::dockerfile::Warning> warnings;
-  return {question.inputs.dockerfile_text, {}, frontend::targets(question.request(warnings).dockerfile)};
+  return {question.inputs.dockerfile_text, {}, frontend::targets(question.request(warnings).dockerfile), {}};
 }
 
 }  // namespace mbuild::executor

@@ -19,6 +19,7 @@ struct CheckResult {
   std::vector<frontend::dockerfile::Warning> warnings;
   std::optional<std::string> error;
   std::string dockerfile_name, dockerfile_text;
+  std::vector<std::string> left_out;  // images and sources that BuildRequest::offline left out
 };
 CheckResult run_check(const BuildRequest& request, std::stop_token stop);
 
@@ -27,6 +28,7 @@ struct Described {
   std::string dockerfile_text;
   frontend::Outline outline;
   std::vector<frontend::Target> targets;
+  std::vector<std::string> left_out;
 };
 Described run_outline(const BuildRequest& request, std::stop_token stop);
 Described run_targets(const BuildRequest& request, std::stop_token stop);

@@ -51,7 +51,8 @@ struct Request {
   // The platform was not asked for: the image keeps the platform of its base.
   bool implicit_platform = false;
 
-  // Answers a set of queries in one round, in order; throws Error for an image that can't be had.
+  // Answers a set of queries in one round, in order; throws Error for an image that can't be had. check() and
+  // outline() do without where the answer is empty.
   std::function<std::vector<ResolvedImage>(const std::vector<ImageQuery>&)> resolve;
   // Told what is about to be done that may not be meant. May be empty.
   std::function<void(const std::string& text)> note;

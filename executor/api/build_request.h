@@ -68,6 +68,7 @@ struct BuildRequest {
   std::vector<std::string> allow;  // entitlements
   std::vector<CacheReference> cache_from, cache_to;
   bool no_cache = false, pull = false, explain = false;
+  bool offline = false;  // of run_check, run_outline, run_targets: nothing is looked up
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<std::pair<std::string, std::string>> extra_hosts;
   std::vector<graph::Ulimit> ulimits;

@@ -97,6 +97,7 @@ Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, st
 
 void ask(Shared& shared, const std::vector<ImageQuery>& queries) {
   std::vector<ResolvedImage> images = shared.request.resolve(queries);
+  if (shared.checking && images.empty()) return;
   for (std::size_t i = 0; i < queries.size(); ++i) shared.images.emplace(queries[i], std::move(images.at(i)));
 }
 

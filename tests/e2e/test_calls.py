@@ -25,6 +25,22 @@ def test_outline(case):
     expect_equal(base64.b64decode(outline["sources"][0]).decode(), "\n".join(LINES) + "\n")
 
 
+def test_offline(case):
+    """Nothing is looked up; what needs no metadata is checked, and what is left out is named."""
+    case.dockerfile("from 127.0.0.1:1/nothing:1", "COPY Dockerfile /")
+    offline = [case.mbuild, "build", "--root", case.root, "--offline", case.context]
+    checked = case.run(offline + ["--check"])
+    expect_equal(checked.status, 1)
+    expect("--offline: not looked up" in checked.text and "127.0.0.1:1/nothing:1" in checked.text, checked.text)
+    expect("ConsistentInstructionCasing" in checked.text and "refused" not in checked.text, checked.text)
+    case.dockerfile("FROM 127.0.0.1:1/nothing:1", "COPY Dockerfile /")
+    expect_equal(case.run(offline + ["--check"]).status, 0)
+    for call_name in ("outline", "targets"):
+        expect_equal(case.run(offline + ["--call", call_name]).status, 0)
+    case.fails_to_run(offline, "--offline goes with --check and --call only")
+    case.fails_to_run(offline[:-1] + ["--check", "https://127.0.0.1:1/x.git"], "the context is an address")
+
+
 def test_targets(case):
     case.dockerfile(*LINES)
     expect_equal(call(case, "--call", "targets"), "TARGET    DESCRIPTION\ntools     \nmain      the program\n(default) \n")
