@@ -31,26 +31,35 @@ function(mbuild_program name room)
   endif()
 endfunction()
 
+# How tests are compiled: Catch2's header costs more than most test files, so several share it, and nothing is won by
+# optimising them (the libraries that they test are what the build type says).
+function(mbuild_test_target name)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O0>)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${MBUILD_UNITY} UNITY_BUILD_BATCH_SIZE 9)
+endfunction()
+
 # One test program a room, so that work on a room builds that room's tests only. What is not a *_test.cc is a fixture:
 # all of them are one archive, of which a program takes what it uses.
 function(mbuild_unit_tests)
   find_package(Catch2 REQUIRED)
   add_library(mbuild_test_main OBJECT ${CMAKE_SOURCE_DIR}/tests/main.cc)
   target_link_libraries(mbuild_test_main PUBLIC Catch2::Catch2)
-  target_include_directories(mbuild_test_main PUBLIC ${CMAKE_SOURCE_DIR})
+  mbuild_test_target(mbuild_test_main)
   file(GLOB_RECURSE fixtures CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/*.cc)
   list(FILTER fixtures EXCLUDE REGEX "_test\\.cc$")
   get_property(rooms GLOBAL PROPERTY mbuild_rooms)
   list(GET rooms -1 last)
   add_library(mbuild_test_fixtures STATIC ${fixtures})
-  target_include_directories(mbuild_test_fixtures PUBLIC ${CMAKE_SOURCE_DIR})
+  mbuild_test_target(mbuild_test_fixtures)
+  set_target_properties(mbuild_test_fixtures PROPERTIES UNITY_BUILD OFF) # a file of the archive each
   target_compile_definitions(mbuild_test_fixtures PRIVATE $<TARGET_PROPERTY:mbuild_${last},INTERFACE_COMPILE_DEFINITIONS>)
   foreach(room IN LISTS rooms)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${room}/*_test.cc)
     if(sources)
       add_executable(unit_${room} ${sources} $<TARGET_OBJECTS:mbuild_test_main>)
       target_link_libraries(unit_${room} PRIVATE mbuild_test_fixtures mbuild_${room} Catch2::Catch2)
-      target_include_directories(unit_${room} PRIVATE ${CMAKE_SOURCE_DIR})
+      mbuild_test_target(unit_${room})
       add_test(NAME unit_${room} COMMAND unit_${room} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     endif()
   endforeach()

@@ -62,4 +62,6 @@ std::string error_of(Work work) {
   return "";
 }
 
+inline bool mentions(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
 }  // namespace mbuild::testing

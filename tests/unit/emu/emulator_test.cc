@@ -7,17 +7,19 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
+#include "tests/temporary.h"
 #include "tests/unit/emu/elf_samples.h"
+#include "tests/unit/platforms/samples.h"
 
 using namespace mbuild;
 using namespace mbuild::emu;
+using mbuild::testing::k_amd64;
+using mbuild::testing::k_arm64;
+using mbuild::testing::mentions;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-const platforms::Platform k_amd64{"linux", "amd64", "", ""};
-const platforms::Platform k_arm64{"linux", "arm64", "", ""};
 
 // A host that exists in a directory only: its emulators and its binfmt_misc.
 class Host {
@@ -47,7 +49,7 @@ class Host {
   std::string path_;
 };
 
-Error error_of(const platforms::Platform& step, const EmulatorSearch& search) {
+Error refusal(const platforms::Platform& step, const EmulatorSearch& search) {
   try {
     choose(step, k_amd64, search);
   } catch (const Error& error) {
@@ -56,8 +58,6 @@ Error error_of(const platforms::Platform& step, const EmulatorSearch& search) {
   FAIL("no error");
   return Error(ExitClass::internal, "");
 }
-
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 
@@ -82,7 +82,7 @@ TEST_CASE("QEMU is taken from the first directory that has a usable one") {
 TEST_CASE("a dynamically linked emulator is passed over, and named when there is no other") {
   Host host;
   host.add_emulator("qemu-aarch64-static", samples::dynamic_program("linux/amd64", "/lib64/ld-linux-x86-64.so.2"));
-  const Error error = error_of(k_arm64, host.search());
+  const Error error = refusal(k_arm64, host.search());
   CHECK(error.exit_class == ExitClass::host);
   CHECK(mentions(error.message, host.bin("qemu-aarch64-static") + " is dynamically linked"));
   host.add_emulator("qemu-aarch64", samples::static_program("linux/amd64"));
@@ -93,22 +93,22 @@ TEST_CASE("an emulator for another host or that is no program is passed over") {
   Host host;
   host.add_emulator("qemu-aarch64-static", samples::static_program("linux/s390x"));
   host.add_emulator("qemu-aarch64", "#!/bin/sh\n");
-  const Error error = error_of(k_arm64, host.search());
+  const Error error = refusal(k_arm64, host.search());
   CHECK(mentions(error.message, "is a program for s390x"));
   CHECK(mentions(error.message, "is no ELF program"));
 }
 
 TEST_CASE("without an emulator the error names the package") {
   const Host host;
-  const Error error = error_of(k_arm64, host.search());
+  const Error error = refusal(k_arm64, host.search());
   CHECK(mentions(error.message, "this linux/amd64 host has no emulator for linux/arm64"));
   CHECK(mentions(error.advice, "apt-get install qemu-user-static"));
   CHECK(mentions(error.advice, "qemu-aarch64-static into a directory that MBUILD_QEMU_DIR names"));
 }
 
 TEST_CASE("a platform without a descriptor cannot be run") {
-  CHECK(mentions(error_of({"windows", "amd64", "", ""}, Host().search()).message,
-                 "windows/amd64 programs cannot be run"));
+  CHECK(
+      mentions(refusal({"windows", "amd64", "", ""}, Host().search()).message, "windows/amd64 programs cannot be run"));
 }
 
 TEST_CASE("a handler of the host with flag F is preferred to QEMU") {
@@ -124,7 +124,7 @@ TEST_CASE("a handler that is switched off or needs its interpreter in the image 
   Host host;
   host.add_handler("off", "/opt/fast", "F", "disabled");
   host.add_handler("unfixed", "/opt/fast", "POC");
-  CHECK(mentions(error_of(k_arm64, host.search()).message, "has no emulator"));
+  CHECK(mentions(refusal(k_arm64, host.search()).message, "has no emulator"));
 }
 
 TEST_CASE("the host's QEMU that loses argv[0] comes after one of our own") {
@@ -140,7 +140,7 @@ TEST_CASE("where nothing can be registered only a handler helps") {
   host.add_emulator("qemu-aarch64-static", samples::static_program("linux/amd64"));
   EmulatorSearch search = host.search();
   search.private_registration = false;
-  CHECK(mentions(error_of(k_arm64, search).message, "does not let mbuild register one"));
+  CHECK(mentions(refusal(k_arm64, search).message, "does not let mbuild register one"));
   host.add_handler("qemu-aarch64", "/usr/bin/qemu-aarch64-static", "F");
   CHECK(choose(k_arm64, k_amd64, search).kind == Execution::Kind::host_handler);
 }

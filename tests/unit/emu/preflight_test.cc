@@ -11,11 +11,13 @@
 #include "base/strings.h"
 #include "emu/elf.h"
 #include "tests/catch.h"
+#include "tests/temporary.h"
 #include "tests/unit/emu/elf_samples.h"
 
 using namespace mbuild;
 using namespace mbuild::emu;
 using namespace mbuild::emu::samples;
+using mbuild::testing::mentions;
 
 namespace {
 
@@ -68,8 +70,6 @@ std::optional<Reads> reads_of_this_thread() {
   if (!(counters >> reads.calls)) return std::nullopt;
   return reads;
 }
-
-bool mentions(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 }  // namespace
 

@@ -7,7 +7,7 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string error_of(std::string_view text) {
+std::string mount_error(std::string_view text) {
   return samples::message_of([&] { parse_mount(text); });
 }
 
@@ -45,31 +45,31 @@ TEST_CASE("secrets and ssh take required and env") {
 }
 
 TEST_CASE("keys, types and sharing modes are suggested") {
-  CHECK(error_of("typ=bind") == "unexpected key 'typ' in 'typ=bind' (did you mean type?)");
-  CHECK(error_of("type=tmp") == "unsupported mount type \"tmp\" (did you mean tmpfs?)");
-  CHECK(error_of("type=cache,sharing=share") == "unsupported sharing value \"share\" (did you mean shared?)");
-  CHECK(error_of("type=cache,sharing=foo") == "unsupported sharing value \"foo\"");
-  CHECK(error_of("foo") == "invalid field 'foo' must be a key=value pair");
-  CHECK(error_of("rw=x") == "invalid value for rw: x");
+  CHECK(mount_error("typ=bind") == "unexpected key 'typ' in 'typ=bind' (did you mean type?)");
+  CHECK(mount_error("type=tmp") == "unsupported mount type \"tmp\" (did you mean tmpfs?)");
+  CHECK(mount_error("type=cache,sharing=share") == "unsupported sharing value \"share\" (did you mean shared?)");
+  CHECK(mount_error("type=cache,sharing=foo") == "unsupported sharing value \"foo\"");
+  CHECK(mount_error("foo") == "invalid field 'foo' must be a key=value pair");
+  CHECK(mount_error("rw=x") == "invalid value for rw: x");
 }
 
 TEST_CASE("required and size are judged by the type before them") {
-  CHECK(error_of("required,type=secret,id=x") == "unexpected key 'required' for mount type 'bind'");
-  CHECK(error_of("size=1m,type=tmpfs,target=/a") == "unexpected key 'size' for mount type 'bind'");
-  CHECK(error_of("type=cache,required=true") == "unexpected key 'required' for mount type 'cache'");
-  CHECK(error_of("type=tmpfs,size=x") == "invalid value for size: x");
+  CHECK(mount_error("required,type=secret,id=x") == "unexpected key 'required' for mount type 'bind'");
+  CHECK(mount_error("size=1m,type=tmpfs,target=/a") == "unexpected key 'size' for mount type 'bind'");
+  CHECK(mount_error("type=cache,required=true") == "unexpected key 'required' for mount type 'cache'");
+  CHECK(mount_error("type=tmpfs,size=x") == "invalid value for size: x");
 }
 
 TEST_CASE("keys that do not fit the type are refused") {
-  CHECK(error_of("target=/a,mode=0700") == "mode not allowed for \"bind\" type mounts");
-  CHECK(error_of("type=tmpfs,uid=1") == "uid not allowed for \"tmpfs\" type mounts");
-  CHECK(error_of("type=ssh,mode=9") == "invalid value 9 for mode");
-  CHECK(error_of("target=/a,sharing=shared") == "invalid cache sharing set for bind mount");
-  CHECK(error_of("type=secret,id=x,from=y") == "secret mount should not have a from");
-  CHECK(error_of("type=secret,id=x,sharing=shared") == "secret mount should not define sharing");
-  CHECK(error_of("type=secret,env=X") == "invalid secret mount. one of source, target required");
-  CHECK(error_of("type=secret,id=x,source=y") == "both source and id can't be set");
-  CHECK_THAT(error_of("a\"b=c"), Contains("failed to parse csv mounts"));
+  CHECK(mount_error("target=/a,mode=0700") == "mode not allowed for \"bind\" type mounts");
+  CHECK(mount_error("type=tmpfs,uid=1") == "uid not allowed for \"tmpfs\" type mounts");
+  CHECK(mount_error("type=ssh,mode=9") == "invalid value 9 for mode");
+  CHECK(mount_error("target=/a,sharing=shared") == "invalid cache sharing set for bind mount");
+  CHECK(mount_error("type=secret,id=x,from=y") == "secret mount should not have a from");
+  CHECK(mount_error("type=secret,id=x,sharing=shared") == "secret mount should not define sharing");
+  CHECK(mount_error("type=secret,env=X") == "invalid secret mount. one of source, target required");
+  CHECK(mount_error("type=secret,id=x,source=y") == "both source and id can't be set");
+  CHECK_THAT(mount_error("a\"b=c"), Contains("failed to parse csv mounts"));
 }
 
 TEST_CASE("values are expanded one by one") {

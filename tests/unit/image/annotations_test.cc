@@ -2,15 +2,15 @@
 
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/unit/platforms/samples.h"
 
 using namespace mbuild;
 using namespace mbuild::image;
+using mbuild::testing::k_amd64;
+using mbuild::testing::k_arm64;
 using Place = AnnotationPlace;
 
 namespace {
-
-const platforms::Platform k_amd64 = platforms::parse_platform("linux/amd64");
-const platforms::Platform k_arm64 = platforms::parse_platform("linux/arm64");
 
 std::string failure_of(const std::string& text) {
   try {

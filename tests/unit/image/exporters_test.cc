@@ -11,11 +11,14 @@
 #include "layers/tar_reader.h"
 #include "tests/catch.h"
 #include "tests/unit/layers/fixture.h"
+#include "tests/unit/platforms/samples.h"
 
 using namespace mbuild;
 using namespace mbuild::image;
 using namespace mbuild::image::test;
 using Catch::Matchers::Contains;
+using mbuild::testing::k_amd64;
+using mbuild::testing::k_arm64;
 
 namespace {
 
@@ -37,8 +40,6 @@ FinishedImage image_for(Blobs& blobs, const platforms::Platform& platform, Media
   return assemble_image(config, {layer}, platform, flavour);
 }
 
-const platforms::Platform k_amd64{"linux", "amd64", "", ""};
-const platforms::Platform k_arm64{"linux", "arm64", "", ""};
 const platforms::Platform k_arm_v7{"linux", "arm", "v7", ""};
 
 std::map<std::string, std::string> files_in_tar(const std::string& text) {

@@ -21,7 +21,7 @@ constexpr const char* k_full = R"({
   "docker_version": "x"
 })";
 
-std::string complaint(std::string_view json) {
+std::string config_complaint(std::string_view json) {
   try {
     parse_image_config(json);
   } catch (const Error& error) {
@@ -72,18 +72,18 @@ TEST_CASE("bytes that are no UTF-8 are replaced") {
 }
 
 TEST_CASE("what is wrong with a configuration is named") {
-  CHECK(complaint("{") == "invalid image configuration: it is not JSON");
-  CHECK(complaint("[]") == "invalid image configuration: it is not a JSON object");
-  CHECK(complaint(R"({"config": {"Env": "x"}})").find("\"Env\"") != std::string::npos);
-  CHECK(complaint(R"({"config": {"Env": [1]}})").find("\"Env\"") != std::string::npos);
-  CHECK(complaint(R"({"config": {"Labels": {"a": 1}}})").find("\"Labels\"") != std::string::npos);
-  CHECK(complaint(R"({"config": []})").find("\"config\"") != std::string::npos);
-  CHECK(complaint(R"({"history": [1]})").find("\"history\"") != std::string::npos);
-  CHECK(complaint(R"({"rootfs": {"diff_ids": {}}})").find("\"diff_ids\"") != std::string::npos);
+  CHECK(config_complaint("{") == "invalid image configuration: it is not JSON");
+  CHECK(config_complaint("[]") == "invalid image configuration: it is not a JSON object");
+  CHECK(config_complaint(R"({"config": {"Env": "x"}})").find("\"Env\"") != std::string::npos);
+  CHECK(config_complaint(R"({"config": {"Env": [1]}})").find("\"Env\"") != std::string::npos);
+  CHECK(config_complaint(R"({"config": {"Labels": {"a": 1}}})").find("\"Labels\"") != std::string::npos);
+  CHECK(config_complaint(R"({"config": []})").find("\"config\"") != std::string::npos);
+  CHECK(config_complaint(R"({"history": [1]})").find("\"history\"") != std::string::npos);
+  CHECK(config_complaint(R"({"rootfs": {"diff_ids": {}}})").find("\"diff_ids\"") != std::string::npos);
 }
 
 TEST_CASE("null stands for absent") {
-  CHECK(complaint(R"({"config": null, "history": null, "rootfs": null})").empty());
+  CHECK(config_complaint(R"({"config": null, "history": null, "rootfs": null})").empty());
 }
 
 }  // namespace

@@ -27,12 +27,12 @@ using frontend::GitRef;
 namespace {
 
 // A repository: two commits on main, a branch "other", an annotated tag "v1" on the first commit.
-struct Repository {
+struct GitRepository {
   TestDirectory directory;
   std::string path = directory.path + "/repo.git";
   std::string first, second, other, tag_object;
 
-  explicit Repository(const std::string& format = "sha1") {
+  explicit GitRepository(const std::string& format = "sha1") {
     make_directories(path + "/sub/deep");
     git({"init", "-q", "-b", "main", "--object-format=" + format});
     write_file_atomically(path + "/file", "one\n", 0600);
@@ -111,7 +111,7 @@ GitCheckout check_out(const GitRef& source, const Destination& destination, cons
 }  // namespace
 
 TEST_CASE("references resolve to commits: HEAD, branch, tag, full name, hash") {
-  const Repository repository;
+  const GitRepository repository;
   CHECK(resolve_git(repository.at(""), {}, {}).commit == repository.second);
   const auto branch = resolve_git(repository.at("other"), {}, {});
   CHECK(branch.commit == repository.other);
@@ -125,7 +125,7 @@ TEST_CASE("references resolve to commits: HEAD, branch, tag, full name, hash") {
 }
 
 TEST_CASE("a check-out has the commit's files, modes 0644 and 0755, and nothing else") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination destination;
   const auto mask = ::umask(077);
   const auto result = check_out(repository.at("v1"), destination);
@@ -141,7 +141,7 @@ TEST_CASE("a check-out has the commit's files, modes 0644 and 0755, and nothing 
 }
 
 TEST_CASE("a commit is fetched by its hash, shortened or whole") {
-  const Repository repository;
+  const GitRepository repository;
   for (const auto& hash : {repository.first, repository.first.substr(0, 8)}) {
     const Destination destination;
     CHECK(check_out(repository.at(hash), destination).commit.commit == repository.first);
@@ -153,7 +153,7 @@ TEST_CASE("a commit is fetched by its hash, shortened or whole") {
 }
 
 TEST_CASE("the check-out is shallow") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination destination;
   auto source = repository.at("main");
   source.keep_git_dir = true;
@@ -163,7 +163,7 @@ TEST_CASE("the check-out is shallow") {
 }
 
 TEST_CASE(".git is kept on request, with the tag that was asked for") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination destination;
   auto source = repository.at("v1");
   source.keep_git_dir = true;
@@ -176,7 +176,7 @@ TEST_CASE(".git is kept on request, with the tag that was asked for") {
 }
 
 TEST_CASE("a subdir alone is taken; links and paths that lead out are refused") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination destination;
   auto source = repository.at("main");
   source.subdir = "sub";
@@ -191,7 +191,7 @@ TEST_CASE("a subdir alone is taken; links and paths that lead out are refused") 
 }
 
 TEST_CASE("mtime=commit gives every file the commit's time") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination destination;
   auto source = repository.at("main");
   source.mtime = "commit";
@@ -202,7 +202,7 @@ TEST_CASE("mtime=commit gives every file the commit's time") {
 }
 
 TEST_CASE("a checksum matches commit or tag object, or the beginning of one") {
-  const Repository repository;
+  const GitRepository repository;
   auto source = repository.at("v1");
   for (const auto& checksum : {repository.first, repository.first.substr(0, 12), repository.tag_object}) {
     const Destination destination;
@@ -217,7 +217,7 @@ TEST_CASE("a checksum matches commit or tag object, or the beginning of one") {
 }
 
 TEST_CASE("a checksum without a ref is what is fetched, and beats the ref when asked to") {
-  const Repository repository;
+  const GitRepository repository;
   const Destination one, two;
   auto source = repository.at("");
   source.checksum = repository.first;
@@ -228,7 +228,7 @@ TEST_CASE("a checksum without a ref is what is fetched, and beats the ref when a
 }
 
 TEST_CASE("a repository with sha256 objects works") {
-  const Repository repository("sha256");
+  const GitRepository repository("sha256");
   for (const auto& ref : {std::string("main"), std::string("v1"), repository.first, repository.first.substr(0, 9)}) {
     const Destination destination;
     CHECK(check_out(repository.at(ref), destination).commit.commit.size() == 64);
@@ -236,7 +236,7 @@ TEST_CASE("a repository with sha256 objects works") {
 }
 
 TEST_CASE("submodules are fetched through git daemon, unless switched off") {
-  const Repository inner, outer;
+  const GitRepository inner, outer;
   std::filesystem::create_directory_symlink(inner.path, outer.directory.path + "/inner.git");
   const GitDaemon daemon(outer.directory.path);
   outer.git({"submodule", "--quiet", "add", daemon.url("inner.git"), "module"});
@@ -257,7 +257,7 @@ TEST_CASE("submodules are fetched through git daemon, unless switched off") {
 }
 
 TEST_CASE("a server that does not serve hidden commits is asked for everything") {
-  const Repository repository;
+  const GitRepository repository;
   repository.git({"config", "uploadpack.allowAnySHA1InWant", "false"});
   const GitDaemon daemon(repository.directory.path);
   auto source = repository.at(repository.first.substr(0, 10));
@@ -267,7 +267,7 @@ TEST_CASE("a server that does not serve hidden commits is asked for everything")
 }
 
 TEST_CASE("the user's git configuration has no say") {
-  const Repository repository;
+  const GitRepository repository;
   const TestDirectory home;
   write_file_atomically(home.path + "/.gitconfig", "[core]\n\tautocrlf = true\n\teol = crlf\n");
   const ScopedVariable variable("HOME", home.path), hook("GIT_DIR", "/nonexistent");

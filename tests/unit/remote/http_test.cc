@@ -25,7 +25,7 @@ HttpRequest quick(const std::string& url) {
   return request;
 }
 
-std::string pattern(std::size_t size) {
+std::string letters(std::size_t size) {
   std::string text(size, '\0');
   for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>('a' + i * 7 % 26);
   return text;
@@ -192,7 +192,7 @@ TEST_CASE("a redirected upload is sent again from its start") {
 }
 
 TEST_CASE("a download goes on where it stopped") {
-  const auto content = pattern(500'000);
+  const auto content = letters(500'000);
   std::atomic<int> count = 0;
   TestServer server([&](const ServerRequest& request) {
     auto response = serve_file(request, content, "\"v1\"");
@@ -214,7 +214,7 @@ TEST_CASE("a download goes on where it stopped") {
 }
 
 TEST_CASE("a download starts over when the file has changed meanwhile") {
-  const auto before = pattern(200'000), after = std::string(150'000, 'z');
+  const auto before = letters(200'000), after = std::string(150'000, 'z');
   std::atomic<int> count = 0;
   TestServer server([&](const ServerRequest& request) {
     if (count++ > 0) return serve_file(request, after, "\"v2\"");
@@ -231,7 +231,7 @@ TEST_CASE("a download starts over when the file has changed meanwhile") {
 }
 
 TEST_CASE("a download without ETag starts over, or fails when it can't") {
-  const auto content = pattern(200'000);
+  const auto content = letters(200'000);
   std::atomic<int> count = 0;
   TestServer server([&](const ServerRequest&) {
     auto response = text_response(200, content);
@@ -251,7 +251,7 @@ TEST_CASE("a download without ETag starts over, or fails when it can't") {
 }
 
 TEST_CASE("a range that the server refuses is not asked for again") {
-  const auto content = pattern(200'000);
+  const auto content = letters(200'000);
   std::atomic<int> count = 0;
   TestServer server([&](const ServerRequest& request) {
     auto response = text_response(200, content);
@@ -269,7 +269,7 @@ TEST_CASE("a range that the server refuses is not asked for again") {
 }
 
 TEST_CASE("a body longer than allowed is an error") {
-  TestServer server(says(pattern(5000)));
+  TestServer server(says(letters(5000)));
   auto request = quick(server.url());
   request.max_body = 1000;
   CHECK_THROWS_WITH(http_request(request), Catch::Contains("longer than 1000 bytes"));
@@ -286,7 +286,7 @@ TEST_CASE("uploads of known and unknown size arrive whole") {
   TestServer server(says(""));
   auto request = quick(server.url());
   request.method = "PATCH";
-  const auto content = pattern(3'000'000);
+  const auto content = letters(3'000'000);
   request.upload = upload_from_string(content);
   http_request(request);
   request.upload = upload_from_string(content);

@@ -30,6 +30,11 @@ std::string list_tree(int root);
 // busybox.
 bool make_busybox(FileTree& tree, const std::string& name);
 
+// A tree with busybox at base, where it can be had and run.
+struct BusyboxTree : FileTree {
+  bool ready = have_inner() && make_busybox(*this, "base");
+};
+
 struct Ran {
   SandboxResult result;
   std::string output;  // stdout and stderr

@@ -5,7 +5,6 @@
 
 using namespace mbuild;
 using namespace mbuild::executor;
-using mbuild::testing::error_of;
 
 namespace {
 
@@ -25,7 +24,7 @@ std::string conversion(const std::string& selector, const std::string& updates) 
 bool says(const std::string& error, std::string_view text) { return error.find(text) != std::string::npos; }
 
 std::string error_for(const std::string& rules, const std::string& reference) {
-  return error_of([&] { policy_image(policy(rules).get(), reference); });
+  return testing::error_of([&] { policy_image(policy(rules).get(), reference); });
 }
 
 const std::string k_alpine = "docker.io/library/alpine:3.20";
@@ -78,10 +77,10 @@ TEST_CASE("What was converted is looked at again, from the first rule") {
 TEST_CASE("An image is denied by its digest, and allowed by its name where that is all the policy says") {
   const std::string digest = "sha256:" + std::string(64, 'a');
   const auto by_digest = policy(rule("DENY", "docker-image://*@" + digest));
-  CHECK(says(error_of([&] { check_pinned_image(by_digest.get(), k_alpine, digest); }), "denied by policy"));
-  CHECK(error_of([&] { check_pinned_image(by_digest.get(), k_alpine, "sha256:b"); }).empty());
+  CHECK(says(testing::error_of([&] { check_pinned_image(by_digest.get(), k_alpine, digest); }), "denied by policy"));
+  CHECK(testing::error_of([&] { check_pinned_image(by_digest.get(), k_alpine, "sha256:b"); }).empty());
   const auto by_name = policy(rule("DENY", "*") + "," + rule("ALLOW", "docker-image://" + k_alpine, "EXACT"));
-  CHECK(error_of([&] { check_pinned_image(by_name.get(), k_alpine, digest); }).empty());
+  CHECK(testing::error_of([&] { check_pinned_image(by_name.get(), k_alpine, digest); }).empty());
 }
 
 TEST_CASE("Files of http are given a checksum, and rules may ask for theirs") {
@@ -92,13 +91,14 @@ TEST_CASE("Files of http are given a checksum, and rules may ask for theirs") {
   const auto unpinned = policy(
       R"({"action": "DENY", "selector": {"identifier": "https://*", "constraints": [
          {"key": "http.checksum", "value": "^sha256:", "condition": "MATCHES"}]}})");
-  CHECK(says(error_of([&] { allowed_source(*unpinned, {"https://h/f", {{"checksum", "sha256:1"}}}); }), "denied"));
-  CHECK(error_of([&] { allowed_source(*unpinned, {"https://h/f", {}}); }).empty());
+  CHECK(says(testing::error_of([&] { allowed_source(*unpinned, {"https://h/f", {{"checksum", "sha256:1"}}}); }),
+             "denied"));
+  CHECK(testing::error_of([&] { allowed_source(*unpinned, {"https://h/f", {}}); }).empty());
 }
 
 TEST_CASE("Git repositories are named with their reference, and converted") {
   const graph::SourceOp source{"git://h/r.git", {{"remote", "https://h/r.git"}, {"ref", "main"}, {"subdir", "d"}}};
-  CHECK(says(error_of([&] { allowed_source(*policy(rule("DENY", "git://h/r.git#main:d", "EXACT")), source); }),
+  CHECK(says(testing::error_of([&] { allowed_source(*policy(rule("DENY", "git://h/r.git#main:d", "EXACT")), source); }),
              "denied"));
   const auto moved = allowed_source(
       *policy(conversion(R"("identifier": "git://h/r.git#main:*")", R"("identifier": "git://m/r.git#v1:${1}")")),
@@ -110,13 +110,13 @@ TEST_CASE("Git repositories are named with their reference, and converted") {
 }
 
 TEST_CASE("Directories are denied and never converted") {
-  CHECK(says(error_of([&] { check_local_source(*policy(rule("DENY", "local://*")), "context"); }), "denied"));
+  CHECK(says(testing::error_of([&] { check_local_source(*policy(rule("DENY", "local://*")), "context"); }), "denied"));
   const auto converting = policy(conversion(R"("identifier": "local://*")", R"("identifier": "local://other")"));
-  CHECK(says(error_of([&] { check_local_source(*converting, "context"); }), "directory of the user's"));
+  CHECK(says(testing::error_of([&] { check_local_source(*converting, "context"); }), "directory of the user's"));
 }
 
 TEST_CASE("What isn't understood is no policy") {
-  const auto error = [](const std::string& rules) { return error_of([&] { policy(rules); }); };
+  const auto error = [](const std::string& rules) { return testing::error_of([&] { policy(rules); }); };
   CHECK(says(error(rule("PERMIT", "*")), "\"PERMIT\", which is not understood"));
   CHECK(says(error(rule("DENY", "*", "GLOB")), "\"GLOB\", which is not understood"));
   CHECK(says(error(R"({"action": "DENY", "selector": {"identifier": "*"}, "unless": 1})"), "\"unless\""));
@@ -128,8 +128,8 @@ TEST_CASE("What isn't understood is no policy") {
   for (const char* regex : {"(?i)x", "\\\\Ax", "\\\\pL", "[]x]", "("}) {
     CHECK(says(error(rule("DENY", regex, "REGEX")), "regular expression"));
   }
-  CHECK(says(error_of([] { parse_source_policy("{", "p"); }), "no valid JSON"));
-  CHECK(says(error_of([] { parse_source_policy(R"({"version": 2})", "p"); }), "version 2"));
-  CHECK(error_of([] { load_source_policy("/nowhere/policy.json"); }).starts_with("2 "));
+  CHECK(says(testing::error_of([] { parse_source_policy("{", "p"); }), "no valid JSON"));
+  CHECK(says(testing::error_of([] { parse_source_policy(R"({"version": 2})", "p"); }), "version 2"));
+  CHECK(testing::error_of([] { load_source_policy("/nowhere/policy.json"); }).starts_with("2 "));
   CHECK(load_source_policy("") == nullptr);
 }

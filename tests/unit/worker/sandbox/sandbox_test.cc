@@ -18,18 +18,12 @@
 namespace mbuild::executor {
 namespace {
 
-using test::FileTree;
+using test::BusyboxTree;
 using test::have_inner;
-using test::make_busybox;
 using test::output_of;
 using test::run;
 using test::shell;
 using test::single_id;
-
-// A tree with busybox at base; tests are left out where there is none or no inner process.
-struct Base : FileTree {
-  bool ready = have_inner() && make_busybox(*this, "base");
-};
 
 SandboxMount mount_at(graph::MountKind kind, const std::string& target) {
   SandboxMount mount;
@@ -38,7 +32,7 @@ SandboxMount mount_at(graph::MountKind kind, const std::string& target) {
   return mount;
 }
 
-std::string error_of_run(Base& tree, const SandboxSpec& spec) {
+std::string error_of_run(BusyboxTree& tree, const SandboxSpec& spec) {
   try {
     run(tree, spec);
   } catch (const Error& error) {
@@ -50,7 +44,7 @@ std::string error_of_run(Base& tree, const SandboxSpec& spec) {
 }  // namespace
 
 TEST_CASE("the exit status and the output of a program are reported") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto ran = run(tree, shell(tree, "echo out; echo err >&2; exit 42"));
   CHECK(ran.result.exit_code == 42);
@@ -60,7 +54,7 @@ TEST_CASE("the exit status and the output of a program are reported") {
 }
 
 TEST_CASE("what a program changes is in the upper directory") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto ran = run(tree, shell(tree, "echo new > /f; mkdir /d; rm /etc/group"));
   CHECK(ran.result.exit_code == 0);
@@ -72,7 +66,7 @@ TEST_CASE("what a program changes is in the upper directory") {
 }
 
 TEST_CASE("the sandbox leaves no traces in the layer but missing /dev, /proc and /sys") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "test -s /etc/hosts && test -f /etc/resolv.conf; ls /mnt/deep/er /new");
   spec.mounts = {mount_at(graph::MountKind::tmpfs, "/mnt/deep/er"), mount_at(graph::MountKind::tmpfs, "/new")};
@@ -91,7 +85,7 @@ TEST_CASE("the sandbox leaves no traces in the layer but missing /dev, /proc and
 }
 
 TEST_CASE("a change of the root directory itself is noticed") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   CHECK(run(tree, shell(tree, "chmod 700 /")).result.root_changed);
 }
@@ -103,7 +97,7 @@ TEST_CASE("the program is pid 1, with its own host name, session and umask") {
 }
 
 TEST_CASE("capabilities are Docker's default set, and none for another user") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const char* show = "grep -E 'Cap|NoNewPrivs' /proc/self/status | tr '\\t' ' '";
   CHECK(run(tree, shell(tree, show)).output ==
@@ -116,7 +110,7 @@ TEST_CASE("capabilities are Docker's default set, and none for another user") {
 }
 
 TEST_CASE("a user is resolved in the image and has its groups and home") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready || single_id()) return;
   const auto as = [&](const char* user) {
     auto spec = shell(tree, "echo \"$(id -u):$(id -g) $(id -G) $HOME\"");
@@ -133,7 +127,7 @@ TEST_CASE("a user is resolved in the image and has its groups and home") {
 }
 
 TEST_CASE("with one id another user is an error that names the remedy") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   ::setenv("MBUILD_TEST_DISABLE", "userns-ranges", 1);
   const IdMap map = compute_id_map();
@@ -153,7 +147,7 @@ TEST_CASE("with one id another user is an error that names the remedy") {
 }
 
 TEST_CASE("the working directory is made when it is missing, owned by the user") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready || single_id()) return;
   auto spec = shell(tree, "pwd; stat -c '%u:%g %a' /w /w/x");
   spec.cwd = "/w/x";
@@ -162,7 +156,7 @@ TEST_CASE("the working directory is made when it is missing, owned by the user")
 }
 
 TEST_CASE("programs that can't be started are errors in runc's words") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.file("base/plain", "x", 0644).file("base/bad", "#!/no/such\n", 0755).file("base/junk", "\1\2", 0755);
   const auto error = [&](const char* program) {
@@ -181,7 +175,7 @@ TEST_CASE("programs that can't be started are errors in runc's words") {
 }
 
 TEST_CASE("devices, terminals and shared memory are there") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec =
       shell(tree,
@@ -212,7 +206,7 @@ TEST_CASE("chroot, chown and setuid bits still work") {
 }
 
 TEST_CASE("a device node becomes its stand-in, with mode and owner") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto ran = run(tree, shell(tree,
                                    "mknod -m 600 /c c 1 5 && cd /etc && mknod b b 7 300 && mkfifo /p; ls /c; "
@@ -228,7 +222,7 @@ TEST_CASE("a device node becomes its stand-in, with mode and owner") {
 }
 
 TEST_CASE("a user without the capability can't make device nodes") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready || single_id()) return;
   auto spec = shell(tree, "mknod /tmp/c c 1 5 2>&1");
   spec.user = "app";
@@ -236,7 +230,7 @@ TEST_CASE("a user without the capability can't make device nodes") {
 }
 
 TEST_CASE("insecure gives all capabilities and no filter") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "mount -t tmpfs none /tmp && echo mounted; grep CapBnd /proc/self/status | cut -c 8-");
   spec.security = graph::SecurityMode::insecure;
@@ -244,7 +238,7 @@ TEST_CASE("insecure gives all capabilities and no filter") {
 }
 
 TEST_CASE("network none has loopback only") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec =
       shell(tree, "ip -o link | cut -d: -f2 | tr -d ' '; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net");
@@ -253,7 +247,7 @@ TEST_CASE("network none has loopback only") {
 }
 
 TEST_CASE("extra hosts and the host name are in /etc/hosts") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "hostname; grep -c ' me$' /etc/hosts; grep my.example /etc/hosts; echo x >> /etc/hosts");
   spec.hostname = "me";
@@ -263,7 +257,7 @@ TEST_CASE("extra hosts and the host name are in /etc/hosts") {
 }
 
 TEST_CASE("limits are set, and hard ones never raised") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "ulimit -Sn; ulimit -Hn; ulimit -c");
   spec.ulimits = {{"nofile", 100, 200}, {"core", 0, -1}};
@@ -271,7 +265,7 @@ TEST_CASE("limits are set, and hard ones never raised") {
 }
 
 TEST_CASE("resolv.conf of an image may be a dangling link") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.link("base/etc/resolv.conf", "../run/x/resolv.conf").link("base/etc/hosts", "/etc/../../../outside");
   const auto ran =
@@ -282,7 +276,7 @@ TEST_CASE("resolv.conf of an image may be a dangling link") {
 }
 
 TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.file("src/f", "text\n").file("src/d/g", "deep\n");
   auto spec =
@@ -306,7 +300,7 @@ TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
 }
 
 TEST_CASE("writes to a bind mount with an upper directory are kept") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.file("src/f", "text\n").directory("kept").directory("kept-work");
   auto spec = shell(tree, "echo changed > /m/f");
@@ -320,7 +314,7 @@ TEST_CASE("writes to a bind mount with an upper directory are kept") {
 }
 
 TEST_CASE("cache directories keep what is written, also in two places at once") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.directory("cache");
   auto spec = shell(tree, "echo 1 > /a/f; cat /b/f; touch /ro/x 2>/dev/null || echo readonly; mkdir -p /a/sub/t");
@@ -335,7 +329,7 @@ TEST_CASE("cache directories keep what is written, also in two places at once") 
 }
 
 TEST_CASE("a cache selector can't lead out of the cache") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.directory("cache").link("cache/out", "../../..");
   auto spec = shell(tree, "ls -A /a");
@@ -347,7 +341,7 @@ TEST_CASE("a cache selector can't lead out of the cache") {
 }
 
 TEST_CASE("a tmpfs has its size, and can cover /etc") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t; ls -A /etc");
   auto small = mount_at(graph::MountKind::tmpfs, "/t");
@@ -357,7 +351,7 @@ TEST_CASE("a tmpfs has its size, and can cover /etc") {
 }
 
 TEST_CASE("mounts nest in the order of their targets") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.file("src/f", "text\n");
   auto inner_mount = mount_at(graph::MountKind::bind, "/t/a/b");
@@ -368,7 +362,7 @@ TEST_CASE("mounts nest in the order of their targets") {
 }
 
 TEST_CASE("a secret is a file in memory with mode and owner") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const Fd content = memory_file("top secret");
   auto spec = shell(tree, "stat -c '%a %u:%g %s' /run/secrets/s && cat /run/secrets/s && stat -f -c %T /run/secrets/s");
@@ -382,7 +376,7 @@ TEST_CASE("a secret is a file in memory with mode and owner") {
 }
 
 TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
@@ -401,7 +395,7 @@ TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode")
 }
 
 TEST_CASE("without a user namespace root makes real device nodes") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready || ::geteuid() != 0) return;
   auto real = Inner::start({.map = test::map_of_inner(), .user_namespace = false});
   auto spec = shell(tree, "mknod /c c 1 5 && stat -c %F /c; mount -t tmpfs none /tmp && echo mounted");
@@ -410,7 +404,7 @@ TEST_CASE("without a user namespace root makes real device nodes") {
 }
 
 TEST_CASE("a mount over a link goes where it leads in the image") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.link("base/var-run", "/run").directory("base/run");
   auto spec = shell(tree, "touch /var-run/x/f && ls /run/x");
@@ -420,7 +414,7 @@ TEST_CASE("a mount over a link goes where it leads in the image") {
 }
 
 TEST_CASE("later values of a variable win, and HOME is kept when given") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "echo $A $HOME");
   spec.env = {"PATH=/bin", "A=1", "HOME=/h", "A=2"};
@@ -428,14 +422,14 @@ TEST_CASE("later values of a variable win, and HOME is kept when given") {
 }
 
 TEST_CASE("a killed child has its signal in the status") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "sh -c 'kill -9 $$' 2>/dev/null; echo $?");
   CHECK_THAT(run(tree, spec).output, Catch::EndsWith("137\n"));
 }
 
 TEST_CASE("processes left behind end with the program") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto begin = std::chrono::steady_clock::now();
   const auto ran = run(tree, shell(tree, "setsid sleep 100 & sleep 100 & echo done"));
@@ -444,7 +438,7 @@ TEST_CASE("processes left behind end with the program") {
 }
 
 TEST_CASE("cancelling ends a sandbox with all its processes at once") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   std::stop_source stop;
   std::chrono::steady_clock::time_point asked;
@@ -462,7 +456,7 @@ TEST_CASE("cancelling ends a sandbox with all its processes at once") {
 }
 
 TEST_CASE("a step on an empty snapshot finds no program") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "true");
   spec.stack.layers.clear();
@@ -470,7 +464,7 @@ TEST_CASE("a step on an empty snapshot finds no program") {
 }
 
 TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is allowed") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   ::setenv("MBUILD_TEST_DISABLE", "proc-mount", 1);
   auto other = Inner::start({.map = test::map_of_inner()});
@@ -490,7 +484,7 @@ TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is 
 }
 
 TEST_CASE("a program has a user namespace of its own with the ids of images") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "readlink /proc/self/ns/user");
   const std::string first = run(tree, spec, "first").output;
@@ -500,7 +494,7 @@ TEST_CASE("a program has a user namespace of its own with the ids of images") {
 }
 
 TEST_CASE("where a user namespace is refused the step is, unless less isolation is allowed") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   ::setenv("MBUILD_TEST_DISABLE", "step-userns", 1);
   auto other = Inner::start({.map = test::map_of_inner()});
@@ -514,7 +508,7 @@ TEST_CASE("where a user namespace is refused the step is, unless less isolation 
 }
 
 TEST_CASE("the log's pipes can be opened by name by the user of the step") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready || single_id()) return;
   auto spec = shell(tree, "echo out > /dev/stdout; echo err > /dev/stderr");
   spec.user = "app";
@@ -522,7 +516,7 @@ TEST_CASE("the log's pipes can be opened by name by the user of the step") {
 }
 
 TEST_CASE("in the map of real root a program has no id of the host") {
-  Base tree;
+  BusyboxTree tree;
   const IdMap map = compute_id_map();
   if (!tree.ready || !map.host_high) return;
   auto other = Inner::start({.map = map});
@@ -537,7 +531,7 @@ TEST_CASE("in the map of real root a program has no id of the host") {
 
 // Hidden: `unit_executor '[.speed]'` prints what a sandbox costs.
 TEST_CASE("time of a sandbox around true", "[.speed]") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "");
   spec.argv = {"/bin/true"};

@@ -13,16 +13,11 @@
 namespace mbuild::executor {
 namespace {
 
+using test::BusyboxTree;
 using test::error_of;
-using test::FileTree;
 using test::have_inner;
-using test::make_busybox;
 using test::run;
 using test::shell;
-
-struct Base : FileTree {
-  bool ready = have_inner() && make_busybox(*this, "base");
-};
 
 // An inner process of a host that refuses a fresh /proc.
 std::unique_ptr<Inner> inner_with_host_proc() {
@@ -44,7 +39,7 @@ SandboxMount tmpfs_at(const std::string& target) {
 TEST_CASE("what an image has in the place of /proc, /sys and /dev must be a directory") {
   for (const char* name : {"proc", "sys", "dev"}) {
     for (const bool is_link : {true, false}) {
-      Base tree;
+      BusyboxTree tree;
       if (!tree.ready) return;
       const std::string path = std::string("base/") + name;
       tree.directory("base/x");
@@ -64,7 +59,7 @@ TEST_CASE("what an image has in the place of /proc, /sys and /dev must be a dire
 }
 
 TEST_CASE("devices can be used, not changed") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto ran =
       run(tree, shell(tree,
@@ -79,7 +74,7 @@ TEST_CASE("devices can be used, not changed") {
 }
 
 TEST_CASE("parts of the host's /proc are protected as those of a fresh one") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto other = inner_with_host_proc();
   auto spec = shell(tree,
@@ -93,7 +88,7 @@ TEST_CASE("parts of the host's /proc are protected as those of a fresh one") {
 }
 
 TEST_CASE("a working directory can't be reached through the magic links of /proc") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto other = inner_with_host_proc();
   tree.link("base/there", "/proc/self/fd");
@@ -113,7 +108,7 @@ TEST_CASE("a working directory can't be reached through the magic links of /proc
 }
 
 TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of harmless files") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   tree.link("base/way", "/proc/sys").link("base/loop", "/proc/self/root").directory("base/tmp");
   int number = 0;
@@ -135,7 +130,7 @@ TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of ha
 }
 
 TEST_CASE("the host's control groups are not seen") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   const auto ran =
       run(tree, shell(tree,
@@ -146,7 +141,7 @@ TEST_CASE("the host's control groups are not seen") {
 }
 
 TEST_CASE("a step's own mounts may lie in /dev and /sys") {
-  Base tree;
+  BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "touch /dev/shm/f /sys/kernel/f && ls /dev/shm /sys/kernel && (mkdir /sys/x) 2>/dev/null");
   spec.mounts = {tmpfs_at("/dev/shm"), tmpfs_at("/sys/kernel")};
