@@ -8,6 +8,9 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <utility>
+
+#include "base/codec.h"
 
 namespace mbuild::executor {
 namespace {
@@ -129,41 +132,33 @@ std::optional<Message> receive_message(int socket) {
   return message;
 }
 
-void put_field(std::string& out, std::string_view field) {
-  const std::uint64_t size = field.size();
-  out.append(reinterpret_cast<const char*>(&size), sizeof size);
-  out.append(field);
-}
+namespace {
 
-std::string_view take_field(std::string_view& text) {
-  std::uint64_t size = 0;
-  if (text.size() < sizeof size) throw Error(ExitClass::internal, "a message field is cut");
-  std::memcpy(&size, text.data(), sizeof size);
-  text.remove_prefix(sizeof size);
-  if (text.size() < size) throw Error(ExitClass::internal, "a message field is cut");
-  const auto field = text.substr(0, size);
-  text.remove_prefix(size);
-  return field;
-}
+struct SentError {
+  ExitClass exit_class = ExitClass::internal;
+  std::string message, advice, excerpt;
+  int code = 0;
+  std::vector<std::string> context;
+};
+
+}  // namespace
 
 std::string encode_error(const Error& error) {
-  std::string out;
-  put_field(out, std::to_string(static_cast<int>(error.exit_class)));
-  put_field(out, error.message);
-  put_field(out, error.advice);
-  put_field(out, error.excerpt);
-  put_field(out, std::to_string(error.code));
-  for (const auto& context : error.context) put_field(out, context);
-  return out;
+  return encode(SentError{.exit_class = error.exit_class,
+                          .message = error.message,
+                          .advice = error.advice,
+                          .excerpt = error.excerpt,
+                          .code = error.code,
+                          .context = error.context});
 }
 
 Error decode_error(std::string_view text) {
-  const auto exit_class = static_cast<ExitClass>(std::stoi(std::string(take_field(text))));
-  Error error(exit_class, std::string(take_field(text)));
-  error.advice = take_field(text);
-  error.excerpt = take_field(text);
-  error.code = std::stoi(std::string(take_field(text)));
-  while (!text.empty()) error.with_context(std::string(take_field(text)));
+  auto sent = decode<SentError>(text);
+  Error error(sent.exit_class, std::move(sent.message));
+  error.advice = std::move(sent.advice);
+  error.excerpt = std::move(sent.excerpt);
+  error.code = sent.code;
+  for (auto& context : sent.context) error.with_context(std::move(context));
   return error;
 }
 

@@ -49,8 +49,4 @@ std::optional<Message> receive_message(int socket);
 std::string encode_error(const Error& error);
 Error decode_error(std::string_view text);
 
-// Length-prefixed fields, for payloads.
-void put_field(std::string& out, std::string_view field);
-std::string_view take_field(std::string_view& text);
-
 }  // namespace mbuild::executor

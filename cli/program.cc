@@ -18,9 +18,7 @@
 #include "cli/display/terminal.h"
 #include "cli/main.h"
 #include "executor/collect.h"
-#include "worker/host_probes.h"
 #include "worker/inner/supervisor.h"
-#include "worker/jobs/jobs.h"
 
 #ifndef MBUILD_VERSION
 #define MBUILD_VERSION "0.1.0"
@@ -38,8 +36,6 @@ int number(const char* text) {
 // The two ways in which the program starts itself.
 std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
-    executor::jobs::register_all();
-    executor::register_job(std::string(executor::k_probe_operation), executor::run_probe_job);
     return executor::inner_main(number(argv[2]));
   }
   if (argc == 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {

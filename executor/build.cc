@@ -407,7 +407,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
                        .policy = request.source_policy},
                       stop);
   Contexts contexts(store, [&](int root, const std::vector<std::string>& ignore, const graph::FileAction& action) {
-    auto reply = jobs::select_files(inner.get(), {ignore, action}, root, stop);
+    auto reply = jobs::select_files(inner.get(), {ignore, action, duplicate(root)}, stop);
     return std::pair(std::move(reply.selection), std::move(reply.digest));
   });
   if (request.source_policy) check_local_source(*request.source_policy, "dockerfile");

@@ -116,8 +116,8 @@ class Prober {
   // False when the source is no archive.
   bool unpack(const graph::FileAction& action, const Tree& tree, const SelectedSource& source) {
     if (source.entries.front().inode.size == 0) return false;
-    const Fd file =
-        source.own_copy < 0 ? open_resolved(tree.root, source.path, O_RDONLY | O_NONBLOCK) : duplicate(source.own_copy);
+    const Fd file = source.own_copy.value < 0 ? open_resolved(tree.root, source.path, O_RDONLY | O_NONBLOCK)
+                                              : duplicate(source.own_copy.value);
     if (!is_archive(file.get())) return false;
     const Resolved destination = resolve_in_root(root_, action.destination);
     const auto names = archive_names(file.get());

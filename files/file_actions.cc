@@ -79,9 +79,10 @@ class Applier {
   bool unpack(const graph::FileAction& action, const Tree& tree, const SelectedSource& source) {
     const image::Inode& inode = source.entries.front().inode;
     if (inode.type != image::FileType::regular || inode.size == 0) return false;
-    const bool live = tree.kind == Tree::Kind::context && source.own_copy < 0;
+    const bool live = tree.kind == Tree::Kind::context && source.own_copy.value < 0;
     if (live && may_have_changed(tree, source)) throw ArchiveChanged();
-    const Fd file = source.own_copy < 0 ? open_resolved(tree.root, source.path, O_RDONLY) : duplicate(source.own_copy);
+    const Fd file =
+        source.own_copy.value < 0 ? open_resolved(tree.root, source.path, O_RDONLY) : duplicate(source.own_copy.value);
     if (!is_archive(file.get())) return false;
     copier_.flush();
     CopyRules plain = rules_;

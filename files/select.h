@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/codec.h"
 #include "files/tree.h"
 #include "graph/graph.h"
 
@@ -13,7 +14,7 @@ struct SelectedSource {
   std::string name;                // its last component before links were followed: the name it lands under
   std::string path;                // resolved, in the tree
   std::vector<TreeEntry> entries;  // never empty; entries[0] is the source itself
-  int own_copy = -1;               // of a file: what is read in its place, since others may write to it
+  Unsent<int> own_copy = {-1};     // of a file: what is read in its place, since others may write to it
 };
 
 struct Selection {

@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/digest.h"
@@ -34,6 +36,13 @@ struct Tree {
   // same StatKey is unchanged.
   std::int64_t seen_ns = 0;
 };
+
+// To other processes goes only since when it was looked at: the rest names things of one process.
+template <class Codec, class T>
+  requires std::same_as<std::remove_const_t<T>, Tree>
+void fields(Codec& codec, T& tree) {
+  codec(tree.seen_ns);
+}
 
 struct TreeEntry {
   std::string path;      // below the start of the scan; "" is the start itself

@@ -22,6 +22,7 @@
 #include "worker/ids/userns_remedy.h"
 #include "worker/inner/inner.h"
 #include "worker/jobs/build_network.h"
+#include "worker/jobs/operation.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/mount_calls.h"
 #include "worker/snapshot/overlay.h"
@@ -53,6 +54,8 @@ void try_sandbox(const std::string& directory, bool single_id, bool less_isolati
   spec.work = base + "/work";
   spec.scratch = spec.spill = base + "/scratch";
   spec.argv = {"/none"};
+  spec.stdout_fd = open_file("/dev/null", O_WRONLY);
+  spec.stderr_fd = open_file("/dev/null", O_WRONLY);
   spec.single_id = single_id;
   spec.less_isolation = less_isolation;
   const Fd snapshot = mount_snapshot(spec.stack, spec.scratch);
@@ -153,25 +156,30 @@ Probe probe_network(Inner& inner) {
           about.advice.empty() ? "sudo apt-get install passt" : about.advice};
 }
 
-}  // namespace
+// What can be tried inside only: "" or what was wrong.
+struct InnerProbes {
+  std::string overlay, lowerdir_plus, proc, step_namespace, sandbox;
+};
 
-std::string run_probe_job(std::string_view payload, std::vector<Fd>&) {
-  const bool single_id = take_field(payload) == "1";
-  const bool less_isolation = take_field(payload) == "1";
-  const std::string place(take_field(payload));
-  std::string out;
-  put_field(out, attempt([&] { try_overlay(place, false); }));
-  put_field(out, attempt([&] { try_lowerdir_plus(place); }));
-  put_field(out, attempt([&] { try_proc(); }));
-  put_field(out, attempt([] { make_step_namespace(); }));
-  put_field(out, attempt([&] { try_sandbox(place, single_id, less_isolation); }));
+struct InnerQuestion {
+  bool single_id = false, less_isolation = false;
+  std::string place;
+};
+
+InnerProbes probe_host_job(InnerQuestion asked) {
+  const std::string& place = asked.place;
+  InnerProbes out{.overlay = attempt([&] { try_overlay(place, false); }),
+                  .lowerdir_plus = attempt([&] { try_lowerdir_plus(place); }),
+                  .proc = attempt([&] { try_proc(); }),
+                  .step_namespace = attempt([] { make_step_namespace(); }),
+                  .sandbox = attempt([&] { try_sandbox(place, asked.single_id, asked.less_isolation); })};
   // Here, where it is allowed: overlay leaves a directory that its owner can't read.
   std::error_code ignored;
   std::filesystem::remove_all(place, ignored);
   return out;
 }
 
-namespace {
+constexpr jobs::Operation<"probe-host", probe_host_job> k_probe_host;
 
 // How programs of the two platforms that images are mostly made for run here, and which others do. A build whose
 // foreign images only copy files needs none of it.
@@ -210,22 +218,18 @@ std::vector<Probe> run_probes(const std::string& directory, bool less_isolation)
 
   const std::string place = fmt::format("{}/probe-{}", directory, random_hex(8));
   make_directories(place, 0755);
-  std::string question;
-  put_field(question, map.single ? "1" : "0");
-  put_field(question, less_isolation ? "1" : "0");
-  put_field(question, place);
-  const std::string answers = inner->call(k_probe_operation, question);
-  std::string_view rest = answers;
-  const std::string overlay(take_field(rest)), plus(take_field(rest)), proc(take_field(rest)), own(take_field(rest));
-  const std::string sandbox(take_field(rest));
-  out.push_back(probe("overlay", "overlay on the store's file system", true, overlay, "works", k_overlay_remedy));
-  out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, plus, "works",
+  const InnerProbes inside =
+      k_probe_host(*inner, {.single_id = map.single, .less_isolation = less_isolation, .place = place}, {});
+  out.push_back(
+      probe("overlay", "overlay on the store's file system", true, inside.overlay, "works", k_overlay_remedy));
+  out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, inside.lowerdir_plus, "works",
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
-  out.push_back(probe("proc-mount", "a /proc of its own for each step", !less_isolation, proc, "works",
+  out.push_back(probe("proc-mount", "a /proc of its own for each step", !less_isolation, inside.proc, "works",
                       fmt::format("{}; or build with --allow-less-isolation", k_proc_remedy)));
-  out.push_back(probe("step-userns", "a user namespace of its own for each step", !less_isolation, own, "works",
+  out.push_back(probe("step-userns", "a user namespace of its own for each step", !less_isolation,
+                      inside.step_namespace, "works",
                       fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
-  out.push_back(probe("", "a whole step", true, sandbox, "starts", "see what is missing above"));
+  out.push_back(probe("", "a whole step", true, inside.sandbox, "starts", "see what is missing above"));
   out.push_back(probe_network(*inner));
   out.push_back(probe_binfmt(*inner));
   for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));

@@ -1,10 +1,7 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
-
-#include "base/fd.h"
 
 namespace mbuild::executor {
 
@@ -21,9 +18,5 @@ struct Probe {
 // Tries everything on this host; takes some 10 ms and leaves nothing behind. `directory` is on the file system of the
 // store, exists and can be written. `less_isolation`: as builds are allowed it.
 std::vector<Probe> run_probes(const std::string& directory, bool less_isolation = false);
-
-// The part of run_probes that happens in a job of the inner process, which knows it by this name.
-inline constexpr std::string_view k_probe_operation = "probe-host";
-std::string run_probe_job(std::string_view payload, std::vector<Fd>& fds);
 
 }  // namespace mbuild::executor

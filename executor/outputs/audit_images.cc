@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <map>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "base/strings.h"
-#include "worker/jobs/jobs_codec.h"
 
 namespace mbuild::executor {
 namespace {

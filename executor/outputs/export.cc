@@ -197,13 +197,14 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
   }
   if (output.type == "tar") {
     OutputFile destination(file_destination(output), stop);
-    jobs::export_trees(environment.inner.get(), request, destination.fd(), stop);
+    request.out = duplicate(destination.fd());
+    jobs::export_trees(environment.inner.get(), std::move(request), stop);
     return destination.commit();
   }
   request.remove_others = attribute(output, "mode") == "delete";
   request.destination = output.destination;
   make_directories(output.destination);
-  jobs::export_trees(environment.inner.get(), request, -1, stop);
+  jobs::export_trees(environment.inner.get(), request, stop);
 }
 
 std::string phase_name(const Output& output) {

@@ -184,7 +184,8 @@ cache::Serialisation LayerBlobs::serialise(const Wanted& wanted, const cache::Se
   const auto& layer = *wanted.layer;
   const auto row = store.find_layer(layer.id);
   if (!row) throw Error(ExitClass::store, fmt::format("the layer {} has vanished from the store", layer.id));
-  jobs::SerialiseRequest request{.path = store.layer_path(layer.id),
+  jobs::SerialiseRequest request{.out = {},
+                                 .path = store.layer_path(layer.id),
                                  .implied = row->implied,
                                  .clamp_mtime = format_.clamp,
                                  .compression = format_.compression,
@@ -192,7 +193,8 @@ cache::Serialisation LayerBlobs::serialise(const Wanted& wanted, const cache::Se
                                  .owners = environment_.inner.map().owner_mode(),
                                  .audit_for = wanted.platforms};
   return keep_blob(layer.id, key, [&](int out) {
-    const auto reply = jobs::serialise(environment_.inner.get(), request, out, stop);
+    request.out = duplicate(out);
+    const auto reply = jobs::serialise(environment_.inner.get(), request, stop);
     for (std::size_t i = 0; i < wanted.platforms.size(); ++i) {
       store.add_audit(layer.id, platforms::to_string(wanted.platforms[i]), pack_findings(reply.findings.at(i)));
     }

@@ -39,8 +39,9 @@ cache::Layer Steps::layer_of_directory(const std::string& directory, const std::
   jobs::FilesRequest request;
   request.owners = owner_mode();
   request.actions = {action};
-  request.sources.push_back(
-      {.stack = {}, .directory = root.get(), .selection = std::make_shared<Selection>(select(tree, action))});
+  request.sources.push_back({.stack = {},
+                             .directory = duplicate(root.get()),
+                             .selection = {std::make_shared<const Selection>(select(tree, action))}});
   request.work = work_directory();
   const std::string layer_id = random_hex(16);
   request.final_path = environment_.store.layer_path(layer_id);

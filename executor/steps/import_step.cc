@@ -80,8 +80,8 @@ const cache::Layer& Steps::unpack_promised(const SnapshotLayer& wanted, std::sto
   auto& store = environment_.store;
   const auto& promised = *wanted.imported;
   environment_.images.fetch_blob(promised.blob);
-  const Fd blob = environment_.images.open_blob(promised.blob);
   jobs::UnpackRequest request;
+  request.blob = environment_.images.open_blob(promised.blob);
   request.media_type = promised.blob.media_type;
   request.digest = promised.blob.digest;
   request.size = promised.blob.size;
@@ -90,7 +90,7 @@ const cache::Layer& Steps::unpack_promised(const SnapshotLayer& wanted, std::sto
   request.owners = owner_mode();
   request.work = work_directory() + "/layer";
   request.final_path = request.final_path_on_lowers = store.layer_path(wanted.id);
-  const auto reply = jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
+  const auto reply = jobs::unpack(environment_.inner.get(), request, stop);
   const Digest& key = table_.traces[*wanted.made_by].key;
   // Of a step that sets times, the content key is part of the result digest.
   if (!is_result_of(wanted.result_digest, reply.layer.result_digest, key))

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "base/fd.h"
 #include "executor/api/events.h"
@@ -37,9 +38,10 @@ class LogPump {
   LogPump(VertexId vertex, ProgressSink& sink, LogLimits limits = {});
   ~LogPump();
 
-  int stdout_fd() const { return out_.write.get(); }
-  int stderr_fd() const { return err_.write.get(); }
-  // Waits until all writers are gone. The last lines of both streams, as they came.
+  // The ends to write to, once.
+  Fd take_stdout() { return std::move(out_.write); }
+  Fd take_stderr() { return std::move(err_.write); }
+  // Waits until all writers are gone, those that were not taken included. The last lines of both streams, as they came.
   std::string finish();
 
  private:

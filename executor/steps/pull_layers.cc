@@ -115,24 +115,26 @@ jobs::UnpackReply Steps::fetch_and_unpack(jobs::UnpackRequest& request, const im
                                           const std::stop_token& stop) {
   if (environment_.images.is_remote(descriptor)) {
     BlobStream stream(environment_.images, descriptor, stop);
-    jobs::UnpackRequest streamed = request;
-    streamed.digest.clear();  // the download is verified
-    streamed.work = work_directory() + "/layer";
+    request.digest.clear();  // the download is verified
+    request.work = work_directory() + "/layer";
+    request.blob = duplicate(stream.fd());
     std::exception_ptr failure;
     jobs::UnpackReply reply;
     try {
-      reply = jobs::unpack(environment_.inner.get(), streamed, stream.fd(), stop);
+      reply = jobs::unpack(environment_.inner.get(), request, stop);
     } catch (const Error& error) {
       if (error.exit_class != ExitClass::network) throw;  // a full disk stays full
       failure = std::current_exception();
     }
+    request.blob.reset();
     stream.finish();
     if (!failure && stream.intact()) return reply;
     if (stream.intact()) std::rethrow_exception(failure);
   }
+  request.digest = descriptor.digest;
   request.work = work_directory() + "/layer";
-  const Fd blob = environment_.images.open_blob(descriptor);
-  return jobs::unpack(environment_.inner.get(), request, blob.get(), stop);
+  request.blob = environment_.images.open_blob(descriptor);
+  return jobs::unpack(environment_.inner.get(), request, stop);
 }
 
 }  // namespace mbuild::executor

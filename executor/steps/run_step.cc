@@ -148,7 +148,7 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
 
   if (op.network == graph::NetworkMode::standard) {
     const auto& network = environment_.network.get();
-    spec.network_fd = network.name_space;
+    if (network.name_space >= 0) spec.network_fd = duplicate(network.name_space);
     if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
   }
   if (!table_.traces[id].copied.empty()) {  // the keys are those of what is mounted
@@ -157,19 +157,20 @@ jobs::NewLayer Steps::execute_run(graph::NodeId id, const graph::ExecOp& op, con
   }
 
   LogPump log(id, environment_.sink, environment_.request.log_limits);
-  spec.stdout_fd = log.stdout_fd();
-  spec.stderr_fd = log.stderr_fd();
+  const auto proxies = spec.network_fd ? spec.env : std::vector<std::string>();
   const auto name = environment_.graph.info[id].front().name;
   try {
-    const auto reply = jobs::run(inner_for(op, !emulator.empty(), run), run, stop);
+    Inner& inner = inner_for(op, !emulator.empty(), run);
+    spec.stdout_fd = log.take_stdout();
+    spec.stderr_fd = log.take_stderr();
+    const auto reply = jobs::run(inner, std::move(run), stop);
     const std::string tail = log.finish();
     tell_isolation(reply.result);
     if (reply.result.exit_code == 0) {
       held.fresh_caches.succeed();
       return reply.layer;
     }
-    throw run_failure(op, reply.result, loopback_proxy(spec.network_fd < 0 ? std::vector<std::string>() : spec.env))
-        .with_excerpt(quoted_log(name, tail));
+    throw run_failure(op, reply.result, loopback_proxy(proxies)).with_excerpt(quoted_log(name, tail));
   } catch (Error& error) {
     if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.finish());
     throw;
@@ -241,8 +242,7 @@ SandboxMount Steps::sandbox_mount(graph::NodeId id, const graph::Mount& mount, s
       out.source = use_cache_mount(id, mount, index, run, held, stop);
       break;
     case graph::MountKind::secret:
-      held.descriptors.push_back(memory_file(secret(mount.id).value_or("")));
-      out.content_fd = held.descriptors.back().get();
+      out.content_fd = memory_file(secret(mount.id).value_or(""));
       out.mode = mount.mode.value_or(0400);
       break;
     case graph::MountKind::ssh:
@@ -293,7 +293,8 @@ Stack Steps::mount_source(graph::NodeId id, const graph::Mount& mount, std::size
                              .work = work_directory(),
                              .final_path = {},
                              .owners = owner_mode()};
-  request.sources.push_back({.stack = {}, .directory = files->directory, .selection = {files, &files->selection}});
+  request.sources.push_back(
+      {.stack = {}, .directory = duplicate(files->directory), .selection = {{files, &files->selection}}});
   const std::string layer_id = random_hex(16);
   request.final_path = store.layer_path(layer_id);
   auto made = jobs::apply_files(environment_.inner.get(), request, stop).layer;

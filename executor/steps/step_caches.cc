@@ -67,7 +67,7 @@ std::string Steps::use_cache_mount(graph::NodeId id, const graph::Mount& mount, 
                           .owners = owner_mode()};
   graph::Mount whole = mount;
   whole.selector.clear();
-  seed.sources.push_back({.stack = mount_source(id, whole, index, stop), .directory = -1, .selection = {}});
+  seed.sources.push_back({.stack = mount_source(id, whole, index, stop), .directory = {}, .selection = {}});
   const auto alone = store.lock_layer(sha256("first content of cache mount " + path), stop);
   if (!path_exists(path)) jobs::apply_files(environment_.inner.get(), seed, stop);
   return path;

@@ -59,8 +59,8 @@ jobs::FilesRequest Steps::files_request(graph::NodeId id, const graph::FileOp& o
       continue;
     }
     if (const auto taken = reads_.selected(id, i)) {
-      request.sources[i].directory = taken->directory;
-      request.sources[i].selection = {taken, &taken->selection};
+      request.sources[i].directory = duplicate(taken->directory);
+      request.sources[i].selection.shared = {taken, &taken->selection};
     } else {
       request.sources[i].stack = unpacked(result(node.inputs.at(static_cast<std::size_t>(action.secondary))), stop);
     }

@@ -134,7 +134,6 @@ class Steps {
   jobs::FilesRequest files_request(graph::NodeId id, const graph::FileOp& op, std::stop_token stop);
   // What a RUN holds while it is prepared and runs.
   struct Held {
-    std::vector<Fd> descriptors;  // contents of secrets
     std::vector<cache::FileLock> locks;
     FreshCaches::User fresh_caches;
   };

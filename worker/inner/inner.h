@@ -37,7 +37,7 @@ class Inner {
                    std::stop_token stop = {});
 
   // Registers binfmt_misc lines in the private instance of the inner's user namespace; known names are kept. Throws
-  // Error (host) when the host has no such instances. See inner_binfmt.h for the way round.
+  // Error (host) when the host has no such instances. See binfmt.h for the way round.
   void register_binfmt(const std::vector<std::string>& lines);
 
  private:

@@ -6,8 +6,7 @@
 #include "layers/inode.h"
 #include "layers/layer_stack.h"
 #include "layers/layer_walk.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 
 // What an image shows of its layers, found by looking at single paths: nothing is mounted and no directory is read.
 namespace mbuild::executor::jobs {
@@ -37,8 +36,7 @@ bool exists(const std::vector<int>& layers, std::string path) {
 
 }  // namespace
 
-std::string audit_job(std::string_view payload, std::vector<Fd>&) {
-  const auto request = decode<AuditRequest>(payload);
+std::vector<bool> audit_job(AuditRequest request) {
   std::vector<Fd> open;
   std::vector<int> layers, by_index;
   for (const auto& path : request.layers) {
@@ -47,7 +45,7 @@ std::string audit_job(std::string_view payload, std::vector<Fd>&) {
     if (open.back()) layers.push_back(open.back().get());
   }
   std::map<std::string, bool> known;
-  std::string answers;
+  std::vector<bool> answers;
   for (const auto& question : request.questions) {
     const auto seen = image::find_in_stack(layers, question.path);
     bool holds = seen && seen->layer == by_index.at(question.layer) && "/" + seen->path == question.path;
@@ -56,7 +54,7 @@ std::string audit_job(std::string_view payload, std::vector<Fd>&) {
       if (is_new) there->second = exists(layers, question.interpreter);
       holds = !there->second;
     }
-    answers += holds ? '1' : '0';
+    answers.push_back(holds);
   }
   return answers;
 }

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "base/message.h"
 #include "base/subprocess.h"
-#include "worker/jobs/jobs_codec.h"
 
 namespace mbuild::executor {
 
@@ -27,18 +27,18 @@ void BuildNetwork::start() {
   if (job_.joinable()) return;
   SocketPair sockets = make_socket_pair();
   report_ = std::move(sockets.a);
-  const jobs::NetworkRequest request{
-      .pasta = find_program("pasta"), .slirp4netns = find_program("slirp4netns"), .caller_is_root = ::geteuid() == 0};
-  job_ = std::jthread([this, request, report = std::move(sockets.b)]() mutable {
+  jobs::NetworkRequest request{.report = std::move(sockets.b),
+                               .pasta = find_program("pasta"),
+                               .slirp4netns = find_program("slirp4netns"),
+                               .caller_is_root = ::geteuid() == 0};
+  job_ = std::jthread([this, request = std::move(request)]() mutable {
     try {
-      const int fd = report.get();
-      Inner& inner = inner_();
-      inner.call("network", encode(request), std::span(&fd, 1), stop_.get_token());
+      jobs::network(inner_(), request, stop_.get_token());
     } catch (...) {
       const std::lock_guard failed(mutex_);
       failure_ = std::current_exception();  // seen after the socket has hung up
     }
-    report.reset();
+    request.report.reset();
   });
 }
 
@@ -71,7 +71,7 @@ void BuildNetwork::hear() {
   throw Error(ExitClass::host, "the process that makes the network of the build ended early");
 }
 
-// Root's part: see job_network.cc. The program enters the namespaces of the job, so that it ends with it.
+// Root's part: see network_job.cc. The program enters the namespaces of the job, so that it ends with it.
 void BuildNetwork::start_program(const Message& request) {
   std::vector<std::string> argv = {"nsenter"};
   const char* kinds[] = {"--mount", "--pid"};
@@ -79,7 +79,7 @@ void BuildNetwork::start_program(const Message& request) {
     argv.push_back(fmt::format("{}=/proc/{}/fd/{}", kinds[i], ::getpid(), request.fds[i].get()));
   }
   argv.emplace_back("--");
-  for (std::string_view rest = request.body(); !rest.empty();) argv.emplace_back(take_field(rest));
+  for (auto& word : decode<std::vector<std::string>>(request.body())) argv.push_back(std::move(word));
   SubprocessResult result;
   try {
     result = run_program(argv, {}, stop_.get_token());

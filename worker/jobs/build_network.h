@@ -16,7 +16,7 @@
 namespace mbuild::executor {
 
 // The network that all RUNs of a build share, unless they ask for another one: started when the first of them needs it,
-// gone with this object. Thread-safe. How it is made is told in job_network.cc.
+// gone with this object. Thread-safe. How it is made is told in network_job.cc.
 class BuildNetwork {
  public:
   // `warn` is called once, with a whole sentence, when the network is not

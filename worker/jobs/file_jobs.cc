@@ -16,8 +16,7 @@
 #include "files/destination_probe.h"
 #include "files/file_actions.h"
 #include "files/live_file.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 #include "worker/snapshot/snapshot_merge.h"
 
 // COPY, ADD, WORKDIR: the actions of a file step over a snapshot.
@@ -30,7 +29,7 @@ namespace {
 
 // The selections of all actions; those of snapshots are made here, under a mount each, the others are taken out of the
 // request.
-std::vector<Selection> select_sources(FilesRequest& request, const std::vector<Fd>& fds, const std::string& scratch) {
+std::vector<Selection> select_sources(FilesRequest& request, const std::string& scratch) {
   std::vector<Selection> selections;
   for (std::size_t i = 0; i < request.sources.size(); ++i) {
     auto& source = request.sources[i];
@@ -42,10 +41,9 @@ std::vector<Selection> select_sources(FilesRequest& request, const std::vector<F
       tree.missing = Tree::Missing::lstat;
       tree.owners = request.owners;
       selection = select(tree, request.actions[i]);
-    } else if (source.directory >= 0) {
-      selection = std::move(const_cast<Selection&>(*source.selection));  // made by decode(), and no one else's
-      source.selection.reset();
-      selection.tree.root = fds.at(static_cast<std::size_t>(source.directory)).get();
+    } else if (source.directory) {
+      selection = std::move(source.selection.own.value());
+      selection.tree.root = source.directory.get();
     }
     selections.push_back(std::move(selection));
   }
@@ -136,7 +134,7 @@ class OwnCopies {
   }
   void make(std::vector<Selection>& selections, bool all) {
     for (std::size_t i = 0; i < selections.size(); ++i) {
-      const bool unpacks = request_.actions[i].unpack && request_.sources[i].directory >= 0;
+      const bool unpacks = request_.actions[i].unpack && request_.sources[i].directory;
       if (unpacks) take(selections[i], all, i);
     }
   }
@@ -149,7 +147,7 @@ class OwnCopies {
     for (auto& source : selection.sources) {
       TreeEntry& entry = source.entries.front();
       if (entry.inode.type != image::FileType::regular || entry.inode.size == 0) continue;
-      if (source.own_copy >= 0 || (!all && !may_have_changed(selection.tree, source))) continue;
+      if (source.own_copy.value >= 0 || (!all && !may_have_changed(selection.tree, source))) continue;
       Fd file = open_file(request_.work, O_TMPFILE | O_RDWR, 0600);
       auto now = copy_live_file(selection.tree.root, source.path, entry, file.get(), source.path);
       if (!now || !is_same_to_a_copy(entry, *now)) changed_.insert(action);
@@ -158,7 +156,7 @@ class OwnCopies {
         continue;
       }
       entry = std::move(*now);
-      source.own_copy = file.get();
+      source.own_copy.value = file.get();
       files_.push_back(std::move(file));
     }
     leave_out(selection, gone);
@@ -255,9 +253,9 @@ ProbedLayer apply_once(const FilesRequest& request, std::vector<Selection>& sele
   return reply;
 }
 
-ProbedLayer apply(FilesRequest request, std::vector<Fd>& fds, bool probed) {
+ProbedLayer apply(FilesRequest request, bool probed) {
   const std::string scratch = make_scratch(request.work);
-  auto selections = select_sources(request, fds, scratch);
+  auto selections = select_sources(request, scratch);
   OwnCopies copies(request, selections);
   try {
     return apply_once(request, selections, copies, scratch, probed);
@@ -270,37 +268,30 @@ ProbedLayer apply(FilesRequest request, std::vector<Fd>& fds, bool probed) {
 
 }  // namespace
 
-std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  auto request = decode<FilesRequest>(payload);
+ProbeReply probe_files_job(FilesRequest request) {
   const std::string scratch = make_scratch(request.work);
   const int base = readable_root(request.base, scratch + "/base", request.work);
-  auto selections = select_sources(request, fds, scratch);
+  auto selections = select_sources(request, scratch);
   const OwnCopies copies(request, selections);
-  return encode(probe(base, request, selections));
+  return probe(base, request, selections);
 }
 
-std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  return encode(apply(decode<FilesRequest>(payload), fds, false));
-}
+ProbedLayer apply_files_job(FilesRequest request) { return apply(std::move(request), false); }
 
-std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  return encode(apply(decode<FilesRequest>(payload), fds, true));
-}
+ProbedLayer probe_and_apply_files_job(FilesRequest request) { return apply(std::move(request), true); }
 
-std::string select_files_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<SelectRequest>(payload);
+SelectReply select_files_job(SelectRequest request) {
   const frontend::IgnoreMatcher ignore(request.ignore);
   Tree tree;
-  tree.root = fds.at(0).get();
+  tree.root = request.directory.get();
   if (!request.ignore.empty()) tree.ignore = &ignore;
   SelectReply reply;
   reply.selection = select(tree, request.action);
   reply.digest = selection_digest(reply.selection, {}, core_count());
-  return encode(reply);
+  return reply;
 }
 
-std::string digest_tree_job(std::string_view payload, std::vector<Fd>&) {
-  const auto request = decode<DigestRequest>(payload);
+Digest digest_tree_job(DigestRequest request) {
   Tree tree;
   tree.root = readable_root(request.stack, make_scratch(request.work) + "/base", request.work);
   tree.kind = Tree::Kind::snapshot;

@@ -1,29 +1,26 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
-#include <stop_token>
 #include <string>
 #include <vector>
 
+#include "base/codec.h"
 #include "base/digest.h"
+#include "base/fd.h"
 #include "emu/audit.h"
 #include "files/select.h"
 #include "graph/graph.h"
 #include "image/exporters.h"
 #include "layers/serialise.h"
-#include "worker/inner/inner.h"
+#include "worker/ids/id_map.h"
+#include "worker/jobs/operation.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/snapshot_mount.h"
 
-// The operations of the inner process: all work on files below fs/ of the store is done by one of these. A function
-// here runs its operation in a process of its own and waits; it may be called from any thread of the outer process. All
-// throw what the operation throws, and Cancelled.
+// The operations of the inner process: all work on files below fs/ of the store is done by one of these. See
+// operation.h for how each is asked for.
 namespace mbuild::executor::jobs {
-
-// Makes the operations known; in the main of the program, before inner_main.
-void register_all();
 
 // What was copied in place of what a request said, since files of the user had changed.
 struct NewSelection {
@@ -41,6 +38,7 @@ struct NewLayer {
 };
 
 struct UnpackRequest {
+  Fd blob;
   std::string media_type;
   Digest digest, diff_id;
   std::uint64_t size = 0;
@@ -61,7 +59,8 @@ struct UnpackReply {
 };
 // An empty `digest` is not checked, as that of a blob which is verified by whoever gives it. The layer has its final
 // name only once its diff id is right.
-UnpackReply unpack(Inner& inner, const UnpackRequest& request, int blob, std::stop_token stop);
+UnpackReply unpack_job(UnpackRequest request);
+inline constexpr Operation<"unpack", unpack_job> unpack;
 
 // A directory of RUN --mount=type=cache, made when it is missing.
 struct CacheDirectory {
@@ -70,7 +69,7 @@ struct CacheDirectory {
 };
 
 struct RunRequest {
-  SandboxSpec spec;                                   // its descriptors are handed over
+  SandboxSpec spec;
   std::string work;                                   // an existing directory; upper, work and scratch are made in it
   std::string final_path;                             // of the layer
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
@@ -84,10 +83,12 @@ struct RunReply {
   SandboxResult result;
   NewLayer layer;
 };
-RunReply run(Inner& inner, const RunRequest& request, std::stop_token stop);
+RunReply run_job(RunRequest request);
+inline constexpr Operation<"run", run_job> run;
 
 // The network of a build, which lasts as long as the job: see build_network.h.
 struct NetworkRequest {
+  Fd report;          // a socket for the NetworkReply
   std::string pasta;  // the programs' paths, "" where they are missing
   std::string slirp4netns;
   bool caller_is_root = false;  // it can start them where this user namespace may not open /dev/net/tun
@@ -104,12 +105,14 @@ struct NetworkReply {
   std::string problem;      // why it is not the first kind, "" when it is
   std::string advice;
 };
+void network_job(NetworkRequest request);
+inline constexpr Operation<"network", network_job> network;
 
 // What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
 struct CopySource {
   std::optional<Stack> stack;
-  int directory = -1;                          // handed over
-  std::shared_ptr<const Selection> selection;  // of the directory: entries only; its tree is made anew
+  Fd directory;
+  Lent<Selection> selection;  // of the directory: entries only; its tree is made anew
 };
 
 struct FilesRequest {
@@ -129,15 +132,18 @@ struct ProbeReply {
   std::vector<Digest> selections;  // of the snapshot sources; "" for others
 };
 // What the outcome depends on, without making it.
-ProbeReply probe_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+ProbeReply probe_files_job(FilesRequest request);
+inline constexpr Operation<"probe-files", probe_files_job> probe_files;
 struct ProbedLayer {
   ProbeReply probe;  // with an empty digest: what would be found is not known, since files had changed
   NewLayer layer;
 };
 // Probes only what it must know to unpack archives that had changed.
-ProbedLayer apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+ProbedLayer apply_files_job(FilesRequest request);
+inline constexpr Operation<"apply-files", apply_files_job> apply_files;
 // Both at once.
-ProbedLayer probe_and_apply_files(Inner& inner, const FilesRequest& request, std::stop_token stop);
+ProbedLayer probe_and_apply_files_job(FilesRequest request);
+inline constexpr Operation<"probe-and-apply-files", probe_and_apply_files_job> probe_and_apply_files;
 
 // Digest of what a bind mount of `selector` of the snapshot shows.
 struct DigestRequest {
@@ -146,21 +152,25 @@ struct DigestRequest {
   std::string work;
   image::OwnerMode owners = image::OwnerMode::real;
 };
-Digest digest_tree(Inner& inner, const DigestRequest& request, std::stop_token stop);
+Digest digest_tree_job(DigestRequest request);
+inline constexpr Operation<"digest-tree", digest_tree_job> digest_tree;
 
 // What a copy action takes from a directory of the user, some of whose files only the inner process may read (mode
 // 0000).
 struct SelectRequest {
   std::vector<std::string> ignore;  // .dockerignore patterns
   graph::FileAction action;
+  Fd directory;
 };
 struct SelectReply {
   Selection selection;  // entries only
   Digest digest;
 };
-SelectReply select_files(Inner& inner, const SelectRequest& request, int directory, std::stop_token stop);
+SelectReply select_files_job(SelectRequest request);
+inline constexpr Operation<"select-files", select_files_job> select_files;
 
 struct SerialiseRequest {
+  Fd out;
   std::string path;  // of the layer
   std::vector<std::string> implied;
   std::optional<std::int64_t> clamp_mtime;
@@ -173,7 +183,8 @@ struct SerialiseReply {
   image::Serialisation serialisation;
   std::vector<std::vector<emu::AuditFinding>> findings;  // one list a platform of audit_for
 };
-SerialiseReply serialise(Inner& inner, const SerialiseRequest& request, int out, std::stop_token stop);
+SerialiseReply serialise_job(SerialiseRequest request);
+inline constexpr Operation<"serialise", serialise_job> serialise;
 
 // What the audit found in layers, asked about the image that they make.
 struct AuditQuestion {
@@ -186,7 +197,8 @@ struct AuditRequest {
   std::vector<AuditQuestion> questions;
 };
 // For each question whether the image shows that file of that layer, and not its interpreter.
-std::vector<bool> audit(Inner& inner, const AuditRequest& request, std::stop_token stop);
+std::vector<bool> audit_job(AuditRequest request);
+inline constexpr Operation<"audit", audit_job> audit;
 
 struct TreeExport {
   platforms::Platform platform;
@@ -195,13 +207,15 @@ struct TreeExport {
 };
 struct ExportRequest {
   std::vector<TreeExport> trees;
-  std::string destination;  // directory; "": a tar to the descriptor
+  std::string destination;  // directory; "": a tar to `out`
+  Fd out;
   bool remove_others = false;
   std::optional<std::int64_t> clamp_mtime;
   image::OwnerMode owners = image::OwnerMode::real;
   std::string work;
 };
-void export_trees(Inner& inner, const ExportRequest& request, int out, std::stop_token stop);
+void export_trees_job(ExportRequest request);
+inline constexpr Operation<"export", export_trees_job> export_trees;
 
 // Merges layers into one directory, a flattened run (flatten.h). The result has no digest and no newest_mtime.
 struct FlattenRequest {
@@ -209,18 +223,22 @@ struct FlattenRequest {
   std::string work;  // a path for the directory in progress
   std::string final_path;
 };
-NewLayer flatten(Inner& inner, const FlattenRequest& request, std::stop_token stop);
+NewLayer flatten_job(FlattenRequest request);
+inline constexpr Operation<"flatten", flatten_job> flatten;
 
 // The bytes on disk of each path and all below it, 0 for one that is not there; a file with several names counts once.
-std::vector<std::uint64_t> measure(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
+std::vector<std::uint64_t> measure_job(std::vector<std::string> paths);
+inline constexpr Operation<"measure", measure_job> measure;
 
 // Puts the directory `fresh` in the place of `kept`, and what was there, if anything, at `aside`.
 struct ReplaceRequest {
   std::string fresh, kept, aside;
 };
-void replace(Inner& inner, const ReplaceRequest& request, std::stop_token stop);
+void replace_job(ReplaceRequest request);
+inline constexpr Operation<"replace", replace_job> replace;
 
 // Removes files and directories with all they hold.
-void remove(Inner& inner, const std::vector<std::string>& paths, std::stop_token stop);
+void remove_job(std::vector<std::string> paths);
+inline constexpr Operation<"remove", remove_job> remove;
 
 }  // namespace mbuild::executor::jobs

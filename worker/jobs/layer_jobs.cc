@@ -18,8 +18,7 @@
 #include "layers/layer_writer.h"
 #include "layers/unpack.h"
 #include "worker/ids/user_namespace.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 #include "worker/snapshot/flatten.h"
 #include "worker/snapshot/mount_calls.h"
 #include "worker/snapshot/snapshot_merge.h"
@@ -126,8 +125,7 @@ NewLayer commit_layer(const std::string& upper, const std::string& final_path, s
   return layer;
 }
 
-std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<UnpackRequest>(payload);
+UnpackReply unpack_job(UnpackRequest request) {
   const Fd directory = make_layer_directory(request.work);
   std::vector<Fd> lowers;
   image::UnpackOptions options;
@@ -143,11 +141,11 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   UnpackReply reply;
   image::UnpackResult unpacked;
   try {
-    unpacked = image::unpack_layer(fds.at(0).get(), request.media_type, directory.get(), options);
+    unpacked = image::unpack_layer(request.blob.get(), request.media_type, directory.get(), options);
   } catch (const image::MissingLinkTarget&) {
     if (!request.without_lowers) throw;
     reply.needs_lowers = true;
-    return encode(reply);
+    return reply;
   }
   for (const auto& audit : audits) {
     reply.findings.push_back(audit->findings());
@@ -165,11 +163,10 @@ std::string unpack_job(std::string_view payload, std::vector<Fd>& fds) {
   }
   reply.layer.implied = std::move(unpacked.implied);
   give_final_name(request.work, reply.depends_on_lowers ? request.final_path_on_lowers : request.final_path);
-  return encode(reply);
+  return reply;
 }
 
-std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<SerialiseRequest>(payload);
+SerialiseReply serialise_job(SerialiseRequest request) {
   const Fd directory = open_file(request.path, O_RDONLY | O_DIRECTORY);
   const image::LayerSource source{.directory = directory.get(),
                                   .implied = request.implied,
@@ -180,16 +177,15 @@ std::string serialise_job(std::string_view payload, std::vector<Fd>& fds) {
   options.level = request.level;
   const auto audits = audits_for(request.audit_for, options.visitors);
   SerialiseReply reply;
-  reply.serialisation = image::serialise_layer(source, fds.at(0).get(), options);
+  reply.serialisation = image::serialise_layer(source, request.out.get(), options);
   for (const auto& audit : audits) {
     auto& findings = reply.findings.emplace_back(audit->findings());
     findings.insert(findings.end(), audit->needs().begin(), audit->needs().end());
   }
-  return encode(reply);
+  return reply;
 }
 
-std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<ExportRequest>(payload);
+void export_trees_job(ExportRequest request) {
   const std::string scratch = make_scratch(request.work);
   std::vector<image::ExportTree> trees;
   for (const auto& tree : request.trees) {
@@ -201,26 +197,24 @@ std::string export_job(std::string_view payload, std::vector<Fd>& fds) {
                      .clamp_mtime = request.clamp_mtime});
   }
   if (request.destination.empty()) {
-    image::export_tar(trees, fds.at(0).get());
+    image::export_tar(trees, request.out.get());
   } else {
     act_as_caller();  // to whom the files belong
     image::export_local(trees, request.destination,
                         request.remove_others ? image::LocalMode::remove : image::LocalMode::copy);
   }
-  return "";
 }
 
-std::string flatten_job(std::string_view payload, std::vector<Fd>&) {
+NewLayer flatten_job(FlattenRequest request) {
   constexpr std::uint64_t k_directory_size = 4096;
-  const auto request = decode<FlattenRequest>(payload);
   make_layer_directory(request.work);
-  auto run = flatten(request.stack, request.below, request.work);
+  auto run = executor::flatten(request.stack, request.below, request.work);
   give_final_name(request.work, request.final_path);
   NewLayer layer;
   layer.bytes = run.directories * k_directory_size;
   layer.files = run.entries;
   layer.implied = std::move(run.implied);
-  return encode(layer);
+  return layer;
 }
 
 }  // namespace mbuild::executor::jobs

@@ -20,8 +20,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "worker/ids/user_namespace.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/resolver.h"
 #include "worker/snapshot/mount_calls.h"
@@ -189,9 +188,7 @@ void Network::run(const std::vector<std::string>& argv) {
   if (by_caller_) {
     const Fd mounts = open_file("/proc/self/ns/mnt", O_RDONLY), pids = open_file("/proc/self/ns/pid", O_RDONLY);
     const int fds[] = {mounts.get(), pids.get()};
-    std::string payload;
-    for (const auto& word : argv) put_field(payload, word);
-    if (!send_message(report_, {MessageType::request, 0, "start", std::move(payload), {}}, fds)) ::_exit(0);
+    if (!send_message(report_, {MessageType::request, 0, "start", encode(argv), {}}, fds)) ::_exit(0);
     const auto answer = receive_message(report_);
     if (!answer) ::_exit(0);
     status = static_cast<int>(answer->id);
@@ -330,16 +327,14 @@ NetworkReply Network::make() {
 
 }  // namespace
 
-std::string network_job(std::string_view payload, std::vector<Fd>& fds) {
-  const auto request = decode<NetworkRequest>(payload);
-  const Fd report = std::move(fds.at(0));
-  Network network(request, report.get());
+void network_job(NetworkRequest request) {
+  Network network(request, request.report.get());
   const NetworkReply reply = network.make();
   const int fd = network.name_space().get();
   const bool joined = reply.kind != NetworkKind::host;
-  send_message(report.get(), {MessageType::result, 0, "", encode(reply), {}},
+  send_message(request.report.get(), {MessageType::result, 0, "", encode(reply), {}},
                std::span<const int>(&fd, joined ? 1 : 0));
-  if (!joined) return "";
+  if (!joined) return;
   ::signal(SIGCHLD, SIG_IGN);  // whom pid 1 inherits
   for (;;) ::pause();
 }

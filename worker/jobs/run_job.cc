@@ -14,8 +14,7 @@
 #include "worker/ids/id_map.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/inner/supervisor.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 #include "worker/snapshot/mount_calls.h"
 
 // RUN: the sandbox, then its upper directory as a layer.
@@ -94,14 +93,8 @@ void show_image_ids(const RunRequest& request) {
 
 }  // namespace
 
-std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
-  auto request = decode<RunRequest>(payload);
-  const auto descriptor = [&](int index) { return index < 0 ? -1 : fds.at(static_cast<std::size_t>(index)).get(); };
+RunReply run_job(RunRequest request) {
   auto& spec = request.spec;
-  spec.stdout_fd = descriptor(spec.stdout_fd);
-  spec.stderr_fd = descriptor(spec.stderr_fd);
-  spec.network_fd = descriptor(spec.network_fd);
-  for (auto& mount : spec.mounts) mount.content_fd = descriptor(mount.content_fd);
   if (!request.store_uids.empty()) show_image_ids(request);
   for (const auto& cache : request.cache_directories) make_cache_directory(cache);
   spec.upper = make_work_directory(request.work, "upper");
@@ -113,35 +106,18 @@ std::string run_job(std::string_view payload, std::vector<Fd>& fds) {
 
   RunReply reply;
   reply.result = run_sandbox(spec, snapshot);
-  if (reply.result.exit_code != 0) return encode(reply);
+  if (reply.result.exit_code != 0) return reply;
   const auto check_nodes = [&](int upper, const std::vector<std::string>& paths) {
     if (spec.security == graph::SecurityMode::insecure) return false;
     std::vector<Stack> binds;
     for (const auto& mount : spec.mounts) {
       if (mount.kind == graph::MountKind::bind) binds.push_back(mount.stack);
     }
-    return remove_forged_nodes(upper, paths, reply.result.made_nodes, snapshot, binds, spec.scratch, request.owners);
+    return remove_forged_nodes(upper, paths, reply.result.made_nodes.value, snapshot, binds, spec.scratch,
+                               request.owners);
   };
   reply.layer = commit_layer(spec.upper, request.final_path, {}, request.owners, {}, check_nodes);
-  return encode(reply);
-}
-
-void register_all() {
-  register_job("unpack", unpack_job);
-  register_job("run", run_job);
-  register_job("network", network_job);
-  register_job("probe-files", probe_files_job);
-  register_job("apply-files", apply_files_job);
-  register_job("probe-and-apply-files", probe_and_apply_files_job);
-  register_job("digest-tree", digest_tree_job);
-  register_job("select-files", select_files_job);
-  register_job("serialise", serialise_job);
-  register_job("audit", audit_job);
-  register_job("export", export_job);
-  register_job("flatten", flatten_job);
-  register_job("measure", measure_job);
-  register_job("replace", replace_job);
-  register_job("remove", remove_job);
+  return reply;
 }
 
 }  // namespace mbuild::executor::jobs

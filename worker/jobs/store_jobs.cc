@@ -8,8 +8,7 @@
 
 #include "base/error.h"
 #include "layers/layer_walk.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 
 // What the store needs for its upkeep: sizes on disk, and removal.
 namespace mbuild::executor::jobs {
@@ -52,15 +51,14 @@ class Meter {
 
 }  // namespace
 
-std::string measure_job(std::string_view payload, std::vector<Fd>&) {
+std::vector<std::uint64_t> measure_job(std::vector<std::string> paths) {
   Meter meter;
   std::vector<std::uint64_t> sizes;
-  for (const auto& path : decode<PathsRequest>(payload).paths) sizes.push_back(meter.measure(path));
-  return encode(sizes);
+  for (const auto& path : paths) sizes.push_back(meter.measure(path));
+  return sizes;
 }
 
-std::string replace_job(std::string_view payload, std::vector<Fd>&) {
-  const auto request = decode<ReplaceRequest>(payload);
+void replace_job(ReplaceRequest request) {
   const auto move = [](const std::string& from, const std::string& to, unsigned flags) {
     return ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0;
   };
@@ -70,18 +68,16 @@ std::string replace_job(std::string_view payload, std::vector<Fd>&) {
   } else if (!move(request.fresh, request.kept, 0)) {
     throw system_error(errno, "rename to " + request.kept);
   }
-  return {};
 }
 
-std::string remove_job(std::string_view payload, std::vector<Fd>&) {
+void remove_job(std::vector<std::string> paths) {
   std::error_code failure;
-  for (const auto& path : decode<PathsRequest>(payload).paths) {
+  for (const auto& path : paths) {
     std::error_code code;
     std::filesystem::remove_all(path, code);
     if (code) failure = code;
   }
   if (failure) throw Error(ExitClass::store, "remove: " + failure.message());
-  return "";
 }
 
 }  // namespace mbuild::executor::jobs

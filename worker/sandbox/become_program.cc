@@ -198,7 +198,7 @@ void set_up_process(const SandboxSpec& spec, int null, int channel) {
   ::setsid();
   ::umask(022);
   // Copies first: one of the three may be the source of another.
-  const Fd in = duplicate(null), out = duplicate(spec.stdout_fd), err = duplicate(spec.stderr_fd);
+  const Fd in = duplicate(null), out = duplicate(spec.stdout_fd.get()), err = duplicate(spec.stderr_fd.get());
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) {
     throw system_error(errno, "set up standard input and output", ExitClass::host);
   }

@@ -78,7 +78,7 @@ PreparedMount secret_source(const SandboxSpec& spec, const SandboxMount& mount) 
   const Fd memory = make_filesystem("tmpfs", {{"mode", "0700"}}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | no_execution);
   const std::string place = attach_in_scratch(memory, spec);
   const Fd file = open_file(place + "/secret", O_RDWR | O_CREAT | O_EXCL, 0600);
-  const Fd content = open_file(fd_path(mount.content_fd), O_RDONLY);  // with a position of its own
+  const Fd content = open_file(fd_path(mount.content_fd.get()), O_RDONLY);  // with a position of its own
   write_all(file.get(), read_all(content.get()));
   if (::fchown(file.get(), mount.uid, mount.gid) < 0 || ::fchmod(file.get(), mount.mode & 07777) < 0) {
     throw system_error(errno, fmt::format("set owner {}:{} of the secret {}", mount.uid, mount.gid, mount.target),

@@ -52,8 +52,8 @@ void enter_namespaces(const SandboxSpec& spec) {
     throw system_error(errno, "unshare the namespaces of the sandbox", ExitClass::host);
   }
   if (alone) raise_loopback();
-  if (spec.network == graph::NetworkMode::standard && spec.network_fd >= 0 &&
-      ::setns(spec.network_fd, CLONE_NEWNET) < 0) {
+  if (spec.network == graph::NetworkMode::standard && spec.network_fd &&
+      ::setns(spec.network_fd.get(), CLONE_NEWNET) < 0) {
     throw system_error(errno, "join the network of the build", ExitClass::host);
   }
   set_hostname(spec);
@@ -72,7 +72,7 @@ void announce(int channel, bool host_proc, int listener) {
 
 // The pipes of the log belong to the user of the step, who may open them by name (/dev/stdout).
 void give_log_pipes(const SandboxSpec& spec, const SandboxUser& user) {
-  for (const int fd : {spec.stdout_fd, spec.stderr_fd}) {
+  for (const int fd : {spec.stdout_fd.get(), spec.stderr_fd.get()}) {
     struct stat status;
     if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) continue;
     // With one id there are owners that can't be had; the descriptors work all the same.
@@ -98,7 +98,7 @@ void become_program(const Start& start, PreparedRoot& prepared, int channel) {
   enter_working_directory(spec);
   set_limits(spec.ulimits);
   // The host's network without the entitlement to it: none of the build's own could be made.
-  if (spec.network == graph::NetworkMode::standard && spec.network_fd < 0) close_abstract_sockets();
+  if (spec.network == graph::NetworkMode::standard && !spec.network_fd) close_abstract_sockets();
   const auto env = complete_environment(spec.env, prepared.user);
   const Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
   announce(channel, system.host_proc, listener.get());
@@ -206,7 +206,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    serve_until_end(process, started.listener, result.made_nodes);
+    serve_until_end(process, started.listener, result.made_nodes.value);
   }
   collect(pid, result);
   remove_stub_whiteouts(prepared);

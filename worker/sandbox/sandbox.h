@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/codec.h"
+#include "base/fd.h"
 #include "graph/graph.h"
 #include "worker/sandbox/node_check.h"
 #include "worker/snapshot/snapshot_mount.h"
@@ -30,7 +32,7 @@ struct SandboxMount {
   std::uint64_t size = 0;  // tmpfs: bytes, 0 is unlimited
 
   // secret: the file's content comes from this descriptor, read from its beginning. secret, ssh: mode and owner.
-  int content_fd = -1;
+  Fd content_fd = {};
   std::uint32_t uid = 0, gid = 0, mode = 0400;
 };
 
@@ -47,7 +49,7 @@ struct SandboxSpec {
   std::string hostname;                                          // "" is "buildkitsandbox"
   std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address
   graph::NetworkMode network = graph::NetworkMode::standard;
-  int network_fd = -1;                     // standard: a network namespace to join; -1: the one of the inner process
+  Fd network_fd;                           // standard: a network namespace to join; none: that of the inner process
   std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
   graph::SecurityMode security = graph::SecurityMode::sandbox;
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
@@ -55,18 +57,18 @@ struct SandboxSpec {
   std::vector<SandboxMount> mounts;
   bool single_id = false;       // IdMap::single
   bool less_isolation = false;  // where the host refuses a /proc or a user namespace of its own: do without
-  int stdout_fd = 1, stderr_fd = 2;
+  Fd stdout_fd, stderr_fd;
 };
 
 struct SandboxResult {
   int exit_code = 0;  // 128 + signal when killed by one
   int signal = 0;
   std::uint64_t user_microseconds = 0, system_microseconds = 0;
-  std::uint64_t peak_memory = 0;     // bytes, of the largest process
-  bool host_proc = false;            // the host refused a /proc of the sandbox's own: it saw the host's
-  bool shared_ids = false;           // the host refused a user namespace of its own
-  std::vector<MadeNode> made_nodes;  // for the job alone: not sent
-  bool root_changed = false;         // metadata of the root directory differ from the snapshot's
+  std::uint64_t peak_memory = 0;  // bytes, of the largest process
+  bool host_proc = false;         // the host refused a /proc of the sandbox's own: it saw the host's
+  bool shared_ids = false;        // the host refused a user namespace of its own
+  Unsent<std::vector<MadeNode>> made_nodes;
+  bool root_changed = false;  // metadata of the root directory differ from the snapshot's
 };
 
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,

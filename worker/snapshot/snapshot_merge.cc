@@ -16,7 +16,7 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr int k_directory_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+constexpr int k_merged_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 std::string parent_path(const std::string& path) {
   const auto slash = path.rfind('/');
@@ -26,11 +26,11 @@ std::string parent_path(const std::string& path) {
 class Mover {
  public:
   Mover(const std::string& merged, const std::string& upper)
-      : from_(open_file(merged, k_directory_flags)), to_(open_file(upper, k_directory_flags)) {}
+      : from_(open_file(merged, k_merged_flags)), to_(open_file(upper, k_merged_flags)) {}
 
   void move(const std::string& path) {
     const std::string parent = parent_path(path), name = path.substr(parent.empty() ? 0 : parent.size() + 1);
-    const Fd source = image::open_below(from_.get(), parent, k_directory_flags);
+    const Fd source = image::open_below(from_.get(), parent, k_merged_flags);
     struct stat status;
     if (::fstatat(source.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) < 0) {
       if (errno == ENOENT) return;  // a later action removed it
@@ -38,7 +38,7 @@ class Mover {
     }
     if (S_ISDIR(status.st_mode)) return make_directories(path);
     make_directories(parent);
-    const Fd target = image::open_below(to_.get(), parent, k_directory_flags);
+    const Fd target = image::open_below(to_.get(), parent, k_merged_flags);
     if (::renameat(source.get(), name.c_str(), target.get(), name.c_str()) < 0) {
       throw system_error(errno, "move /" + path);
     }
@@ -48,8 +48,8 @@ class Mover {
   // changed by moving entries out of it, so they are taken as they were when the directory was made here.
   void finish() {
     for (auto path = made_.rbegin(); path != made_.rend(); ++path) {
-      const Fd directory = image::open_below(to_.get(), *path, k_directory_flags);
-      copy_directory_metadata(image::open_below(from_.get(), *path, k_directory_flags).get(), directory.get());
+      const Fd directory = image::open_below(to_.get(), *path, k_merged_flags);
+      copy_directory_metadata(image::open_below(from_.get(), *path, k_merged_flags).get(), directory.get());
       const auto& times = times_.at(*path);
       if (::futimens(directory.get(), times.data()) < 0) throw system_error(errno, "set the times of /" + *path);
     }
@@ -59,7 +59,7 @@ class Mover {
     if (!made_.insert(path).second) return;
     if (!path.empty()) make_directories(parent_path(path));
     struct stat status;
-    if (::fstat(image::open_below(from_.get(), path, k_directory_flags).get(), &status) < 0) {
+    if (::fstat(image::open_below(from_.get(), path, k_merged_flags).get(), &status) < 0) {
       throw system_error(errno, "stat /" + path);
     }
     times_[path] = {status.st_atim, status.st_mtim};

@@ -29,16 +29,6 @@ struct Whole {
   bool operator==(const Whole&) const = default;
 };
 
-template <class Codec>
-void fields(Codec& codec, Part& value) {
-  codec(value.name, value.flag);
-}
-
-template <class Codec>
-void fields(Codec& codec, Whole& value) {
-  codec(value.number, value.colour, value.maybe, value.parts, value.lists, value.pair);
-}
-
 const Whole k_whole{.number = std::numeric_limits<std::int64_t>::min(),
                     .colour = Colour::green,
                     .maybe = std::string("a\0b", 3),
@@ -95,6 +85,41 @@ TEST_CASE("A length that no message can have is an internal error") {
   const std::string bytes = encode(std::numeric_limits<std::size_t>::max());
   CHECK(error_of([&] { decode<std::string>(bytes); }).starts_with("70 "));
   CHECK(error_of([&] { decode<std::vector<std::string>>(bytes); }).starts_with("70 "));
+}
+
+struct Parcel {
+  std::vector<Fd> files;
+  Fd none;
+  Unsent<int> here;
+  Lent<Part> lent, nothing;
+};
+
+TEST_CASE("Descriptors travel beside the bytes, in any number, and the receiver owns them") {
+  Parcel parcel{.files = {}, .none = {}, .here = {7}, .lent = {}, .nothing = {}};
+  parcel.files.push_back(memory_file("one"));
+  parcel.files.push_back(memory_file("two"));
+  parcel.lent.shared = std::make_shared<Part>(Part{"name", true});
+  Encoder encoder;
+  encoder(parcel);
+  std::vector<Fd> sent;
+  for (const int fd : encoder.descriptors()) sent.push_back(duplicate(fd));
+  REQUIRE(sent.size() == 2);
+  const std::string bytes = encoder.take();
+  const auto back = decode<Parcel>(bytes, sent);
+  CHECK(read_all(back.files.at(0).get()) == "one");
+  CHECK(read_all(back.files.at(1).get()) == "two");
+  CHECK_FALSE(back.none);
+  CHECK(back.here.value == 0);
+  CHECK(back.lent.own == Part{"name", true});
+  CHECK_FALSE(back.nothing.own);
+  CHECK(error_of([&] { decode<Parcel>(bytes); }).starts_with("70 "));
+  CHECK(error_of([&] { encode(parcel); }).starts_with("70 "));
+}
+
+TEST_CASE("The members of an aggregate are counted whatever their types are") {
+  CHECK(k_member_count<Part> == 2);
+  CHECK(k_member_count<Whole> == 6);
+  CHECK(k_member_count<Parcel> == 5);
 }
 
 }  // namespace mbuild::executor::codec_test

@@ -8,8 +8,6 @@
 namespace mbuild::executor {
 namespace {
 
-const test::TestJob k_probe_job(std::string(k_probe_operation), run_probe_job);
-
 // The probes with features switched off; the directory is left empty.
 std::vector<Probe> probes(const char* disable, bool less_isolation = false) {
   test::FileTree tree;

@@ -15,8 +15,7 @@
 #include "base/subprocess.h"
 #include "files/root_path.h"
 #include "worker/inner/supervisor.h"
-#include "worker/jobs/job_registry.h"
-#include "worker/jobs/jobs_codec.h"
+#include "worker/jobs/work_directory.h"
 
 extern "C" void mbuild_test_alternative_main(int argc, char** argv) {
   if (argc != 3 || std::string_view(argv[1]) != mbuild::executor::k_inner_argument) return;
@@ -71,20 +70,14 @@ void list_into(int root, const std::string& path, std::string& out) {
   }
 }
 
-std::string run_in_job(std::string_view payload, std::vector<Fd>& fds) {
-  auto spec = decode<SandboxSpec>(payload);
-  spec.stdout_fd = spec.stderr_fd = fds.at(0).get();
-  for (auto& mount : spec.mounts) {
-    if (mount.content_fd >= 0) mount.content_fd = fds.at(static_cast<std::size_t>(mount.content_fd)).get();
-  }
+SandboxResult run_in_job(SandboxSpec spec) {
   for (const auto& path : {spec.upper, spec.work, spec.scratch, spec.spill}) {
     if (!path.empty()) make_directories(path, 0755);
   }
-  return encode(run_sandbox(spec, jobs::open_root(mount_snapshot(spec.stack, spec.scratch)).get()));
+  return run_sandbox(spec, jobs::open_root(mount_snapshot(spec.stack, spec.scratch)).get());
 }
 
-const TestJob k_run("test-run", run_in_job);
-const TestJob k_network("network", jobs::network_job);
+constexpr jobs::Operation<"test-run", run_in_job> k_run;
 
 constexpr const char* k_passwd =
     "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000:app:/home/app:/bin/sh\ndev:x:1001:2001:dev:/home/dev:/bin/sh\n";
@@ -129,21 +122,33 @@ SandboxSpec shell(const FileTree& tree, const std::string& command) {
   return spec;
 }
 
-Ran run(FileTree& tree, SandboxSpec spec, const std::string& name, Inner* other, std::stop_token stop) {
-  if (spec.upper.empty()) spec.upper = tree.host_path(name + "-upper");
-  if (spec.work.empty()) spec.work = tree.host_path(name + "-work");
+Ran run(FileTree& tree, SandboxSpec& spec, const std::string& name, Inner* other, std::stop_token stop) {
+  const std::string upper = spec.upper, work = spec.work;
+  if (upper.empty()) spec.upper = tree.host_path(name + "-upper");
+  if (work.empty()) spec.work = tree.host_path(name + "-work");
   spec.scratch = tree.host_path(name + "-scratch");
   spec.spill = tree.host_path(name + "-spill");
   Pipe pipe = make_pipe();
-  std::vector<int> fds = {pipe.write.get()};
-  for (auto& mount : spec.mounts) {
-    if (mount.content_fd < 0) continue;
-    fds.push_back(mount.content_fd);
-    mount.content_fd = static_cast<int>(fds.size()) - 1;
+  spec.stdout_fd = duplicate(pipe.write.get());
+  spec.stderr_fd = std::move(pipe.write);
+  const auto put_back = [&] {
+    spec.stdout_fd.reset();
+    spec.stderr_fd.reset();
+    spec.upper = upper;
+    spec.work = work;
+  };
+  try {
+    const auto result = k_run(other != nullptr ? *other : inner(), spec, std::move(stop));
+    put_back();
+    return {result, read_all(pipe.read.get())};
+  } catch (...) {
+    put_back();
+    throw;
   }
-  const std::string reply = (other != nullptr ? *other : inner()).call("test-run", encode(spec), fds, std::move(stop));
-  pipe.write.reset();
-  return {decode<SandboxResult>(reply), read_all(pipe.read.get())};
+}
+
+Ran run(FileTree& tree, SandboxSpec&& spec, const std::string& name, Inner* other, std::stop_token stop) {
+  return run(tree, spec, name, other, std::move(stop));
 }
 
 std::string output_of(const std::string& command) {

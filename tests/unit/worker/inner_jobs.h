@@ -1,7 +1,9 @@
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/files/file_tree.h"
@@ -41,8 +43,16 @@ struct Ran {
 };
 // Runs the spec in a sandbox, with upper, work and scratch directories tree/NAME-upper and so on (as the spec has them,
 // if it has some). Throws what run_sandbox throws.
-Ran run(FileTree& tree, SandboxSpec spec, const std::string& name = "run", Inner* other = nullptr,
+Ran run(FileTree& tree, SandboxSpec& spec, const std::string& name = "run", Inner* other = nullptr,
         std::stop_token stop = {});
+Ran run(FileTree& tree, SandboxSpec&& spec, const std::string& name = "run", Inner* other = nullptr,
+        std::stop_token stop = {});
+// For the list of mounts of a spec.
+std::vector<SandboxMount> mounts(std::same_as<SandboxMount> auto... mount) {
+  std::vector<SandboxMount> out;
+  (out.push_back(std::move(mount)), ...);
+  return out;
+}
 // A spec that runs a shell command on the busybox root at tree/base.
 SandboxSpec shell(const FileTree& tree, const std::string& command);
 // Runs a shell command on busybox; what it prints.

@@ -63,7 +63,9 @@ TEST_CASE("Without bounds all is shown") {
 TEST_CASE("The last lines of a step are the last that it wrote, however much was clipped") {
   Recorder recorder;
   LogPump pump(1, recorder, {.size = 100, .speed = 0});
-  for (int i = 0; i < 20'000; ++i) write_all(pump.stdout_fd(), "line " + std::to_string(i) + "\n");
+  Fd out = pump.take_stdout();
+  for (int i = 0; i < 20'000; ++i) write_all(out.get(), "line " + std::to_string(i) + "\n");
+  out.reset();
   const std::string tail = pump.finish();
   CHECK(tail.ends_with("line 19998\nline 19999\n"));
   CHECK(recorder.text[1].find("log limit 100B reached") != std::string::npos);

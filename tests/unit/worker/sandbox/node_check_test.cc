@@ -5,10 +5,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/unit/worker/inner_jobs.h"
-#include "worker/jobs/jobs_codec.h"
 
 // What a step left in its upper directory "up", over the snapshot "low".
 namespace mbuild::executor {

@@ -20,6 +20,7 @@ namespace {
 
 using test::BusyboxTree;
 using test::have_inner;
+using test::mounts;
 using test::output_of;
 using test::run;
 using test::shell;
@@ -32,7 +33,7 @@ SandboxMount mount_at(graph::MountKind kind, const std::string& target) {
   return mount;
 }
 
-std::string error_of_run(BusyboxTree& tree, const SandboxSpec& spec) {
+std::string error_of_run(BusyboxTree& tree, SandboxSpec& spec) {
   try {
     run(tree, spec);
   } catch (const Error& error) {
@@ -69,7 +70,7 @@ TEST_CASE("the sandbox leaves no traces in the layer but missing /dev, /proc and
   BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "test -s /etc/hosts && test -f /etc/resolv.conf; ls /mnt/deep/er /new");
-  spec.mounts = {mount_at(graph::MountKind::tmpfs, "/mnt/deep/er"), mount_at(graph::MountKind::tmpfs, "/new")};
+  spec.mounts = mounts(mount_at(graph::MountKind::tmpfs, "/mnt/deep/er"), mount_at(graph::MountKind::tmpfs, "/new"));
   const auto ran = run(tree, spec);
   CHECK(ran.result.exit_code == 0);
   CHECK(tree.exists("run-upper/dev"));
@@ -289,11 +290,11 @@ TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
   auto writable = whole;
   writable.target = "/rw";
   whole.read_only = file.read_only = true;
-  spec.mounts = {whole, writable, file};
+  spec.mounts = mounts(std::move(whole), std::move(writable), std::move(file));
   CHECK(run(tree, spec).output == "text\nreadonly\ndeep\nchanged\n");
   CHECK(tree.content("src/f") == "text\n");
   file.selector = "/nope";
-  spec.mounts = {file};
+  spec.mounts = mounts(std::move(file));
   spec.upper = tree.host_path("other-upper");
   spec.work = tree.host_path("other-work");
   CHECK_THAT(error_of_run(tree, spec), Catch::Contains("\"/nope\": not found"));
@@ -308,7 +309,7 @@ TEST_CASE("writes to a bind mount with an upper directory are kept") {
   mount.stack.layers.push_back({tree.host_path("src"), {}});
   mount.upper = tree.host_path("kept");
   mount.work = tree.host_path("kept-work");
-  spec.mounts = {mount};
+  spec.mounts = mounts(std::move(mount));
   CHECK(run(tree, spec).result.exit_code == 0);
   CHECK(tree.content("kept/f") == "changed\n");
 }
@@ -322,7 +323,7 @@ TEST_CASE("cache directories keep what is written, also in two places at once") 
        three = mount_at(graph::MountKind::cache, "/ro");
   one.source = two.source = three.source = tree.host_path("cache");
   three.read_only = true;
-  spec.mounts = {one, two, three};
+  spec.mounts = mounts(std::move(one), std::move(two), std::move(three));
   CHECK(run(tree, spec).output == "1\nreadonly\n");
   CHECK(tree.content("cache/f") == "1\n");
   CHECK_FALSE(tree.exists("run-upper/a"));
@@ -336,7 +337,7 @@ TEST_CASE("a cache selector can't lead out of the cache") {
   auto mount = mount_at(graph::MountKind::cache, "/a");
   mount.source = tree.host_path("cache");
   mount.selector = "out";
-  spec.mounts = {mount};
+  spec.mounts = mounts(std::move(mount));
   CHECK(run(tree, spec).output == "out\n");
 }
 
@@ -346,7 +347,7 @@ TEST_CASE("a tmpfs has its size, and can cover /etc") {
   auto spec = shell(tree, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t; ls -A /etc");
   auto small = mount_at(graph::MountKind::tmpfs, "/t");
   small.size = 8 << 20;
-  spec.mounts = {small, mount_at(graph::MountKind::tmpfs, "/etc")};
+  spec.mounts = mounts(std::move(small), mount_at(graph::MountKind::tmpfs, "/etc"));
   CHECK(run(tree, spec).output == "8192\n1777\n");
 }
 
@@ -357,20 +358,19 @@ TEST_CASE("mounts nest in the order of their targets") {
   auto inner_mount = mount_at(graph::MountKind::bind, "/t/a/b");
   inner_mount.stack.layers.push_back({tree.host_path("src"), {}});
   auto spec = shell(tree, "cat /t/a/b/f; touch /t/x && ls /t");
-  spec.mounts = {inner_mount, mount_at(graph::MountKind::tmpfs, "/t")};
+  spec.mounts = mounts(std::move(inner_mount), mount_at(graph::MountKind::tmpfs, "/t"));
   CHECK(run(tree, spec).output == "text\na\nx\n");
 }
 
 TEST_CASE("a secret is a file in memory with mode and owner") {
   BusyboxTree tree;
   if (!tree.ready) return;
-  const Fd content = memory_file("top secret");
   auto spec = shell(tree, "stat -c '%a %u:%g %s' /run/secrets/s && cat /run/secrets/s && stat -f -c %T /run/secrets/s");
   auto secret = mount_at(graph::MountKind::secret, "/run/secrets/s");
-  secret.content_fd = content.get();
+  secret.content_fd = memory_file("top secret");
   secret.mode = 0440;
   if (!single_id()) secret.uid = 5, secret.gid = 6;
-  spec.mounts = {secret};
+  spec.mounts = mounts(std::move(secret));
   CHECK(run(tree, spec).output == std::string("440 ") + (single_id() ? "0:0" : "5:6") + " 10\ntop secrettmpfs\n");
   CHECK_FALSE(tree.exists("run-upper/run"));
 }
@@ -389,7 +389,7 @@ TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode")
   mount.source = path;
   mount.mode = 0660;
   if (!single_id()) mount.uid = 5, mount.gid = 6;
-  spec.mounts = {mount};
+  spec.mounts = mounts(std::move(mount));
   CHECK(run(tree, spec).output == std::string("660 ") + (single_id() ? "0:0" : "5:6") + " socket\n");
   CHECK_FALSE(tree.exists("run-upper/run"));
 }
@@ -408,7 +408,7 @@ TEST_CASE("a mount over a link goes where it leads in the image") {
   if (!tree.ready) return;
   tree.link("base/var-run", "/run").directory("base/run");
   auto spec = shell(tree, "touch /var-run/x/f && ls /run/x");
-  spec.mounts = {mount_at(graph::MountKind::tmpfs, "/var-run/x")};
+  spec.mounts = mounts(mount_at(graph::MountKind::tmpfs, "/var-run/x"));
   CHECK(run(tree, spec).output == "f\n");
   CHECK_FALSE(tree.exists("run-upper/run"));
 }

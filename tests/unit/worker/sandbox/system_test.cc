@@ -16,6 +16,7 @@ namespace {
 using test::BusyboxTree;
 using test::error_of;
 using test::have_inner;
+using test::mounts;
 using test::run;
 using test::shell;
 
@@ -115,7 +116,7 @@ TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of ha
   for (const char* target : {"/proc", "/proc/sys", "/proc/x", "/way/kernel", "/way", "/loop/proc", "/"}) {
     INFO(target);
     auto spec = shell(tree, "true");
-    spec.mounts = {tmpfs_at(target)};
+    spec.mounts = mounts(tmpfs_at(target));
     const auto error = error_of([&] { run(tree, spec, "run" + std::to_string(number++)); });
     CHECK_THAT(error, Catch::Contains("nothing can be mounted at /"));
   }
@@ -125,7 +126,7 @@ TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of ha
   file.stack.layers.push_back({tree.host_path("src"), {}});
   file.selector = "uptime";
   tree.file("src/uptime", "forever\n");
-  spec.mounts = {file};
+  spec.mounts = mounts(std::move(file));
   CHECK(run(tree, spec).output == "forever\n");
 }
 
@@ -144,7 +145,7 @@ TEST_CASE("a step's own mounts may lie in /dev and /sys") {
   BusyboxTree tree;
   if (!tree.ready) return;
   auto spec = shell(tree, "touch /dev/shm/f /sys/kernel/f && ls /dev/shm /sys/kernel && (mkdir /sys/x) 2>/dev/null");
-  spec.mounts = {tmpfs_at("/dev/shm"), tmpfs_at("/sys/kernel")};
+  spec.mounts = mounts(tmpfs_at("/dev/shm"), tmpfs_at("/sys/kernel"));
   const auto ran = run(tree, spec);
   CHECK(ran.output == "/dev/shm:\nf\n\n/sys/kernel:\nf\n");
   CHECK(ran.result.exit_code == 1);

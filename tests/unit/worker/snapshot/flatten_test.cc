@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/unit/worker/inner_jobs.h"
-#include "worker/jobs/jobs_codec.h"
 
 // Flattened runs are judged by what overlay shows: a stack with some of its layers merged looks like the stack.
 namespace mbuild::executor {

@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/unit/worker/inner_jobs.h"
-#include "worker/jobs/jobs_codec.h"
 
 namespace mbuild::executor {
 namespace {
@@ -21,11 +21,6 @@ struct OverlayRequest {
   std::vector<std::string> lower;
   std::string upper, work, disable, write;
 };
-
-template <class Codec>
-void fields(Codec& codec, OverlayRequest& v) {
-  codec(v.lower, v.upper, v.work, v.disable, v.write);
-}
 
 // Mounts, writes a file when asked to, and lists what is there.
 const TestJob k_overlay("test-overlay", [](std::string_view payload, std::vector<Fd>&) {

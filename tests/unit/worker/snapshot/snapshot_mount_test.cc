@@ -3,10 +3,10 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/unit/worker/inner_jobs.h"
-#include "worker/jobs/jobs_codec.h"
 
 namespace mbuild::executor {
 namespace {

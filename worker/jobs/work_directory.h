@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,24 +9,8 @@
 #include "layers/layer_digest.h"
 #include "worker/jobs/jobs.h"
 
-// The inner half of jobs.h: what runs in the job processes.
+// What the operations share inside: places to work in, snapshots to read, layers to make.
 namespace mbuild::executor::jobs {
-
-std::string unpack_job(std::string_view payload, std::vector<Fd>& fds);
-std::string run_job(std::string_view payload, std::vector<Fd>& fds);
-std::string network_job(std::string_view payload, std::vector<Fd>& fds);
-std::string probe_files_job(std::string_view payload, std::vector<Fd>& fds);
-std::string apply_files_job(std::string_view payload, std::vector<Fd>& fds);
-std::string probe_and_apply_files_job(std::string_view payload, std::vector<Fd>& fds);
-std::string digest_tree_job(std::string_view payload, std::vector<Fd>& fds);
-std::string select_files_job(std::string_view payload, std::vector<Fd>& fds);
-std::string serialise_job(std::string_view payload, std::vector<Fd>& fds);
-std::string audit_job(std::string_view payload, std::vector<Fd>& fds);
-std::string export_job(std::string_view payload, std::vector<Fd>& fds);
-std::string flatten_job(std::string_view payload, std::vector<Fd>& fds);
-std::string measure_job(std::string_view payload, std::vector<Fd>& fds);
-std::string replace_job(std::string_view payload, std::vector<Fd>& fds);
-std::string remove_job(std::string_view payload, std::vector<Fd>& fds);
 
 // Makes `path` below the job's work directory, empty.
 std::string make_work_directory(const std::string& work, std::string_view name);
