@@ -35,8 +35,12 @@ constexpr int k_format = 1;
 
 // Of the index, kept in user_version. An older one gets the tables that it lacks; those whose columns have changed, and
 // that cost little to fill again, are dropped first.
-constexpr int k_index_format = 5;
-constexpr const char* k_drop_changed = "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS steps;";
+constexpr int k_index_format = 6;
+constexpr const char* k_drop_changed =
+    "DROP TABLE IF EXISTS files; DROP TABLE IF EXISTS steps; DROP TABLE IF EXISTS audits;";
+// What an audit found in a base's layer is found again only when that is unpacked again.
+constexpr const char* k_forget_audited_bases = "DELETE FROM layers WHERE pulled AND id IN (SELECT layer FROM audits)";
+constexpr int k_old_findings_format = 5;
 
 constexpr const char* k_schema = R"sql(
 CREATE TABLE IF NOT EXISTS layers(id TEXT PRIMARY KEY, result TEXT NOT NULL, pulled INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -292,7 +296,9 @@ void Store::connect_without_space(const std::string& path) {
 
 void Store::bring_up_to_date() {
   Transaction transaction(*database_);
-  if (schema_version(*database_) < k_index_format) {
+  const auto version = schema_version(*database_);
+  if (version < k_index_format) {
+    if (version == k_old_findings_format) database_->execute(k_forget_audited_bases);
     database_->execute(k_drop_changed);
     database_->execute(k_schema);
     database_->execute(fmt::format("PRAGMA user_version={}", k_index_format).c_str());

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 
+#include "base/codec.h"
+#include "base/error.h"
 #include "base/strings.h"
 #include "files/root_path.h"
 
@@ -113,111 +115,62 @@ namespace {
 
 // ---- bytes
 
-// Numbers of seven bits a byte; texts with their length; paths without what they share with the one before.
-class Packer {
- public:
-  void number(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) out_ += static_cast<char>(value | 0x80);
-    out_ += static_cast<char>(value);
-  }
-  void text(std::string_view value) {
-    number(value.size());
-    out_ += value;
-  }
-  std::string take() { return std::move(out_); }
-
- private:
-  std::string out_;
-};
-
-class FieldReader {
- public:
-  explicit FieldReader(std::string_view bytes) : rest_(bytes) {}
-  std::uint64_t number() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const auto byte = static_cast<unsigned char>(take(1).empty() ? 0 : last_);
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if ((byte & 0x80) == 0) break;
-    }
-    return value;
-  }
-  std::string text() { return std::string(take(number())); }
-  // How many things follow: never more than there are bytes.
-  std::uint64_t count() { return std::min<std::uint64_t>(number(), rest_.size()); }
-  bool fine() const { return fine_; }
-
- private:
-  std::string_view take(std::uint64_t size) {
-    if (size > rest_.size()) {
-      fine_ = false;
-      rest_ = {};
-      return {};
-    }
-    const auto part = rest_.substr(0, size);
-    if (size > 0) last_ = part.back();
-    rest_.remove_prefix(size);
-    return part;
-  }
-  std::string_view rest_;
-  char last_ = 0;
-  bool fine_ = true;
-};
-
 constexpr std::uint64_t k_pack_format = 1;
+
+// As StepInputs, but for the paths, which are without what they share with the one before.
+struct PackedFile {
+  std::uint64_t shared = 0;
+  std::string rest;
+  std::uint32_t type = 0, mode = 0, uid = 0, gid = 0;
+  std::string content;
+};
+struct PackedPart {
+  std::string id, name;
+  Digest whole, content;
+  std::vector<PackedFile> files;
+};
+struct PackedInputs {
+  std::uint64_t format = k_pack_format;
+  std::vector<std::pair<std::string, std::string>> settings;
+  std::vector<PackedPart> parts;
+};
 
 }  // namespace
 
 std::string pack_inputs(const StepInputs& inputs) {
-  Packer out;
-  out.number(k_pack_format);
-  out.number(inputs.settings.size());
-  for (const auto& [name, value] : inputs.settings) {
-    out.text(name);
-    out.text(value);
-  }
-  out.number(inputs.parts.size());
+  PackedInputs packed{.settings = inputs.settings, .parts = {}};
   for (const auto& part : inputs.parts) {
-    for (const auto* text : {&part.id, &part.name, &part.whole, &part.content}) out.text(*text);
-    out.number(part.files.size());
+    auto& out = packed.parts.emplace_back(PackedPart{part.id, part.name, part.whole, part.content, {}});
     std::string_view before;
     for (const auto& file : part.files) {
       const auto shared = static_cast<std::size_t>(
           std::mismatch(file.path.begin(), file.path.end(), before.begin(), before.end()).first - file.path.begin());
-      out.number(shared);
-      out.text(std::string_view(file.path).substr(shared));
-      for (const auto number : {file.type, file.mode, file.uid, file.gid}) out.number(number);
-      out.text(file.content);
+      out.files.push_back({shared, file.path.substr(shared), file.type, file.mode, file.uid, file.gid, file.content});
       before = file.path;
     }
   }
-  return out.take();
+  return encode(packed);
 }
 
 StepInputs unpack_inputs(std::string_view bytes) {
-  FieldReader in(bytes);
-  if (in.number() != k_pack_format) return {};
   StepInputs inputs;
-  for (auto count = in.count(); count > 0; --count) {
-    auto name = in.text();
-    inputs.settings.emplace_back(std::move(name), in.text());
-  }
-  for (auto count = in.count(); count > 0; --count) {
-    auto& part = inputs.parts.emplace_back();
-    for (auto* text : {&part.id, &part.name, &part.whole, &part.content}) *text = in.text();
-    std::string before;
-    for (auto files = in.count(); files > 0; --files) {
-      auto& file = part.files.emplace_back();
-      file.path = before.substr(0, in.number());
-      file.path += in.text();
-      for (auto* number : {&file.type, &file.mode, &file.uid, &file.gid}) {
-        *number = static_cast<std::uint32_t>(in.number());
+  try {
+    auto packed = decode<PackedInputs>(bytes);
+    if (packed.format != k_pack_format) return {};
+    inputs.settings = std::move(packed.settings);
+    for (auto& part : packed.parts) {
+      auto& out = inputs.parts.emplace_back(InputPart{part.id, part.name, part.whole, part.content, {}});
+      std::string before;
+      for (auto& file : part.files) {
+        std::string path = before.substr(0, file.shared) + file.rest;
+        out.files.push_back({path, file.type, file.mode, file.uid, file.gid, std::move(file.content)});
+        before = std::move(path);
       }
-      file.content = in.text();
-      before = file.path;
     }
+  } catch (const Error&) {
+    return {};  // none of ours
   }
-  return in.fine() ? inputs : StepInputs();
+  return inputs;
 }
 
 namespace {

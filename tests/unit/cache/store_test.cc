@@ -303,6 +303,22 @@ TEST_CASE("An index of the first format is brought up to date and keeps its reco
   CHECK(store.seen_steps("b").size() == 1);
 }
 
+TEST_CASE("Findings of the index's format 5 are a miss, and bases that have some are unpacked again") {
+  const Place place;
+  {
+    Store store = place.open();
+    for (const char* id : {"sound base", "audited base", "step"}) put_layer(store, id);
+    for (const char* id : {"audited base", "step"}) store.add_audit(id, "linux/arm64", std::string(8, '\0'));
+    Database index(place.index());
+    index.execute("UPDATE layers SET pulled=1 WHERE id LIKE '%base'; PRAGMA user_version=5");
+  }
+  Store store = place.open();
+  CHECK(store.find_layer("sound base"));
+  CHECK_FALSE(store.find_layer("audited base"));
+  CHECK(store.find_layer("step"));
+  CHECK_FALSE(store.find_audit("step", "linux/arm64"));
+}
+
 TEST_CASE("Audits, durations and downloads are kept by their names") {
   const Place place;
   Store store = place.open();
