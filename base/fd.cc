@@ -1,13 +1,11 @@
 #include "base/fd.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 
 #include "base/error.h"
@@ -129,18 +127,6 @@ std::string read_file(const std::string& path) {
     return read_all(open_file(path, O_RDONLY).get());
   } catch (Error& error) {
     if (error.message.find(path) == std::string::npos) error.with_context("read " + path);
-    throw;
-  }
-}
-
-void write_file_atomically(const std::string& path, std::string_view content, unsigned mode) {
-  static std::atomic<unsigned> counter;
-  const std::string temporary = fmt::format("{}.{}.{}", path, ::getpid(), counter++);
-  try {
-    write_all(open_file(temporary, O_WRONLY | O_CREAT | O_EXCL, mode).get(), content);
-    if (::rename(temporary.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
     throw;
   }
 }

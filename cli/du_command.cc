@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/size_text.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/display/terminal.h"

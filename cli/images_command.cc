@@ -1,11 +1,11 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/size_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
@@ -22,18 +22,6 @@ struct ImagesFlags {
   std::vector<std::string> names;
 };
 
-std::string time_of(const cache::StoredImage& image) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(image.created)));
-}
-
-std::string human_size(std::uint64_t bytes) {
-  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
-  double value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1000 && unit + 1 < std::size(units); ++unit) value /= 1000;
-  return fmt::format("{:.{}f}{}", value, unit == 0 ? 0 : 1, units[unit]);
-}
-
 std::string shown_name(const cache::StoredImage& image) {
   return image.name == image.digest ? "<none>" : frontend::familiar_string(frontend::parse_reference(image.name));
 }
@@ -47,7 +35,7 @@ void print_table(const std::vector<cache::StoredImage>& images) {
   print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", "NAME", width, "DIGEST", "PLATFORMS", platforms, "SIZE", "STORED");
   for (const auto& image : images) {
     print("{:<{}}  {:<19}  {:<{}}  {:>9}  {}\n", shown_name(image), width, image.digest.substr(0, 19), image.platforms,
-          platforms, human_size(image.bytes), time_of(image));
+          platforms, size_text(image.bytes), rfc3339(image.created));
   }
 }
 
@@ -59,7 +47,7 @@ std::string json_of(const std::vector<cache::StoredImage>& images) {
                     {"mediaType", image.media_type},
                     {"platforms", split(image.platforms, ',')},
                     {"size", image.bytes},
-                    {"stored", time_of(image)}});
+                    {"stored", rfc3339(image.created)}});
   }
   return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/size_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"

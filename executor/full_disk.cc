@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/size_text.h"
+
 namespace mbuild::executor {
 namespace {
 
@@ -11,14 +13,6 @@ constexpr std::uint64_t k_next_to_nothing = 1 << 20;
 
 // Where so much is left, it is another disk that is full.
 bool has_space(const FileSystemSpace& space) { return space.free > std::max(k_next_to_nothing, space.size / 100); }
-
-std::string in_words(std::uint64_t bytes) {
-  const char* const units[] = {"B", "kB", "MB", "GB", "TB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 1000 && unit + 1 < std::size(units); ++unit) value /= 1000;
-  return fmt::format("{:.{}f} {}", value, unit == 0 || value >= 100 ? 0 : 1, units[unit]);
-}
 
 std::uint64_t prunable(const std::string& store_root) {
   try {
@@ -43,11 +37,11 @@ std::optional<FileSystemSpace> full_disk_at(const Error& error, const std::strin
 
 void explain_full_disk(Error& error, const FileSystemSpace& left, const std::string& store_root) {
   std::string text =
-      fmt::format("The disk of the store {} had {} left of {}", store_root, in_words(left.free), in_words(left.size));
+      fmt::format("The disk of the store {} had {} left of {}", store_root, size_text(left.free), size_text(left.size));
   if (has_space(left)) {
     text += ": what is full is another one, that of the output, or a quota.";
   } else if (const auto bytes = prunable(store_root); bytes > 0) {
-    text += fmt::format(": `mbuild prune` would free about {}, and needs no space for that.", in_words(bytes));
+    text += fmt::format(": `mbuild prune` would free about {}, and needs no space for that.", size_text(bytes));
   } else {
     text += ": `mbuild prune` would free nothing. Make room on it, or choose another one with --root DIR.";
   }

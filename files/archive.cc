@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "base/write_at.h"
 #include "files/root_path.h"
 
 namespace mbuild::executor {
@@ -248,21 +249,11 @@ class Unpacker {
       const int code = ::archive_read_data_block(reader_.get(), &data, &size, &offset);
       if (code == ARCHIVE_EOF) break;
       if (code != ARCHIVE_OK && code != ARCHIVE_WARN) throw reader_.broken();
-      write_at(file.get(), {static_cast<const char*>(data), size}, offset);
+      write_at(file.get(), {static_cast<const char*>(data), size}, static_cast<std::uint64_t>(offset));
       end = std::max(end, offset + static_cast<la_int64_t>(size));
     }
     // The tail of a sparse file may be a hole.
     if (::ftruncate(file.get(), std::max<la_int64_t>(end, offset)) < 0) throw system_error(errno, "write");
-  }
-
-  static void write_at(int fd, std::string_view data, la_int64_t offset) {
-    while (!data.empty()) {
-      const ssize_t n = ::pwrite(fd, data.data(), data.size(), offset);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) throw system_error(errno, "write");
-      data.remove_prefix(static_cast<std::size_t>(n));
-      offset += n;
-    }
   }
 
   void finish(int directory, const std::string& name, image::Inode inode) const {

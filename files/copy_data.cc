@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/write_at.h"
 
 namespace mbuild::executor {
 namespace {
@@ -15,17 +16,6 @@ namespace {
 constexpr off_t k_small = 128 * 1024;  // below, one read and one write cost less than asking for more
 constexpr std::size_t k_copy_buffer = 256 * 1024;
 constexpr off_t k_piece = off_t{1} << 30;
-
-void write_at(int out, const char* data, std::size_t size, off_t offset) {
-  while (size > 0) {
-    const ssize_t n = ::pwrite(out, data, size, offset);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw system_error(errno, "write");
-    data += n;
-    size -= static_cast<std::size_t>(n);
-    offset += n;
-  }
-}
 
 void copy_by_buffer(int in, int out, off_t offset, off_t end) {
   thread_local const auto buffer = std::make_unique_for_overwrite<char[]>(k_copy_buffer);
@@ -35,7 +25,7 @@ void copy_by_buffer(int in, int out, off_t offset, off_t end) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw system_error(errno, "read");
     if (n == 0) return;
-    write_at(out, buffer.get(), static_cast<std::size_t>(n), offset);
+    write_at(out, {buffer.get(), static_cast<std::size_t>(n)}, static_cast<std::uint64_t>(offset));
     offset += n;
   }
 }

@@ -30,6 +30,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "base/write_at.h"
 #include "layers/layer_stack.h"
 #include "layers/layer_walk.h"
 #include "layers/remove_tree.h"
@@ -84,16 +85,6 @@ Fd open_directories(int root, const std::string& path) {
   how.flags = k_directory_flags;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return Fd(static_cast<int>(::syscall(SYS_openat2, root, path.empty() ? "." : path.c_str(), &how, sizeof how)));
-}
-
-void write_at(int fd, std::string_view bytes, std::uint64_t offset) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw system_error(errno, "write");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-    offset += static_cast<std::uint64_t>(n);
-  }
 }
 
 FileType special_type(const TarEntry& entry) {

@@ -1,12 +1,12 @@
 #include "cli/display/progress_json.h"
 
 #include <fmt/format.h>
-#include <time.h>
 
 #include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "cli/display/terminal.h"
 #include "remote/url.h"
@@ -32,12 +32,7 @@ JsonProgress::Vertex& JsonProgress::vertex_of(executor::VertexId id) {
 
 std::string JsonProgress::wall_time(std::chrono::steady_clock::time_point time) const {
   const auto wall = wall_start_ + std::chrono::duration_cast<std::chrono::nanoseconds>(time - start_);
-  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(wall.time_since_epoch()).count();
-  const auto seconds = static_cast<time_t>(nanoseconds / 1'000'000'000);
-  struct tm utc;
-  ::gmtime_r(&seconds, &utc);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday,
-                     utc.tm_hour, utc.tm_min, utc.tm_sec, nanoseconds % 1'000'000'000);
+  return rfc3339(std::chrono::duration_cast<std::chrono::nanoseconds>(wall.time_since_epoch()));
 }
 
 void JsonProgress::vertex(const executor::VertexEvent& event) {

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/clean_text.h"
+#include "base/size_text.h"
 #include "base/strings.h"
 #include "cli/display/terminal.h"
-#include "cli/display/usage_table.h"
 
 namespace mbuild::cli {
 namespace {

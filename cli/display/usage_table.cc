@@ -1,16 +1,15 @@
 #include "cli/display/usage_table.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <charconv>
 #include <chrono>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <regex>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/size_text.h"
 #include "base/strings.h"
 #include "cache/store.h"
 
@@ -84,9 +83,7 @@ Predicate parse_filter(const std::string& text) {
   }
 }
 
-std::string time_text(std::int64_t seconds) {
-  return seconds == 0 ? "" : fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
+std::string time_text(std::int64_t seconds) { return seconds == 0 ? "" : rfc3339(seconds); }
 
 nlohmann::ordered_json json_of(const Item& item) {
   nlohmann::ordered_json json;
@@ -189,14 +186,6 @@ std::int64_t parse_duration(const std::string& text) {
     at = rest + unit.size();
   }
   return static_cast<std::int64_t>(total);
-}
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr const char* k_units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  for (; value >= 999.95 && unit + 1 < std::size(k_units); ++unit) value /= 1000;
-  return unit == 0 ? fmt::format("{}B", bytes) : fmt::format("{:.4g}{}", value, k_units[unit]);
 }
 
 std::string age_text(std::int64_t time, std::int64_t now) {

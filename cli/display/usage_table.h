@@ -17,9 +17,6 @@ std::function<bool(const cache::StoreItem&)> parse_item_filters(const std::vecto
 // "90s", "24h", "1h30m", "7d": seconds. Throws Error (usage).
 std::int64_t parse_duration(const std::string& text);
 
-// "1.2GB"; powers of 1000, as docker prints them.
-std::string size_text(std::uint64_t bytes);
-// "3 hours ago".
 std::string age_text(std::int64_t time, std::int64_t now);
 
 // `format`: "table", "pretty" (all that is known of each), "json" (one object a line), or a template with fields of

@@ -265,7 +265,7 @@ void set_platform(const Lowering& lowering, ImageConfig& config) {
 
 void append_history(Lowering& lowering, Stage& stage, std::string created_by, bool empty_layer) {
   HistoryEntry entry;
-  if (lowering.epoch) entry.created = rfc3339(*lowering.epoch);
+  if (lowering.epoch) entry.created = created_text(*lowering.epoch);
   entry.created_by = std::move(created_by);
   entry.comment = k_comment;
   entry.empty_layer = empty_layer;
@@ -310,7 +310,7 @@ LoweredImage finish_image(Lowering& lowering) {
   image.config.volumes = {state.volumes.begin(), state.volumes.end()};
   image.config.history = collect_history(state.history);
   for (const auto& [name, value] : lowering.shared.request.labels) image.config.labels[name] = value;
-  if (lowering.epoch) image.config.created = rfc3339(*lowering.epoch);
+  if (lowering.epoch) image.config.created = created_text(*lowering.epoch);
   note_foreign_base(lowering, stage, image);
   set_platform(lowering, image.config);
   return image;

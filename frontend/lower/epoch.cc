@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <ctime>
 
+#include "base/clock.h"
 #include "base/strings.h"
 #include "frontend/lower/state.h"
 #include "graph/git_ref.h"
@@ -138,14 +138,9 @@ void resolve_epoch(Lowering& lowering) {
   set_everywhere(lowering, lowering.epoch ? fmt::format("{}", *lowering.epoch) : "");
 }
 
-std::string rfc3339(std::int64_t seconds) {
-  const std::time_t time = seconds;
-  std::tm parts{};
-  if (gmtime_r(&time, &parts) == nullptr || parts.tm_year + 1900 > 9999 || parts.tm_year + 1900 < 0) {
-    throw usage_error(fmt::format("invalid SOURCE_DATE_EPOCH: {}", seconds));
-  }
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1, parts.tm_mday,
-                     parts.tm_hour, parts.tm_min, parts.tm_sec);
+std::string created_text(std::int64_t seconds) {
+  if (!has_rfc3339(seconds)) throw usage_error(fmt::format("invalid SOURCE_DATE_EPOCH: {}", seconds));
+  return rfc3339(seconds);
 }
 
 }  // namespace mbuild::frontend::lowering

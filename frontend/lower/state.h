@@ -196,7 +196,7 @@ void lower_arg(Lowering& lowering, Stage& stage, const Step& step, const dockerf
 // lower_epoch.cc
 // SOURCE_DATE_EPOCH from the build argument or a global ARG; replaces its value by the number.
 void resolve_epoch(Lowering& lowering);
-std::string rfc3339(std::int64_t seconds);
+std::string created_text(std::int64_t seconds);
 
 // lower_stages.cc
 // What is wrong goes to Shared::problems, here and in locate_bases() and dispatch_stages().
