@@ -38,9 +38,6 @@ extern char** environ;
 namespace mbuild::executor {
 namespace {
 
-constexpr VertexId k_definition_vertex = 0xF0000000;
-constexpr VertexId k_context_vertex = 0xF0000001;
-
 // The directory of a build is removed by the inner process, where there is one: some files in it are not the user's.
 class Cleaner {
  public:
@@ -180,18 +177,13 @@ SchedulerLimits limits_of(const BuildRequest& request) {
 // Runs what prepares the build as a vertex of the display.
 template <class Work>
 auto as_vertex(ProgressSink& sink, VertexId id, const std::string& name, const Work& work) {
-  const auto report = [&](VertexState state, std::string error = {}) {
-    VertexEvent event{.id = id, .state = state, .name = "[internal] " + name, .needs = {}, .error = std::move(error)};
-    event.time = std::chrono::steady_clock::now();
-    sink.vertex(event);
-  };
-  report(VertexState::started);
+  Vertex vertex(sink, {.id = id, .name = "[internal] " + name});
   try {
     auto result = work();
-    report(VertexState::completed);
+    vertex.complete();
     return result;
   } catch (const Error& error) {
-    report(VertexState::failed, error.what());
+    vertex.fail(error.what());
     throw;
   }
 }

@@ -11,6 +11,7 @@
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "base/strings.h"
+#include "executor/api/vertex.h"
 #include "image/oci_layout.h"
 #include "oci/reference.h"
 
@@ -18,7 +19,6 @@ namespace mbuild::executor {
 namespace {
 
 constexpr unsigned k_cache_uploads_at_once = 4;
-constexpr VertexId k_first_vertex = 0xE0000000;
 
 bool flag(const CacheReference& reference, const std::string& name) {
   const auto value = to_lower(reference.attribute(name));
@@ -302,20 +302,13 @@ bool is_refused(const Error& error) {
 }  // namespace
 
 void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
-  VertexId vertex = k_first_vertex;
+  VertexId id = k_first_cache_export_vertex;
   for (const auto& reference : environment.request.cache_to) {
     if (reference.type != "registry" && reference.type != "local") continue;
-    VertexEvent event{
-        .id = vertex++, .state = VertexState::started, .name = "exporting cache to " + to_string(reference)};
-    const auto report = [&](VertexState state) {
-      event.state = state;
-      event.time = std::chrono::steady_clock::now();
-      environment.sink.vertex(event);
-    };
-    report(VertexState::started);
+    Vertex vertex(environment.sink, {.id = id++, .name = "exporting cache to " + to_string(reference)});
     try {
       export_cache(environment, reference, stop);
-      report(VertexState::completed);
+      vertex.complete();
     } catch (Error& error) {
       if (is_refused(error)) {
         error.advice = fmt::format(
@@ -324,8 +317,7 @@ void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
             to_string(reference));
       }
       error.with_context("error writing the cache " + to_string(reference));
-      event.error = error.what();
-      report(VertexState::failed);
+      vertex.fail(error.what());
       if (!flag(reference, "ignore-error")) throw;
       environment.result.warnings.push_back({.rule = "CacheExport", .message = error.what()});
     }

@@ -1,18 +1,18 @@
 #include "executor/outputs/export.h"
 
 #include <fcntl.h>
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/strings.h"
+#include "executor/api/vertex.h"
 #include "executor/outputs/audit_images.h"
 #include "executor/outputs/cache_export.h"
 #include "executor/outputs/early_archive.h"
@@ -28,10 +28,6 @@
 
 namespace mbuild::executor {
 namespace {
-
-std::string rfc3339(std::int64_t seconds) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(static_cast<std::time_t>(seconds)));
-}
 
 // History entries get the time of their layer; those without a layer that of the entry before.
 void fill_times(frontend::ImageConfig& config, const LayerList& layers) {
@@ -278,7 +274,7 @@ void check_outputs(const BuildRequest& request) {
 }
 
 void export_images(const ExportEnvironment& environment, std::stop_token stop) {
-  VertexId vertex = static_cast<VertexId>(environment.lowered.graph.nodes.size());
+  std::size_t number = 0;
   for (const auto& output : environment.request.outputs) {
     for (auto& message : output_warnings(output)) {
       environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = std::move(message)});
@@ -286,22 +282,15 @@ void export_images(const ExportEnvironment& environment, std::stop_token stop) {
   }
   for (const auto& output : environment.request.outputs) {
     if (output.type == "cacheonly") continue;
-    VertexEvent event{.id = vertex++, .state = VertexState::started, .name = phase_name(output)};
-    event.time = std::chrono::steady_clock::now();
-    environment.sink.vertex(event);
+    const VertexId id = export_vertex(environment.lowered.graph.nodes.size(), number++);
+    Vertex vertex(environment.sink, {.id = id, .name = phase_name(output)});
     try {
-      is_image_type(output) ? export_image(environment, output, event.id, stop)
-                            : export_files(environment, output, stop);
-      event.state = VertexState::completed;
-    } catch (Error& error) {
-      event.state = VertexState::failed;
-      event.error = error.what();
-      event.time = std::chrono::steady_clock::now();
-      environment.sink.vertex(event);
+      is_image_type(output) ? export_image(environment, output, id, stop) : export_files(environment, output, stop);
+    } catch (const Error& error) {
+      vertex.fail(error.what());
       throw;
     }
-    event.time = std::chrono::steady_clock::now();
-    environment.sink.vertex(event);
+    vertex.complete();
   }
 }
 

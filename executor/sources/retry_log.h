@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "executor/api/events.h"
+#include "executor/api/vertex.h"
 
 namespace mbuild::executor {
 
@@ -20,33 +21,32 @@ class LineLog {
   LineLog& operator=(const LineLog&) = delete;
   ~LineLog() {
     try {
-      if (shown_) report(VertexState::completed);
+      if (vertex_) vertex_->complete();
     } catch (...) {  // nobody can be told
     }
   }
 
   void write(const std::string& line) {
-    if (!shown_.exchange(true)) report(VertexState::started);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!vertex_) vertex_.emplace(sink_, VertexEvent{.id = id_, .name = name_});
+    }
     sink_.log({.id = id_, .stream = 2, .data = line + "\n", .time = std::chrono::steady_clock::now()});
   }
 
  private:
-  void report(VertexState state) {
-    VertexEvent event{.id = id_, .state = state, .name = name_};
-    event.time = std::chrono::steady_clock::now();
-    sink_.vertex(event);
-  }
-
   ProgressSink& sink_;
   const VertexId id_;
   const std::string name_;
-  std::atomic<bool> shown_ = false;
+  std::mutex mutex_;
+  std::optional<Vertex> vertex_;
 };
 
 // Shows that a build waits for a registry, and why: a remote::RetryListener.
 class RetryLog {
  public:
-  explicit RetryLog(ProgressSink& sink) : log_(sink, 0xF1000000, "[internal] registry does not answer as it should") {}
+  explicit RetryLog(ProgressSink& sink)
+      : log_(sink, k_retry_vertex, "[internal] registry does not answer as it should") {}
   void operator()(std::string_view reason, std::chrono::milliseconds wait) {
     log_.write(fmt::format("{}; next attempt in {:.1f} s", reason, static_cast<double>(wait.count()) / 1000));
   }
@@ -58,7 +58,7 @@ class RetryLog {
 // Shows which mirrors are passed over: a remote::MirrorListener.
 class MirrorLog {
  public:
-  explicit MirrorLog(ProgressSink& sink) : log_(sink, 0xF1000001, "[internal] mirrors of registries") {}
+  explicit MirrorLog(ProgressSink& sink) : log_(sink, k_mirror_vertex, "[internal] mirrors of registries") {}
   void operator()(std::string_view reason) { log_.write(std::string(reason)); }
 
  private:

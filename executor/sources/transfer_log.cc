@@ -11,15 +11,15 @@ using State = remote::Transfer::State;
 void TransferLog::operator()(const remote::Transfer& transfer) {
   const std::string name = (transfer.upload ? "push to " : "pull from ") + transfer.repository;
   const std::lock_guard lock(mutex_);
-  Vertex& vertex = vertices_[name];
-  if (vertex.id == 0) {
-    vertex.id = ++last_;
-    report(vertex.id, VertexState::started, name);
+  auto entry = under_way_.find(name);
+  if (entry == under_way_.end()) {
+    entry = under_way_.emplace(name, UnderWay{.vertex = Vertex(sink_, {.id = next_++, .name = name})}).first;
   }
-  const auto [found, fresh] = vertex.under_way.try_emplace(transfer.id, transfer.digest);
-  if (fresh && found->second.empty()) found->second = fmt::format("layer {}", ++vertex.streams);
+  UnderWay& now = entry->second;
+  const auto [found, fresh] = now.parts.try_emplace(transfer.id, transfer.digest);
+  if (fresh && found->second.empty()) found->second = fmt::format("layer {}", ++now.streams);
   const bool ended = transfer.state != State::under_way;
-  const StatusEvent event{.id = vertex.id,
+  const StatusEvent event{.id = now.vertex.id(),
                           .part = found->second,
                           .current = transfer.current,
                           .total = transfer.total,
@@ -27,19 +27,14 @@ void TransferLog::operator()(const remote::Transfer& transfer) {
                           .ended = ended,
                           .time = std::chrono::steady_clock::now()};
   if (!ended) return sink_.status(event);
-  vertex.under_way.erase(found);
+  now.parts.erase(found);
   // What is sent while it is made is given up when it turns out that the registry has it.
-  if (transfer.state == State::failed && !transfer.digest.empty()) ++vertex.failed;
-  const bool failed = vertex.failed > 0, last = vertex.under_way.empty();
-  if (last) vertices_.erase(name);
+  if (transfer.state == State::failed && !transfer.digest.empty()) ++now.failed;
+  if (!now.parts.empty()) return sink_.status(event);
+  UnderWay last = std::move(now);
+  under_way_.erase(entry);
   sink_.status(event);
-  if (last) report(event.id, failed ? VertexState::cancelled : VertexState::completed, name);
-}
-
-void TransferLog::report(VertexId id, VertexState state, const std::string& name) {
-  VertexEvent event{.id = id, .state = state, .name = name};
-  event.time = std::chrono::steady_clock::now();
-  sink_.vertex(event);
+  last.failed > 0 ? last.vertex.cancel() : last.vertex.complete();
 }
 
 }  // namespace mbuild::executor

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-#include "executor/api/events.h"
+#include "executor/api/vertex.h"
 #include "remote/transfer.h"
 
 namespace mbuild::executor {
@@ -21,18 +21,16 @@ class TransferLog {
   void operator()(const remote::Transfer& transfer);
 
  private:
-  struct Vertex {
-    VertexId id = 0;
-    std::map<std::uint64_t, std::string> under_way;  // names of parts by transfer
+  struct UnderWay {
+    Vertex vertex;
+    std::map<std::uint64_t, std::string> parts = {};  // names by transfer
     std::size_t streams = 0, failed = 0;
   };
 
-  void report(VertexId id, VertexState state, const std::string& name);
-
   ProgressSink& sink_;
   std::mutex mutex_;
-  VertexId last_ = 0xF2000000;
-  std::map<std::string, Vertex> vertices_;  // by name
+  VertexId next_ = k_first_transfer_vertex;
+  std::map<std::string, UnderWay> under_way_;  // by name
 };
 
 }  // namespace mbuild::executor

@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
+#include "executor/api/vertex.h"
 #include "graph/content_parameters.h"
 
 namespace mbuild::executor {
@@ -29,19 +30,14 @@ bool Steps::is_emulated(graph::NodeId id) const {
   return std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
 }
 
-void Steps::report(graph::NodeId id, VertexState state, std::string error) {
-  VertexEvent event;
-  event.id = id;
-  event.state = state;
-  event.time = std::chrono::steady_clock::now();
-  event.error = std::move(error);
+VertexEvent Steps::event_of(graph::NodeId id) const {
   const auto& info = environment_.graph.info[id];
-  event.name = info.front().name;
+  VertexEvent event{.id = id, .name = info.front().name};
   std::set<std::string> seen = {event.name};
   for (const auto& need : info) {
     if (seen.insert(need.name).second) event.needs.push_back(need.name);
   }
-  environment_.sink.vertex(event);
+  return event;
 }
 
 void Steps::run(graph::NodeId id, std::stop_token stop) {
@@ -71,7 +67,7 @@ std::string shown_step(const graph::NodeInfo& info, const graph::Node& node) {
 }  // namespace
 
 void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop) {
-  report(id, VertexState::started);
+  Vertex vertex(environment_.sink, event_of(id));
   try {
     if (graph::is_image_source(environment_.graph.nodes[id])) {
       LayerList layers;
@@ -86,16 +82,13 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::sto
       table_.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
-  } catch (const Cancelled&) {
-    report(id, VertexState::cancelled);
-    throw;
   } catch (Error& error) {
-    report(id, VertexState::failed, error.what());
+    vertex.fail(error.what());
     if (error.excerpt.empty()) error.excerpt = environment_.excerpt(id);
     error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
-  report(id, VertexState::completed);
+  vertex.complete();
 }
 
 void Steps::run_merge(graph::NodeId id) {
@@ -137,9 +130,7 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
     store.add_definition(definition, table_.traces[id].inputs, table_.traces[id].key);
     crash_point("definition-row");
   } catch (Error& error) {
-    if (error.excerpt.find("-----\n") == std::string::npos || error.excerpt.find(" | ") == std::string::npos) {
-      error.excerpt += environment_.excerpt(id);
-    }
+    error.excerpt += environment_.excerpt(id);  // after the log
     error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
@@ -176,11 +167,14 @@ bool Steps::use_record(graph::NodeId id, const Digest& key) {
 void Steps::report_cached(graph::NodeId id) {
   if (table_.traces[id].executed || std::exchange(table_.traces[id].reported, true)) return;
   ++steps_cached_;
-  report(id, VertexState::cached);
+  VertexEvent event = event_of(id);
+  event.state = VertexState::cached;
+  event.time = std::chrono::steady_clock::now();
+  environment_.sink.vertex(event);
 }
 
 void Steps::execute(graph::NodeId id, std::stop_token stop) {
-  report(id, VertexState::started);
+  Vertex vertex(environment_.sink, event_of(id));
   table_.traces[id].executed = true;
   const auto started = std::chrono::steady_clock::now();
   const auto& node = environment_.graph.nodes[id];
@@ -191,11 +185,8 @@ void Steps::execute(graph::NodeId id, std::stop_token stop) {
   try {
     made = exec != nullptr ? execute_run_surely(id, *exec, layer_id, emulator, stop)
                            : execute_files(id, std::get<graph::FileOp>(node.op), layer_id, stop);
-  } catch (const Cancelled&) {
-    report(id, VertexState::cancelled);
-    throw;
   } catch (const Error& error) {
-    report(id, VertexState::failed, error.what());
+    vertex.fail(error.what());
     throw;
   }
   const auto took =
@@ -220,7 +211,7 @@ void Steps::execute(graph::NodeId id, std::stop_token stop) {
   if (std::exchange(table_.traces[id].reported, false)) --steps_cached_;  // it was, before a promise was broken
   table_.traces[id].kept = true;
   table_.set_result(id, as_result(layer, cause_of(environment_.graph.nodes[id]), id, created));
-  report(id, VertexState::completed);
+  vertex.complete();
 }
 
 // Where an equal layer is in the store, that one is kept: all that was built on it stays valid.

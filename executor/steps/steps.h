@@ -165,7 +165,7 @@ class Steps {
                                 const std::stop_token& stop);
   Stack stack_of(const std::vector<const cache::Layer*>& layers) const;
 
-  void report(graph::NodeId id, VertexState state, std::string error = {});
+  VertexEvent event_of(graph::NodeId id) const;
 
   StepEnvironment environment_;
   StepTable table_;
