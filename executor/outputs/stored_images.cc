@@ -1,14 +1,11 @@
 #include "executor/outputs/stored_images.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
 
 #include "base/error.h"
+#include "base/partial_file.h"
 #include "base/strings.h"
 #include "image/oci_layout.h"
 #include "worker/ids/id_map.h"
@@ -23,17 +20,11 @@ void keep_blob(const image::Blob& blob, cache::Store& store, const image::OpenBl
     return;
   }
   if (blob.bytes) return write_file_atomically(path, *blob.bytes, 0600);
-  const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
-  try {
-    const Fd from = open_blob(blob.descriptor.digest);
-    if (path_exists(path)) return;  // opening a blob of a registry keeps it
-    const Fd to = open_file(partial, O_WRONLY | O_CREAT | O_EXCL, 0600);
-    image::copy_verified(from.get(), to.get(), blob.descriptor);
-    if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
-  } catch (...) {
-    ::unlink(partial.c_str());
-    throw;
-  }
+  const Fd from = open_blob(blob.descriptor.digest);
+  if (path_exists(path)) return;  // opening a blob of a registry keeps it
+  PartialFile to(path, 0600);
+  image::copy_verified(from.get(), to.fd(), blob.descriptor);
+  to.commit();
 }
 
 }  // namespace

@@ -5,10 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 
 #include "base/error.h"
+#include "base/partial_file.h"
 #include "image/oci_layout.h"
 #include "oci/reference.h"
 
@@ -57,7 +56,11 @@ std::vector<frontend::ResolvedImage> ImageSources::resolve(const std::vector<fro
         continue;
       }
     }
-    answers.push_back(resolve_one(query));
+    try {
+      answers.push_back(resolve_one(query));
+    } catch (const Error& error) {
+      throw frontend::ImageUnavailable(query, error);
+    }
     const std::lock_guard lock(mutex_);
     resolved_.emplace(query, answers.back());
   }
@@ -208,30 +211,22 @@ void ImageSources::pull(const remote::Repository& repository, const image::Descr
                         const remote::BlobSink& reader, const std::stop_token& stop) {
   const std::string path = store_.blob_path(descriptor.digest);
   if (store_.use_blob(descriptor.digest, descriptor.size)) return;
-  const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
-  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0600);
-  DropBehind behind(out.get());
+  PartialFile out(path, 0600);
+  DropBehind behind(out.fd());
   remote::BlobSink sink;
   sink.data = [&](std::string_view bytes) {
-    write_all(out.get(), bytes);
+    write_all(out.fd(), bytes);
     behind.advance(bytes.size());
     if (reader.data) reader.data(bytes);
   };
   sink.restart = [&] {
-    if (::ftruncate(out.get(), 0) < 0 || ::lseek(out.get(), 0, SEEK_SET) < 0) {
-      throw system_error(errno, "start again with " + partial);
-    }
-    behind = DropBehind(out.get());
+    out.start_again();
+    behind = DropBehind(out.fd());
     if (reader.restart) reader.restart();
   };
-  try {
-    registry().pull_blob(repository, {descriptor.digest, descriptor.size}, sink, stop);
-    if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
-    store_.added_blob();
-  } catch (...) {
-    ::unlink(partial.c_str());
-    throw;
-  }
+  registry().pull_blob(repository, {descriptor.digest, descriptor.size}, sink, stop);
+  out.commit();
+  store_.added_blob();
 }
 
 void ImageSources::pull(const image::Descriptor& descriptor, const remote::BlobSink& reader,
@@ -260,16 +255,10 @@ void ImageSources::fetch_blob(const image::Descriptor& descriptor) {
   if (store_.use_blob(descriptor.digest, descriptor.size)) return;
   const Fd from = open_blob(descriptor);
   if (path_exists(path)) return;
-  const std::string partial = fmt::format("{}.{}.partial", path, random_hex(4));
-  try {
-    const Fd to = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0600);
-    image::copy_verified(from.get(), to.get(), descriptor);
-    if (::rename(partial.c_str(), path.c_str()) < 0) throw system_error(errno, "rename to " + path);
-    store_.added_blob();
-  } catch (...) {
-    ::unlink(partial.c_str());
-    throw;
-  }
+  PartialFile to(path, 0600);
+  image::copy_verified(from.get(), to.fd(), descriptor);
+  to.commit();
+  store_.added_blob();
 }
 
 Fd ImageSources::open_blob(const image::Descriptor& descriptor) {
