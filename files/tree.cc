@@ -234,6 +234,7 @@ Error missing_error(const Tree& tree, const std::string& path) {
   }
   Error error(ExitClass::step_failed,
               fmt::format("failed to calculate checksum of ref {}: \"{}\": not found", tree.name, path));
+  error.code = ENOENT;
   if (tree.ignore != nullptr && !tree.ignore->empty()) {
     struct stat status;
     const std::string name = path.substr(path.find_first_not_of('/') == std::string::npos ? path.size() : 1);

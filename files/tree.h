@@ -67,7 +67,7 @@ std::vector<TreeEntry> scan_tree(const Tree& tree, const std::string& start, con
 // (store) when it is a link that is gone.
 image::Inode context_inode(const struct stat& status, int directory, const std::string& name);
 
-// The error for a source that is not there; `path` as the user would write it from the root.
+// The error for a source that is not there (code ENOENT in a context); `path` as the user would write it from the root.
 Error missing_error(const Tree& tree, const std::string& path);
 
 }  // namespace mbuild::executor

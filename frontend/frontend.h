@@ -24,6 +24,12 @@ struct ImageQuery {
   auto operator<=>(const ImageQuery&) const = default;
 };
 
+// Thrown by Request::resolve: which of the images can't be had.
+struct ImageUnavailable : Error {
+  ImageUnavailable(ImageQuery which, Error error) : Error(std::move(error)), query(std::move(which)) {}
+  ImageQuery query;
+};
+
 struct ResolvedImage {
   std::string identifier;  // "image://NAME@MANIFEST-DIGEST"
   ImageConfig config;      // with diff ids and history
@@ -51,8 +57,8 @@ struct Request {
   // The platform was not asked for: the image keeps the platform of its base.
   bool implicit_platform = false;
 
-  // Answers a set of queries in one round, in order; throws Error for an image that can't be had. check() and
-  // outline() do without where the answer is empty.
+  // Answers a set of queries in one round, in order; throws ImageUnavailable. check() and outline() do without where
+  // the answer is empty.
   std::function<std::vector<ResolvedImage>(const std::vector<ImageQuery>&)> resolve;
   // Told what is about to be done that may not be meant. May be empty.
   std::function<void(const std::string& text)> note;

@@ -117,11 +117,11 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
     selected->selection = executor::select(tree, action);
     selected->digest = selection_digest(selected->selection, stat_cache(store_), core_count());
   } catch (const Error& error) {
-    if (error.message.ends_with("not found") && error.advice.empty()) {
+    if (error.code == ENOENT && error.advice.empty()) {
       throw Error(error).with_advice(fmt::format(
           "There is no such file in the context {}, or .dockerignore leaves it out.", find(tree.name)->path));
     }
-    if (error.message.find("Permission denied") == std::string::npos || ::geteuid() == 0 || !privileged_) throw;
+    if (error.code != EACCES || ::geteuid() == 0 || !privileged_) throw;
     std::tie(selected->selection, selected->digest) = privileged_(tree.root, ignore_patterns(source), action);
   }
   return known = std::move(selected);

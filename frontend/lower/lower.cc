@@ -27,14 +27,6 @@ std::vector<dockerfile::Warning> text_warnings(const Shared& shared) {
   return dockerfile::lint_text(copy);
 }
 
-std::string familiar_name(const ImageQuery& query) {
-  try {
-    return familiar_string(parse_reference(query.reference));
-  } catch (const Error&) {
-    return query.reference;
-  }
-}
-
 // A stage or a context whose name is like this one of an image; "" where there is none.
 std::string near_name(const Lowering& lowering, const Stage& stage) {
   if (stage.base_text.find_first_of("/:@.") != std::string::npos) return "";
@@ -74,15 +66,11 @@ std::string image_suggestion(const Lowering& lowering, const Stage& stage) {
   return meant.empty() ? "" : "did you mean " + meant + "?";
 }
 
-// Shows the FROM whose image could not be had, if the message tells which one it is.
-Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, std::size_t queries) {
+// Shows the FROM whose image could not be had.
+Error with_place_of_image(const std::deque<Lowering>& lowerings, Error error, const ImageQuery& query) {
   for (const Lowering& lowering : lowerings) {
     for (const Stage& stage : lowering.stages) {
-      if (!stage.query) continue;
-      const std::string message = error.what();
-      const bool named = queries == 1 || message.find(stage.query->reference) != std::string::npos ||
-                         message.find(familiar_name(*stage.query)) != std::string::npos;
-      if (!named) continue;
+      if (stage.query != query) continue;
       if (error.advice.empty()) {
         error.advice = image_suggestion(lowering, stage);
       } else if (const auto meant = near_name(lowering, stage); !meant.empty()) {
@@ -108,7 +96,7 @@ void ask_one_by_one(Shared& shared, const std::vector<ImageQuery>& queries, cons
     try {
       if (shared.request.resolve) ask(shared, {query});
     } catch (Error& error) {
-      if (!failure) failure = with_place_of_image(lowerings, std::move(error), 0);
+      if (!failure) failure = with_place_of_image(lowerings, std::move(error), query);
     }
     if (!shared.images.contains(query)) shared.unavailable.insert(query);
   }
@@ -139,8 +127,8 @@ void resolve_images(Shared& shared, std::deque<Lowering>& lowerings, std::option
     } else if (!queries.empty()) {
       try {
         ask(shared, queries);
-      } catch (Error& error) {
-        throw with_place_of_image(lowerings, std::move(error), queries.size());
+      } catch (const ImageUnavailable& error) {
+        throw with_place_of_image(lowerings, error, error.query);
       }
     }
     more = false;

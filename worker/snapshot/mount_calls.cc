@@ -34,7 +34,7 @@ Fd make_filesystem(const char* type, const std::vector<FsOption>& options, unsig
     const bool flag = option.value.empty();
     if (::fsconfig(context.get(), flag ? FSCONFIG_SET_FLAG : FSCONFIG_SET_STRING, option.key,
                    flag ? nullptr : option.value.c_str(), 0) < 0) {
-      throw fail(option.key);
+      throw OptionRefused(fail(option.key), option.key);
     }
   }
   if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) < 0) throw fail("create");

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "base/fd.h"
 
 // The kernel's mount calls by descriptor.
@@ -16,7 +18,14 @@ struct FsOption {
   std::string value;  // "" sets a flag
 };
 
-// A detached file system of a type; `attributes` are MOUNT_ATTR_*. Throws Error (host) with what the kernel says.
+// The kernel does not take an option of a file system.
+struct OptionRefused : Error {
+  OptionRefused(Error error, std::string name) : Error(std::move(error)), option(std::move(name)) {}
+  std::string option;
+};
+
+// A detached file system of a type; `attributes` are MOUNT_ATTR_*. Throws Error (host) with what the kernel says,
+// OptionRefused where it is an option.
 Fd make_filesystem(const char* type, const std::vector<FsOption>& options, unsigned attributes);
 // fsconfig's own account of what went wrong last, or strerror(code).
 std::string filesystem_error(int context, int code);

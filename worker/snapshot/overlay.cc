@@ -20,6 +20,7 @@ namespace mbuild::executor {
 namespace {
 
 constexpr std::size_t k_value_limit = 255;
+constexpr const char* k_add_lower = "lowerdir+";  // since Linux 6.5
 constexpr const char* k_common = "userxattr,redirect_dir=nofollow,metacopy=off,index=off,xino=off";
 
 struct Layers {
@@ -56,7 +57,7 @@ Fd mount_by_fsconfig(const std::vector<std::string>& lower, const std::string& u
   std::vector<Fd> keep;
   std::vector<FsOption> options = {
       {"userxattr", ""}, {"redirect_dir", "nofollow"}, {"metacopy", "off"}, {"index", "off"}, {"xino", "off"}};
-  for (const auto& path : lower) options.push_back({"lowerdir+", short_name(path, keep)});
+  for (const auto& path : lower) options.push_back({k_add_lower, short_name(path, keep)});
   if (!upper.empty()) {
     options.push_back({"upperdir", short_name(upper, keep)});
     options.push_back({"workdir", short_name(work, keep)});
@@ -118,8 +119,8 @@ Fd mount_overlay(const std::vector<std::string>& lower_top_first, const std::str
     if (feature_disabled("lowerdir-plus")) return mount_by_path(lower_top_first, upper, work, attributes);
     try {
       return mount_by_fsconfig(lower_top_first, upper, work, attributes);
-    } catch (const Error& error) {
-      if (error.message.find("lowerdir+") == std::string::npos) throw;
+    } catch (const OptionRefused& refused) {
+      if (refused.option != k_add_lower) throw;
       return mount_by_path(lower_top_first, upper, work, attributes);
     }
   } catch (const Error& error) {

@@ -35,7 +35,8 @@ void Build::connect() {
     for (const ImageQuery& query : queries) {
       rounds.back().push_back(query.reference + " " + platforms::to_string(query.platform));
       const auto image = images.find(query.reference);
-      if (image == images.end()) throw Error(ExitClass::network, query.reference + ": not found");
+      if (image == images.end())
+        throw ImageUnavailable(query, Error(ExitClass::network, query.reference + ": not found"));
       ImageConfig config = image->second;
       if (config.platform.arch == "amd64") config.platform = query.platform;
       for (std::string& layer : config.diff_ids) layer += query.platform.arch;
