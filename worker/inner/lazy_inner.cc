@@ -1,5 +1,6 @@
 #include "worker/inner/lazy_inner.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,7 +89,8 @@ std::string LazyInner::arrange(const platforms::Platform& platform) {
     const auto line = emu::registration_line(*descriptor, execution.emulator_path);
     if (provide_emulation(*inner_, *descriptor, line) == EmulationWay::host_handler) on_host_.insert(platform);
   }
-  return emu::describe(execution);
+  const auto version = emu::emulator_version(execution);
+  return version.empty() ? emu::describe(execution) : fmt::format("{}, {}", emu::describe(execution), version);
 }
 
 }  // namespace mbuild::executor
