@@ -146,11 +146,6 @@ Statement& Statement::bind(std::int64_t value) {
   return *this;
 }
 
-Statement& Statement::bind_null() {
-  sqlite3_bind_null(statement_, next_++);
-  return *this;
-}
-
 bool Statement::step() {
   const int code = sqlite3_step(statement_);
   if (code == SQLITE_ROW) return true;

@@ -74,7 +74,6 @@ class Statement {
 
   Statement& bind(std::string_view value);
   Statement& bind(std::int64_t value);
-  Statement& bind_null();
   // True while there is a row.
   bool step();
   void run() { step(); }

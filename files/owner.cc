@@ -107,23 +107,10 @@ std::optional<PasswdEntry> find_user(std::string_view passwd, std::string_view n
   return find_user_where(passwd, [&](const PasswdEntry& entry) { return entry.name == name; });
 }
 
-std::optional<PasswdEntry> find_user(std::string_view passwd, std::uint32_t uid) {
-  return find_user_where(passwd, [&](const PasswdEntry& entry) { return entry.uid == uid; });
-}
-
 std::optional<GroupEntry> find_group(std::string_view group, std::string_view name) {
   auto found = find_groups_where(group, [&](const GroupEntry& entry) { return entry.name == name; });
   if (found.empty()) return std::nullopt;
   return std::move(found.front());
-}
-
-std::vector<std::uint32_t> groups_of(std::string_view group, std::string_view user) {
-  const auto lists_user = [&](const GroupEntry& entry) {
-    return std::find(entry.members.begin(), entry.members.end(), user) != entry.members.end();
-  };
-  std::vector<std::uint32_t> ids;
-  for (const auto& entry : find_groups_where(group, lists_user)) ids.push_back(entry.gid);
-  return ids;
 }
 
 UserFiles read_user_files(int root) {
@@ -153,29 +140,6 @@ Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unkn
     if (group) owner.gid = group->gid;
   }
   return owner;
-}
-
-ProcessUser process_user(std::string_view text, const UserFiles& files) {
-  const Spec spec = parse_spec(text);
-  const auto uid = spec.user.empty() ? 0 : parse_id(spec.user);
-  const auto entry = uid ? find_user(files.passwd, *uid) : find_user(files.passwd, spec.user);
-  if (!entry && !uid) throw no_user(spec.user);
-  ProcessUser user;
-  user.uid = entry ? entry->uid : *uid;
-  if (entry) {
-    user.gid = entry->gid;
-    if (!entry->home.empty()) user.home = entry->home;
-  }
-  if (const auto gid = parse_id(spec.group)) {
-    user.gid = *gid;
-  } else if (!spec.group.empty()) {
-    const auto group = find_group(files.group, spec.group);
-    if (!group) throw no_group(spec.group);
-    user.gid = group->gid;
-  } else if (entry) {
-    user.groups = groups_of(files.group, entry->name);
-  }
-  return user;
 }
 
 }  // namespace mbuild::executor

@@ -25,12 +25,9 @@ struct GroupEntry {
   std::vector<std::string> members;
 };
 
-// The first entry with that name or id in the text of /etc/passwd or /etc/group.
+// The first entry with that name in the text of /etc/passwd or /etc/group.
 std::optional<PasswdEntry> find_user(std::string_view passwd, std::string_view name);
-std::optional<PasswdEntry> find_user(std::string_view passwd, std::uint32_t uid);
 std::optional<GroupEntry> find_group(std::string_view group, std::string_view name);
-// Ids of the groups that list the user as a member, in file order.
-std::vector<std::uint32_t> groups_of(std::string_view group, std::string_view user);
 
 // The texts of /etc/passwd and /etc/group; one that is missing is empty.
 struct UserFiles {
@@ -54,15 +51,5 @@ enum class UnknownName { fails, is_root };
 // The owner of files for "user[:group]": a number stands for itself, and for the group too when there is none; a name
 // without a group has its primary group. Throws Error (step_failed) "unable to find user X: ...".
 Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unknown = UnknownName::fails);
-
-struct ProcessUser {
-  std::uint32_t uid = 0, gid = 0;
-  std::vector<std::uint32_t> groups;  // supplementary
-  std::string home = "/";
-};
-
-// The user of a process for "user[:group]" ("" is user 0): a name must be there; a number that is not has group 0.
-// Supplementary groups only without a group. Throws Error (step_failed) "unable to find user X: ...".
-ProcessUser process_user(std::string_view text, const UserFiles& files);
 
 }  // namespace mbuild::executor

@@ -168,10 +168,6 @@ ImageDescription read_layout_image(const LayoutReference& reference, const platf
   return select_image(top, platform, reader_of(reference.directory), describe_reference(reference), any_platform);
 }
 
-std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference) {
-  return image_platforms(resolve_layout(reference), reader_of(reference.directory));
-}
-
 namespace {
 
 Index present_index(const std::string& path) {

@@ -28,8 +28,6 @@ LayoutReference parse_layout_reference(std::string_view text);
 Descriptor resolve_layout(const LayoutReference& reference);
 // The image for a platform: manifest and config, verified. Throws Error (usage) that lists the platforms there are.
 ImageDescription read_layout_image(const LayoutReference& reference, const platforms::Platform& platform);
-// The platforms of the images that the reference means, attestations left out.
-std::vector<platforms::Platform> layout_platforms(const LayoutReference& reference);
 
 // The entries of index.json that refer to this manifest.
 std::vector<Descriptor> layout_referrers(const std::string& directory, const Digest& subject);

@@ -15,14 +15,14 @@
 
 namespace mbuild::image {
 
-// Puts the entries of a layer's tar into a directory, as an overlay lower directory. The entries are not trusted: see
-// layer_writer.cc.
 // A hard link leads to a file that neither this layer nor one of those given as lower has.
 class MissingLinkTarget : public Error {
  public:
   using Error::Error;
 };
 
+// Puts the entries of a layer's tar into a directory, as an overlay lower directory. The entries are not trusted: see
+// layer_writer.cc.
 class LayerWriter {
  public:
   // `root` is an empty directory that nobody else changes; `lower`: the layers below, top first.

@@ -105,19 +105,6 @@ std::string with_query(std::string url, std::string_view key, std::string_view v
   return url + percent_encode(key) + "=" + percent_encode(value);
 }
 
-std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query) {
-  std::vector<std::pair<std::string, std::optional<std::string>>> out;
-  for (auto field : split(query, '&')) {
-    if (field.empty()) continue;
-    std::replace(field.begin(), field.end(), '+', ' ');
-    std::string_view key = field;
-    auto value = cut_after(key, '=');
-    if (value) value = percent_decode(*value);
-    out.emplace_back(percent_decode(key), std::move(value));
-  }
-  return out;
-}
-
 bool is_loopback(std::string_view authority) {
   const std::string host = to_lower(authority.substr(0, port_colon(authority)));
   if (host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host == "::1") return true;

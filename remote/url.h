@@ -31,8 +31,6 @@ std::string resolve_url(const std::string& base, std::string_view reference);
 std::string printable_url(std::string_view url);
 // Appends key=value to the query, encoded.
 std::string with_query(std::string url, std::string_view key, std::string_view value);
-// The pairs of a query string, decoded, in order; no value where there is no "=".
-std::vector<std::pair<std::string, std::optional<std::string>>> parse_query(std::string_view query);
 
 // localhost, *.localhost, 127.0.0.0/8 and ::1, with or without a port.
 bool is_loopback(std::string_view authority);

@@ -23,8 +23,7 @@ struct Flattened {
 };
 
 // Merges the layers of `stack`, which lie on those of `below`, into `into`, an empty directory on the same file system.
-// As a job of the inner process: it makes
-// whiteouts and gives directories owners. Throws Error (store).
+// As a job of the inner process: it makes whiteouts and gives directories owners. Throws Error (store).
 Flattened flatten(const Stack& stack, const Stack& below, const std::string& into);
 
 // A part of a list of layers: [first, first + count).

@@ -32,7 +32,7 @@ TEST_CASE("Bound values come back as they were, any bytes of text included") {
   Table table;
   const std::string bytes("a\0b\xff", 4);
   Statement(table.database, "INSERT INTO t VALUES(?,?)").bind(bytes).bind(std::int64_t{-5}).run();
-  Statement(table.database, "INSERT INTO t VALUES(?,?)").bind_null().bind("").run();
+  Statement(table.database, "INSERT INTO t VALUES(NULL,?)").bind("").run();
   Statement query(table.database, "SELECT a,b FROM t ORDER BY rowid");
   REQUIRE(query.step());
   CHECK(query.text(0) == bytes);

@@ -18,11 +18,9 @@ const UserFiles k_files{
 
 TEST_CASE("Users and groups are found by name and id") {
   CHECK(find_user(k_files.passwd, "app")->uid == 1000);
-  CHECK(find_user(k_files.passwd, 1000U)->home == "/home/app");
   CHECK(find_user(k_files.passwd, "short")->gid == 0);
   CHECK_FALSE(find_user(k_files.passwd, "ap"));
   CHECK(find_group(k_files.group, "wheel")->gid == 60);
-  CHECK(groups_of(k_files.group, "app") == std::vector<std::uint32_t>{50, 60});
 }
 
 TEST_CASE("Owners of files: a number is its own group, a name has its primary group") {
@@ -44,24 +42,6 @@ TEST_CASE("root needs no file to be found in, other names do") {
   CHECK(error_of([] { file_owner("1:ghosts", k_files); }) ==
         "unable to find group ghosts: no matching entries in group file");
   CHECK(file_owner("ghost", k_files, UnknownName::is_root) == Owner{0, 0});
-}
-
-TEST_CASE("Users of processes: numbers take the entry they have, or group 0") {
-  CHECK(process_user("app", k_files).gid == 100);
-  CHECK(process_user("1000", k_files).gid == 100);
-  CHECK(process_user("4711", k_files).gid == 0);
-  CHECK(process_user("4711:9", k_files).gid == 9);
-  CHECK(process_user("", k_files).uid == 0);
-  CHECK(process_user("", k_files).home == "/root");
-  CHECK(error_of([] { process_user("ghost", k_files); }).starts_with("unable to find user ghost"));
-  CHECK(error_of([] { process_user("app:ghosts", k_files); }).starts_with("unable to find group ghosts"));
-}
-
-TEST_CASE("Supplementary groups come only without an explicit group") {
-  CHECK(process_user("app", k_files).groups == std::vector<std::uint32_t>{50, 60});
-  CHECK(process_user("1000", k_files).groups == std::vector<std::uint32_t>{50, 60});
-  CHECK(process_user("app:wheel", k_files).groups.empty());
-  CHECK(process_user("4711", k_files).groups.empty());
 }
 
 TEST_CASE("The files are read inside the root, through links") {

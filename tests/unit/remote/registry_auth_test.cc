@@ -1,5 +1,8 @@
 #include "remote/registry_auth.h"
 
+#include <algorithm>
+
+#include "base/strings.h"
 #include "remote/registry.h"
 #include "remote/url.h"
 #include "tests/catch.h"
@@ -23,8 +26,9 @@ struct TokenRegistry {
     if (request.path() == "/token") {
       std::string scope;
       const auto text = request.method == "POST" ? request.body : request.target.substr(request.target.find('?') + 1);
-      for (const auto& [key, value] : parse_query(text)) {
-        if (key == "scope") scope = value.value_or("");
+      for (auto field : split(text, '&')) {
+        std::ranges::replace(field, '+', ' ');
+        if (field.starts_with("scope=")) scope = percent_decode(field.substr(6));
       }
       response.body = token_answer.empty() ? R"({"token": "T-)" + scope + R"("})" : token_answer;
       return response;

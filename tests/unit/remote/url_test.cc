@@ -50,15 +50,9 @@ TEST_CASE("a URL is shown without what may be secret") {
   CHECK(printable_url("no url") == "no url");
 }
 
-TEST_CASE("a query is encoded, extended and read") {
+TEST_CASE("a query is encoded and extended") {
   CHECK(with_query("http://h/x", "digest", "sha256:a b") == "http://h/x?digest=sha256%3Aa%20b");
   CHECK(with_query("http://h/x?s=1", "k", "v") == "http://h/x?s=1&k=v");
-  const auto pairs = parse_query("a=1&b&c=x+y%2Fz&&d=");
-  REQUIRE(pairs.size() == 4);
-  CHECK(pairs[0].second == "1");
-  CHECK_FALSE(pairs[1].second);
-  CHECK(pairs[2].second == "x y/z");
-  CHECK(pairs[3].second == "");
 }
 
 TEST_CASE("malformed percent escapes are kept") {
