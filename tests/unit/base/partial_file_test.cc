@@ -8,11 +8,10 @@
 #include "tests/catch.h"
 #include "tests/temporary.h"
 
-using namespace mbuild;
-using mbuild::testing::error_of;
-using mbuild::testing::TemporaryDirectory;
+namespace mbuild::partial_file_test {
 
-namespace {
+using testing::error_of;
+using testing::TemporaryDirectory;
 
 std::size_t files_in(const TemporaryDirectory& directory) {
   std::size_t count = 0;
@@ -60,4 +59,4 @@ TEST_CASE("A partial file that can't have its name is an error of the store, and
   CHECK(files_in(directory) == 1);
 }
 
-}  // namespace
+}  // namespace mbuild::partial_file_test

@@ -5,9 +5,7 @@
 
 #include "tests/catch.h"
 
-using namespace mbuild;
-using namespace mbuild::executor;
-
+namespace mbuild::executor::vertex_test {
 namespace {
 
 struct Told : ProgressSink {
@@ -64,3 +62,5 @@ TEST_CASE("A vertex that an exception ends is cancelled, and one that was moved 
   }
   CHECK(states(told) == States{VertexState::started, VertexState::cancelled});
 }
+
+}  // namespace mbuild::executor::vertex_test
