@@ -197,13 +197,13 @@ Inputs read_inputs_reporting(const BuildRequest& request, const std::string& scr
 
 // What steps read is kept for the question why they run the next time, of a build that fails too.
 void note_inputs(const BuildRequest& request, const Inputs& inputs, const planner::Plan& plan, cache::Store& store,
-                 const Steps& steps, BuildResult& result) {
+                 Steps& steps, BuildResult& result) {
   try {
     const SeenBuild seen{.request = request,
                          .dockerfile = inputs.dockerfile_name,
                          .plan = plan,
-                         .table = steps.table(),
-                         .reads = steps.reads(),
+                         .table = steps.parts().table,
+                         .reads = steps.parts().reads,
                          .store = store};
     if (request.explain) {
       result.explanations = explain_steps(seen);
@@ -463,7 +463,7 @@ bool build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop
     }
   };
   try {
-    with_repairs(store, result, run, [&] { return steps.forget_lost_layers(); });
+    with_repairs(store, result, run, [&] { return steps.parts().layers.forget_lost(); });
   } catch (const Error& error) {
     full = full_disk_at(error, request.store_root);
     note_inputs(request, inputs, plan, store, steps, result);

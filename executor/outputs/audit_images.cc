@@ -65,7 +65,7 @@ class ImageAudit {
 
   void collect() {
     for (std::size_t i = 0; i < snapshot_.layers.size(); ++i) {
-      const auto* directory = environment_.steps.unpacked_layer(snapshot_, i);
+      const auto* directory = environment_.steps.parts().fetcher.find(snapshot_, i);
       directories_.push_back(directory == nullptr ? "" : environment_.store.layer_path(directory->id));
       if (directory == nullptr) continue;
       for (auto& finding : blobs_.findings(directory->id, image_.platform)) found_.push_back({std::move(finding), i});

@@ -87,7 +87,7 @@ image::CachedLayer describe(const ExportEnvironment& environment, const LayerBlo
 
 // Layers that the cache is to hold: all that steps made, or those of the images. A layer that an imported cache has no
 // blob of is left out.
-LayerList chosen_layers(const ExportEnvironment& environment, const std::vector<Steps::Exported>& steps, bool max) {
+LayerList chosen_layers(const ExportEnvironment& environment, const std::vector<ExportedStep>& steps, bool max) {
   std::set<std::string> in_images;
   for (const auto& image : environment.lowered.images) {
     if (!image.root) continue;

@@ -119,13 +119,13 @@ std::optional<LayerBlobs::Blob> LayerBlobs::imported(const Wanted& wanted) const
 }
 
 Fd LayerBlobs::open(const image::Descriptor& descriptor) const {
-  const auto promised = environment_.steps.promised_result(descriptor.digest);
+  const auto promised = promised_result(environment_.steps.parts().table, descriptor.digest);
   if (!promised) return environment_.images.open_blob(descriptor);
   try {
     environment_.images.fetch_blob(descriptor);
     return environment_.images.open_blob(descriptor);
   } catch (const Error& error) {
-    environment_.steps.break_promise(*promised, error);
+    environment_.steps.parts().fetcher.break_promise(*promised, error);
   }
 }
 
@@ -164,7 +164,7 @@ LayerBlobs::Blob LayerBlobs::local(const Wanted& wanted, const std::stop_token& 
   auto& store = environment_.store;
   const auto& layer = *wanted.layer;
   if (auto known = imported(wanted)) return std::move(*known);
-  if (layer.imported) environment_.steps.fetch(layer, stop);
+  if (layer.imported) environment_.steps.parts().fetcher.fetch_promised(layer, stop);
   const cache::SerialisationKey key{.layer_id = layer.id,
                                     .compression = std::string(compression_name(format_.compression)),
                                     .level = level_in_key(format_),

@@ -23,7 +23,7 @@ struct SnapshotLayer {
   bool pulled = false;                   // result_digest is the diff id; exported as its original blob
   std::int64_t created = 0;              // seconds since 1970; 0 is unknown
   std::optional<graph::NodeId> made_by;  // the step of this build
-  // Promised by an imported cache: not in the store until something has to read it. See step_import.cc.
+  // Promised by an imported cache: not in the store until something has to read it. See promised_layers.cc.
   std::shared_ptr<const image::CachedLayer> imported;
 };
 

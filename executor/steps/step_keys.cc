@@ -1,109 +1,75 @@
-#include <algorithm>
+#include "executor/steps/step_keys.h"
 
-#include "base/error.h"
-#include "executor/steps/steps.h"
-#include "graph/content_parameters.h"
+#include <vector>
 
-// What a step's result depends on, as digests. See steps.h.
 namespace mbuild::executor {
-namespace {
 
-const graph::Mount* root_mount(const graph::ExecOp& op) { return &op.mounts.front(); }
-
-}  // namespace
-
-Digest Steps::content_key(graph::NodeId id, std::stop_token stop) {
-  const auto& node = environment_.graph.nodes[id];
-  if (const auto* exec = std::get_if<graph::ExecOp>(&node.op)) return exec_key(id, *exec, std::move(stop));
-  const auto& op = std::get<graph::FileOp>(node.op);
-  if (has_to_be_probed(environment_.graph, node)) {
-    return key_of_files(id, op, jobs::probe_files(environment_.inner.get(), files_request(id, op, stop), stop));
-  }
-  return key_of_files(id, op,
-                      {.digest = "empty", .complete = true, .selections = std::vector<Digest>(op.actions.size())});
+Digest StepKeys::content_key(graph::NodeId id, const std::stop_token& stop) {
+  const auto& node = table_.graph.nodes[id];
+  if (std::holds_alternative<graph::ExecOp>(node.op)) return key_of_run(id, stop);
+  if (has_to_be_probed(table_.graph, node)) return key_of_files(id, worker_.probe(files_task(id, stop), stop));
+  const auto count = std::get<graph::FileOp>(node.op).actions.size();
+  return key_of_files(id, {.destination = "empty", .complete = true, .copied = std::vector<Digest>(count)});
 }
 
-Digest Steps::exec_key(graph::NodeId id, const graph::ExecOp& op, std::stop_token stop) {
+Digest StepKeys::key_of_run(graph::NodeId id, const std::stop_token& stop) {
+  const auto& node = table_.graph.nodes[id];
+  const auto& mounts = std::get<graph::ExecOp>(node.op).mounts;
   auto& content = table_.traces[id].content;
-  for (std::size_t i = 0; i < op.mounts.size(); ++i) {
-    const auto& mount = op.mounts[i];
+  for (std::size_t i = 0; i < mounts.size(); ++i) {
     // What a cache mount holds, its first content included, is not in the key.
-    if (mount.input < 0 || mount.kind == graph::MountKind::cache) continue;
-    content[i] = mount_digest(id, mount, i, stop);
+    if (mounts[i].input < 0 || mounts[i].kind == graph::MountKind::cache) continue;
+    content[i] = mount_digest(id, i, stop);
   }
-  return run_key(environment_.graph.nodes[id], content);
+  return run_key(node, content);
 }
 
-Digest Steps::mount_digest(graph::NodeId id, const graph::Mount& mount, std::size_t index, std::stop_token stop) {
-  const auto& node = environment_.graph.nodes[id];
+Digest StepKeys::mount_digest(graph::NodeId id, std::size_t index, const std::stop_token& stop) {
+  const auto& node = table_.graph.nodes[id];
+  const auto& mount = std::get<graph::ExecOp>(node.op).mounts[index];
   if (const auto files = reads_.shown(id, index)) return files->digest;
-  const auto& snapshot = result(node.inputs.at(static_cast<std::size_t>(mount.input)));
-  if (mount.output || &mount == root_mount(std::get<graph::ExecOp>(node.op))) return snapshot.digest;
-  return jobs::digest_tree(environment_.inner.get(),
-                           {unpacked(snapshot, stop), mount.selector, work_directory(), owner_mode()}, stop);
+  const auto& snapshot = table_.result(node.inputs.at(static_cast<std::size_t>(mount.input)));
+  const bool is_root = index == 0;
+  if (mount.output || is_root) return snapshot.digest;
+  return worker_.digest(fetcher_.fetch(snapshot, stop), mount.selector, stop);
 }
 
-jobs::FilesRequest Steps::files_request(graph::NodeId id, const graph::FileOp& op, std::stop_token stop) {
-  const auto& node = environment_.graph.nodes[id];
-  jobs::FilesRequest request;
-  request.owners = owner_mode();
-  const auto base = op.actions.front().input;
-  if (base >= 0) request.base = unpacked(result(node.inputs.at(static_cast<std::size_t>(base))), stop);
-  request.actions = op.actions;
-  request.sources.resize(op.actions.size());
-  for (std::size_t i = 0; i < op.actions.size(); ++i) {
-    const auto& action = op.actions[i];
+Digest StepKeys::key_of_files(graph::NodeId id, const ProbeResult& probe) {
+  const auto& node = table_.graph.nodes[id];
+  const auto& actions = std::get<graph::FileOp>(node.op).actions;
+  auto& trace = table_.traces[id];
+  for (std::size_t i = 0; i < actions.size(); ++i) {
+    if (actions[i].kind != graph::FileActionKind::copy) continue;
+    const auto taken = reads_.selected(id, i);
+    trace.content[i] = taken ? taken->digest : probe.copied.at(i);
+  }
+  trace.probe = probe.complete ? probe.destination : Digest();
+  const auto base = actions.front().input;
+  const bool whole_base = !probe.complete && base >= 0;
+  return files_key(node, probe.destination, trace.content,
+                   whole_base ? table_.result(node.inputs.at(static_cast<std::size_t>(base))).digest : Digest());
+}
+
+FilesTask StepKeys::files_task(graph::NodeId id, const std::stop_token& stop) {
+  const auto& node = table_.graph.nodes[id];
+  const auto input = [&](std::int32_t index) { return table_.result(node.inputs.at(static_cast<std::size_t>(index))); };
+  FilesTask task;
+  task.actions = std::get<graph::FileOp>(node.op).actions;
+  const auto base = task.actions.front().input;
+  if (base >= 0) task.base = fetcher_.fetch(input(base), stop);
+  task.sources.resize(task.actions.size());
+  for (std::size_t i = 0; i < task.actions.size(); ++i) {
+    const auto& action = task.actions[i];
     if (action.kind != graph::FileActionKind::copy) continue;
     if (action.secondary < 0) {
-      request.sources[i].stack = Stack();
-      continue;
-    }
-    if (const auto taken = reads_.selected(id, i)) {
-      request.sources[i].directory = duplicate(taken->directory);
-      request.sources[i].selection.shared = {taken, &taken->selection};
+      task.sources[i].layers = LayerIds();
+    } else if (auto taken = reads_.selected(id, i)) {
+      task.sources[i].user_files = lent_.lend(std::move(taken));
     } else {
-      request.sources[i].stack = unpacked(result(node.inputs.at(static_cast<std::size_t>(action.secondary))), stop);
+      task.sources[i].layers = fetcher_.fetch(input(action.secondary), stop);
     }
   }
-  request.work = work_directory();
-  return request;
-}
-
-// Where a step's partial key was not met, there is hardly a record for it, whatever its content key is. So that is not
-// asked for first: the one job that runs the step tells it. (Was there a record after all, the layer turns out to be
-// known.) The lock keeps others from doing the same; it is empty when there is something to be looked up.
-cache::FileLock Steps::lock_unknown(graph::NodeId id, const Digest& partial, const std::stop_token& stop) {
-  const auto& node = environment_.graph.nodes[id];
-  const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
-  if (partial.empty() || (!ignore_cache && !environment_.imports.none())) return {};
-  const auto is_known = [&] { return !ignore_cache && environment_.store.knows_partial_key(partial); };
-  if (is_known()) return {};
-  // Before the lock, which steps on other bases share.
-  for (const auto& input : node.inputs) {
-    if (local_source(environment_.graph, input) == nullptr) unpacked(result(input), stop);
-  }
-  auto lock = environment_.store.lock_step(partial, stop);
-  {
-    const std::lock_guard guard(mutex_);
-    if (!executed_.insert(partial).second) return {};
-  }
-  if (is_known()) return {};
-  return lock;
-}
-
-Digest Steps::key_of_files(graph::NodeId id, const graph::FileOp& op, const jobs::ProbeReply& probe) {
-  const auto& node = environment_.graph.nodes[id];
-  auto& trace = table_.traces[id];
-  for (std::size_t i = 0; i < op.actions.size(); ++i) {
-    if (op.actions[i].kind != graph::FileActionKind::copy) continue;
-    const auto taken = reads_.selected(id, i);
-    trace.content[i] = taken ? taken->digest : probe.selections.at(i);
-  }
-  trace.probe = probe.complete ? probe.digest : Digest();
-  const auto base = op.actions.front().input;
-  const bool whole_base = !probe.complete && base >= 0;
-  return files_key(node, probe.digest, trace.content,
-                   whole_base ? result(node.inputs.at(static_cast<std::size_t>(base))).digest : Digest());
+  return task;
 }
 
 }  // namespace mbuild::executor

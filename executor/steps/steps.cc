@@ -6,24 +6,65 @@
 #include <utility>
 
 #include "base/clean_text.h"
-#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/api/vertex.h"
-#include "graph/content_parameters.h"
 
 namespace mbuild::executor {
 
-Steps::Steps(StepEnvironment environment)
-    : environment_(std::move(environment)),
-      table_(environment_.graph),
-      reads_(table_, environment_.contexts),
-      fresh_caches_([this](const std::string& name, const std::string& fresh) {
-        auto& store = environment_.store;
-        jobs::replace(environment_.inner.get(), {fresh, store.cache_mount_path(name), store.retire_cache_mount(name)},
-                      {});
-      }) {}
+StepParts::StepParts(const StepEnvironment& environment)
+    : table(environment.graph),
+      reads(table, environment.contexts),
+      work(environment.directory.path()),
+      layers(environment.store, environment.inner, work, environment.remove_later),
+      fetcher({.request = environment.request,
+               .plan = environment.plan,
+               .table = table,
+               .store = environment.store,
+               .images = environment.images,
+               .imports = environment.imports,
+               .inner = environment.inner,
+               .work = work,
+               .layers = layers}),
+      worker({.inner = environment.inner,
+              .network = environment.network,
+              .store = environment.store,
+              .work = work,
+              .layers = layers,
+              .user_files = [this](const std::string& id) { return lent.find(id); },
+              .agent_socket = [&](const std::string& id) { return agent_socket(environment.request, id); }}),
+      sources({.request = environment.request,
+               .store = environment.store,
+               .work = work,
+               .layers = layers,
+               .lent = lent,
+               .worker = worker}),
+      lookup({.plan = environment.plan,
+              .table = table,
+              .store = environment.store,
+              .imports = environment.imports,
+              .layers = layers}),
+      keys(table, reads, fetcher, lent, worker),
+      tasks({.request = environment.request,
+             .table = table,
+             .reads = reads,
+             .store = environment.store,
+             .fetcher = fetcher,
+             .layers = layers,
+             .lent = lent,
+             .worker = worker}),
+      maker({.request = environment.request,
+             .plan = environment.plan,
+             .table = table,
+             .reads = reads,
+             .store = environment.store,
+             .layers = layers,
+             .keys = keys,
+             .tasks = tasks,
+             .worker = worker,
+             .sink = environment.sink,
+             .warn_of_isolation = environment.warn_of_isolation}) {}
 
 bool Steps::is_emulated(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
@@ -43,13 +84,13 @@ VertexEvent Steps::event_of(graph::NodeId id) const {
 void Steps::run(graph::NodeId id, std::stop_token stop) {
   const auto& op = environment_.graph.nodes[id].op;
   if (const auto* source = std::get_if<graph::SourceOp>(&op)) {
-    run_source(id, *source, std::move(stop));
+    run_source(id, *source, stop);
   } else if (std::holds_alternative<graph::MergeOp>(op)) {
     run_merge(id);
   } else if (std::holds_alternative<graph::DiffOp>(op)) {
     throw Error(ExitClass::internal, "a diff step came from somewhere, but no Dockerfile makes one");
   } else {
-    run_cached(id, std::move(stop));
+    run_cached(id, stop);
   }
 }
 
@@ -66,7 +107,7 @@ std::string shown_step(const graph::NodeInfo& info, const graph::Node& node) {
 
 }  // namespace
 
-void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::stop_token stop) {
+void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, const std::stop_token& stop) {
   Vertex vertex(environment_.sink, event_of(id));
   try {
     if (graph::is_image_source(environment_.graph.nodes[id])) {
@@ -75,11 +116,10 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, std::sto
         layers.push_back(std::make_shared<SnapshotLayer>(
             SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
       }
-      table_.results[id] = {make_snapshot(std::move(layers))};
+      parts_.table.results[id] = {make_snapshot(std::move(layers))};
     } else if (!source.identifier.starts_with("local://")) {
-      const auto layer =
-          source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(id, source, stop);
-      table_.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
+      const auto layer = parts_.sources.fetch(source, stop);
+      parts_.table.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
   } catch (Error& error) {
@@ -97,37 +137,20 @@ void Steps::run_merge(graph::NodeId id) {
     const auto& part = result(input).layers;
     layers.insert(layers.end(), part.begin(), part.end());
   }
-  table_.results[id] = {make_snapshot(std::move(layers))};
+  parts_.table.results[id] = {make_snapshot(std::move(layers))};
 }
 
-void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
-  auto& store = environment_.store;
-  const bool ignore_cache = environment_.graph.info[id].front().ignore_cache;
+void Steps::run_cached(graph::NodeId id, const std::stop_token& stop) {
+  auto& trace = parts_.table.traces[id];
   try {
-    const Digest inputs = reads_.inputs(id);
-    const Digest& definition = environment_.plan.definition_keys[id];
-    table_.traces[id].inputs = inputs;
-    if (!ignore_cache) {
-      if (const auto key = store.find_definition(definition, inputs); key && use_record(id, *key)) return;
-      if (const auto key = environment_.imports.find_definition(definition, inputs); key && use_import(id, *key))
-        return;
+    trace.inputs = parts_.reads.inputs(id);
+    if (parts_.lookup.find_by_inputs(id)) return report_cached(id);
+    const Digest partial = parts_.reads.partial_key(id);
+    find_or_make(id, partial, stop);
+    if (!partial.empty()) {
+      environment_.store.add_partial_key(trace.copied.empty() ? partial : parts_.reads.partial_key(id));
     }
-    const Digest partial = reads_.partial_key(id);
-    const auto alone = lock_unknown(id, partial, stop);
-    if (alone) {
-      execute(id, stop);
-    } else {
-      const Digest key = table_.traces[id].key = content_key(id, stop);
-      const auto lock = store.lock_step(key, stop);
-      bool may_use = !ignore_cache;
-      {
-        const std::lock_guard guard(mutex_);
-        may_use = may_use || executed_.contains(key);
-      }
-      if (!may_use || !(use_record(id, key) || use_import(id, key))) execute(id, stop);
-    }
-    if (!partial.empty()) store.add_partial_key(table_.traces[id].copied.empty() ? partial : reads_.partial_key(id));
-    store.add_definition(definition, table_.traces[id].inputs, table_.traces[id].key);
+    environment_.store.add_definition(environment_.plan.definition_keys[id], trace.inputs, trace.key);
     crash_point("definition-row");
   } catch (Error& error) {
     error.excerpt += environment_.excerpt(id);  // after the log
@@ -136,36 +159,23 @@ void Steps::run_cached(graph::NodeId id, std::stop_token stop) {
   }
 }
 
-namespace {
-
-std::shared_ptr<const SnapshotLayer> as_result(const cache::Layer& layer, Digest cause, graph::NodeId id,
-                                               std::int64_t created) {
-  return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id,
-                                                       .result_digest = layer.result_digest,
-                                                       .cause = std::move(cause),
-                                                       .pulled = false,
-                                                       .created = created,
-                                                       .made_by = id,
-                                                       .imported = {}});
-}
-
-}  // namespace
-
-bool Steps::use_record(graph::NodeId id, const Digest& key) {
-  const auto record = environment_.store.find_record(key);
-  if (!record || record->layers.empty()) return false;
-  const auto* layer = find_layer(record->layers.front());
-  table_.traces[id].evicted = layer == nullptr;
-  if (layer == nullptr) return false;
-  table_.traces[id].key = key;
-  table_.traces[id].kept = true;
-  table_.set_result(id, as_result(*layer, cause_of(environment_.graph.nodes[id]), id, record->created));
-  report_cached(id);
-  return true;
+void Steps::find_or_make(graph::NodeId id, const Digest& partial, const std::stop_token& stop) {
+  if (parts_.lookup.seems_unknown(id, partial)) {
+    // Before the lock, which steps on other bases share.
+    for (const auto& input : environment_.graph.nodes[id].inputs) {
+      if (local_source(environment_.graph, input) == nullptr) unpacked(result(input), stop);
+    }
+    if (const auto alone = parts_.lookup.lock_unknown(id, partial, stop)) return make(id, stop);
+  }
+  const Digest key = parts_.table.traces[id].key = parts_.keys.content_key(id, stop);
+  const auto lock = environment_.store.lock_step(key, stop);
+  if (parts_.lookup.find_by_content(id, key)) return report_cached(id);
+  make(id, stop);
 }
 
 void Steps::report_cached(graph::NodeId id) {
-  if (table_.traces[id].executed || std::exchange(table_.traces[id].reported, true)) return;
+  auto& trace = parts_.table.traces[id];
+  if (trace.executed || std::exchange(trace.reported, true)) return;
   ++steps_cached_;
   VertexEvent event = event_of(id);
   event.state = VertexState::cached;
@@ -173,66 +183,30 @@ void Steps::report_cached(graph::NodeId id) {
   environment_.sink.vertex(event);
 }
 
-void Steps::execute(graph::NodeId id, std::stop_token stop) {
+void Steps::make(graph::NodeId id, const std::stop_token& stop) {
+  auto& trace = parts_.table.traces[id];
   Vertex vertex(environment_.sink, event_of(id));
-  table_.traces[id].executed = true;
-  const auto started = std::chrono::steady_clock::now();
-  const auto& node = environment_.graph.nodes[id];
-  const std::string layer_id = random_hex(16);
-  std::string emulator;
-  jobs::NewLayer made;
-  const auto* exec = std::get_if<graph::ExecOp>(&node.op);
+  trace.executed = true;
   try {
-    made = exec != nullptr ? execute_run_surely(id, *exec, layer_id, emulator, stop)
-                           : execute_files(id, std::get<graph::FileOp>(node.op), layer_id, stop);
+    parts_.maker.make(id, stop);
   } catch (const Error& error) {
     vertex.fail(error.what());
     throw;
   }
-  const auto took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  const Digest& key = table_.traces[id].key;
-  const cache::Layer& layer = keep(layer_id, made);
-  // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
-  const std::int64_t created = exec != nullptr ? unix_seconds() : layer.newest_mtime;
-  environment_.store.add_record({.content_key = key,
-                                 .layers = {layer.id},
-                                 .created = created,
-                                 .duration_ms = took,
-                                 .emulator = emulator,
-                                 .name = environment_.graph.info[id].front().instruction});
-  crash_point("record-row");
-  if (exec != nullptr) environment_.store.remember_duration(planner::duration_key(node), took);
-  {
-    const std::lock_guard guard(mutex_);
-    executed_.insert(key);
-  }
+  parts_.lookup.ran(trace.key);
   ++steps_run_;
-  if (std::exchange(table_.traces[id].reported, false)) --steps_cached_;  // it was, before a promise was broken
-  table_.traces[id].kept = true;
-  table_.set_result(id, as_result(layer, cause_of(environment_.graph.nodes[id]), id, created));
+  if (std::exchange(trace.reported, false)) --steps_cached_;  // it was, before a promise was broken
+  trace.kept = true;
   vertex.complete();
 }
 
-// Where an equal layer is in the store, that one is kept: all that was built on it stays valid.
-const cache::Layer& Steps::keep(const std::string& layer_id, const jobs::NewLayer& made) {
-  if (auto older = environment_.store.find_layer_by_result(made.result_digest)) {
-    environment_.remove_later(environment_.store.layer_path(layer_id));
-    return remember(std::move(*older));
-  }
-  return add_layer({.id = layer_id,
-                    .result_digest = made.result_digest,
-                    .pulled = false,
-                    .bytes = made.bytes,
-                    .files = made.files,
-                    .newest_mtime = made.newest_mtime,
-                    .implied = made.implied});
+Stack Steps::unpacked(const Snapshot& snapshot, const std::stop_token& stop) {
+  return parts_.layers.stack(parts_.fetcher.fetch(snapshot, stop), stop);
 }
 
-std::string Steps::work_directory() {
-  std::string path = fmt::format("{}/{}", environment_.directory.path(), next_work_++);
-  make_directories(path, 0711);
-  return path;
+void Steps::start_over() {
+  for (auto& results : parts_.table.results) results.clear();
+  for (auto& trace : parts_.table.traces) trace.kept = false;
 }
 
 }  // namespace mbuild::executor

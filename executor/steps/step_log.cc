@@ -1,11 +1,8 @@
-#include "executor/steps/log_pump.h"
+#include "executor/steps/step_log.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <limits>
 #include <utility>
 
@@ -40,36 +37,9 @@ LogMeter::Part LogMeter::next(std::string_view data, Clock::time_point now) {
   return {part, fmt::format("\n[output clipped, log limit {} reached]\n", limit)};
 }
 
-LogPump::LogPump(VertexId vertex, ProgressSink& sink, LogLimits limits)
-    : vertex_(vertex),
-      sink_(sink),
-      out_(make_pipe()),
-      err_(make_pipe()),
-      meter_(limits, LogMeter::Clock::now()),
-      thread_([this] { pump(); }) {}
-
-LogPump::~LogPump() { finish(); }
-
-void LogPump::pump() {
-  char buffer[65536];
-  pollfd fds[2] = {{out_.read.get(), POLLIN, 0}, {err_.read.get(), POLLIN, 0}};
-  while (fds[0].fd >= 0 || fds[1].fd >= 0) {
-    if (::poll(fds, 2, -1) < 0) continue;
-    for (int i = 0; i < 2; ++i) {
-      if (fds[i].revents == 0) continue;
-      const ssize_t n = ::read(fds[i].fd, buffer, sizeof buffer);
-      if (n <= 0) {
-        if (n == 0 || errno != EINTR) fds[i].fd = -1;
-        continue;
-      }
-      const std::string_view data(buffer, static_cast<std::size_t>(n));
-      remember(data);
-      show(i + 1, data);
-    }
-  }
-}
-
-void LogPump::show(int stream, std::string_view data) {
+void StepLog::log(int stream, std::string_view data) {
+  tail_ += data;
+  if (tail_.size() > 2 * k_tail_bytes) tail_.erase(0, tail_.size() - k_tail_bytes);
   const auto now = std::chrono::steady_clock::now();
   const auto [part, note] = meter_.next(data, now);
   try {
@@ -80,15 +50,7 @@ void LogPump::show(int stream, std::string_view data) {
   }
 }
 
-void LogPump::remember(std::string_view data) {
-  tail_ += data;
-  if (tail_.size() > 2 * k_tail_bytes) tail_.erase(0, tail_.size() - k_tail_bytes);
-}
-
-std::string LogPump::finish() {
-  out_.write.reset();
-  err_.write.reset();
-  if (thread_.joinable()) thread_.join();
+std::string StepLog::tail() const {
   std::size_t start = tail_.size();
   for (std::size_t lines = 0; start > 0; --start) {
     if (tail_[start - 1] == '\n' && start != tail_.size() && ++lines == k_tail_lines) break;

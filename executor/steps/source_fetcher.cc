@@ -1,3 +1,5 @@
+#include "executor/steps/source_fetcher.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,12 +9,9 @@
 #include "base/error.h"
 #include "base/own_directory.h"
 #include "executor/sources/remote_context.h"
-#include "executor/steps/steps.h"
 #include "remote/download.h"
 #include "remote/git.h"
 
-// Sources that come over the network: the file of ADD URL, and git check-outs. Each becomes a layer of the store, from
-// which it is copied as from a stage.
 namespace mbuild::executor {
 namespace {
 
@@ -28,28 +27,30 @@ void set_mtime(int fd, std::int64_t seconds) {
 
 }  // namespace
 
+cache::Layer SourceFetcher::fetch(const graph::SourceOp& source, const std::stop_token& stop) {
+  return source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(source, stop);
+}
+
 // The tree of `directory`, as an image has it: owned by root, files with `mode` where one is given.
-cache::Layer Steps::layer_of_directory(const std::string& directory, const std::string& mode, std::stop_token stop) {
+cache::Layer SourceFetcher::layer_of_directory(const std::string& directory, const std::string& mode,
+                                               const std::stop_token& stop) {
   const Fd root = open_file(directory, O_RDONLY | O_DIRECTORY);
   graph::FileAction action;
   action.source = action.destination = "/";
   action.mode = mode;
   Tree tree;
   tree.root = root.get();
-  jobs::FilesRequest request;
-  request.owners = owner_mode();
-  request.actions = {action};
-  request.sources.push_back({.stack = {},
-                             .directory = duplicate(root.get()),
-                             .selection = {std::make_shared<const Selection>(select(tree, action))}});
-  request.work = work_directory();
-  const std::string layer_id = random_hex(16);
-  request.final_path = environment_.store.layer_path(layer_id);
-  return keep(layer_id, jobs::apply_files(environment_.inner.get(), request, stop).layer);
+  const auto files = std::make_shared<const Contexts::Selected>(
+      Contexts::Selected{.directory = root.get(), .selection = select(tree, action), .digest = {}});
+  FilesTask task;
+  task.layer = random_hex(16);
+  task.actions = {action};
+  task.sources = {{.layers = {}, .user_files = parts_.lent.lend(files)}};
+  return parts_.layers.keep(parts_.worker.apply(task, stop).layer);
 }
 
-cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std::stop_token stop) {
-  auto& store = environment_.store;
+cache::Layer SourceFetcher::fetch_file(const graph::SourceOp& source, const std::stop_token& stop) {
+  auto& store = parts_.store;
   const std::string name = attribute(source, "filename");
   const std::string row = source.identifier + " " + name;
   auto known = store.find_download(row);
@@ -59,7 +60,7 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   // With a checksum, nobody need be asked whether the file is still the same.
   if (layer && !checksum.empty() && known->digest == checksum) return *layer;
 
-  const std::string directory = work_directory() + "/download";
+  const std::string directory = parts_.work.next() + "/download";
   make_settled_directory(directory, 0755);
   const Fd file = open_file(directory + "/" + name, O_RDWR | O_CREAT | O_EXCL, 0644);
   remote::DownloadRequest request;
@@ -67,7 +68,7 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   request.output = file.get();
   request.checksum = checksum;
   request.authorization = remote::http_authorization(
-      source.identifier, [this](const std::string& id) { return read_credential(environment_.request, id); });
+      source.identifier, [this](const std::string& id) { return read_credential(parts_.request, id); });
   request.stop = stop;
   if (layer) {
     if (!known->etag.empty()) request.etags = {known->etag};
@@ -81,13 +82,13 @@ cache::Layer Steps::fetch_file(graph::NodeId, const graph::SourceOp& source, std
   return made;
 }
 
-cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token stop) {
+cache::Layer SourceFetcher::fetch_git(const graph::SourceOp& source, const std::stop_token& stop) {
   const frontend::GitRef ref = frontend::git_ref_of(source);
   remote::GitOptions options;
-  options.authorization = remote::git_authorization(
-      ref, [this](const std::string& id) { return read_credential(environment_.request, id); });
+  options.authorization =
+      remote::git_authorization(ref, [this](const std::string& id) { return read_credential(parts_.request, id); });
 
-  auto& store = environment_.store;
+  auto& store = parts_.store;
   const auto key_of = [&](const std::string& commit) {
     Sha256 hash;
     hash.field("git check-out");
@@ -105,7 +106,7 @@ cache::Layer Steps::fetch_git(const graph::SourceOp& source, std::stop_token sto
       if (auto layer = store.find_layer(record->layers.front())) return std::move(*layer);
     }
   }
-  const std::string directory = work_directory() + "/git";
+  const std::string directory = parts_.work.next() + "/git";
   make_settled_directory(directory, 0755);
   const auto checked_out = remote::checkout_git(ref, directory, options, stop);
   auto made = layer_of_directory(directory, "", stop);

@@ -1,4 +1,4 @@
-#include "executor/steps/fresh_caches.h"
+#include "worker/fresh_caches.h"
 
 #include <exception>
 #include <utility>

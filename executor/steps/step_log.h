@@ -4,12 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <thread>
-#include <utility>
 
-#include "base/fd.h"
 #include "executor/api/events.h"
 #include "executor/api/log_limits.h"
+#include "worker/worker.h"
 
 namespace mbuild::executor {
 
@@ -32,29 +30,22 @@ class LogMeter {
   bool clipping_ = false;
 };
 
-// Forwards what a step writes to the progress display as far as the limits allow, and remembers its last lines.
-class LogPump {
+// Shows what a step writes as far as the limits allow, and remembers its last lines.
+class StepLog final : public StepSink {
  public:
-  LogPump(VertexId vertex, ProgressSink& sink, LogLimits limits = {});
-  ~LogPump();
+  StepLog(VertexId vertex, ProgressSink& sink, LogLimits limits = {})
+      : vertex_(vertex), sink_(sink), meter_(limits, LogMeter::Clock::now()) {}
 
-  // The ends to write to, once.
-  Fd take_stdout() { return std::move(out_.write); }
-  Fd take_stderr() { return std::move(err_.write); }
-  // Waits until all writers are gone, those that were not taken included. The last lines of both streams, as they came.
-  std::string finish();
+  void log(int stream, std::string_view data) override;
+  void usage(const ResourceUsage&) override {}
+  // The last lines of both streams, as they came.
+  std::string tail() const;
 
  private:
-  void pump();
-  void show(int stream, std::string_view data);
-  void remember(std::string_view data);
-
   VertexId vertex_;
   ProgressSink& sink_;
-  Pipe out_, err_;
   LogMeter meter_;
   std::string tail_;
-  std::jthread thread_;
 };
 
 }  // namespace mbuild::executor

@@ -1,7 +1,6 @@
-#include "executor/steps/log_pump.h"
+#include "executor/steps/step_log.h"
 
 #include <map>
-#include <mutex>
 
 #include "tests/catch.h"
 
@@ -14,16 +13,10 @@ namespace {
 class Recorder : public ProgressSink {
  public:
   void vertex(const VertexEvent&) override {}
-  void log(const LogEvent& event) override {
-    const std::lock_guard lock(mutex_);
-    text[event.stream] += event.data;
-  }
+  void log(const LogEvent& event) override { text[event.stream] += event.data; }
   void status(const StatusEvent&) override {}
 
   std::map<int, std::string> text;
-
- private:
-  std::mutex mutex_;
 };
 
 const LogMeter::Clock::time_point k_start{};
@@ -62,11 +55,9 @@ TEST_CASE("Without bounds all is shown") {
 
 TEST_CASE("The last lines of a step are the last that it wrote, however much was clipped") {
   Recorder recorder;
-  LogPump pump(1, recorder, {.size = 100, .speed = 0});
-  Fd out = pump.take_stdout();
-  for (int i = 0; i < 20'000; ++i) write_all(out.get(), "line " + std::to_string(i) + "\n");
-  out.reset();
-  const std::string tail = pump.finish();
+  StepLog log(1, recorder, {.size = 100, .speed = 0});
+  for (int i = 0; i < 20'000; ++i) log.log(1, "line " + std::to_string(i) + "\n");
+  const std::string tail = log.tail();
   CHECK(tail.ends_with("line 19998\nline 19999\n"));
   CHECK(recorder.text[1].find("log limit 100B reached") != std::string::npos);
   CHECK(recorder.text[1].size() < 200);

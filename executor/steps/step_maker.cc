@@ -1,0 +1,128 @@
+#include "executor/steps/step_maker.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/error.h"
+#include "base/strings.h"
+#include "executor/steps/lookup.h"
+#include "executor/steps/step_log.h"
+
+namespace mbuild::executor {
+namespace {
+
+std::string quoted_log(const std::string& name, const std::string& tail) {
+  if (tail.empty()) return "";
+  return fmt::format("------\n > {}:\n{}{}------\n", name, tail, tail.ends_with('\n') ? "" : "\n");
+}
+
+// Whatever emulates is named where a step fails: the fault may be the emulator's.
+void name_emulator(Error& error, const RunTask& task, const std::string& emulator) {
+  if (error.exit_class != ExitClass::step_failed || emulator.empty()) return;
+  error.advice += fmt::format("{}Its programs for {} were run by: {}.", error.advice.empty() ? "" : "\n",
+                              platforms::to_string(*task.platform), emulator);
+}
+
+}  // namespace
+
+void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
+  const auto started = std::chrono::steady_clock::now();
+  const auto& node = parts_.table.graph.nodes[id];
+  const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
+  const std::string layer_id = random_hex(16);
+  std::string emulator;
+  auto made = is_run ? run(id, layer_id, emulator, stop) : apply(id, layer_id, stop);
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  const cache::Layer& layer = parts_.layers.keep(std::move(made));
+  // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
+  const std::int64_t created = is_run ? unix_seconds() : layer.newest_mtime;
+  parts_.store.add_record({.content_key = parts_.table.traces[id].key,
+                           .layers = {layer.id},
+                           .created = created,
+                           .duration_ms = took,
+                           .emulator = emulator,
+                           .name = parts_.table.graph.info[id].front().instruction});
+  crash_point("record-row");
+  if (is_run) parts_.store.remember_duration(planner::duration_key(node), took);
+  parts_.table.set_result(id, as_result(layer, parts_.table.graph, id, created));
+}
+
+cache::Layer StepMaker::apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop) {
+  const auto& op = std::get<graph::FileOp>(parts_.table.graph.nodes[id].op);
+  auto& trace = parts_.table.traces[id];
+  auto task = parts_.keys.files_task(id, stop);
+  task.layer = layer_id;
+  task.list_contents = true;
+  if (op.actions.size() == 1) task.older = parts_.store.latest_layer_of(parts_.plan.definition_keys[id]).value_or("");
+  task.probe = trace.key.empty();
+  auto made = parts_.worker.apply(task, stop);
+  const bool anew = !made.copied_anew.empty();
+  for (auto& part : made.copied_anew) {
+    const auto before = parts_.reads.selected(id, part.action);
+    trace.copied[part.action] = Contexts::copied(*before, std::move(part.selection));
+  }
+  // The keys are those of what is in the layer.
+  if (anew) trace.inputs = parts_.reads.inputs(id);
+  if (anew && made.probe.destination.empty()) {
+    trace.key = parts_.keys.content_key(id, stop);
+  } else if (anew || trace.key.empty()) {
+    trace.key = parts_.keys.key_of_files(id, made.probe);
+  }
+  made.layer.result_digest = file_result(made.layer.result_digest, op, trace.key);
+  return std::move(made.layer);
+}
+
+cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::string& emulator,
+                            const std::stop_token& stop) {
+  const auto& op = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op);
+  auto& trace = parts_.table.traces[id];
+  auto task = parts_.tasks.begin(id, layer_id);
+  emulator = parts_.worker.prepare(task);
+  parts_.tasks.complete(task, id, stop);
+  if (!trace.copied.empty()) {  // the keys are those of what is mounted
+    trace.inputs = parts_.reads.inputs(id);
+    trace.key = parts_.keys.key_of_run(id, stop);
+  }
+  try {
+    auto result = run_task(op, task, parts_.table.graph.info[id].front().name, id, stop);
+    emulator = std::move(result.emulator);
+    return std::move(result.layer);
+  } catch (Error& error) {
+    name_emulator(error, task, emulator);
+    throw;
+  }
+}
+
+RunResult StepMaker::run_task(const graph::ExecOp& op, const RunTask& task, const std::string& name, VertexId vertex,
+                              const std::stop_token& stop) {
+  StepLog log(vertex, parts_.sink, parts_.request.log_limits);
+  try {
+    auto result = parts_.worker.run(task, log, stop);
+    tell_isolation(result);
+    if (result.exit_code == 0) return result;
+    throw run_failure(op, result, task.env);
+  } catch (Error& error) {
+    if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.tail());
+    throw;
+  }
+}
+
+// Once a build: what its steps had to do without.
+void StepMaker::tell_isolation(const RunResult& result) {
+  if (!result.host_proc && !result.shared_ids) return;
+  if (isolation_told_.exchange(true)) return;
+  std::string what;
+  if (result.host_proc) what = "a /proc of its own: the processes of this container or host are seen";
+  if (result.shared_ids) {
+    what += std::string(what.empty() ? "" : ", and without ") +
+            "a user namespace of its own: steps can look into each other's processes";
+  }
+  parts_.warn_of_isolation("steps run without " + what + " (--allow-less-isolation)");
+}
+
+}  // namespace mbuild::executor

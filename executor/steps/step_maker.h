@@ -1,0 +1,49 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "executor/api/events.h"
+#include "executor/steps/run_tasks.h"
+#include "executor/steps/step_keys.h"
+#include "planner/plan.h"
+
+namespace mbuild::executor {
+
+struct StepMakerParts {
+  const BuildRequest& request;
+  const planner::Plan& plan;
+  StepTable& table;
+  const StepReads& reads;
+  cache::Store& store;
+  LayerDirectories& layers;
+  StepKeys& keys;
+  RunTasks& tasks;
+  Worker& worker;
+  ProgressSink& sink;
+  std::function<void(std::string text)> warn_of_isolation;
+};
+
+// Has steps made that were found nowhere. Thread-safe, for one step by one thread.
+class StepMaker {
+ public:
+  explicit StepMaker(StepMakerParts parts) : parts_(std::move(parts)) {}
+
+  // Makes the layer of a step, and a record of it. The step's result is in the table then; its key, too, which was
+  // empty where making it had to tell.
+  void make(graph::NodeId id, const std::stop_token& stop);
+
+ private:
+  cache::Layer apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop);
+  cache::Layer run(graph::NodeId id, const std::string& layer_id, std::string& emulator, const std::stop_token& stop);
+  RunResult run_task(const graph::ExecOp& op, const RunTask& task, const std::string& name, VertexId vertex,
+                     const std::stop_token& stop);
+  void tell_isolation(const RunResult& result);
+
+  StepMakerParts parts_;
+  std::atomic<bool> isolation_told_ = false;
+};
+
+}  // namespace mbuild::executor

@@ -1,0 +1,249 @@
+#include "worker/local_worker.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "worker/output_pump.h"
+
+namespace mbuild::executor {
+namespace {
+
+cache::Layer named(const std::string& id, jobs::NewLayer made) {
+  return {.id = id,
+          .result_digest = std::move(made.result_digest),
+          .pulled = false,
+          .bytes = made.bytes,
+          .files = made.files,
+          .newest_mtime = made.newest_mtime,
+          .implied = std::move(made.implied)};
+}
+
+ProbeResult told(jobs::ProbeReply reply) {
+  return {.destination = std::move(reply.digest), .complete = reply.complete, .copied = std::move(reply.selections)};
+}
+
+}  // namespace
+
+LocalWorker::LocalWorker(LocalWorkerParts parts)
+    : parts_(std::move(parts)), caches_(parts_.store, parts_.inner, parts_.work, parts_.layers) {}
+
+LayerIds LocalWorker::missing(const LayerIds& layers) {
+  LayerIds out;
+  for (const auto& id : layers) {
+    if (parts_.layers.find(id) == nullptr) out.push_back(id);
+  }
+  return out;
+}
+
+// ---- layers
+
+void LocalWorker::put(const cache::Layer& layer, const TarSource& tar, std::stop_token stop) {
+  const auto lock = parts_.store.lock_layer(layer.result_digest, stop);
+  if (parts_.layers.find(layer.id) != nullptr) return;
+  const std::string work = parts_.work.next();
+  jobs::UnpackRequest request;
+  request.blob = open_file(work, O_TMPFILE | O_RDWR, 0600);
+  for (std::string bytes = tar(); !bytes.empty(); bytes = tar()) {
+    write_all(request.blob.get(), bytes);
+    request.size += bytes.size();
+  }
+  ::lseek(request.blob.get(), 0, SEEK_SET);
+  request.owners = owner_mode();
+  request.work = work + "/layer";
+  request.final_path = request.final_path_on_lowers = parts_.store.layer_path(layer.id);
+  cache::Layer row = layer;
+  row.implied = jobs::unpack(parts_.inner.get(), request, stop).layer.implied;
+  parts_.layers.add(std::move(row));
+}
+
+void LocalWorker::get(const std::string& id, const TarSink& tar, std::stop_token stop) {
+  const auto* layer = parts_.layers.find(id);
+  if (layer == nullptr) throw vanished_layer(id);
+  jobs::SerialiseRequest request;
+  request.out = open_file(parts_.work.next(), O_TMPFILE | O_RDWR, 0600);
+  request.path = parts_.store.layer_path(id);
+  request.implied = layer->implied;
+  request.compression = image::Compression::none;
+  request.owners = owner_mode();
+  jobs::serialise(parts_.inner.get(), request, std::move(stop));
+  ::lseek(request.out.get(), 0, SEEK_SET);
+  char buffer[1 << 16];
+  for (ssize_t n; (n = ::read(request.out.get(), buffer, sizeof buffer)) > 0;)
+    tar({buffer, static_cast<std::size_t>(n)});
+}
+
+// ---- RUN
+
+std::string LocalWorker::prepare(const RunTask& task) {
+  parts_.inner.get_for_run();
+  // It comes up while the layers are prepared.
+  if (task.network == graph::NetworkMode::standard) parts_.network.start();
+  return task.platform ? parts_.inner.emulate(*task.platform) : "";
+}
+
+// A RUN that lost the handler of the host by which its programs ran is run again, by the next way.
+RunResult LocalWorker::run(const RunTask& task, StepSink& sink, std::stop_token stop) {
+  const bool foreign = task.platform && is_foreign(*task.platform);
+  try {
+    auto result = run_once(task, sink, stop);
+    if (result.exit_code == 0 || !foreign || !parts_.inner.has_lost_handler(*task.platform)) return result;
+  } catch (const Error& error) {
+    if (error.exit_class != ExitClass::step_failed || !foreign || !parts_.inner.has_lost_handler(*task.platform)) throw;
+  }
+  return run_once(task, sink, stop);
+}
+
+RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop) {
+  RunResult result;
+  parts_.inner.get_for_run();
+  jobs::RunRequest run;
+  run.owners = owner_mode();
+  run.work = parts_.work.next();
+  run.final_path = parts_.store.layer_path(task.layer);
+  run.check_platform = task.platform;
+  if (task.platform) result.emulator = parts_.inner.emulate(*task.platform);
+
+  auto& spec = run.spec;
+  spec.stack = parts_.layers.stack(task.root, stop);
+  spec.argv = task.argv;
+  spec.env = task.env;
+  spec.cwd = task.cwd;
+  spec.user = task.user;
+  spec.hostname = task.hostname;
+  spec.extra_hosts = task.extra_hosts;
+  spec.network = task.network;
+  spec.security = task.security;
+  spec.ulimits = task.ulimits;
+  spec.shm_size = task.shm_size;
+  spec.single_id = parts_.inner.map().single;
+  spec.less_isolation = task.less_isolation;
+  CacheMounts::Held held;
+  caches_.lock(task.mounts, held, stop);
+  for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
+  if (task.network == graph::NetworkMode::standard) {
+    const auto& network = parts_.network.get();
+    if (network.name_space >= 0) spec.network_fd = duplicate(network.name_space);
+    if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
+    result.own_network = network.name_space >= 0;
+  }
+
+  OutputPump output(sink);
+  Inner& inner = inner_for(task, !result.emulator.empty(), run);
+  spec.stdout_fd = output.take_stdout();
+  spec.stderr_fd = output.take_stderr();
+  auto reply = jobs::run(inner, std::move(run), stop);
+  output.finish();
+  sink.usage({.user_microseconds = reply.result.user_microseconds,
+              .system_microseconds = reply.result.system_microseconds,
+              .peak_memory = reply.result.peak_memory});
+  result.exit_code = reply.result.exit_code;
+  result.signal = reply.result.signal;
+  result.host_proc = reply.result.host_proc;
+  result.shared_ids = reply.result.shared_ids;
+  if (result.exit_code != 0) return result;
+  held.fresh.succeed();
+  result.layer = named(task.layer, std::move(reply.layer));
+  return result;
+}
+
+// A step with --security=insecure is root of the host where the caller is; an emulated one stays where its emulator is
+// registered.
+Inner& LocalWorker::inner_for(const RunTask& task, bool emulated, jobs::RunRequest& run) {
+  if (task.security != graph::SecurityMode::insecure || emulated || !is_hosts_root()) return parts_.inner.get();
+  const auto& map = parts_.inner.map();
+  if (map.host_high) {
+    run.store = dir_name(dir_name(run.final_path));
+    run.store_uids = mount_ranges(map.uids);
+    run.store_gids = mount_ranges(map.gids);
+  }
+  return parts_.inner.get_hosts_root();
+}
+
+SandboxMount LocalWorker::sandbox_mount(const TaskMount& mount, jobs::RunRequest& run, CacheMounts::Held& held,
+                                        const std::stop_token& stop) {
+  SandboxMount out{.kind = mount.kind,
+                   .target = mount.target,
+                   .read_only = mount.read_only,
+                   .stack = {},
+                   .selector = mount.selector,
+                   .upper = {},
+                   .work = {},
+                   .source = {},
+                   .size = mount.size};
+  out.uid = mount.uid.value_or(0);
+  out.gid = mount.gid.value_or(0);
+  switch (mount.kind) {
+    case graph::MountKind::bind:
+      out.stack = parts_.layers.stack(mount.layers, stop);
+      break;
+    case graph::MountKind::cache:
+      out.source = caches_.use(mount, run.cache_directories, held, stop);
+      break;
+    case graph::MountKind::secret:
+      out.content_fd = memory_file(mount.content);
+      out.mode = mount.mode.value_or(0400);
+      break;
+    case graph::MountKind::ssh:
+      out.mode = mount.mode.value_or(0600);
+      out.source = parts_.agent_socket(mount.agent);
+      break;
+    case graph::MountKind::tmpfs:
+      break;
+  }
+  return out;
+}
+
+// ---- files
+
+jobs::FilesRequest LocalWorker::files_request(const FilesTask& task, const std::stop_token& stop) {
+  jobs::FilesRequest request;
+  request.owners = owner_mode();
+  request.base = parts_.layers.stack(task.base, stop);
+  request.actions = task.actions;
+  for (const auto& source : task.sources) {
+    auto& out = request.sources.emplace_back();
+    if (source.layers) out.stack = parts_.layers.stack(*source.layers, stop);
+    if (source.user_files.empty()) continue;
+    auto files = parts_.user_files(source.user_files);
+    out.directory = duplicate(files.directory);
+    out.selection.shared = std::move(files.selection);
+  }
+  request.work = parts_.work.next();
+  return request;
+}
+
+FilesResult LocalWorker::apply(const FilesTask& task, std::stop_token stop) {
+  auto request = files_request(task, stop);
+  request.final_path = parts_.store.layer_path(task.layer);
+  if (task.list_contents) request.contents_path = parts_.store.contents_path(task.layer);
+  if (!task.older.empty()) {
+    request.older_path = parts_.store.layer_path(task.older);
+    request.older_contents = parts_.store.contents_path(task.older);
+  }
+  auto& inner = parts_.inner.get();
+  auto made = task.probe ? jobs::probe_and_apply_files(inner, request, std::move(stop))
+                         : jobs::apply_files(inner, request, std::move(stop));
+  FilesResult result{.probe = told(std::move(made.probe)), .layer = {}, .copied_anew = {}};
+  for (auto& anew : made.layer.read_anew) {
+    result.copied_anew.push_back({static_cast<std::size_t>(anew.action), std::move(anew.selection)});
+  }
+  result.layer = named(task.layer, std::move(made.layer));
+  return result;
+}
+
+ProbeResult LocalWorker::probe(const FilesTask& task, std::stop_token stop) {
+  const auto request = files_request(task, stop);
+  return told(jobs::probe_files(parts_.inner.get(), request, std::move(stop)));
+}
+
+Digest LocalWorker::digest(const LayerIds& snapshot, const std::string& selector, std::stop_token stop) {
+  const jobs::DigestRequest request{parts_.layers.stack(snapshot, stop), selector, parts_.work.next(), owner_mode()};
+  return jobs::digest_tree(parts_.inner.get(), request, std::move(stop));
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "worker/cache_mounts.h"
+#include "worker/inner/lazy_inner.h"
+#include "worker/jobs/build_network.h"
+#include "worker/layer_directories.h"
+#include "worker/worker.h"
+
+namespace mbuild::executor {
+
+// Files of the user, to be copied.
+struct LentSelection {
+  int directory = -1;  // open as long as `selection` is held
+  std::shared_ptr<const Selection> selection;
+};
+
+struct LocalWorkerParts {
+  LazyInner& inner;
+  BuildNetwork& network;
+  cache::Store& store;
+  WorkDirectories& work;
+  LayerDirectories& layers;
+  // What the ids of tasks mean; without them the worker does no such tasks.
+  std::function<LentSelection(const std::string& id)> user_files;
+  std::function<std::string(const std::string& id)> agent_socket;  // a path
+};
+
+// Runs steps in the inner process, on the layers of the store. Its layers are those of the store: a layer that it makes
+// has its directory there, and gets its row by whoever keeps it (LayerDirectories::add).
+class LocalWorker final : public Worker {
+ public:
+  explicit LocalWorker(LocalWorkerParts parts);
+
+  bool lends() const override { return parts_.user_files != nullptr; }
+  LayerIds missing(const LayerIds& layers) override;
+  void put(const cache::Layer& layer, const TarSource& tar, std::stop_token stop) override;
+  void get(const std::string& layer, const TarSink& tar, std::stop_token stop) override;
+  std::string prepare(const RunTask& task) override;
+  bool needs_first_content(const TaskMount& cache) override { return caches_.needs_first_content(cache); }
+  RunResult run(const RunTask& task, StepSink& sink, std::stop_token stop) override;
+  FilesResult apply(const FilesTask& task, std::stop_token stop) override;
+  ProbeResult probe(const FilesTask& task, std::stop_token stop) override;
+  Digest digest(const LayerIds& snapshot, const std::string& selector, std::stop_token stop) override;
+
+ private:
+  RunResult run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop);
+  SandboxMount sandbox_mount(const TaskMount& mount, jobs::RunRequest& run, CacheMounts::Held& held,
+                             const std::stop_token& stop);
+  Inner& inner_for(const RunTask& task, bool emulated, jobs::RunRequest& run);
+  jobs::FilesRequest files_request(const FilesTask& task, const std::stop_token& stop);
+  image::OwnerMode owner_mode() const { return parts_.inner.map().owner_mode(); }
+
+  LocalWorkerParts parts_;
+  CacheMounts caches_;
+};
+
+}  // namespace mbuild::executor
