@@ -282,19 +282,21 @@ TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
   tree.file("src/f", "text\n").file("src/d/g", "deep\n");
   auto spec =
       shell(tree, "cat /m/f; touch /m/new 2>/dev/null || echo readonly; cat /g; echo changed > /rw/f && cat /rw/f");
-  auto whole = mount_at(graph::MountKind::bind, "/m");
-  whole.stack.layers.push_back({tree.host_path("src"), {}});
-  auto file = whole;
-  file.target = "/g";
+  const auto source_at = [&](const std::string& target) {
+    auto mount = mount_at(graph::MountKind::bind, target);
+    mount.stack.layers.push_back({tree.host_path("src"), {}});
+    return mount;
+  };
+  auto whole = source_at("/m"), file = source_at("/g"), writable = source_at("/rw");
   file.selector = "/d/g";
-  auto writable = whole;
-  writable.target = "/rw";
   whole.read_only = file.read_only = true;
   spec.mounts = mounts(std::move(whole), std::move(writable), std::move(file));
   CHECK(run(tree, spec).output == "text\nreadonly\ndeep\nchanged\n");
   CHECK(tree.content("src/f") == "text\n");
-  file.selector = "/nope";
-  spec.mounts = mounts(std::move(file));
+  auto missing = source_at("/g");
+  missing.selector = "/nope";
+  missing.read_only = true;
+  spec.mounts = mounts(std::move(missing));
   spec.upper = tree.host_path("other-upper");
   spec.work = tree.host_path("other-work");
   CHECK_THAT(error_of_run(tree, spec), Catch::Contains("\"/nope\": not found"));
