@@ -12,7 +12,7 @@ using mbuild::testing::TemporaryDirectory;
 
 namespace {
 
-struct Layers {
+struct StoredLayers {
   TemporaryDirectory place;
   cache::Store store{place / "store", "map"};
   LazyInner inner{IdMap()};
@@ -29,7 +29,7 @@ struct Layers {
 }  // namespace
 
 TEST_CASE("A layer that equals one that is there is given up for it") {
-  Layers layers;
+  StoredLayers layers;
   CHECK(layers.directories.keep(layers.made("one", "sha256:r")).id == "one");
   CHECK(layers.directories.keep(layers.made("two", "sha256:r")).id == "one");
   CHECK(layers.removed == std::vector{layers.store.layer_path("two")});
@@ -37,7 +37,7 @@ TEST_CASE("A layer that equals one that is there is given up for it") {
 }
 
 TEST_CASE("A snapshot's layers are a stack in which each directory is once, where it is topmost") {
-  Layers layers;
+  StoredLayers layers;
   for (const std::string id : {"a", "b", "c"}) layers.directories.add(layers.made(id, "sha256:" + id));
   const auto stack = layers.directories.stack({"a", "b", "a", "c"}, {});
   REQUIRE(stack.layers.size() == 3);
@@ -47,7 +47,7 @@ TEST_CASE("A snapshot's layers are a stack in which each directory is once, wher
 }
 
 TEST_CASE("A layer that has vanished is named, and forgotten when it is asked for") {
-  Layers layers;
+  StoredLayers layers;
   layers.directories.add(layers.made("a", "sha256:a"));
   CHECK_FALSE(layers.directories.forget_lost());
   CHECK(error_of([&] { layers.directories.stack({"a", "gone"}, {}); }).find("layer gone has vanished") !=

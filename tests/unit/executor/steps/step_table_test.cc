@@ -7,7 +7,7 @@ using namespace mbuild::executor;
 
 namespace {
 
-std::shared_ptr<const SnapshotLayer> layer(const std::string& id) {
+std::shared_ptr<const SnapshotLayer> layer_named(const std::string& id) {
   return std::make_shared<const SnapshotLayer>(SnapshotLayer{.id = id, .result_digest = "sha256:" + id});
 }
 
@@ -26,8 +26,8 @@ graph::Graph image_and_run() {
 TEST_CASE("The result of a step is its base with one more layer") {
   const auto graph = image_and_run();
   StepTable table(graph);
-  table.results[0] = {make_snapshot({layer("base")})};
-  table.set_result(1, layer("top"));
+  table.results[0] = {make_snapshot({layer_named("base")})};
+  table.set_result(1, layer_named("top"));
   const auto& result = table.result({1, 0});
   REQUIRE(result.layers.size() == 2);
   CHECK(result.layers[0]->id == "base");
