@@ -23,6 +23,7 @@
 #include "cli/display/terminal.h"
 #include "cli/metadata.h"
 #include "executor/build.h"
+#include "executor/describe.h"
 #include "frontend/dockerfile/table.h"
 #include "oci/reference.h"
 

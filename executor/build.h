@@ -1,36 +1,14 @@
 #pragma once
 
-#include <optional>
 #include <stop_token>
-#include <string>
 
 #include "executor/api/build_request.h"
 #include "executor/api/events.h"
-#include "frontend/outline.h"
 
 namespace mbuild::executor {
 
 // A whole build: Dockerfile, graph, steps, outputs. `result` is filled in as far as the build comes: its warnings are
 // there when a step fails. Throws Error; Cancelled when stop was requested.
 void run_build(const BuildRequest& request, ProgressSink& sink, std::stop_token stop, BuildResult& result);
-
-// What `--call=check` asks for: the warnings, and the error that a build would end with, if there is one.
-struct CheckResult {
-  std::vector<frontend::dockerfile::Warning> warnings;
-  std::optional<std::string> error;
-  std::string dockerfile_name, dockerfile_text;
-  std::vector<std::string> left_out;  // images and sources that BuildRequest::offline left out
-};
-CheckResult run_check(const BuildRequest& request, std::stop_token stop);
-
-// What --call=outline and --call=targets ask for. Throws Error, Cancelled.
-struct Described {
-  std::string dockerfile_text;
-  frontend::Outline outline;
-  std::vector<frontend::Target> targets;
-  std::vector<std::string> left_out;
-};
-Described run_outline(const BuildRequest& request, std::stop_token stop);
-Described run_targets(const BuildRequest& request, std::stop_token stop);
 
 }  // namespace mbuild::executor

@@ -5,7 +5,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "executor/build.h"
+#include "executor/api/build_request.h"
+#include "executor/describe.h"
 
 namespace mbuild::cli {
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/build.h"
+#include "executor/describe.h"
 
 namespace mbuild::cli {
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "executor/outputs/export.h"
+#include "executor/outputs/environment.h"
 #include "executor/outputs/layer_blobs.h"
 
 namespace mbuild::executor {

@@ -2,7 +2,7 @@
 
 #include <stop_token>
 
-#include "executor/outputs/export.h"
+#include "executor/outputs/environment.h"
 #include "executor/outputs/layer_blobs.h"
 #include "oci/step_cache.h"
 

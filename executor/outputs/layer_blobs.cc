@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "emu/findings_record.h"
-#include "executor/outputs/export.h"
 #include "executor/steps/serialisation_key.h"
 
 namespace mbuild::executor {

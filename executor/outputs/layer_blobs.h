@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "cache/store.h"
+#include "executor/outputs/environment.h"
 #include "executor/steps/snapshot.h"
 #include "oci/manifest.h"
 #include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {
-
-struct ExportEnvironment;
 
 struct LayerFormat {
   image::Compression compression = image::Compression::gzip;
@@ -48,8 +47,7 @@ class LayerBlobs {
     image::Descriptor descriptor;
   };
 
-  LayerBlobs(const ExportEnvironment& environment, const LayerFormat& format)
-      : environment_(environment), format_(format) {}
+  LayerBlobs(const ExportEnvironment& environment, LayerFormat format) : environment_(environment), format_(format) {}
 
   // The layers of all images, each once and in the order in which an archive has them.
   std::vector<std::string> layer_ids() const;
@@ -83,7 +81,7 @@ class LayerBlobs {
                                  const std::function<image::Serialisation(int)>& write) const;
 
   const ExportEnvironment& environment_;
-  const LayerFormat& format_;
+  const LayerFormat format_;
   std::map<std::string, Blob> blobs_;  // by layer id
   bool fetch_ = true;
   BlobWatcher* watcher_ = nullptr;

@@ -32,15 +32,22 @@ void check_layers(const frontend::ImageQuery& query, const image::ImageDescripti
 
 }  // namespace
 
+ImageOptions image_options(const BuildRequest& request, remote::RegistryHosts registries, ImageListeners listeners) {
+  return {.registries = std::move(registries),
+          .listeners = std::move(listeners),
+          .stored = !request.pull,
+          .policy = request.source_policy};
+}
+
 remote::Registry& ImageSources::registry() {
   const std::lock_guard lock(mutex_);
   if (!registry_) {
     remote::RegistryOptions options;
     options.hosts = options_.registries;
     options.credentials = remote::stored_credentials();
-    options.on_retry = options_.on_retry;
-    options.on_transfer = options_.on_transfer;
-    options.on_mirror = options_.on_mirror;
+    options.on_retry = options_.listeners.retry;
+    options.on_transfer = options_.listeners.transfer;
+    options.on_mirror = options_.listeners.mirror;
     registry_ = remote::make_http_registry(std::move(options));
   }
   return *registry_;

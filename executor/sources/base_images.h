@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "cache/store.h"
+#include "executor/api/build_request.h"
 #include "executor/api/source_policy.h"
 #include "frontend/frontend.h"
 #include "oci/manifest.h"
@@ -19,14 +20,23 @@
 // registries, and images that the user keeps in the store.
 namespace mbuild::executor {
 
+// Whom it is told what goes on with registries; each may be empty.
+struct ImageListeners {
+  remote::RetryListener retry;  // of every wait
+  remote::TransferListener transfer;
+  remote::MirrorListener mirror;
+};
+
 struct ImageOptions {
   remote::RegistryHosts registries;
-  remote::RetryListener on_retry;  // told of every wait for a registry
-  remote::TransferListener on_transfer;
-  remote::MirrorListener on_mirror;
+  ImageListeners listeners;
   bool stored = true;  // a name of an image in the store means that image, where it has the platform
   std::shared_ptr<const SourcePolicy> policy;  // none: every image is allowed
 };
+
+// What a request says of the images that it names; `registries` are how they are to be talked to.
+ImageOptions image_options(const BuildRequest& request, remote::RegistryHosts registries,
+                           ImageListeners listeners = {});
 
 class ImageSources {
  public:

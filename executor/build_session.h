@@ -1,0 +1,47 @@
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <stop_token>
+#include <string>
+
+#include "executor/api/build_request.h"
+#include "executor/api/events.h"
+#include "executor/sources/base_images.h"
+#include "executor/sources/retry_log.h"
+#include "executor/sources/transfer_log.h"
+#include "executor/workplace.h"
+
+namespace mbuild::executor {
+
+// What all that is built at one time shares, whatever the number of targets: the store, what works in it, the images of
+// registries, and whom it is told. Nothing is fetched or started before a part is used. A target of the session is a
+// Definition (definition.h), what becomes of it an Execution (execution.h).
+class BuildSession {
+ public:
+  // Opens the store. All that is given has to outlive the session.
+  BuildSession(const BuildRequest& asked, ProgressSink& told, BuildResult& filled, std::stop_token stopping);
+  BuildSession(const BuildSession&) = delete;
+  BuildSession& operator=(const BuildSession&) = delete;
+
+  // Adds a warning of the rule to the result. What it returns is called from any thread.
+  std::function<void(std::string text)> warn(const char* rule);
+
+  const BuildRequest& request;
+  ProgressSink& sink;
+  BuildResult& result;
+  const std::stop_token stop;
+
+ private:
+  std::mutex warnings_lock_;
+  RetryLog retries_;
+  MirrorLog mirrors_;
+  TransferLog transfers_;
+
+ public:
+  BuildStore place;
+  Workplace workplace;
+  ImageSources images;
+};
+
+}  // namespace mbuild::executor
