@@ -5,8 +5,9 @@
 #include <atomic>
 #include <charconv>
 #include <csignal>
-#include <cstdlib>
 #include <string>
+
+#include "base/host_variable.h"
 
 namespace mbuild {
 namespace {
@@ -17,9 +18,9 @@ struct Plan {
 };
 
 Plan plan_of_environment() {
-  const char* text = std::getenv("MBUILD_TEST_CRASH_AT");
-  if (text == nullptr) return {};
-  Plan plan{text, 1};
+  const auto text = host_variable("MBUILD_TEST_CRASH_AT");
+  if (!text) return {};
+  Plan plan{*text, 1};
   if (const auto colon = plan.name.rfind(':'); colon != std::string::npos) {
     std::from_chars(plan.name.data() + colon + 1, plan.name.data() + plan.name.size(), plan.count);
     plan.name.resize(colon);

@@ -1,15 +1,14 @@
 #include "base/feature.h"
 
-#include <cstdlib>
-
+#include "base/host_variable.h"
 #include "base/strings.h"
 
 namespace mbuild {
 
 bool feature_disabled(std::string_view name) {
-  const char* list = std::getenv("MBUILD_TEST_DISABLE");
-  if (list == nullptr) return false;
-  for (const auto& word : split(list, ',')) {
+  const auto list = host_variable("MBUILD_TEST_DISABLE");
+  if (!list) return false;
+  for (const auto& word : split(*list, ',')) {
     if (trim(word) == name) return true;
   }
   return false;

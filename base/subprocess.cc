@@ -9,13 +9,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/host_variable.h"
 #include "base/strings.h"
 
 extern char** environ;
@@ -117,8 +117,7 @@ SubprocessResult run_program_reading(const std::vector<std::string>& argv, Fd in
 }
 
 std::string find_program(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  for (const auto& directory : split(path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin", ':')) {
+  for (const auto& directory : split(host_variable("PATH").value_or("/usr/local/bin:/usr/bin:/bin"), ':')) {
     const std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
     std::error_code ignored;
     if (::access(candidate.c_str(), X_OK) == 0 && std::filesystem::is_regular_file(candidate, ignored)) {

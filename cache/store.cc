@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/host_variable.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
 
@@ -73,7 +74,7 @@ constexpr const char* k_tables_with_boot[] = {"layers",    "records", "definitio
                                               "downloads", "images",  "image_blobs"};
 
 std::string read_boot_id() {
-  if (const char* given = std::getenv("MBUILD_TEST_BOOT_ID")) return given;
+  if (auto given = host_variable("MBUILD_TEST_BOOT_ID")) return std::move(*given);
   return std::string(trim(read_file("/proc/sys/kernel/random/boot_id")));
 }
 

@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/config/config.h"
 #include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
 #include "cli/display/progress.h"
 #include "cli/display/report.h"
 #include "cli/display/report_call.h"
@@ -87,8 +88,16 @@ const std::string& checked_arch_check(const std::string& text) {
       .with_advice("It is error, warn or off.");
 }
 
+// An agent that is not told more of is this process's own, if it has one.
+executor::SshAgent with_own_agent(executor::SshAgent agent) {
+  const auto socket = environment_variable("SSH_AUTH_SOCK");
+  if (agent.paths.empty() && !socket.empty()) agent.paths = {socket};
+  return agent;
+}
+
 executor::BuildRequest request_of(const BuildFlags& flags) {
   executor::BuildRequest request;
+  request.surroundings = surroundings();
   request.store_root = store_root(flags.root);
   request.context = flags.context;
   request.dockerfile = flags.file;
@@ -109,7 +118,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
     for (auto& annotation : image::parse_annotation(text)) request.annotations.push_back(std::move(annotation));
   }
   for (const auto& text : flags.secret) request.secrets.push_back(parse_secret(text));
-  for (const auto& text : flags.ssh) request.ssh.push_back(parse_ssh(text));
+  for (const auto& text : flags.ssh) request.ssh.push_back(with_own_agent(parse_ssh(text)));
   for (const auto& text : flags.no_cache_filter) {
     for (auto& stage : split(text, ',')) request.no_cache_filter.push_back(std::move(stage));
   }

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/config/store_root.h"
 
 namespace mbuild::cli {
 namespace {
@@ -93,7 +94,7 @@ executor::CacheReference parse_cache(const std::string& text) {
 
 executor::Secret parse_secret(const std::string& text) {
   executor::Secret secret;
-  std::string type;
+  std::string type, variable;
   for (const auto& field : split_csv(text)) {
     auto [key, value] = parse_pair(field, "secret");
     key = to_lower(key);
@@ -102,7 +103,7 @@ executor::Secret parse_secret(const std::string& text) {
     } else if (key == "src" || key == "source") {
       secret.file = value;
     } else if (key == "env") {
-      secret.env = value;
+      variable = value;
     } else if (key == "type") {
       type = value;
       if (type != "file" && type != "env") throw usage_error(fmt::format("unsupported secret type \"{}\"", type));
@@ -111,14 +112,12 @@ executor::Secret parse_secret(const std::string& text) {
     }
   }
   if (secret.id.empty()) throw usage_error(fmt::format("--secret {} has no id", text));
-  if (type == "env" && secret.env.empty()) std::swap(secret.env, secret.file);
-  if (secret.file.empty() && secret.env.empty()) {
-    if (type != "file" && std::getenv(secret.id.c_str()) != nullptr) {
-      secret.env = secret.id;
-    } else {
-      secret.file = secret.id;
-    }
+  if (type == "env" && variable.empty()) std::swap(variable, secret.file);
+  if (secret.file.empty() && variable.empty()) {
+    const bool is_variable = type != "file" && std::getenv(secret.id.c_str()) != nullptr;
+    (is_variable ? variable : secret.file) = secret.id;
   }
+  if (!variable.empty()) secret.value = environment_variable(variable.c_str());
   return secret;
 }
 

@@ -1,6 +1,7 @@
 #include "cli/registry_client.h"
 
 #include "cli/config/config.h"
+#include "cli/config/surroundings.h"
 
 namespace mbuild::cli {
 
@@ -8,7 +9,7 @@ image::GetRegistry RegistryClient::get() {
   return [this]() -> remote::Registry& {
     if (!registry_) {
       remote::RegistryOptions options;
-      options.credentials = remote::stored_credentials();
+      options.credentials = stored_credentials();
       options.hosts = load_config().registries;
       registry_ = remote::make_http_registry(std::move(options));
     }

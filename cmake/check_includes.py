@@ -2,7 +2,9 @@
 """Holds the rooms to their order (docs/design.md, section 3), heavy headers to .cc files, and printing to one file.
 
 A room, or a room within one, includes headers of itself and of those before it; cli/display/terminal.cc, which cleans
-what it writes, is the only file that prints. Prints every line that breaks a rule; status 1 then.
+what it writes, is the only file that prints. Below cli nothing reads the environment, the terminal, the standard
+streams or the current directory of the process: such things come with the request. Prints every line that breaks a
+rule; status 1 then.
 """
 import os
 import re
@@ -21,6 +23,20 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PRINTS = re.compile(r"\b(fmt::print|fmt::println|std::cout|std::cerr|std::clog|(f|d|v|vf)?printf|f?puts|fputc|putchar|"
                     r"fwrite|perror)\b|\b(stdout|stderr)\b(?!_)|\bwrite(_all)?\(\s*STD(OUT|ERR)_FILENO")
 PRINTER = "cli/display/terminal.cc"
+SURROUNDINGS = re.compile(r"\b(getenv|secure_getenv|environ|isatty|STD(IN|OUT|ERR)_FILENO|current_path|getcwd|"
+                          r"get_current_dir_name)\b|\b(fs|filesystem)::absolute\b")
+READERS = {
+    "base/host_variable.cc": "reads what is so of the host",
+    "base/output_file.cc": "knows the descriptors that a user's file names mean",
+    "base/subprocess.cc": "starts programs with this process's environment, found by its PATH",
+    "emu/probe.cc": "silences a child",
+    "executor/upkeep.cc": "starts this program again",
+    "worker/inner/inner.cc": "starts this program again",
+}
+HOST_VARIABLES = {"PATH", "MBUILD_QEMU_DIR", "TMPDIR", "http_proxy", "HTTP_PROXY", "SSL_CERT_FILE", "GIT_SSH",
+                  "GIT_SSH_COMMAND", "container", "KUBERNETES_SERVICE_HOST", "GITHUB_ACTIONS", "GITLAB_CI", "USER",
+                  "MBUILD_TEST_DISABLE", "MBUILD_TEST_CRASH_AT", "MBUILD_TEST_BOOT_ID"}
+HOST_VARIABLE = re.compile(r'\bhost_variable\("([^"]*)"\)')
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
@@ -40,6 +56,12 @@ def complaints(path):
             code = re.sub(r'"(\\.|[^"\\])*"|//.*', "", line)
             if room and path != PRINTER and PRINTS.search(code):
                 yield number, "only %s prints" % PRINTER
+            if room and room.split("/")[0] != "cli":
+                if path not in READERS and SURROUNDINGS.search(code):
+                    yield number, "only cli reads the environment, the terminal, the standard streams, the directory"
+                for name in HOST_VARIABLE.findall(line):
+                    if name not in HOST_VARIABLES:
+                        yield number, "%s: is it so of the host? Then add it to HOST_VARIABLES" % name
             match = INCLUDE.match(line)
             if not match:
                 continue

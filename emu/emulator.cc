@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <optional>
 
 #include "base/error.h"
+#include "base/host_variable.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/binfmt.h"
@@ -136,13 +136,9 @@ bool is_native(const Platform& step, const Platform& host) {
 
 EmulatorSearch default_search() {
   EmulatorSearch search;
-  const auto from_environment = [](const char* name) {
-    const char* const value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-  add_unique(search.directories, from_environment("MBUILD_QEMU_DIR"));
+  add_unique(search.directories, host_variable("MBUILD_QEMU_DIR").value_or(""));
   add_unique(search.directories, own_directory());
-  for (std::string& directory : split(from_environment("PATH"), ':'))
+  for (std::string& directory : split(host_variable("PATH").value_or(""), ':'))
     add_unique(search.directories, std::move(directory));
   for (const char* directory : {"/usr/bin", "/usr/local/bin", "/usr/libexec/qemu-binfmt"}) {
     add_unique(search.directories, directory);

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <string>
 
 #include "base/fd.h"
+#include "base/host_variable.h"
 #include "emu/emulator.h"
 
 // Whether the kernel runs a platform is best found out by letting it: /proc/sys/fs/binfmt_misc is not mounted in most
@@ -90,8 +90,8 @@ std::string exit_program(const platforms::Descriptor& descriptor) {
 class ProbeRoot {
  public:
   explicit ProbeRoot(const std::string& program) {
-    const char* const parent = std::getenv("TMPDIR");
-    directory_ = fmt::format("{}/mbuild-probe-XXXXXX", parent != nullptr && *parent == '/' ? parent : "/tmp");
+    const std::string parent = host_variable("TMPDIR").value_or("");
+    directory_ = fmt::format("{}/mbuild-probe-XXXXXX", parent.starts_with('/') ? parent : "/tmp");
     if (::mkdtemp(directory_.data()) == nullptr) {
       directory_.clear();
       return;

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "executor/api/secrets.h"
 #include "executor/build_session.h"
 #include "executor/definition.h"
 #include "executor/execution.h"
 #include "executor/full_disk.h"
 #include "executor/outputs/cache_export.h"
 #include "executor/outputs/export.h"
-#include "executor/sources/remote_context.h"
 #include "executor/upkeep.h"
 
 namespace mbuild::executor {

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
+#include "base/host_variable.h"
 #include "image/image_archive.h"
 #include "image/oci_layout.h"
 #include "oci/reference.h"
@@ -41,9 +41,8 @@ ImagePlace place_in_layout(std::string_view text) {
 
 // In memory a large layer would crowd out the rest.
 Fd unnamed_file() {
-  const char* directory = std::getenv("TMPDIR");
-  std::string path =
-      std::string(directory != nullptr && *directory != '\0' ? directory : "/var/tmp") + "/mbuild-XXXXXX";
+  const std::string directory = host_variable("TMPDIR").value_or("");
+  std::string path = (directory.empty() ? "/var/tmp" : directory) + "/mbuild-XXXXXX";
   Fd fd(::mkostemp(path.data(), O_CLOEXEC));
   if (!fd) throw system_error(errno, "make the temporary file " + path);
   ::unlink(path.c_str());

@@ -183,20 +183,15 @@ Credentials look_up(const std::string& text, const std::string& host, const std:
   return entry != nullptr ? from_entry(entry->first, entry->second, login) : Credentials{};
 }
 
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr ? value : "";
-}
-
 }  // namespace
 
-std::string docker_config_directory() {
+std::string docker_config_directory(const Variables& variable) {
   if (auto directory = variable("DOCKER_CONFIG"); !directory.empty()) return directory;
   const auto home = variable("HOME");
   return home.empty() ? "" : home + "/.docker";
 }
 
-std::vector<std::string> container_auth_files() {
+std::vector<std::string> container_auth_files(const Variables& variable) {
   if (auto file = variable("REGISTRY_AUTH_FILE"); !file.empty()) return {std::move(file)};
   std::vector<std::string> files;
   const auto runtime = variable("XDG_RUNTIME_DIR"), config = variable("XDG_CONFIG_HOME"), home = variable("HOME");
@@ -258,7 +253,8 @@ class StoredCredentials {
 
 }  // namespace
 
-CredentialSource stored_credentials(std::string docker_directory, std::vector<std::string> container_files) {
+CredentialSource stored_credentials(const std::string& docker_directory,
+                                    const std::vector<std::string>& container_files) {
   const auto stored = std::make_shared<StoredCredentials>(docker_directory, container_files);
   return [stored](const std::string& host, const std::string& repository, std::stop_token stop) {
     return stored->find(host, repository, stop);

@@ -23,12 +23,15 @@ struct Credentials {
 using CredentialSource =
     std::function<Credentials(const std::string& host, const std::string& repository, std::stop_token stop)>;
 
+// Looks a variable of somebody's environment up; "" where it is not set.
+using Variables = std::function<std::string(const char* name)>;
+
 // The directory of docker's configuration: $DOCKER_CONFIG, else ~/.docker; "" when there is no home.
-std::string docker_config_directory();
+std::string docker_config_directory(const Variables& variable);
 
 // The files with credentials of podman, skopeo and buildah, in the order in which they are asked: $REGISTRY_AUTH_FILE
 // alone where it is set, else those of the user's session and of the user's configuration.
-std::vector<std::string> container_auth_files();
+std::vector<std::string> container_auth_files(const Variables& variable);
 
 // Looks a repository up in the text of a config.json or auth.json: credHelpers, then credsStore (both run
 // docker-credential-NAME), then auths. Keys are hosts, hosts with a part of a repository's name ("host/team": the
@@ -38,7 +41,7 @@ Credentials find_credentials(const std::string& text, const std::string& host, c
                              std::stop_token stop = {}, std::string_view login = "docker login");
 
 // Reads the files at each call, and asks a helper for a host once. Missing files mean anonymous access.
-CredentialSource stored_credentials(std::string docker_directory = docker_config_directory(),
-                                    std::vector<std::string> container_files = container_auth_files());
+CredentialSource stored_credentials(const std::string& docker_directory,
+                                    const std::vector<std::string>& container_files);
 
 }  // namespace mbuild::remote

@@ -240,7 +240,7 @@ GitCommit resolve_git(const GitRef& source, const GitOptions& options, std::stop
 GitCheckout checkout_git(const GitRef& source, const std::string& directory, const GitOptions& options,
                          std::stop_token stop) {
   try {
-    const Scratch scratch(fs::absolute(directory).string());
+    const Scratch scratch(directory);
     const std::string tree = scratch.path + "/tree";
     const auto result = Checkout(source, options, stop, tree).run();
     const std::string selected = select_subdir(tree, source);

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <utility>
 
 #include "base/error.h"
+#include "base/host_variable.h"
 #include "base/strings.h"
 #include "remote/secrets.h"
 #include "remote/url.h"
@@ -53,7 +53,7 @@ std::vector<std::string> environment(const frontend::GitRef& source, const GitOp
                                "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C"};
   out.insert(out.end(), k_foreign.begin(), k_foreign.end());
   std::string ssh = options.ssh_command;
-  if (ssh.empty() && std::getenv("GIT_SSH_COMMAND") == nullptr && std::getenv("GIT_SSH") == nullptr) {
+  if (ssh.empty() && !host_variable("GIT_SSH_COMMAND") && !host_variable("GIT_SSH")) {
     ssh = "ssh -o BatchMode=yes -o ConnectTimeout=20";
   }
   if (!ssh.empty()) out.push_back("GIT_SSH_COMMAND=" + ssh);

@@ -5,13 +5,13 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "base/host_variable.h"
 #include "base/strings.h"
 #include "remote/url.h"
 
@@ -273,17 +273,17 @@ void set_method(CURL* easy, const HttpRequest& request, Exchange& exchange) {
 void set_proxy(CURL* easy, const Url& url) {
   if (is_loopback(url.host)) {
     setopt(easy, CURLOPT_PROXY, "");
-  } else if (url.scheme == "http" && std::getenv("http_proxy") == nullptr) {
-    if (const char* proxy = std::getenv("HTTP_PROXY"); proxy != nullptr) setopt(easy, CURLOPT_PROXY, proxy);
+  } else if (url.scheme == "http" && !host_variable("http_proxy")) {
+    if (const auto proxy = host_variable("HTTP_PROXY")) setopt(easy, CURLOPT_PROXY, proxy->c_str());
   }
 }
 
 void set_tls(CURL* easy, const HttpOptions& options) {
-  const char* from_environment = std::getenv("SSL_CERT_FILE");
+  const std::string from_environment = host_variable("SSL_CERT_FILE").value_or("");
   if (!options.ca_file.empty()) {
     setopt(easy, CURLOPT_CAINFO, options.ca_file.c_str());
-  } else if (from_environment != nullptr && *from_environment != '\0') {
-    setopt(easy, CURLOPT_CAINFO, from_environment);
+  } else if (!from_environment.empty()) {
+    setopt(easy, CURLOPT_CAINFO, from_environment.c_str());
   }
   if (!options.client_certificate.empty()) {
     setopt(easy, CURLOPT_SSLCERT, options.client_certificate.c_str());

@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <optional>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/feature.h"
+#include "base/host_variable.h"
 #include "base/message.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
@@ -100,7 +100,7 @@ Probe probe(const char* name, const char* title, bool required, const std::strin
 }
 
 Probe probe_ids(const IdMap& map) {
-  const std::string own = std::getenv("USER") != nullptr ? std::getenv("USER") : std::to_string(::getuid());
+  const std::string own = host_variable("USER").value_or(std::to_string(::getuid()));
   const bool helpers = !find_program("newuidmap").empty() && !find_program("newgidmap").empty();
   std::uint64_t count = 0;
   for (const auto& range : map.uids) count += range.count;

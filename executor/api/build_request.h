@@ -10,31 +10,33 @@
 
 #include "executor/api/log_limits.h"
 #include "executor/api/source_policy.h"
+#include "executor/api/surroundings.h"
 #include "frontend/frontend.h"
 #include "graph/graph.h"
 #include "image/annotations.h"
 #include "platforms/platform.h"
 #include "remote/registry.h"
 
-// What the user asked for, as plain data: the command line fills one in, a bake file several.
+// What the user asked for, as plain data: the command line fills one in, a bake file several. Paths are of the process
+// that builds: those that are not absolute, of its current directory.
 namespace mbuild::executor {
 
 struct Output {
   std::string type;                               // oci, docker, local, tar, image, registry, cacheonly
-  std::string destination;                        // path, "-" is standard output, "" where none was given
+  std::string destination;                        // path, "-" is the standard output, "" where none was given
   std::map<std::string, std::string> attributes;  // all others
   bool load = false;                              // docker: handed to a container engine, not written
 };
 
 struct Secret {
   std::string id;
-  std::string file;  // path, or
-  std::string env;   // environment variable
+  std::string file;                  // path, or
+  std::optional<std::string> value;  // what it is itself, of a variable of the environment
 };
 
 struct SshAgent {
   std::string id;
-  std::vector<std::string> paths;  // a socket, or keys; empty is $SSH_AUTH_SOCK
+  std::vector<std::string> paths;  // a socket, or keys; empty: there is none
 };
 
 // One of --cache-from or --cache-to.
@@ -81,6 +83,7 @@ struct BuildRequest {
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better
   remote::RegistryHosts registries;
   LogLimits log_limits;
+  Surroundings surroundings;
   std::shared_ptr<const SourcePolicy> source_policy;  // none: every source is allowed
 };
 

@@ -77,9 +77,13 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   return finished;
 }
 
-// Where an exporter's file goes; "" and "-" are the standard output.
-std::string file_destination(const Output& output) {
-  return output.destination.empty() || output.destination == "-" ? "/dev/stdout" : output.destination;
+bool is_unnamed(const Output& output) { return output.destination.empty() || output.destination == "-"; }
+
+bool is_to_stdout(const Output& output) { return is_unnamed(output) || names_standard_output(output.destination); }
+
+// Where an exporter's file goes.
+const std::string& file_destination(const Output& output, const BuildRequest& request) {
+  return is_unnamed(output) ? request.surroundings.output : output.destination;
 }
 
 image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
@@ -122,7 +126,7 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
     push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
   if (output.type == "image" || output.type == "registry") return;
   if (wanted.load) {
-    const std::string told = load_images(set, open_blob, stop) + "\n";
+    const std::string told = load_images(set, open_blob, environment.request.surroundings.docker_host, stop) + "\n";
     environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
     return;
   }
@@ -155,7 +159,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   std::optional<EarlyArchive> archive;
   std::optional<EarlyUploads> uploads;
   BlobWatcher* watcher = nullptr;
-  if (to_archive) destination.emplace(file_destination(output), stop);
+  if (to_archive) destination.emplace(file_destination(output, environment.request), stop);
   if (to_archive && destination->is_file()) {
     const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
     watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
@@ -192,7 +196,7 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
     request.trees.push_back(std::move(tree));
   }
   if (output.type == "tar") {
-    OutputFile destination(file_destination(output), stop);
+    OutputFile destination(file_destination(output, environment.request), stop);
     request.out = duplicate(destination.fd());
     jobs::export_trees(environment.inner.get(), std::move(request), stop);
     return destination.commit();
@@ -218,6 +222,13 @@ bool is_to_directory(const Output& output) {
 
 bool is_file(const Output& output) { return output.type == "tar" || output.type == "oci" || output.type == "docker"; }
 
+void check_stdout(const Output& output, const Surroundings& surroundings) {
+  const std::string needed = "dest file is required for " + output.type + " exporter. ";
+  if (surroundings.output_is_terminal) throw Error(ExitClass::usage, needed + "refusing to write to console");
+  if (is_unnamed(output) && surroundings.output.empty())
+    throw Error(ExitClass::usage, needed + "there is no standard output");
+}
+
 // mode=delete removes what it finds: outside of where the user works, that has to be allowed.
 void check_local_mode(const Output& output, const BuildRequest& request) {
   const std::string mode = attribute(output, "mode");
@@ -226,9 +237,9 @@ void check_local_mode(const Output& output, const BuildRequest& request) {
         .with_advice("Modes are copy and delete.");
   }
   if (mode != "delete" || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end()) return;
-  const auto here = std::filesystem::current_path();
+  const auto& here = request.surroundings.directory;
   const auto there = std::filesystem::weakly_canonical(output.destination).lexically_relative(here);
-  if (!there.empty() && *there.begin() != ".." && there != ".") return;
+  if (!here.empty() && !there.empty() && *there.begin() != ".." && there != ".") return;
   throw Error(ExitClass::usage, fmt::format("mode=delete would remove files in {}, which is not below the current "
                                             "directory",
                                             output.destination))
@@ -254,13 +265,9 @@ void check_outputs(const BuildRequest& request) {
   for (const auto& output : request.outputs) {
     if (is_to_directory(output) && output.destination.empty())
       throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
-    if (is_file(output) && !is_to_directory(output) && !output.load &&
-        names_standard_output(file_destination(output))) {
+    if (is_file(output) && !is_to_directory(output) && !output.load && is_to_stdout(output)) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
-      if (::isatty(STDOUT_FILENO) == 1) {
-        throw Error(ExitClass::usage,
-                    "dest file is required for " + output.type + " exporter. refusing to write to console");
-      }
+      check_stdout(output, request.surroundings);
     }
     if (output.type == "docker" && !output.load && request.platforms.size() > 1) {
       throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")

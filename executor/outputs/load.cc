@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -109,8 +108,8 @@ bool answers(const Engine& engine, const std::stop_token& stop) {
 }
 
 // The engine that is meant; none where nobody named one and none answers.
-std::optional<Engine> find_engine(const std::stop_token& stop) {
-  if (const char* host = std::getenv("DOCKER_HOST"); host != nullptr && *host != '\0') {
+std::optional<Engine> find_engine(const std::string& host, const std::stop_token& stop) {
+  if (!host.empty()) {
     Engine engine = engine_at(host);
     if (answers(engine, stop)) return engine;
     throw host_error(fmt::format("the Docker engine at DOCKER_HOST={} does not answer", host))
@@ -191,8 +190,9 @@ std::string load_into_podman(const std::string& program, const image::ImageSet& 
 
 }  // namespace
 
-std::string load_images(const image::ImageSet& set, const image::OpenBlob& open_blob, std::stop_token stop) {
-  if (const auto engine = find_engine(stop)) return load_into_docker(*engine, set, open_blob, stop);
+std::string load_images(const image::ImageSet& set, const image::OpenBlob& open_blob, const std::string& docker_host,
+                        std::stop_token stop) {
+  if (const auto engine = find_engine(docker_host, stop)) return load_into_docker(*engine, set, open_blob, stop);
   if (const auto podman = find_program("podman"); !podman.empty()) {
     return load_into_podman(podman, set, open_blob, stop);
   }

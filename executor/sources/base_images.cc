@@ -34,6 +34,8 @@ void check_layers(const frontend::ImageQuery& query, const image::ImageDescripti
 
 ImageOptions image_options(const BuildRequest& request, remote::RegistryHosts registries, ImageListeners listeners) {
   return {.registries = std::move(registries),
+          .docker_config = request.surroundings.docker_config,
+          .auth_files = request.surroundings.auth_files,
           .listeners = std::move(listeners),
           .stored = !request.pull,
           .policy = request.source_policy};
@@ -44,7 +46,7 @@ remote::Registry& ImageSources::registry() {
   if (!registry_) {
     remote::RegistryOptions options;
     options.hosts = options_.registries;
-    options.credentials = remote::stored_credentials();
+    options.credentials = remote::stored_credentials(options_.docker_config, options_.auth_files);
     options.on_retry = options_.listeners.retry;
     options.on_transfer = options_.listeners.transfer;
     options.on_mirror = options_.listeners.mirror;

@@ -29,6 +29,8 @@ struct ImageListeners {
 
 struct ImageOptions {
   remote::RegistryHosts registries;
+  std::string docker_config;            // Surroundings
+  std::vector<std::string> auth_files;  // likewise
   ImageListeners listeners;
   bool stored = true;  // a name of an image in the store means that image, where it has the platform
   std::shared_ptr<const SourcePolicy> policy;  // none: every image is allowed

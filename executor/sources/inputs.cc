@@ -88,10 +88,10 @@ void read_default_dockerfile(Inputs& inputs) {
   throw not_found("Dockerfile");
 }
 
-std::string read_standard_input() {
-  if (::isatty(STDIN_FILENO) == 1)
-    throw Error(ExitClass::usage, "standard input is a terminal, not a build context or a Dockerfile");
-  return read_all(STDIN_FILENO);
+std::string read_standard_input(const Surroundings& surroundings) {
+  if (!surroundings.read_input)
+    throw Error(ExitClass::usage, "there is no standard input to read a build context or a Dockerfile from");
+  return surroundings.read_input();
 }
 
 void check_directory(const std::string& path) {
@@ -117,7 +117,7 @@ void check_directory(const std::string& path) {
 
 // "mbuild build -": a tar is the context, any other text is the Dockerfile.
 void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const std::string& scratch) {
-  const std::string data = read_standard_input();
+  const std::string data = read_standard_input(request.surroundings);
   const Fd file = memory_file(data);
   inputs.context_directory = scratch + "/context";
   make_settled_directory(inputs.context_directory, 0755);
@@ -142,7 +142,7 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
 bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
                                     const std::stop_token& stop) {
   if (request.dockerfile == "-") {
-    inputs.dockerfile_text = read_standard_input();
+    inputs.dockerfile_text = read_standard_input(request.surroundings);
   } else if (request.dockerfile.starts_with("http://") || request.dockerfile.starts_with("https://")) {
     inputs.dockerfile_text = fetch_text(request, request.dockerfile, scratch, stop);
   } else {

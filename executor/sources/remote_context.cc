@@ -5,13 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "executor/api/secrets.h"
 #include "files/archive.h"
 #include "files/write_record.h"
 #include "graph/git_ref.h"
@@ -136,42 +135,6 @@ std::optional<std::int64_t> time_of_source(const BuildRequest& request, const gr
   const std::string unpacked = fresh_directory(scratch);
   unpack_into(file.get(), unpacked, std::move(stop));
   return newest_file(unpacked);
-}
-
-std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id) {
-  for (const auto& secret : request.secrets) {
-    if (secret.id != id) continue;
-    if (secret.env.empty()) return read_file(secret.file);
-    const char* value = std::getenv(secret.env.c_str());
-    return value == nullptr ? "" : value;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id) {
-  auto value = read_secret(request, id);
-  if (value && value->empty()) value.reset();
-  return value;
-}
-
-void check_secrets(const BuildRequest& request) {
-  for (const auto& secret : request.secrets) {
-    if (!secret.env.empty()) continue;
-    struct stat status;
-    int code = 0;
-    if (::stat(secret.file.c_str(), &status) < 0) {
-      code = errno;
-    } else if (S_ISDIR(status.st_mode)) {
-      code = EISDIR;
-    } else if (::faccessat(AT_FDCWD, secret.file.c_str(), R_OK, AT_EACCESS) < 0) {
-      code = errno;
-    }
-    if (code == 0) continue;
-    throw Error(ExitClass::usage, system_error(code, fmt::format("secret {}: open {}", secret.id, secret.file)).message)
-        .with_advice(fmt::format("Name a file with --secret id={},src=FILE, or a variable of the environment with "
-                                 "--secret id={},env=NAME.",
-                                 secret.id, secret.id));
-  }
 }
 
 }  // namespace mbuild::executor

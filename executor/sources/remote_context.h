@@ -34,11 +34,4 @@ std::string fetch_text(const BuildRequest& request, const std::string& url, cons
 std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& source,
                                            const std::string& scratch, std::stop_token stop);
 
-// Throws Error (usage) for a --secret whose file is not there or can't be read.
-void check_secrets(const BuildRequest& request);
-// The value of --secret id=ID, if there is one; of a variable that is not set "".
-std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id);
-// The same for who would send it: an empty one is none.
-std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id);
-
 }  // namespace mbuild::executor

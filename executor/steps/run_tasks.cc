@@ -2,11 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-
 #include "base/error.h"
 #include "base/strings.h"
-#include "executor/sources/remote_context.h"
+#include "executor/api/secrets.h"
 #include "executor/steps/keys.h"
 
 namespace mbuild::executor {
@@ -64,8 +62,7 @@ std::string agent_socket(const BuildRequest& request, const std::string& id) {
   std::string socket;
   for (const auto& agent : request.ssh) {
     if (agent.id != id) continue;
-    const char* own = std::getenv("SSH_AUTH_SOCK");
-    socket = !agent.paths.empty() ? agent.paths.front() : own != nullptr ? own : "";
+    socket = agent.paths.empty() ? "" : agent.paths.front();
   }
   return socket;
 }

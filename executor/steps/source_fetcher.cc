@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/own_directory.h"
-#include "executor/sources/remote_context.h"
+#include "executor/api/secrets.h"
 #include "remote/download.h"
 #include "remote/git.h"
 

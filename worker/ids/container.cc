@@ -1,10 +1,10 @@
 #include "worker/ids/container.h"
 
-#include <cstdlib>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/host_variable.h"
 
 // Marker files are Docker's and Podman's own; Kubernetes leaves none, nor do engines that imitate Docker. Control
 // groups name the engine where the container shares the host's tree of them, and a seccomp filter, which no login
@@ -12,10 +12,7 @@
 namespace mbuild::executor {
 namespace {
 
-bool is_set(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
+bool is_set(const char* name) { return !host_variable(name).value_or("").empty(); }
 
 std::string text_of(const std::string& path) {
   try {
@@ -28,8 +25,7 @@ std::string text_of(const std::string& path) {
 std::optional<ContainerKind> kind_of_engine(const std::string& root) {
   const std::string groups = text_of(root + "/proc/self/cgroup") + text_of(root + "/proc/1/cgroup");
   const auto named = [&](std::string_view word) { return groups.find(word) != std::string::npos; };
-  const char* variable = std::getenv("container");
-  const std::string_view told = variable == nullptr ? "" : variable;
+  const std::string told = host_variable("container").value_or("");
   if (is_set("KUBERNETES_SERVICE_HOST") || named("kubepods")) return ContainerKind::kubernetes;
   if (path_exists(root + "/run/.containerenv") || told == "podman" || named("libpod")) return ContainerKind::podman;
   if (path_exists(root + "/.dockerenv") || told == "docker" || named("/docker")) return ContainerKind::docker;

@@ -44,21 +44,25 @@ TEST_CASE("Outputs that say nothing sensible are usage errors") {
 TEST_CASE("A secret comes from a file or a variable") {
   CHECK(parse_secret("id=a,src=f").file == "f");
   CHECK(parse_secret("id=a,source=f").file == "f");
-  CHECK(parse_secret("id=a,env=F").env == "F");
+  CHECK_FALSE(parse_secret("id=a,src=f").value);
+  const ScopedVariable variable("F", "x");
+  CHECK(parse_secret("id=a,env=F").value == "x");
   CHECK(parse_secret("id=a,env=F").file.empty());
+  CHECK(parse_secret("id=a,env=MBUILD_UNIT_UNSET").value == "");
   CHECK(parse_secret("id=a,src=f").id == "a");
 }
 
 TEST_CASE("A secret of type env takes its variable's name from src too") {
+  const ScopedVariable variable("NAME", "x");
   const auto secret = parse_secret("type=env,id=a,src=NAME");
-  CHECK(secret.env == "NAME");
+  CHECK(secret.value == "x");
   CHECK(secret.file.empty());
 }
 
 TEST_CASE("A secret with an id alone is the variable of that name if it is set, else the file") {
   CHECK(parse_secret("id=MBUILD_UNIT_SECRET").file == "MBUILD_UNIT_SECRET");
   const ScopedVariable variable("MBUILD_UNIT_SECRET", "x");
-  CHECK(parse_secret("id=MBUILD_UNIT_SECRET").env == "MBUILD_UNIT_SECRET");
+  CHECK(parse_secret("id=MBUILD_UNIT_SECRET").value == "x");
   CHECK(parse_secret("id=MBUILD_UNIT_SECRET,type=file").file == "MBUILD_UNIT_SECRET");
 }
 

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cstdlib>
+#include <map>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -38,6 +39,13 @@ esac
     ::chmod(program.c_str(), 0755);
   }
 };
+
+Variables variables(const std::map<std::string, std::string>& set) {
+  return [set](const char* name) {
+    const auto found = set.find(name);
+    return found == set.end() ? std::string() : found->second;
+  };
+}
 
 }  // namespace
 
@@ -90,12 +98,9 @@ TEST_CASE("a missing config.json means anonymous, a malformed one is an error th
 }
 
 TEST_CASE("DOCKER_CONFIG names the directory, else it is in the home") {
-  {
-    const ScopedVariable config("DOCKER_CONFIG", "/some/where");
-    CHECK(docker_config_directory() == "/some/where");
-  }
-  const ScopedVariable config("DOCKER_CONFIG", ""), home("HOME", "/home/me");
-  CHECK(docker_config_directory() == "/home/me/.docker");
+  CHECK(docker_config_directory(variables({{"DOCKER_CONFIG", "/some/where"}, {"HOME", "/home/me"}})) == "/some/where");
+  CHECK(docker_config_directory(variables({{"HOME", "/home/me"}})) == "/home/me/.docker");
+  CHECK(docker_config_directory(variables({})).empty());
 }
 
 TEST_CASE("auth that was broken into lines is read, and what can't be read is named") {
@@ -150,14 +155,9 @@ TEST_CASE("after docker's file those of podman are asked, in their order") {
 }
 
 TEST_CASE("the places of podman's credentials") {
-  const ScopedVariable home("HOME", "/home/me"), runtime("XDG_RUNTIME_DIR", "/run/user/7"),
-      config("XDG_CONFIG_HOME", "");
-  {
-    const ScopedVariable file("REGISTRY_AUTH_FILE", "/a/file");
-    CHECK(container_auth_files() == std::vector<std::string>{"/a/file"});
-  }
-  const ScopedVariable file("REGISTRY_AUTH_FILE", "");
-  CHECK(container_auth_files() ==
+  CHECK(container_auth_files(variables({{"REGISTRY_AUTH_FILE", "/a/file"}, {"HOME", "/home/me"}})) ==
+        std::vector<std::string>{"/a/file"});
+  CHECK(container_auth_files(variables({{"HOME", "/home/me"}, {"XDG_RUNTIME_DIR", "/run/user/7"}})) ==
         std::vector<std::string>{"/run/user/7/containers/auth.json", "/home/me/.config/containers/auth.json"});
 }
 
