@@ -33,9 +33,9 @@ TEST_CASE("a quota that is used up is a full disk of another kind") {
 TEST_CASE("what is said of a full disk fits what is left of it") {
   for (const int code : {EDQUOT, ENOSPC}) {
     const auto roomy = advice_for(code, {.size = 100 * k_gigabyte, .free = 50 * k_gigabyte});
-    CHECK_THAT(roomy, Catch::Contains("50.0 GB left of 100 GB") && Catch::Contains("or a quota"));
+    CHECK_THAT(roomy, Catch::Contains("50GB left of 100GB") && Catch::Contains("or a quota"));
     const auto full = advice_for(code, {.size = 100 * k_gigabyte, .free = 0});
-    CHECK_THAT(full, Catch::Contains("0 B left of 100 GB") && Catch::Contains("--root DIR"));
+    CHECK_THAT(full, Catch::Contains("0B left of 100GB") && Catch::Contains("--root DIR"));
     CHECK_THAT(full, !Catch::Contains("quota"));
   }
 }
