@@ -235,7 +235,7 @@ Layer layer_of(const Statement& row) {
 
 }  // namespace
 
-std::string run_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
+std::string bundle_id(const Digest& key) { return fmt::format("run-{}", digest_hex(key).substr(0, 32)); }
 
 bool is_store(const std::string& root) {
   return std::ranges::any_of(std::initializer_list<const char*>{"/VERSION", "/index.db", "/fs", "/blobs", "/locks"},

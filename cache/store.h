@@ -32,9 +32,9 @@ struct Layer {
   std::vector<std::string> implied;  // directories that are there but are no entries of the layer
 };
 
-// The id of the directory into which a run of layers was merged (worker/snapshot/flatten.h); `key` names those layers.
-// A row of layers like any other, but no result of a step.
-std::string run_id(const Digest& key);
+// The id of the directory of a bundle: into it layers were merged (worker/snapshot/flatten.h); `key` names those
+// layers. A row of layers like any other, but no result of a step.
+std::string bundle_id(const Digest& key);
 
 // What running a step gave.
 struct StepRecord {

@@ -8,7 +8,7 @@
 #include "cli/config/config.h"
 #include "cli/config/store_root.h"
 #include "cli/display/terminal.h"
-#include "worker/host_probes.h"
+#include "worker/host_checks.h"
 
 namespace mbuild::cli {
 namespace {
@@ -17,11 +17,11 @@ namespace {
 int run_doctor(const std::string& root) {
   make_directories(root, 0700);
   int status = 0;
-  for (const auto& probe : executor::run_probes(root, load_config().sandbox.allow_less_isolation)) {
-    const char* verdict = probe.ok ? "ok" : probe.required ? "MISSING" : probe.name.empty() ? "missing" : "fallback";
-    print("{:<8} {:<36} {}\n", verdict, probe.title, probe.detail);
-    if (!probe.ok && !probe.remedy.empty()) print("{:<8} {:<36} -> {}\n", "", "", probe.remedy);
-    if (!probe.ok && probe.required) status = static_cast<int>(ExitClass::host);
+  for (const auto& check : executor::check_host(root, load_config().sandbox.allow_less_isolation)) {
+    const char* verdict = check.ok ? "ok" : check.required ? "MISSING" : check.name.empty() ? "missing" : "fallback";
+    print("{:<8} {:<36} {}\n", verdict, check.title, check.detail);
+    if (!check.ok && !check.remedy.empty()) print("{:<8} {:<36} -> {}\n", "", "", check.remedy);
+    if (!check.ok && check.required) status = static_cast<int>(ExitClass::host);
   }
   return status;
 }

@@ -29,7 +29,7 @@ READERS = {
     "base/host_variable.cc": "reads what is so of the host",
     "base/output_file.cc": "knows the descriptors that a user's file names mean",
     "base/subprocess.cc": "starts programs with this process's environment, found by its PATH",
-    "emu/probe.cc": "silences a child",
+    "emu/can_execute.cc": "silences a child",
     "executor/upkeep.cc": "starts this program again",
     "worker/inner/inner.cc": "starts this program again",
 }

@@ -89,9 +89,9 @@ bool names(const std::vector<std::string>& list, const std::string& name) {
   return std::ranges::find(list, name) != list.end();
 }
 
-// Nothing can be listed where binfmt_misc is not mounted, as in most containers; a probe tells whether there is a
+// Nothing can be listed where binfmt_misc is not mounted, as in most containers; a trial tells whether there is a
 // handler all the same.
-std::optional<Execution> by_probe(const Descriptor& descriptor, const Descriptor* host, bool handlers_listed) {
+std::optional<Execution> by_trial(const Descriptor& descriptor, const Descriptor* host, bool handlers_listed) {
   const bool compatible = host != nullptr && names(descriptor.native_on, host->name);
   if (!compatible && handlers_listed) return std::nullopt;
   if (!can_execute(descriptor)) return std::nullopt;
@@ -157,8 +157,8 @@ Execution choose(const Platform& step, const Platform& host, const EmulatorSearc
   const auto handlers = read_handlers(search.handlers_directory);
   const std::vector<Handler> listed = handlers.value_or(std::vector<Handler>());
   if (auto execution = by_handler(listed, *descriptor, search.private_registration)) return *execution;
-  if (search.probe) {
-    auto execution = by_probe(*descriptor, platforms::find_descriptor(host), handlers.has_value());
+  if (search.trial) {
+    auto execution = by_trial(*descriptor, platforms::find_descriptor(host), handlers.has_value());
     if (execution) return *execution;
   }
   const Found found = find_emulator(*descriptor, host, search);

@@ -28,7 +28,7 @@ struct EmulatorSearch {
   std::vector<std::string> directories;  // for QEMU, in order of preference
   std::string handlers_directory = "/proc/sys/fs/binfmt_misc";
   bool private_registration = true;  // false: only the host's handlers can be used
-  bool probe = true;                 // false: start no probe programs
+  bool trial = true;                 // false: start no trial programs
 };
 
 // $MBUILD_QEMU_DIR, the program's own directory, $PATH, /usr/bin, /usr/local/bin, /usr/libexec/qemu-binfmt.

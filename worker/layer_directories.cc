@@ -74,8 +74,8 @@ Stack LayerDirectories::stack(const LayerIds& snapshot, const std::stop_token& s
   }
   std::reverse(layers.begin(), layers.end());
   std::vector<const cache::Layer*> parts;
-  for (const auto& run : runs_of(layers.size())) {
-    parts.push_back(&flattened(std::span(layers).subspan(run.first, run.count), parts, stop));
+  for (const auto& bundle : bundles_of(layers.size())) {
+    parts.push_back(&flattened(std::span(layers).subspan(bundle.first, bundle.count), parts, stop));
   }
   return stack_of(parts);
 }
@@ -96,13 +96,13 @@ const cache::Layer& LayerDirectories::flattened(std::span<const cache::Layer* co
   hash.field("");
   for (const auto* layer : layers) hash.field(layer->id);
   const Digest key = hash.digest();
-  const std::string id = cache::run_id(key);
+  const std::string id = cache::bundle_id(key);
   if (const auto* known = find(id)) return *known;
 
   jobs::FlattenRequest request{
-      .stack = {}, .below = stack_of(below), .work = work_.next() + "/run", .final_path = store_.layer_path(id)};
+      .stack = {}, .below = stack_of(below), .work = work_.next() + "/bundle", .final_path = store_.layer_path(id)};
   // What it is made of comes first: no lock of a layer is taken under another.
-  const std::size_t length = layers.size() / k_run_length, lowest = below.size();
+  const std::size_t length = layers.size() / k_bundle_length, lowest = below.size();
   for (std::size_t first = 0; first < layers.size(); first += length) {
     below.push_back(&flattened(layers.subspan(first, length), below, stop));
   }
@@ -110,7 +110,7 @@ const cache::Layer& LayerDirectories::flattened(std::span<const cache::Layer* co
   const auto lock = store_.lock_layer(key, stop);
   if (const auto* known = find(id)) return *known;
   const auto made = jobs::flatten(inner_.get(), request, stop);
-  crash_point("run-made");
+  crash_point("bundle-made");
   return add({.id = id,
               .result_digest = key,
               .pulled = false,

@@ -9,7 +9,7 @@
 namespace mbuild::frontend::lowering {
 namespace {
 
-// Read by the builder itself, never part of a stage's environment.
+// Read by the builder itself, never part of a stage's variables.
 bool is_builder_only(std::string_view name) {
   return name == "BUILDKIT_SBOM_SCAN_CONTEXT" || name == "BUILDKIT_SBOM_SCAN_STAGE";
 }
@@ -22,7 +22,7 @@ std::string target_stage_name(const Request& request) {
   return name.empty() ? "default" : to_lower(name);
 }
 
-Environment platform_args(const Lowering& lowering) {
+Variables platform_args(const Lowering& lowering) {
   const Request& request = lowering.shared.request;
   const platforms::Platform& target = lowering.target_platform;
   const platforms::Platform& build = request.build_platform;
@@ -39,7 +39,7 @@ Environment platform_args(const Lowering& lowering) {
                                                         {"TARGETARCH", target.arch},
                                                         {"TARGETVARIANT", target.variant},
                                                         {"TARGETSTAGE", target_stage_name(request)}};
-  Environment args;
+  Variables args;
   for (const auto& [name, value] : values) {
     const auto given = request.build_args.find(name);
     args.set(name, given == request.build_args.end() ? value : given->second);
@@ -48,15 +48,15 @@ Environment platform_args(const Lowering& lowering) {
 }
 
 void add_global_args(const Lowering& lowering, const std::map<std::string, std::string>& build_args,
-                     Environment& environment) {
+                     Variables& variables) {
   const dockerfile::Dockerfile& file = lowering.shared.request.dockerfile;
   for (const dockerfile::Instruction& instruction : file.global_args) {
     for (const auto& [name, value] : std::get<dockerfile::ArgInstruction>(instruction.body).args) {
       if (const auto given = build_args.find(name); given != build_args.end()) {
-        environment.set(name, given->second);
+        variables.set(name, given->second);
       } else if (value) {
         try {
-          environment.set(name, dockerfile::expand(*value, lookup_in(environment), {.escape = file.escape}).text);
+          variables.set(name, dockerfile::expand(*value, lookup_in(variables), {.escape = file.escape}).text);
         } catch (Error& error) {
           throw with_place(lowering, std::move(error), instruction.range);
         }
@@ -91,12 +91,12 @@ std::optional<std::string> argument_value(Lowering& lowering, const Stage& stage
 
 }  // namespace
 
-const std::string* Environment::find(std::string_view name) const {
+const std::string* Variables::find(std::string_view name) const {
   const auto found = index_.find(name);
   return found == index_.end() ? nullptr : &values_[found->second].second;
 }
 
-void Environment::set(std::string_view name, std::string value) {
+void Variables::set(std::string_view name, std::string value) {
   const auto found = index_.find(name);
   if (found != index_.end()) {
     values_[found->second].second = std::move(value);
@@ -106,20 +106,20 @@ void Environment::set(std::string_view name, std::string value) {
   values_.emplace_back(name, std::move(value));
 }
 
-void Environment::erase(std::string_view name) {
+void Variables::erase(std::string_view name) {
   std::erase_if(values_, [&](const auto& value) { return value.first == name; });
   index_.clear();
   for (std::size_t i = 0; i < values_.size(); ++i) index_.emplace(values_[i].first, i);
 }
 
-std::vector<std::string> Environment::names() const {
+std::vector<std::string> Variables::names() const {
   std::vector<std::string> names;
   names.reserve(values_.size());
   for (const auto& [name, value] : values_) names.push_back(name);
   return names;
 }
 
-std::vector<std::string> Environment::entries() const {
+std::vector<std::string> Variables::entries() const {
   std::vector<std::string> entries;
   entries.reserve(values_.size());
   for (const auto& [name, value] : values_) entries.push_back(name + "=" + value);
@@ -132,9 +132,9 @@ std::pair<std::string_view, std::string_view> split_variable(std::string_view te
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-dockerfile::Lookup lookup_in(const Environment& environment) {
-  return [&environment](std::string_view name) -> std::optional<std::string> {
-    const std::string* value = environment.find(name);
+dockerfile::Lookup lookup_in(const Variables& variables) {
+  return [&variables](std::string_view name) -> std::optional<std::string> {
+    const std::string* value = variables.find(name);
     if (value == nullptr) return std::nullopt;
     return *value;
   };
@@ -148,10 +148,10 @@ void make_global_args(Lowering& lowering) {
   add_global_args(lowering, lowering.build_args, lowering.global_args);
 }
 
-Environment default_global_args(const Lowering& lowering) {
-  Environment environment = platform_args(lowering);
-  add_global_args(lowering, {}, environment);
-  return environment;
+Variables default_global_args(const Lowering& lowering) {
+  Variables variables = platform_args(lowering);
+  add_global_args(lowering, {}, variables);
+  return variables;
 }
 
 std::string expand_word(Lowering& lowering, const Stage& stage, const Step& step, std::string_view word) {

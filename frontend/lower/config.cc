@@ -15,7 +15,7 @@ namespace {
 
 using dockerfile::KeyValue;
 
-// All values see the environment before the instruction.
+// All values see the variables before the instruction.
 std::vector<std::pair<std::string, std::string>> expand_pairs(Lowering& lowering, const Stage& stage, const Step& step,
                                                               const std::vector<KeyValue>& pairs) {
   std::vector<std::pair<std::string, std::string>> expanded;

@@ -72,7 +72,7 @@ std::optional<graph::Ref> image_root(Lowering& lowering, Stage& stage) {
 }
 
 // A context as the root of a stage becomes a layer, which history must name.
-void materialise(Lowering& lowering, Stage& stage, const Tree& tree, const std::string& name) {
+void materialise(Lowering& lowering, Stage& stage, const ContextTree& tree, const std::string& name) {
   graph::Node node;
   graph::FileAction copy;
   copy.secondary = input_index(node, tree.ref);
@@ -88,7 +88,7 @@ void materialise(Lowering& lowering, Stage& stage, const Tree& tree, const std::
 void start_from_context(Lowering& lowering, Stage& stage) {
   const NamedContext& context = *stage.context;
   if (context.kind != ContextKind::scratch) {
-    stage.tree = Tree{context_tree(lowering, context)};
+    stage.tree = ContextTree{context_tree(lowering, context)};
   }
   stage.state = empty_state(lowering, *stage.platform);
 }

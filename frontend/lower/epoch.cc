@@ -33,22 +33,22 @@ std::optional<graph::SourceOp> remote_source(std::string_view address) {
 
 Error not_one_add() { return usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"); }
 
-void set_stage_args(const Lowering& lowering, const dockerfile::ArgInstruction& arg, Environment& environment) {
+void set_stage_args(const Lowering& lowering, const dockerfile::ArgInstruction& arg, Variables& variables) {
   const char escape = lowering.shared.request.dockerfile.escape;
   for (const auto& [name, value] : arg.args) {
     const auto given = lowering.build_args.find(name);
     if (given != lowering.build_args.end()) {
-      environment.set(name, given->second);
+      variables.set(name, given->second);
     } else if (value) {
-      environment.set(name, dockerfile::expand(*value, lookup_in(environment), {.escape = escape}).text);
+      variables.set(name, dockerfile::expand(*value, lookup_in(variables), {.escape = escape}).text);
     }
   }
 }
 
 graph::SourceOp added_source(const Lowering& lowering, const dockerfile::CopyInstruction& add,
-                             const Environment& environment) {
+                             const Variables& variables) {
   const auto expand = [&](const std::string& word) {
-    return dockerfile::expand(word, lookup_in(environment), {.escape = lowering.shared.request.dockerfile.escape}).text;
+    return dockerfile::expand(word, lookup_in(variables), {.escape = lowering.shared.request.dockerfile.escape}).text;
   };
   if (add.sources.size() != 1 || add.sources.front().heredoc) throw not_one_add();
   auto source = remote_source(expand(add.sources.front().path));
@@ -60,16 +60,16 @@ graph::SourceOp added_source(const Lowering& lowering, const dockerfile::CopyIns
 // The one remote ADD of a stage FROM scratch that holds nothing but that and ARGs.
 graph::SourceOp stage_source(const Lowering& lowering, const dockerfile::Stage& stage) {
   const auto& from = std::get<dockerfile::FromInstruction>(stage.from.body);
-  Environment environment = lowering.global_args;
-  environment.erase(k_name);
+  Variables variables = lowering.global_args;
+  variables.erase(k_name);
   const char escape = lowering.shared.request.dockerfile.escape;
-  if (dockerfile::expand(from.base, lookup_in(environment), {.escape = escape}).text != "scratch") {
+  if (dockerfile::expand(from.base, lookup_in(variables), {.escape = escape}).text != "scratch") {
     throw usage_error("SOURCE_DATE_EPOCH stage must use FROM scratch");
   }
   std::optional<graph::SourceOp> source;
   for (const dockerfile::Instruction& instruction : stage.instructions) {
     if (const auto* arg = std::get_if<dockerfile::ArgInstruction>(&instruction.body)) {
-      set_stage_args(lowering, *arg, environment);
+      set_stage_args(lowering, *arg, variables);
       continue;
     }
     const auto* add = std::get_if<dockerfile::CopyInstruction>(&instruction.body);
@@ -78,7 +78,7 @@ graph::SourceOp stage_source(const Lowering& lowering, const dockerfile::Stage& 
                         instruction.keyword + " instruction");
     }
     if (source) throw not_one_add();
-    source = added_source(lowering, *add, environment);
+    source = added_source(lowering, *add, variables);
   }
   if (!source) throw not_one_add();
   return *std::move(source);

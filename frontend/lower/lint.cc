@@ -142,10 +142,10 @@ void check_undefined_in_from(Lowering& lowering, const dockerfile::Instruction& 
 void check_default_arg_in_from(Lowering& lowering) {
   const dockerfile::Dockerfile& file = lowering.shared.request.dockerfile;
   try {
-    const Environment environment = default_global_args(lowering);
+    const Variables variables = default_global_args(lowering);
     for (const dockerfile::Stage& stage : file.stages) {
       const std::string& base = std::get<dockerfile::FromInstruction>(stage.from.body).base;
-      const std::string name = dockerfile::expand(base, lookup_in(environment), {.escape = file.escape}).text;
+      const std::string name = dockerfile::expand(base, lookup_in(variables), {.escape = file.escape}).text;
       if (is_reference(name)) continue;
       warn_always(lowering, stage.from.range, "InvalidDefaultArgInFrom",
                   fmt::format("Default value for ARG {} results in empty or invalid base image name", base));

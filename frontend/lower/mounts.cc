@@ -8,7 +8,7 @@
 #include "frontend/lower/state.h"
 #include "frontend/lower/text.h"
 
-// RUN --mount. Values are expanded in the stage's environment; `from` was resolved when the step was made.
+// RUN --mount. Values are expanded in the stage's variables; `from` was resolved when the step was made.
 namespace mbuild::frontend::lowering {
 namespace {
 

@@ -14,19 +14,19 @@ std::string upper_keyword(std::string text) {
 }
 
 // The platform that a stage compiles for, as its TARGET arguments say; the stage's own where they are silent.
-platforms::Platform compile_target(const Environment& environment, const platforms::Platform& own) {
+platforms::Platform compile_target(const Variables& variables, const platforms::Platform& own) {
   const auto value = [&](const char* name, const std::string& otherwise) {
-    const std::string* found = environment.find(name);
+    const std::string* found = variables.find(name);
     return found == nullptr || found->empty() ? otherwise : *found;
   };
-  if (const std::string* whole = environment.find("TARGETPLATFORM")) {
+  if (const std::string* whole = variables.find("TARGETPLATFORM")) {
     try {
       return platforms::parse_platform(*whole);
     } catch (const Error&) {
       return own;
     }
   }
-  if (environment.find("TARGETOS") == nullptr && environment.find("TARGETARCH") == nullptr) return own;
+  if (variables.find("TARGETOS") == nullptr && variables.find("TARGETARCH") == nullptr) return own;
   platforms::Platform platform = own;
   platform.os = value("TARGETOS", own.os);
   platform.arch = value("TARGETARCH", own.arch);
@@ -35,8 +35,8 @@ platforms::Platform compile_target(const Environment& environment, const platfor
 }
 
 // "->arm64" where a stage compiles for another platform than it runs on.
-std::string cross_suffix(const Environment& environment, const platforms::Platform& own) {
-  const platforms::Platform target = compile_target(environment, own);
+std::string cross_suffix(const Variables& variables, const platforms::Platform& own) {
+  const platforms::Platform target = compile_target(variables, own);
   if (target.os != own.os) return "->" + platforms::to_string(target);
   if (target.arch == own.arch) return "";
   return "->" + target.arch + (target.variant.empty() ? "" : "/" + target.variant);

@@ -30,7 +30,7 @@
 namespace mbuild::frontend::lowering {
 
 // Variables in the order in which they were first set; setting one again keeps its place.
-class Environment {
+class Variables {
  public:
   // nullptr when the variable is not set. The pointer is valid until the next set().
   const std::string* find(std::string_view name) const;
@@ -71,16 +71,16 @@ struct HistoryPart {
 };
 
 // A source of files that is not an image's root: a build context.
-struct Tree {
+struct ContextTree {
   graph::Ref ref;
 };
 
 // What a stage hands on to the next. `config` lacks env, ports, volumes and history, which are kept beside it.
 struct State {
   ImageConfig config;
-  Environment image_env;                // ENV
-  Environment env;                      // ENV and ARG, as RUN and expansion see them
-  Environment arguments;                // ARGs declared so far, with their values ("" when unset)
+  Variables image_env;                  // ENV
+  Variables env;                        // ENV and ARG, as RUN and expansion see them
+  Variables arguments;                  // ARGs declared so far, with their values ("" when unset)
   std::vector<std::string> overridden;  // ENV names that an ARG gave another value for the rest of the stage
   std::set<std::string> ports, volumes;
   HistoryPart* history = nullptr;
@@ -131,7 +131,7 @@ struct Stage {
   std::uint32_t heirs = 0;  // reachable stages that still have to take the state over
 
   State state;
-  std::optional<Tree> tree;  // a context taken as it is, instead of state.root
+  std::optional<ContextTree> tree;  // a context taken as it is, instead of state.root
   bool dispatched = false;
   bool failed = false;  // lowering it ended in an error
   std::size_t step_index = 0, step_count = 0;
@@ -168,7 +168,7 @@ struct Lowering {
   Shared& shared;
   platforms::Platform target_platform;
   std::map<std::string, std::string> build_args;  // with SOURCE_DATE_EPOCH resolved
-  Environment global_args;
+  Variables global_args;
   std::optional<std::int64_t> epoch;
   std::vector<std::pair<std::string, std::string>> proxies;  // NAME=value for RUN, not in keys
 
@@ -184,13 +184,13 @@ struct Lowering {
 // lower_args.cc
 // The platform arguments and the global ARGs in order. Throws Error with an excerpt.
 void make_global_args(Lowering& lowering);
-// The global environment as it would be without any --build-arg, for the rule InvalidDefaultArgInFrom.
-Environment default_global_args(const Lowering& lowering);
-// Expands the word of an instruction in the environment of a stage; undefined variables are reported.
+// The global variables as they would be without any --build-arg, for the rule InvalidDefaultArgInFrom.
+Variables default_global_args(const Lowering& lowering);
+// Expands the word of an instruction in the variables of a stage; undefined variables are reported.
 std::string expand_word(Lowering& lowering, const Stage& stage, const Step& step, std::string_view word);
 // The body of a COPY heredoc: quotes stay, '\' is the escape character whatever the directive says.
 std::string expand_body(Lowering& lowering, const Stage& stage, const Step& step, std::string_view body);
-dockerfile::Lookup lookup_in(const Environment& environment);
+dockerfile::Lookup lookup_in(const Variables& variables);
 void lower_arg(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::ArgInstruction& arg);
 
 // lower_epoch.cc

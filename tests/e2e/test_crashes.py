@@ -10,7 +10,7 @@ from registry import Registry
 from support import HANG, HOST, MARK, Skip, expect, expect_equal, output_of
 
 # Named places in the program (base/crash_point.h).
-POINTS = ("layer-named", "layer-row", "record-row", "definition-row", "blob-named", "layer-unpacked", "run-made",
+POINTS = ("layer-named", "layer-row", "record-row", "definition-row", "blob-named", "layer-unpacked", "bundle-made",
           "image-written")
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROUNDS = int(os.environ.get("MBUILD_TEST_ROUNDS", "1"))  # nightly runs many
@@ -53,7 +53,7 @@ def test_killed_at_named_points(case):
             root = case.root = "%s/store-%s-%d" % (case.dir, point, nth)
             crashed = case.attempt("--reproducible", root=root,
                                    env={"SOURCE_DATE_EPOCH": "1000000000", "MBUILD_TEST_CRASH_AT": "%s:%d" % (point, nth)})
-            if point != "run-made" and nth == 1:
+            if point != "bundle-made" and nth == 1:
                 expect_equal(crashed.status, -signal.SIGKILL, point)
             check_store(case, digests, point)
 

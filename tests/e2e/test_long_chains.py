@@ -1,4 +1,4 @@
-"""Images of more layers than one overlay is given: older layers are mounted as flattened runs."""
+"""Images of more layers than one overlay is given: older layers are mounted as bundles."""
 import os
 
 from support import HOST, expect, expect_equal
@@ -51,7 +51,7 @@ def test_three_hundred_steps(case):
 
 
 def test_runs_can_go(case):
-    """A flattened run is made again where it is missing; the image is what it was."""
+    """A bundle is made again where it is missing; the image is what it was."""
     chain(case)
     first = case.build()
     layers = [os.path.join(case.root, "fs", name, "layers") for name in os.listdir(os.path.join(case.root, "fs"))][0]

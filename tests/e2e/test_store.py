@@ -59,7 +59,7 @@ def test_du_agrees_with_the_file_system(case):
 
 
 def test_du_of_linked_files(case):
-    """Files of flattened runs count once."""
+    """Files of bundles count once."""
     case.dockerfile("FROM busybox", *["RUN echo %d > /%d" % (i, i) for i in range(70)])
     case.build(export=False)
     runs = items(case, "--filter", "type=internal")

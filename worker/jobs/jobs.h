@@ -217,7 +217,7 @@ struct ExportRequest {
 void export_trees_job(ExportRequest request);
 inline constexpr Operation<"export", export_trees_job> export_trees;
 
-// Merges layers into one directory, a flattened run (flatten.h). The result has no digest and no newest_mtime.
+// Merges layers into one directory, a bundle (flatten.h). The result has no digest and no newest_mtime.
 struct FlattenRequest {
   Stack stack, below;
   std::string work;  // a path for the directory in progress

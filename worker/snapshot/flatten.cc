@@ -1,14 +1,15 @@
-// What makes a run show what its layers show
+// What makes a bundle show what its layers show
 //
 // Overlay looks a name up from the top. The first layer that has it decides: a whiteout or a file ends the search; a
-// directory is merged with the directories of that name below, up to an opaque one, a whiteout or a file. In the run
+// directory is merged with the directories of that name below, up to an opaque one, a whiteout or a file. In the bundle
 // there stands
-//   - for a whiteout a whiteout if the layers under the run have its directory, else nothing: overlay hides whiteouts
+//   - for a whiteout a whiteout if the layers under the bundle have its directory, else nothing: overlay hides
+//   whiteouts
 //     in directories that it merges only, and shows those of others as devices,
 //   - for a file a hard link to it: hard-link groups, attributes and owners stay as they are,
-//   - for a directory a new one, opaque if the search ended within the run before its lowest layer did.
-// The metadata of a directory are those of the topmost layer that has an entry for it. If no layer of the run has one
-// (it is implied in all), it is implied in the run too; then what counts is further down. (snapshot_mount.h)
+//   - for a directory a new one, opaque if the search ended within the bundle before its lowest layer did.
+// The metadata of a directory are those of the topmost layer that has an entry for it. If no layer of the bundle has
+// one (it is implied in all), it is implied in the bundle too; then what counts is further down. (snapshot_mount.h)
 #include "worker/snapshot/flatten.h"
 
 #include <fcntl.h>
@@ -70,7 +71,7 @@ class Merge {
   struct Directory {
     std::string path;
     std::vector<std::size_t> from;   // layers that have it, top first
-    std::vector<std::size_t> below;  // of those under the run, what overlay merges with it
+    std::vector<std::size_t> below;  // of those under the bundle, what overlay merges with it
   };
 
   // Merges a directory of the layers into the one that was made for it.
@@ -130,7 +131,7 @@ class Merge {
     return opaque;
   }
 
-  // What overlay merges below the run for an entry `name` of a directory that is not opaque.
+  // What overlay merges below the bundle for an entry `name` of a directory that is not opaque.
   std::vector<std::size_t> merged_below(const Directory& at, const std::string& name) const {
     std::vector<std::size_t> merged;
     for (const std::size_t layer : at.below) {
@@ -166,18 +167,18 @@ Flattened flatten(const Stack& stack, const Stack& below, const std::string& int
   return Merge(stack, below, into).run();
 }
 
-std::vector<Run> runs_of(std::size_t count) {
-  std::vector<Run> runs;
+std::vector<Bundle> bundles_of(std::size_t count) {
+  std::vector<Bundle> bundles;
   if (count <= k_flatten_above) {
-    for (std::size_t i = 0; i < count; ++i) runs.push_back({i, 1});
-    return runs;
+    for (std::size_t i = 0; i < count; ++i) bundles.push_back({i, 1});
+    return bundles;
   }
   std::size_t size = 1;
-  while (size <= count / k_run_length) size *= k_run_length;
-  for (std::size_t first = 0; size > 0; size /= k_run_length) {
-    for (; first + size <= count; first += size) runs.push_back({first, size});
+  while (size <= count / k_bundle_length) size *= k_bundle_length;
+  for (std::size_t first = 0; size > 0; size /= k_bundle_length) {
+    for (; first + size <= count; first += size) bundles.push_back({first, size});
   }
-  return runs;
+  return bundles;
 }
 
 }  // namespace mbuild::executor

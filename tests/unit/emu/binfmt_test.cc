@@ -207,7 +207,7 @@ TEST_CASE("the kernel takes the registration of every platform and shows it agai
   check_status(status);
 }
 
-TEST_CASE("the probe program of every platform runs under its emulator") {
+TEST_CASE("the trial program of every platform runs under its emulator") {
   for (const auto& descriptor : platforms::all_descriptors()) {
     const std::string qemu = qemu_for(descriptor);
     // A handler of the host's own platform would be asked for its own interpreter, without end.

@@ -145,15 +145,15 @@ TEST_CASE("where nothing can be registered only a handler helps") {
   CHECK(choose(k_arm64, k_amd64, search).kind == Execution::Kind::host_handler);
 }
 
-TEST_CASE("the probe runs the host's own platform") {
+TEST_CASE("the trial runs the host's own platform") {
   const auto* host = platforms::find_descriptor(platforms::host_platform());
   if (host != nullptr) CHECK(can_execute(*host));
 }
 
-TEST_CASE("a compatible platform is found by a probe") {
+TEST_CASE("a compatible platform is found by a trial") {
   const Host host;
   EmulatorSearch search = host.search();
-  search.probe = true;
+  search.trial = true;
   const auto& x86 = *platforms::find_descriptor(platforms::parse_platform("linux/386"));
   if (platforms::host_platform() != k_amd64 || !can_execute(x86)) return;
   CHECK(choose(x86.platform, k_amd64, search).kind == Execution::Kind::compatible);

@@ -11,7 +11,7 @@
 #include "tests/catch.h"
 #include "tests/unit/worker/inner_jobs.h"
 
-// Flattened runs are judged by what overlay shows: a stack with some of its layers merged looks like the stack.
+// Bundles are judged by what overlay shows: a stack with some of its layers merged looks like the stack.
 namespace mbuild::executor {
 namespace {
 
@@ -91,7 +91,7 @@ void check_parts(Layers& layers) {
 
 }  // namespace
 
-TEST_CASE("a run shows files, directories and links of the topmost layer that has them") {
+TEST_CASE("a bundle shows files, directories and links of the topmost layer that has them") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.file("1/a", "1").file("1/d/x", "1").file("2/a", "2").file("2/d/y", "2").link("3/d/x", "y");
@@ -99,7 +99,7 @@ TEST_CASE("a run shows files, directories and links of the topmost layer that ha
   check_parts(layers);
 }
 
-TEST_CASE("whiteouts of a run hide what is below it, and what is made anew above them is there") {
+TEST_CASE("whiteouts of a bundle hide what is below it, and what is made anew above them is there") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.file("1/gone").file("1/back", "1").file("1/dir/old").file("1/dir2/old").file("2/own").directory("2/dir2");
@@ -112,7 +112,7 @@ TEST_CASE("whiteouts of a run hide what is below it, and what is made anew above
   check_parts(layers);
 }
 
-TEST_CASE("a whiteout of a run is no file where nothing below has its directory") {
+TEST_CASE("a whiteout of a bundle is no file where nothing below has its directory") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.file("1/other").file("2/new/kept").file("2/new/gone").directory("3/new").file("4/x");
@@ -121,7 +121,7 @@ TEST_CASE("a whiteout of a run is no file where nothing below has its directory"
   CHECK(layers.shown({"1", "2-merged", "4"}).find("gone") == std::string::npos);
 }
 
-TEST_CASE("an opaque directory stays opaque, and one that hides a file in the run becomes so") {
+TEST_CASE("an opaque directory stays opaque, and one that hides a file in the bundle becomes so") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.file("1/o/below").file("1/f/below").file("2/o/two").file("2/f", "a file").file("3/o/three");
@@ -131,7 +131,7 @@ TEST_CASE("an opaque directory stays opaque, and one that hides a file in the ru
   check_parts(layers);
 }
 
-TEST_CASE("an implied directory of a run has the metadata of the layer that has an entry for it") {
+TEST_CASE("an implied directory of a bundle has the metadata of the layer that has an entry for it") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.directory("1/tmp", 01777).file("2/tmp/2").file("3/tmp/3").directory("4");
@@ -142,49 +142,49 @@ TEST_CASE("an implied directory of a run has the metadata of the layer that has 
   CHECK(layers.shown({"1", "2-merged", "4"}).find("tmp dir 1777") != std::string::npos);
 }
 
-TEST_CASE("files of a run are those of the layers, linked: groups and attributes are kept") {
+TEST_CASE("files of a bundle are those of the layers, linked: groups and attributes are kept") {
   if (!have_inner()) return;
   Layers layers;
   layers.tree.file("1/a").hard_link("1/b", "1/a").file("2/c").directory("2/d").time("2/d", 1000);
   REQUIRE(::setxattr(layers.tree.host_path("2/c").c_str(), "user.test", "v", 1, 0) == 0);
   REQUIRE(::setxattr(layers.tree.host_path("2/d").c_str(), "user.overlay.overlay.opaque", "v", 1, 0) == 0);
-  const std::string run = layers.merge({"1", "2"});
-  const auto a = layers.tree.inode(run + "/a");
+  const std::string bundle = layers.merge({"1", "2"});
+  const auto a = layers.tree.inode(bundle + "/a");
   CHECK(a.inode == layers.tree.inode("1/a").inode);
-  CHECK(layers.tree.inode(run + "/b").inode == a.inode);
-  CHECK(layers.tree.inode(run + "/c").xattrs.contains("user.test"));
-  CHECK(layers.tree.inode(run + "/d").xattrs.contains("user.overlay.opaque"));
-  CHECK(layers.tree.inode(run + "/d").mtime_sec == 1000);
+  CHECK(layers.tree.inode(bundle + "/b").inode == a.inode);
+  CHECK(layers.tree.inode(bundle + "/c").xattrs.contains("user.test"));
+  CHECK(layers.tree.inode(bundle + "/d").xattrs.contains("user.overlay.opaque"));
+  CHECK(layers.tree.inode(bundle + "/d").mtime_sec == 1000);
 }
 
 TEST_CASE("a short stack is mounted as it is, a long one in few parts") {
-  CHECK(runs_of(0).empty());
-  CHECK(runs_of(3) == std::vector<Run>{{0, 1}, {1, 1}, {2, 1}});
-  CHECK(runs_of(k_flatten_above).size() == k_flatten_above);
-  CHECK(runs_of(66) == std::vector<Run>{{0, 32}, {32, 32}, {64, 1}, {65, 1}});
-  CHECK(runs_of(1024 + 33) == std::vector<Run>{{0, 1024}, {1024, 32}, {1056, 1}});
+  CHECK(bundles_of(0).empty());
+  CHECK(bundles_of(3) == std::vector<Bundle>{{0, 1}, {1, 1}, {2, 1}});
+  CHECK(bundles_of(k_flatten_above).size() == k_flatten_above);
+  CHECK(bundles_of(66) == std::vector<Bundle>{{0, 32}, {32, 32}, {64, 1}, {65, 1}});
+  CHECK(bundles_of(1024 + 33) == std::vector<Bundle>{{0, 1024}, {1024, 32}, {1056, 1}});
 }
 
 TEST_CASE("every length is covered without gaps by fewer parts than overlay takes") {
   for (std::size_t count = 1; count < 5000; ++count) {
-    const auto runs = runs_of(count);
+    const auto bundles = bundles_of(count);
     std::size_t next = 0;
-    for (const auto& run : runs) {
-      REQUIRE(run.first == next);
-      next += run.count;
+    for (const auto& bundle : bundles) {
+      REQUIRE(bundle.first == next);
+      next += bundle.count;
     }
     REQUIRE(next == count);
-    REQUIRE(runs.size() < 95);
+    REQUIRE(bundles.size() < 95);
   }
 }
 
-TEST_CASE("one more layer leaves the runs below as they are") {
+TEST_CASE("one more layer leaves the bundles below as they are") {
   for (std::size_t count = k_flatten_above + 1; count < 3000; ++count) {
-    const auto before = runs_of(count), after = runs_of(count + 1);
-    for (const auto& run : after) {
-      const bool known = run.count == 1 || std::find(before.begin(), before.end(), run) != before.end();
+    const auto before = bundles_of(count), after = bundles_of(count + 1);
+    for (const auto& bundle : after) {
+      const bool known = bundle.count == 1 || std::find(before.begin(), before.end(), bundle) != before.end();
       // What is new is made of parts that were there.
-      REQUIRE((known || run.first + run.count == count + 1));
+      REQUIRE((known || bundle.first + bundle.count == count + 1));
     }
   }
 }

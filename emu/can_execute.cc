@@ -87,11 +87,11 @@ std::string exit_program(const platforms::Descriptor& descriptor) {
 }
 
 // A directory that holds the program only, removed at the end.
-class ProbeRoot {
+class TrialRoot {
  public:
-  explicit ProbeRoot(const std::string& program) {
+  explicit TrialRoot(const std::string& program) {
     const std::string parent = host_variable("TMPDIR").value_or("");
-    directory_ = fmt::format("{}/mbuild-probe-XXXXXX", parent.starts_with('/') ? parent : "/tmp");
+    directory_ = fmt::format("{}/mbuild-trial-XXXXXX", parent.starts_with('/') ? parent : "/tmp");
     if (::mkdtemp(directory_.data()) == nullptr) {
       directory_.clear();
       return;
@@ -99,19 +99,19 @@ class ProbeRoot {
     const Fd file(::open(path().c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755));
     ready_ = file && ::write(file.get(), program.data(), program.size()) == static_cast<ssize_t>(program.size());
   }
-  ~ProbeRoot() {
+  ~TrialRoot() {
     if (directory_.empty()) return;
     ::unlink(path().c_str());
     ::rmdir(directory_.c_str());
   }
-  ProbeRoot(const ProbeRoot&) = delete;
-  ProbeRoot& operator=(const ProbeRoot&) = delete;
+  TrialRoot(const TrialRoot&) = delete;
+  TrialRoot& operator=(const TrialRoot&) = delete;
 
   bool ready() const { return ready_; }
   const std::string& directory() const { return directory_; }
 
  private:
-  std::string path() const { return directory_ + "/probe"; }
+  std::string path() const { return directory_ + "/trial"; }
 
   std::string directory_;
   bool ready_ = false;
@@ -123,16 +123,16 @@ constexpr int k_file_busy = 125;
 [[noreturn]] void execute_in(const char* directory) {
   if (::chroot(directory) != 0 && (::unshare(CLONE_NEWUSER) != 0 || ::chroot(directory) != 0)) ::_exit(126);
   if (::chdir("/") != 0) ::_exit(126);
-  char name[] = "/probe";
+  char name[] = "/trial";
   char* const arguments[] = {name, nullptr};
   char* const environment[] = {nullptr};
-  const int silent = ::open("/probe", O_RDONLY | O_CLOEXEC);
+  const int silent = ::open("/trial", O_RDONLY | O_CLOEXEC);
   if (silent >= 0) ::dup2(silent, STDERR_FILENO);  // an emulator's complaint is nobody's business
   ::execve(name, arguments, environment);
   ::_exit(errno == ETXTBSY ? k_file_busy : 126);
 }
 
-int run_probe(const std::string& directory) {
+int run_trial(const std::string& directory) {
   const pid_t child = ::fork();
   if (child < 0) return 126;
   if (child == 0) execute_in(directory.c_str());
@@ -146,11 +146,11 @@ int run_probe(const std::string& directory) {
 }  // namespace
 
 bool can_execute(const platforms::Descriptor& descriptor) {
-  const ProbeRoot root(exit_program(descriptor));
+  const TrialRoot root(exit_program(descriptor));
   if (!root.ready()) return false;
   // Another thread that forks while the program is written keeps it busy until its child executes something.
   for (int attempt = 0; attempt < 5; ++attempt) {
-    const int status = run_probe(root.directory());
+    const int status = run_trial(root.directory());
     if (status != k_file_busy) return status == 0;
     ::usleep(2000);
   }

@@ -6,7 +6,7 @@
 namespace mbuild::executor {
 
 // One thing that mbuild would like the host to allow. `name` is stable: base/feature.h takes it.
-struct Probe {
+struct HostCheck {
   std::string name;   // "userns"; "" where there is nothing to be switched off
   std::string title;  // "user namespaces"
   bool ok = false;
@@ -17,6 +17,6 @@ struct Probe {
 
 // Tries everything on this host; takes some 10 ms and leaves nothing behind. `directory` is on the file system of the
 // store, exists and can be written. `less_isolation`: as builds are allowed it.
-std::vector<Probe> run_probes(const std::string& directory, bool less_isolation = false);
+std::vector<HostCheck> check_host(const std::string& directory, bool less_isolation = false);
 
 }  // namespace mbuild::executor

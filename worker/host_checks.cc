@@ -1,4 +1,4 @@
-#include "worker/host_probes.h"
+#include "worker/host_checks.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -93,13 +93,13 @@ void try_proc() {
   make_filesystem("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
-Probe probe(const char* name, const char* title, bool required, const std::string& problem, const std::string& fine,
+HostCheck host_check(const char* name, const char* title, bool required, const std::string& problem, const std::string& fine,
             const std::string& remedy) {
   const bool ok = problem.empty();
   return {name, title, ok, required, ok ? fine : problem, ok ? "" : remedy};
 }
 
-Probe probe_ids(const IdMap& map) {
+HostCheck check_ids(const IdMap& map) {
   const std::string own = host_variable("USER").value_or(std::to_string(::getuid()));
   const bool helpers = !find_program("newuidmap").empty() && !find_program("newgidmap").empty();
   std::uint64_t count = 0;
@@ -115,20 +115,20 @@ Probe probe_ids(const IdMap& map) {
           ? "CAP_SETUID and CAP_SETGID are out of reach here: owners are kept in attributes, RUN has one id"
       : helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
                 : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
-  return probe("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count),
+  return host_check("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count),
                remedy);
 }
 
-Probe probe_binfmt(Inner& inner) {
+HostCheck check_binfmt(Inner& inner) {
   const std::string problem = attempt([&] {
     if (feature_disabled("binfmt-ns")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
     inner.register_binfmt({});
   });
-  return probe("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
+  return host_check("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
                "sudo apt-get install qemu-user-static binfmt-support");
 }
 
-Probe probe_network(Inner& inner) {
+HostCheck check_network(Inner& inner) {
   BuildNetwork network([&]() -> Inner& { return inner; }, [](const std::string&) {}, {});
   jobs::NetworkReply about;
   const std::string problem = attempt([&] { about = network.get().about; });
@@ -157,7 +157,7 @@ Probe probe_network(Inner& inner) {
 }
 
 // What can be tried inside only: "" or what was wrong.
-struct InnerProbes {
+struct InnerChecks {
   std::string overlay, lowerdir_plus, proc, step_namespace, sandbox;
 };
 
@@ -166,9 +166,9 @@ struct InnerQuestion {
   std::string place;
 };
 
-InnerProbes probe_host_job(InnerQuestion asked) {
+InnerChecks check_host_job(InnerQuestion asked) {
   const std::string& place = asked.place;
-  InnerProbes out{.overlay = attempt([&] { try_overlay(place, false); }),
+  InnerChecks out{.overlay = attempt([&] { try_overlay(place, false); }),
                   .lowerdir_plus = attempt([&] { try_lowerdir_plus(place); }),
                   .proc = attempt([&] { try_proc(); }),
                   .step_namespace = attempt([] { make_step_namespace(); }),
@@ -179,14 +179,14 @@ InnerProbes probe_host_job(InnerQuestion asked) {
   return out;
 }
 
-constexpr jobs::Operation<"probe-host", probe_host_job> k_probe_host;
+constexpr jobs::Operation<"check-host", check_host_job> k_check_host;
 
 // How programs of the two platforms that images are mostly made for run here, and which others do. A build whose
 // foreign images only copy files needs none of it.
-std::vector<Probe> probe_emulators() {
+std::vector<HostCheck> check_emulators() {
   const auto& host = platforms::host_platform();
   const auto search = emu::default_search();
-  std::vector<Probe> out;
+  std::vector<HostCheck> out;
   std::string others;
   for (const auto& descriptor : platforms::all_descriptors()) {
     const std::string& name = descriptor.name;
@@ -205,34 +205,34 @@ std::vector<Probe> probe_emulators() {
 
 }  // namespace
 
-std::vector<Probe> run_probes(const std::string& directory, bool less_isolation) {
+std::vector<HostCheck> check_host(const std::string& directory, bool less_isolation) {
   const IdMap map = compute_id_map();
-  std::vector<Probe> out;
+  std::vector<HostCheck> out;
   std::unique_ptr<Inner> inner;
   const std::string problem = attempt([&] { inner = Inner::start({.map = map}); });
-  out.push_back(probe("userns", "user namespaces", true,
+  out.push_back(host_check("userns", "user namespaces", true,
                       problem.empty() ? "" : problem + ": only Dockerfiles without RUN can be built", "allowed",
                       userns_remedy()));
-  out.push_back(probe_ids(map));
+  out.push_back(check_ids(map));
   if (!inner) return out;
 
-  const std::string place = fmt::format("{}/probe-{}", directory, random_hex(8));
+  const std::string place = fmt::format("{}/check-{}", directory, random_hex(8));
   make_directories(place, 0755);
-  const InnerProbes inside =
-      k_probe_host(*inner, {.single_id = map.single, .less_isolation = less_isolation, .place = place}, {});
+  const InnerChecks inside =
+      k_check_host(*inner, {.single_id = map.single, .less_isolation = less_isolation, .place = place}, {});
   out.push_back(
-      probe("overlay", "overlay on the store's file system", true, inside.overlay, "works", k_overlay_remedy));
-  out.push_back(probe("lowerdir-plus", "overlay layers one by one", false, inside.lowerdir_plus, "works",
+      host_check("overlay", "overlay on the store's file system", true, inside.overlay, "works", k_overlay_remedy));
+  out.push_back(host_check("lowerdir-plus", "overlay layers one by one", false, inside.lowerdir_plus, "works",
                       "none needed: Linux 6.5 and newer have it, older ones take another way"));
-  out.push_back(probe("proc-mount", "a /proc of its own for each step", !less_isolation, inside.proc, "works",
+  out.push_back(host_check("proc-mount", "a /proc of its own for each step", !less_isolation, inside.proc, "works",
                       fmt::format("{}; or build with --allow-less-isolation", k_proc_remedy)));
-  out.push_back(probe("step-userns", "a user namespace of its own for each step", !less_isolation,
+  out.push_back(host_check("step-userns", "a user namespace of its own for each step", !less_isolation,
                       inside.step_namespace, "works",
                       fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
-  out.push_back(probe("", "a whole step", true, inside.sandbox, "starts", "see what is missing above"));
-  out.push_back(probe_network(*inner));
-  out.push_back(probe_binfmt(*inner));
-  for (auto& emulator : probe_emulators()) out.push_back(std::move(emulator));
+  out.push_back(host_check("", "a whole step", true, inside.sandbox, "starts", "see what is missing above"));
+  out.push_back(check_network(*inner));
+  out.push_back(check_binfmt(*inner));
+  for (auto& emulator : check_emulators()) out.push_back(std::move(emulator));
   return out;
 }
 

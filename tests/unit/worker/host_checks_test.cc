@@ -1,4 +1,4 @@
-#include "worker/host_probes.h"
+#include "worker/host_checks.h"
 
 #include <cstdlib>
 
@@ -8,43 +8,43 @@
 namespace mbuild::executor {
 namespace {
 
-// The probes with features switched off; the directory is left empty.
-std::vector<Probe> probes(const char* disable, bool less_isolation = false) {
+// The checks with features switched off; the directory is left empty.
+std::vector<HostCheck> checks(const char* disable, bool less_isolation = false) {
   test::FileTree tree;
   ::setenv("MBUILD_TEST_DISABLE", disable, 1);
-  auto out = run_probes(tree.host_path(""), less_isolation);
+  auto out = check_host(tree.host_path(""), less_isolation);
   ::unsetenv("MBUILD_TEST_DISABLE");
   CHECK(tree.paths().empty());
   return out;
 }
 
-const Probe* find(const std::vector<Probe>& list, const std::string& name) {
-  for (const auto& probe : list) {
-    if (probe.name == name) return &probe;
+const HostCheck* find(const std::vector<HostCheck>& list, const std::string& name) {
+  for (const auto& check : list) {
+    if (check.name == name) return &check;
   }
   return nullptr;
 }
 
-Probe of_whole_step(const std::vector<Probe>& list) {
-  for (const auto& probe : list) {
-    if (probe.title == "a whole step") return probe;
+HostCheck of_whole_step(const std::vector<HostCheck>& list) {
+  for (const auto& check : list) {
+    if (check.title == "a whole step") return check;
   }
   return {};
 }
 
 }  // namespace
 
-TEST_CASE("every probe that fails has detail and remedy") {
-  for (const auto& probe : probes("")) {
-    INFO(probe.name << ": " << probe.detail);
-    CHECK_FALSE(probe.detail.empty());
-    CHECK(probe.ok == probe.remedy.empty());
+TEST_CASE("every check that fails has detail and remedy") {
+  for (const auto& check : checks("")) {
+    INFO(check.name << ": " << check.detail);
+    CHECK_FALSE(check.detail.empty());
+    CHECK(check.ok == check.remedy.empty());
   }
 }
 
 TEST_CASE("a feature that is switched off is reported") {
   for (const char* name : {"overlay", "lowerdir-plus", "proc-mount", "binfmt-ns", "userns-ranges", "step-userns"}) {
-    const auto list = probes(name);
+    const auto list = checks(name);
     if (list.size() == 2) return;  // no user namespaces here
     INFO(name);
     REQUIRE(find(list, name) != nullptr);
@@ -54,13 +54,13 @@ TEST_CASE("a feature that is switched off is reported") {
 
 TEST_CASE("what a RUN would refuse is missing, unless less isolation is allowed") {
   for (const char* name : {"proc-mount", "step-userns"}) {
-    const auto list = probes(name);
+    const auto list = checks(name);
     if (list.size() == 2) return;  // no user namespaces here
     INFO(name);
     CHECK(find(list, name)->required);
     CHECK_THAT(find(list, name)->remedy, Catch::Matchers::Contains("--allow-less-isolation"));
     CHECK_FALSE(of_whole_step(list).ok);
-    const auto allowed = probes(name, true);
+    const auto allowed = checks(name, true);
     CHECK_FALSE(find(allowed, name)->required);
     INFO(of_whole_step(allowed).detail);
     CHECK(of_whole_step(allowed).ok);
@@ -68,19 +68,19 @@ TEST_CASE("what a RUN would refuse is missing, unless less isolation is allowed"
 }
 
 TEST_CASE("without user namespaces nothing else is tried") {
-  const auto list = probes("userns");
+  const auto list = checks("userns");
   CHECK_FALSE(find(list, "userns")->ok);
   CHECK(find(list, "overlay") == nullptr);
 }
 
-TEST_CASE("The probes say how the programs of both usual platforms run") {
+TEST_CASE("The checks say how the programs of both usual platforms run") {
   int native = 0;
-  for (const auto& probe : probes("")) {
-    if (!probe.title.starts_with("programs of linux/")) continue;
-    CHECK(probe.ok == probe.remedy.empty());
-    if (probe.title == "programs of " + platforms::to_string(platforms::host_platform())) {
+  for (const auto& check : checks("")) {
+    if (!check.title.starts_with("programs of linux/")) continue;
+    CHECK(check.ok == check.remedy.empty());
+    if (check.title == "programs of " + platforms::to_string(platforms::host_platform())) {
       ++native;
-      CHECK(probe.detail == "native");
+      CHECK(check.detail == "native");
     }
   }
   CHECK(native == 1);
