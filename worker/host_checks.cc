@@ -93,8 +93,8 @@ void try_proc() {
   make_filesystem("proc", {}, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
 }
 
-HostCheck host_check(const char* name, const char* title, bool required, const std::string& problem, const std::string& fine,
-            const std::string& remedy) {
+HostCheck host_check(const char* name, const char* title, bool required, const std::string& problem,
+                     const std::string& fine, const std::string& remedy) {
   const bool ok = problem.empty();
   return {name, title, ok, required, ok ? fine : problem, ok ? "" : remedy};
 }
@@ -116,7 +116,7 @@ HostCheck check_ids(const IdMap& map) {
       : helpers ? "no subordinate ids in /etc/subuid and /etc/subgid: owners are kept in attributes, RUN has one id"
                 : "newuidmap and newgidmap are missing: owners are kept in attributes, RUN has one id";
   return host_check("userns-ranges", "subordinate ids", false, map.single ? problem : "", fmt::format("{} ids", count),
-               remedy);
+                    remedy);
 }
 
 HostCheck check_binfmt(Inner& inner) {
@@ -125,7 +125,7 @@ HostCheck check_binfmt(Inner& inner) {
     inner.register_binfmt({});
   });
   return host_check("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
-               "sudo apt-get install qemu-user-static binfmt-support");
+                    "sudo apt-get install qemu-user-static binfmt-support");
 }
 
 HostCheck check_network(Inner& inner) {
@@ -211,8 +211,8 @@ std::vector<HostCheck> check_host(const std::string& directory, bool less_isolat
   std::unique_ptr<Inner> inner;
   const std::string problem = attempt([&] { inner = Inner::start({.map = map}); });
   out.push_back(host_check("userns", "user namespaces", true,
-                      problem.empty() ? "" : problem + ": only Dockerfiles without RUN can be built", "allowed",
-                      userns_remedy()));
+                           problem.empty() ? "" : problem + ": only Dockerfiles without RUN can be built", "allowed",
+                           userns_remedy()));
   out.push_back(check_ids(map));
   if (!inner) return out;
 
@@ -223,12 +223,12 @@ std::vector<HostCheck> check_host(const std::string& directory, bool less_isolat
   out.push_back(
       host_check("overlay", "overlay on the store's file system", true, inside.overlay, "works", k_overlay_remedy));
   out.push_back(host_check("lowerdir-plus", "overlay layers one by one", false, inside.lowerdir_plus, "works",
-                      "none needed: Linux 6.5 and newer have it, older ones take another way"));
+                           "none needed: Linux 6.5 and newer have it, older ones take another way"));
   out.push_back(host_check("proc-mount", "a /proc of its own for each step", !less_isolation, inside.proc, "works",
-                      fmt::format("{}; or build with --allow-less-isolation", k_proc_remedy)));
+                           fmt::format("{}; or build with --allow-less-isolation", k_proc_remedy)));
   out.push_back(host_check("step-userns", "a user namespace of its own for each step", !less_isolation,
-                      inside.step_namespace, "works",
-                      fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
+                           inside.step_namespace, "works",
+                           fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
   out.push_back(host_check("", "a whole step", true, inside.sandbox, "starts", "see what is missing above"));
   out.push_back(check_network(*inner));
   out.push_back(check_binfmt(*inner));

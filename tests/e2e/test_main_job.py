@@ -1,4 +1,7 @@
 """One command builds for two platforms, of which the host is one at most."""
+import os
+import sqlite3
+
 from support import BOTH, FOREIGN, HOST, MACHINE, MARK, expect, expect_equal, quick
 
 
@@ -54,3 +57,12 @@ def test_emulated_programs_start_programs(case):
     build = case.build(platforms=(FOREIGN,))
     machine = MACHINE[FOREIGN]
     expect_equal(build.file("out", FOREIGN), "/usr/bin/script a b c %s\n%s" % (machine, machine))
+
+
+def test_record_names_the_emulator(case):
+    """What ran a foreign step is in its record: the program and, where it can be asked, its version."""
+    case.dockerfile("FROM busybox", "RUN uname -m > /machine")
+    case.build(platforms=(FOREIGN,))
+    index = sqlite3.connect(os.path.join(case.root, "index.db"))
+    (emulator,), = index.execute("SELECT emulator FROM records WHERE name LIKE 'RUN %'").fetchall()
+    expect("version" in emulator or emulator.startswith("host handler"), "emulator:", emulator)
