@@ -114,9 +114,24 @@ Fd make_user_namespace(const std::vector<IdRange>& uids, const std::vector<IdRan
   return open_at(process.get(), "ns/user", O_RDONLY);
 }
 
+namespace {
+
+struct StepMaps {
+  std::vector<IdRange> uids = image_ids("/proc/self/uid_map"), gids = image_ids("/proc/self/gid_map");
+};
+
+const StepMaps& step_maps() {
+  static const StepMaps maps;
+  return maps;
+}
+
+}  // namespace
+
+void prepare_step_namespaces() { step_maps(); }
+
 Fd make_step_namespace() {
   if (feature_disabled("step-userns")) throw Error(ExitClass::host, "make a user namespace: switched off");
-  return make_user_namespace(image_ids("/proc/self/uid_map"), image_ids("/proc/self/gid_map"));
+  return make_user_namespace(step_maps().uids, step_maps().gids);
 }
 
 void enter_user_namespace(int descriptor) {

@@ -14,7 +14,9 @@ namespace mbuild::executor {
 // CAP_SETFCAP. Throws Error (host) with advice.
 Fd make_user_namespace(const std::vector<IdRange>& uids, const std::vector<IdRange>& gids);
 
-// The namespace for a program of an image: the ids of images and no others, each as itself.
+// The namespace for a program of an image: the ids of images and no others, each as itself. They are read from this
+// process's own map, once: what is forked after prepare_step_namespaces does not read it again.
+void prepare_step_namespaces();
 Fd make_step_namespace();
 
 // Joins a user namespace; the process must have one thread. It has all capabilities there and none elsewhere. Throws

@@ -25,6 +25,7 @@
 #include "base/pidfd.h"
 #include "emu/binfmt.h"
 #include "platforms/platform.h"
+#include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
 #include "worker/inner/binfmt.h"
 #include "worker/sandbox/seccomp.h"
@@ -209,6 +210,7 @@ void prepare_process(bool namespaces) {
   // Hides where in the host's tree of control groups this is; a kernel without the namespace has no such tree.
   ::unshare(CLONE_NEWCGROUP);
   prepare_filter_cache();
+  if (namespaces) prepare_step_namespaces();
   platforms::all_descriptors();  // read once, instead of in every job
 }
 
