@@ -19,6 +19,7 @@
 #include "cli/main.h"
 #include "executor/collect.h"
 #include "worker/inner/supervisor.h"
+#include "worker/process_worker.h"
 
 #ifndef MBUILD_VERSION
 #define MBUILD_VERSION "0.1.0"
@@ -33,10 +34,13 @@ int number(const char* text) {
   return value;
 }
 
-// The two ways in which the program starts itself.
+// The ways in which the program starts itself.
 std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == executor::k_inner_argument) {
     return executor::inner_main(number(argv[2]));
+  }
+  if (argc == 3 && std::string_view(argv[1]) == executor::k_worker_argument) {
+    return executor::worker_main(0, argv[2]);
   }
   if (argc == 3 && std::string_view(argv[1]) == executor::k_upkeep_argument) {
     executor::keep_up(argv[2], collect_requests(load_config().gc, argv[2]));

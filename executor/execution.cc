@@ -18,7 +18,8 @@ namespace {
 SchedulerLimits limits_of(const BuildRequest& request) {
   const unsigned cores = core_count();
   const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(32U, 4 * cores);
-  return {.jobs = jobs, .emulated_jobs = std::min(jobs, 2 * cores)};
+  const unsigned emulated = std::min(jobs, 2 * cores);
+  return {.jobs = jobs, .of_class = {jobs, emulated, jobs, emulated}};
 }
 
 }  // namespace
@@ -61,7 +62,7 @@ bool Execution::run_and_export() {
   try {
     if (!definition_.plan.order.empty()) {
       run_plan(
-          definition_.plan, limits_of(session_.request), [&](graph::NodeId id) { return steps_.is_emulated(id); },
+          definition_.plan, limits_of(session_.request), [&](graph::NodeId id) { return steps_.class_of(id); },
           [&](graph::NodeId id, std::stop_token step_stop) { steps_.run(id, std::move(step_stop)); }, session_.stop);
     }
     export_images(exporting_, session_.stop);

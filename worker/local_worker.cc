@@ -42,16 +42,21 @@ LayerIds LocalWorker::missing(const LayerIds& layers) {
 
 // ---- layers
 
+std::optional<cache::Layer> LocalWorker::find(const std::string& id) {
+  const auto* layer = parts_.layers.find(id);
+  return layer == nullptr ? std::nullopt : std::optional(*layer);
+}
+
 void LocalWorker::put(const cache::Layer& layer, const TarSource& tar, std::stop_token stop) {
   const auto lock = parts_.store.lock_layer(layer.result_digest, stop);
   if (parts_.layers.find(layer.id) != nullptr) return;
   const std::string work = parts_.work.next();
   jobs::UnpackRequest request;
   request.blob = open_file(work, O_TMPFILE | O_RDWR, 0600);
-  for (std::string bytes = tar(); !bytes.empty(); bytes = tar()) {
+  tar([&](std::string_view bytes) {
     write_all(request.blob.get(), bytes);
     request.size += bytes.size();
-  }
+  });
   ::lseek(request.blob.get(), 0, SEEK_SET);
   request.owners = owner_mode();
   request.work = work + "/layer";

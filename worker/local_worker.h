@@ -37,6 +37,7 @@ class LocalWorker final : public Worker {
 
   bool lends() const override { return parts_.user_files != nullptr; }
   LayerIds missing(const LayerIds& layers) override;
+  std::optional<cache::Layer> find(const std::string& layer) override;
   void put(const cache::Layer& layer, const TarSource& tar, std::stop_token stop) override;
   void get(const std::string& layer, const TarSink& tar, std::stop_token stop) override;
   std::string prepare(const RunTask& task) override;

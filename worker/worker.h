@@ -121,9 +121,9 @@ class StepSink {
   virtual void usage(const ResourceUsage& usage) = 0;
 };
 
-// The next bytes of a layer's tar; none at its end.
-using TarSource = std::function<std::string()>;
+// A layer's tar, as serialise_layer writes it, uncompressed: a source is called once and gives all of it to the sink.
 using TarSink = std::function<void(std::string_view bytes)>;
+using TarSource = std::function<void(const TarSink&)>;
 
 // Callable from many threads at once. All throw Error, and Cancelled when stop was requested; a program that fails is a
 // result.
@@ -136,9 +136,9 @@ class Worker {
 
   // Which of these layers it lacks.
   virtual LayerIds missing(const LayerIds& layers) = 0;
-  // Gives it one. The tar is as serialise_layer writes it, uncompressed.
+  // What it knows of one that it has.
+  virtual std::optional<cache::Layer> find(const std::string& layer) = 0;
   virtual void put(const cache::Layer& layer, const TarSource& tar, std::stop_token stop) = 0;
-  // Fetches one that it has.
   virtual void get(const std::string& layer, const TarSink& tar, std::stop_token stop) = 0;
 
   // A RUN like this one will follow as soon as its layers are there: what else it takes is made ready meanwhile. What

@@ -163,7 +163,7 @@ LayerBlobs::Blob LayerBlobs::local(const Wanted& wanted, const std::stop_token& 
   auto& store = environment_.store;
   const auto& layer = *wanted.layer;
   if (auto known = imported(wanted)) return std::move(*known);
-  if (layer.imported) environment_.steps.parts().fetcher.fetch_promised(layer, stop);
+  if (layer.imported || layer.held) environment_.steps.parts().fetcher.fetch_promised(layer, stop);
   const cache::SerialisationKey key{.layer_id = layer.id,
                                     .compression = std::string(compression_name(format_.compression)),
                                     .level = level_in_key(format_),

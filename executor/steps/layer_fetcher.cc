@@ -19,14 +19,22 @@ bool is_empty(const SnapshotLayer& layer) {
   return layer.result_digest == k_empty;
 }
 
+bool is_at(const SnapshotLayer& layer, const OtherWorker* worker) {
+  return worker != nullptr && layer.held && layer.held->at == worker;
+}
+
 }  // namespace
 
-LayerIds LayerFetcher::fetch(const Snapshot& snapshot, const std::stop_token& stop) {
-  fetch_missing(snapshot, stop);
+LayerIds LayerFetcher::fetch(const Snapshot& snapshot, const std::stop_token& stop, const OtherWorker* but) {
+  fetch_missing(snapshot, stop, but);
   LayerIds ids;
   for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
     if (is_empty(*snapshot.layers[i])) continue;
     const auto* layer = find(snapshot, i);
+    if (layer == nullptr && is_at(*snapshot.layers[i], but)) {
+      ids.push_back(snapshot.layers[i]->id);
+      continue;
+    }
     if (layer == nullptr) throw vanished_layer(snapshot.layers[i]->id);
     ids.push_back(layer->id);
   }
@@ -35,10 +43,11 @@ LayerIds LayerFetcher::fetch(const Snapshot& snapshot, const std::stop_token& st
 
 // In parallel. A layer does not depend on those below it, except where a tar has a hard link to a file of a lower
 // layer: such a layer is found out and made again when the others are there.
-void LayerFetcher::fetch_missing(const Snapshot& snapshot, const std::stop_token& stop) {
+void LayerFetcher::fetch_missing(const Snapshot& snapshot, const std::stop_token& stop, const OtherWorker* but) {
   std::vector<std::size_t> missing;
   for (std::size_t i = 0; i < snapshot.layers.size(); ++i) {
-    if (!is_empty(*snapshot.layers[i]) && !find(snapshot, i)) missing.push_back(i);
+    const auto& layer = *snapshot.layers[i];
+    if (!is_empty(layer) && !find(snapshot, i) && !is_at(layer, but)) missing.push_back(i);
   }
   // The first failure ends the others, and is the one that is told.
   std::stop_source others;
@@ -65,7 +74,7 @@ void LayerFetcher::fetch_missing(const Snapshot& snapshot, const std::stop_token
 bool LayerFetcher::fetch_one(const Snapshot& snapshot, std::size_t index, bool lowers_are_there,
                              const std::stop_token& stop) {
   const auto& wanted = *snapshot.layers[index];
-  if (wanted.imported) {
+  if (wanted.imported || wanted.held) {
     fetch_promised(wanted, stop);
     return true;
   }

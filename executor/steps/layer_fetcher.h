@@ -33,8 +33,9 @@ class LayerFetcher {
  public:
   explicit LayerFetcher(const LayerFetcherParts& parts) : parts_(parts) {}
 
-  // Has all layers of a snapshot in the store, and gives their ids. Throws PromiseBroken.
-  LayerIds fetch(const Snapshot& snapshot, const std::stop_token& stop);
+  // Has all layers of a snapshot in the store, but those that the worker has, and gives their ids. Throws
+  // PromiseBroken.
+  LayerIds fetch(const Snapshot& snapshot, const std::stop_token& stop, const OtherWorker* but = nullptr);
   // Has a promised layer in the store. Throws PromiseBroken.
   const cache::Layer& fetch_promised(const SnapshotLayer& wanted, const std::stop_token& stop);
   // One of a snapshot's layers; nothing for a pulled or promised one that nothing had to read.
@@ -44,13 +45,14 @@ class LayerFetcher {
 
  private:
   // Pulled layers: see pull_layers.cc.
-  void fetch_missing(const Snapshot& snapshot, const std::stop_token& stop);
+  void fetch_missing(const Snapshot& snapshot, const std::stop_token& stop, const OtherWorker* but);
   bool fetch_one(const Snapshot& snapshot, std::size_t index, bool lowers_are_there, const std::stop_token& stop);
   bool pull(const Snapshot& snapshot, std::size_t index, bool lowers_are_there, const std::stop_token& stop);
   jobs::UnpackReply pull_and_unpack(jobs::UnpackRequest& request, const image::Descriptor& descriptor,
                                     const std::stop_token& stop);
   // Promised ones: see promised_layers.cc.
   const cache::Layer& unpack_promised(const SnapshotLayer& wanted, const std::stop_token& stop);
+  const cache::Layer& unpack_held(const SnapshotLayer& wanted, const std::stop_token& stop);
 
   LayerFetcherParts parts_;
 };

@@ -7,14 +7,15 @@
 namespace mbuild::executor {
 
 std::shared_ptr<const SnapshotLayer> as_result(const cache::Layer& layer, const graph::Graph& graph, graph::NodeId id,
-                                               std::int64_t created) {
+                                               std::int64_t created, std::shared_ptr<const HeldLayer> held) {
   return std::make_shared<SnapshotLayer>(SnapshotLayer{.id = layer.id,
                                                        .result_digest = layer.result_digest,
                                                        .cause = cause_of(graph.nodes[id]),
                                                        .pulled = false,
                                                        .created = created,
                                                        .made_by = id,
-                                                       .imported = {}});
+                                                       .imported = {},
+                                                       .held = std::move(held)});
 }
 
 bool StepLookup::find_by_inputs(graph::NodeId id) {
@@ -59,12 +60,20 @@ bool StepLookup::use_record(graph::NodeId id, const Digest& key) {
   const auto record = parts_.store.find_record(key);
   if (!record || record->layers.empty()) return false;
   const auto* layer = parts_.layers.find(record->layers.front());
+  auto held = layer == nullptr ? parts_.workers.find(record->layers.front()) : nullptr;
   auto& trace = parts_.table.traces[id];
-  trace.evicted = layer == nullptr;
-  if (layer == nullptr) return false;
+  trace.evicted = layer == nullptr && held == nullptr;
+  if (trace.evicted) return false;
   trace.key = key;
   trace.kept = true;
-  parts_.table.set_result(id, as_result(*layer, parts_.table.graph, id, record->created));
+  if (held) {
+    cache::Layer there = held->layer;
+    if (const auto* op = std::get_if<graph::FileOp>(&parts_.table.graph.nodes[id].op))
+      there.result_digest = file_result(there.result_digest, *op, key);
+    parts_.table.set_result(id, as_result(there, parts_.table.graph, id, record->created, std::move(held)));
+  } else {
+    parts_.table.set_result(id, as_result(*layer, parts_.table.graph, id, record->created));
+  }
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include "cache/store.h"
 #include "executor/sources/cache_import.h"
 #include "executor/steps/step_table.h"
+#include "executor/steps/workers.h"
 #include "planner/plan.h"
 #include "worker/layer_directories.h"
 
@@ -19,6 +20,7 @@ struct StepLookupParts {
   cache::Store& store;
   ImportedCaches& imports;
   LayerDirectories& layers;
+  const Workers& workers;
 };
 
 // Finds the results of steps that somebody ran before: in the store, then in the imported caches. A step that is found
@@ -54,6 +56,6 @@ class StepLookup {
 
 // The layer as the result of a step.
 std::shared_ptr<const SnapshotLayer> as_result(const cache::Layer& layer, const graph::Graph& graph, graph::NodeId id,
-                                               std::int64_t created);
+                                               std::int64_t created, std::shared_ptr<const HeldLayer> held = nullptr);
 
 }  // namespace mbuild::executor

@@ -1,11 +1,13 @@
 #include "executor/steps/layer_fetcher.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "executor/steps/serialisation_key.h"
 
-// Layers of steps that were found in an imported cache.
+// Layers of steps that were found in an imported cache, or that another worker made.
 //
 // A hit is a promise: the result digest is known, which is all that the keys of the steps above need, and where the
 // layer's blob is. The layer is fetched when something has to read it. It is then checked against the promise and takes
@@ -28,13 +30,13 @@ void keep_import(cache::Store& store, const planner::Plan& plan, const StepTable
 }
 
 const cache::Layer& LayerFetcher::fetch_promised(const SnapshotLayer& wanted, const std::stop_token& stop) {
-  const auto& blob = wanted.imported->blob;
-  if (blob.digest.empty()) throw PromiseBroken{wanted.result_digest};
+  if (!wanted.held && wanted.imported->blob.digest.empty()) throw PromiseBroken{wanted.result_digest};
   const auto lock = parts_.store.lock_layer(wanted.result_digest, stop);
   if (const auto* layer = parts_.layers.find(wanted.id)) return *layer;
   try {
-    return unpack_promised(wanted, stop);
+    return wanted.held ? unpack_held(wanted, stop) : unpack_promised(wanted, stop);
   } catch (const Error& error) {
+    if (wanted.held) wanted.held->at->broken = true;  // else it would promise the same again
     break_promise(wanted.result_digest, error);
   }
 }
@@ -84,6 +86,34 @@ const cache::Layer& LayerFetcher::unpack_promised(const SnapshotLayer& wanted, c
   if (const auto hit = parts_.imports.find_step(key))
     keep_import(store, parts_.plan, parts_.table, *wanted.made_by, hit->step, layer);
   return layer;
+}
+
+const cache::Layer& LayerFetcher::unpack_held(const SnapshotLayer& wanted, const std::stop_token& stop) {
+  const std::string work = parts_.work.next();
+  jobs::UnpackRequest request;
+  request.blob = open_file(work, O_TMPFILE | O_RDWR, 0600);
+  wanted.held->at->worker->get(
+      wanted.id,
+      [&](std::string_view bytes) {
+        write_all(request.blob.get(), bytes);
+        request.size += bytes.size();
+      },
+      stop);
+  ::lseek(request.blob.get(), 0, SEEK_SET);
+  request.summarise = true;
+  request.owners = parts_.inner.map().owner_mode();
+  request.work = work + "/layer";
+  request.final_path = request.final_path_on_lowers = parts_.store.layer_path(wanted.id);
+  auto reply = jobs::unpack(parts_.inner.get(), request, stop);
+  if (!is_result_of(wanted.result_digest, reply.layer.result_digest, parts_.table.traces[*wanted.made_by].key))
+    throw Error(ExitClass::network, fmt::format("the layer {} of a worker is not what it made", wanted.id));
+  return parts_.layers.add({.id = wanted.id,
+                            .result_digest = wanted.result_digest,
+                            .pulled = false,
+                            .bytes = reply.layer.bytes,
+                            .files = reply.layer.files,
+                            .newest_mtime = reply.layer.newest_mtime,
+                            .implied = std::move(reply.layer.implied)});
 }
 
 }  // namespace mbuild::executor

@@ -100,7 +100,7 @@ RunTask RunTasks::begin(graph::NodeId id, std::string layer) const {
 
 void RunTasks::complete(RunTask& task, graph::NodeId id, const std::stop_token& stop) {
   const auto& op = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op);
-  task.root = parts_.fetcher.fetch({parts_.table.base_of(id), {}}, stop);
+  task.root = parts_.workers.bring({parts_.table.base_of(id), {}}, id, stop);
   for (std::size_t i = 1; i < op.mounts.size(); ++i) {
     if (auto made = mount(task, id, i, stop)) task.mounts.push_back(std::move(*made));
   }
@@ -127,7 +127,7 @@ std::optional<TaskMount> RunTasks::mount(RunTask& task, graph::NodeId id, std::s
       out.cache = cache_name(id, index);
       out.sharing = mount.sharing;
       out.fresh = parts_.table.graph.info[id].front().ignore_cache;
-      out.first_content = mount.input >= 0 && parts_.worker.needs_first_content(out);
+      out.first_content = mount.input >= 0 && parts_.workers.of(id).needs_first_content(out);
       if (out.first_content) out.layers = layers_of(id, index, stop);
       break;
     case graph::MountKind::secret:
@@ -180,13 +180,17 @@ LayerIds RunTasks::layers_of(graph::NodeId id, std::size_t index, const std::sto
   const auto input = std::get<graph::ExecOp>(node.op).mounts[index].input;
   if (input < 0) return {};
   const auto source = node.inputs.at(static_cast<std::size_t>(input));
-  if (local_source(parts_.table.graph, source) != nullptr) return {layer_of_context(id, index, stop)};
-  return parts_.fetcher.fetch(parts_.table.result(source), stop);
+  if (local_source(parts_.table.graph, source) == nullptr) {
+    return parts_.workers.bring(parts_.table.result(source), id, stop);
+  }
+  const auto layer = layer_of_context(id, index, stop);
+  const SnapshotLayer shown{.id = layer.id, .result_digest = layer.result_digest};
+  return parts_.workers.bring(make_snapshot({std::make_shared<const SnapshotLayer>(shown)}), id, stop);
 }
 
 // Files of the user are mounted from a layer of the store that holds what .dockerignore leaves of them, with the owners
 // that an image would have.
-std::string RunTasks::layer_of_context(graph::NodeId id, std::size_t index, const std::stop_token& stop) {
+cache::Layer RunTasks::layer_of_context(graph::NodeId id, std::size_t index, const std::stop_token& stop) {
   const auto& mount = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op).mounts[index];
   const bool whole = mount.kind == graph::MountKind::cache;
   const std::string path = join_path("/", whole ? "" : mount.selector);
@@ -200,13 +204,13 @@ std::string RunTasks::layer_of_context(graph::NodeId id, std::size_t index, cons
   const Digest key = context_layer_key(path, files->digest);
   const auto lock = parts_.store.lock_layer(key, stop);
   if (const auto record = parts_.store.find_record(key)) {
-    if (const auto* layer = parts_.layers.find(record->layers.front())) return layer->id;
+    if (const auto* layer = parts_.layers.find(record->layers.front())) return *layer;
   }
   FilesTask task;
   task.layer = random_hex(16);
   task.actions = {action};
   task.sources = {{.layers = {}, .user_files = parts_.lent.lend(files)}};
-  auto made = parts_.worker.apply(task, stop);
+  auto made = parts_.workers.local().apply(task, stop);
   if (!made.copied_anew.empty()) {
     files = Contexts::copied_shown(*files, std::move(made.copied_anew.front().selection));
     parts_.table.traces[id].copied[index] = files;
@@ -218,7 +222,7 @@ std::string RunTasks::layer_of_context(graph::NodeId id, std::size_t index, cons
                            .duration_ms = 0,
                            .emulator = {},
                            .name = "build context"});
-  return layer.id;
+  return layer;
 }
 
 }  // namespace mbuild::executor

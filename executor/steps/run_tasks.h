@@ -5,9 +5,9 @@
 #include <string>
 
 #include "executor/api/build_request.h"
-#include "executor/steps/layer_fetcher.h"
 #include "executor/steps/lent_files.h"
 #include "executor/steps/step_reads.h"
+#include "executor/steps/workers.h"
 #include "worker/worker.h"
 
 namespace mbuild::executor {
@@ -17,10 +17,9 @@ struct RunTasksParts {
   StepTable& table;
   const StepReads& reads;
   cache::Store& store;
-  LayerFetcher& fetcher;
   LayerDirectories& layers;
   LentFiles& lent;
-  Worker& worker;
+  Workers& workers;
 };
 
 // Makes tasks of RUN instructions. Thread-safe, for one step by one thread.
@@ -39,7 +38,7 @@ class RunTasks {
   bool add_agent(RunTask& task, TaskMount& out, const graph::Mount& mount, const graph::ExecOp& op) const;
   std::string cache_name(graph::NodeId id, std::size_t index) const;
   LayerIds layers_of(graph::NodeId id, std::size_t index, const std::stop_token& stop);
-  std::string layer_of_context(graph::NodeId id, std::size_t index, const std::stop_token& stop);
+  cache::Layer layer_of_context(graph::NodeId id, std::size_t index, const std::stop_token& stop);
 
   RunTasksParts parts_;
 };

@@ -21,14 +21,15 @@ constexpr std::chrono::milliseconds k_try_again{100};
 class PlanRun {
  public:
   PlanRun(const planner::Plan& plan, const SchedulerLimits& limits,
-          const std::function<bool(graph::NodeId)>& is_emulated,
+          const std::function<StepClass(graph::NodeId)>& class_of,
           const std::function<void(graph::NodeId, std::stop_token)>& step)
       : plan_(plan),
-        limits_{std::max(1U, limits.jobs), std::max(1U, limits.emulated_jobs)},
-        is_emulated_(is_emulated),
+        jobs_(std::max(1U, limits.jobs)),
+        class_of_(class_of),
         step_(step),
         inputs_left_(plan.inputs_left),
         unfinished_(plan.order.size()) {
+    for (std::size_t i = 0; i < k_step_classes; ++i) queues_[i].limit = std::max(1U, limits.of_class[i]);
     for (const auto id : plan.order) {
       if (inputs_left_[id] == 0) make_ready(id);
     }
@@ -63,8 +64,15 @@ class PlanRun {
     }
   };
 
+  // The steps of one class.
+  struct Queue {
+    std::set<Ready> ready;
+    unsigned running = 0, limit = 1;
+    bool may_start() const { return !ready.empty() && running < limit; }
+  };
+
   void make_ready(graph::NodeId id) {
-    (is_emulated_(id) ? ready_emulated_ : ready_).insert({plan_.remaining_ms[id], id});
+    queues_[static_cast<std::size_t>(class_of_(id))].ready.insert({plan_.remaining_ms[id], id});
   }
 
   bool is_over() const { return unfinished_ == 0 || draining_ || stopping_.stop_requested(); }
@@ -72,7 +80,9 @@ class PlanRun {
   // How many steps could start now.
   std::size_t runnable() const {
     if (is_over()) return 0;
-    return ready_.size() + std::min<std::size_t>(ready_emulated_.size(), limits_.emulated_jobs - emulated_running_);
+    std::size_t count = 0;
+    for (const auto& queue : queues_) count += std::min<std::size_t>(queue.ready.size(), queue.limit - queue.running);
+    return count;
   }
 
   // Has `count` more threads look for something to do. Threads come into being when there is work for them: a chain of
@@ -80,7 +90,7 @@ class PlanRun {
   void wake(std::size_t count) {
     const auto waiting = std::min(count, idle_);
     for (std::size_t i = 0; i < waiting; ++i) changed_.notify_one();
-    for (std::size_t i = waiting; i < count && threads_.size() < limits_.jobs; ++i) {
+    for (std::size_t i = waiting; i < count && threads_.size() < jobs_; ++i) {
       try {
         threads_.emplace_back([this] { work(); });
       } catch (const std::system_error&) {  // the host allows no more now: those that there are do the work
@@ -93,14 +103,19 @@ class PlanRun {
     }
   }
 
-  // Of the two queues the head with the longer way to go, where the limit of emulated steps allows it.
-  graph::NodeId take(bool& emulated) {
-    const bool may_emulate = !ready_emulated_.empty() && emulated_running_ < limits_.emulated_jobs;
-    emulated = may_emulate && (ready_.empty() || *ready_emulated_.begin() < *ready_.begin());
-    auto& queue = emulated ? ready_emulated_ : ready_;
-    const auto id = queue.begin()->id;
-    queue.erase(queue.begin());
-    if (emulated) ++emulated_running_;
+  // The one whose head has the longest way to go, of those that may start one. There is one.
+  Queue& next() {
+    Queue* best = nullptr;
+    for (auto& queue : queues_) {
+      if (queue.may_start() && (best == nullptr || *queue.ready.begin() < *best->ready.begin())) best = &queue;
+    }
+    return *best;
+  }
+
+  graph::NodeId take(Queue& queue) {
+    const auto id = queue.ready.begin()->id;
+    queue.ready.erase(queue.ready.begin());
+    ++queue.running;
     return id;
   }
 
@@ -121,8 +136,8 @@ class PlanRun {
 
   // False when the step failed.
   bool run_one(std::unique_lock<std::mutex>& lock) {
-    bool emulated = false;
-    const auto id = take(emulated);
+    Queue& queue = next();
+    const auto id = take(queue);
     lock.unlock();
     bool done = false;
     try {
@@ -134,7 +149,7 @@ class PlanRun {
       abandon(std::current_exception());
     }
     lock.lock();
-    if (emulated) --emulated_running_;
+    --queue.running;
     if (!done) return false;
     --unfinished_;
     for (const auto user : plan_.users[id]) {
@@ -168,8 +183,8 @@ class PlanRun {
   }
 
   const planner::Plan& plan_;
-  const SchedulerLimits limits_;
-  const std::function<bool(graph::NodeId)>& is_emulated_;
+  const std::size_t jobs_;
+  const std::function<StepClass(graph::NodeId)>& class_of_;
   const std::function<void(graph::NodeId, std::stop_token)>& step_;
 
   std::mutex mutex_;
@@ -180,8 +195,7 @@ class PlanRun {
   std::stop_source stopping_;
   std::vector<std::uint32_t> inputs_left_;
   std::size_t unfinished_;
-  std::set<Ready> ready_, ready_emulated_;
-  unsigned emulated_running_ = 0;
+  std::array<Queue, k_step_classes> queues_;
   bool draining_ = false, short_of_threads_ = false;
   std::exception_ptr failure_;
 };
@@ -189,10 +203,10 @@ class PlanRun {
 }  // namespace
 
 void run_plan(const planner::Plan& plan, const SchedulerLimits& limits,
-              const std::function<bool(graph::NodeId)>& is_emulated,
+              const std::function<StepClass(graph::NodeId)>& class_of,
               const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop) {
   if (stop.stop_requested()) throw Cancelled();
-  PlanRun(plan, limits, is_emulated, step).execute(std::move(stop));
+  PlanRun(plan, limits, class_of, step).execute(std::move(stop));
 }
 
 }  // namespace mbuild::executor

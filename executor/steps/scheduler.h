@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <stop_token>
 
@@ -7,10 +9,14 @@
 
 namespace mbuild::executor {
 
+// Where and how a step runs: what it takes is bounded by class.
+enum class StepClass { native, emulated, remote_native, remote_emulated };
+inline constexpr std::size_t k_step_classes = 4;
+
 // 0 counts as 1.
 struct SchedulerLimits {
-  unsigned jobs = 32;          // steps at once
-  unsigned emulated_jobs = 4;  // of which emulated
+  unsigned jobs = 32;                                                  // steps at once
+  std::array<unsigned, k_step_classes> of_class = {~0U, 4, ~0U, ~0U};  // of which of each class
 };
 
 // Calls step(node, stop) once for each node of the plan, inputs before users, independent ones in parallel, the longest
@@ -18,7 +24,7 @@ struct SchedulerLimits {
 // requested from outside ends in Cancelled. After a PromiseBroken, running steps go on to their end and no others
 // start.
 void run_plan(const planner::Plan& plan, const SchedulerLimits& limits,
-              const std::function<bool(graph::NodeId)>& is_emulated,
+              const std::function<StepClass(graph::NodeId)>& class_of,
               const std::function<void(graph::NodeId, std::stop_token)>& step, std::stop_token stop);
 
 }  // namespace mbuild::executor

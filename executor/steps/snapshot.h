@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,8 +10,20 @@
 #include "base/digest.h"
 #include "graph/graph.h"
 #include "oci/step_cache.h"
+#include "worker/worker.h"
 
 namespace mbuild::executor {
+
+// A worker that is not this machine, with a store of its own.
+struct OtherWorker {
+  std::unique_ptr<Worker> worker;    // null: there is none, or none any more
+  std::atomic<bool> broken = false;  // it did not keep a promise: it is given up when all is looked up again
+};
+// A layer that it has.
+struct HeldLayer {
+  OtherWorker* at;
+  cache::Layer layer;
+};
 
 // A layer as a step's result: known by its digest, unpacked only when something has to read it.
 struct SnapshotLayer {
@@ -25,6 +38,8 @@ struct SnapshotLayer {
   std::optional<graph::NodeId> made_by;  // the step of this build
   // Promised by an imported cache: not in the store until something has to read it. See promised_layers.cc.
   std::shared_ptr<const image::CachedLayer> imported;
+  // Likewise, made by another worker, which has it.
+  std::shared_ptr<const HeldLayer> held;
 };
 
 using LayerList = std::vector<std::shared_ptr<const SnapshotLayer>>;

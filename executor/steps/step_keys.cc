@@ -7,7 +7,7 @@ namespace mbuild::executor {
 Digest StepKeys::content_key(graph::NodeId id, const std::stop_token& stop) {
   const auto& node = table_.graph.nodes[id];
   if (std::holds_alternative<graph::ExecOp>(node.op)) return key_of_run(id, stop);
-  if (has_to_be_probed(table_.graph, node)) return key_of_files(id, worker_.probe(files_task(id, stop), stop));
+  if (has_to_be_probed(table_.graph, node)) return key_of_files(id, workers_.of(id).probe(files_task(id, stop), stop));
   const auto count = std::get<graph::FileOp>(node.op).actions.size();
   return key_of_files(id, {.destination = "empty", .complete = true, .copied = std::vector<Digest>(count)});
 }
@@ -31,7 +31,7 @@ Digest StepKeys::mount_digest(graph::NodeId id, std::size_t index, const std::st
   const auto& snapshot = table_.result(node.inputs.at(static_cast<std::size_t>(mount.input)));
   const bool is_root = index == 0;
   if (mount.output || is_root) return snapshot.digest;
-  return worker_.digest(fetcher_.fetch(snapshot, stop), mount.selector, stop);
+  return workers_.of(id).digest(workers_.bring(snapshot, id, stop), mount.selector, stop);
 }
 
 Digest StepKeys::key_of_files(graph::NodeId id, const ProbeResult& probe) {
@@ -56,7 +56,7 @@ FilesTask StepKeys::files_task(graph::NodeId id, const std::stop_token& stop) {
   FilesTask task;
   task.actions = std::get<graph::FileOp>(node.op).actions;
   const auto base = task.actions.front().input;
-  if (base >= 0) task.base = fetcher_.fetch(input(base), stop);
+  if (base >= 0) task.base = workers_.bring(input(base), id, stop);
   task.sources.resize(task.actions.size());
   for (std::size_t i = 0; i < task.actions.size(); ++i) {
     const auto& action = task.actions[i];
@@ -66,7 +66,7 @@ FilesTask StepKeys::files_task(graph::NodeId id, const std::stop_token& stop) {
     } else if (auto taken = reads_.selected(id, i)) {
       task.sources[i].user_files = lent_.lend(std::move(taken));
     } else {
-      task.sources[i].layers = fetcher_.fetch(input(action.secondary), stop);
+      task.sources[i].layers = workers_.bring(input(action.secondary), id, stop);
     }
   }
   return task;

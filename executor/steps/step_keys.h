@@ -2,9 +2,9 @@
 
 #include <stop_token>
 
-#include "executor/steps/layer_fetcher.h"
 #include "executor/steps/lent_files.h"
 #include "executor/steps/step_reads.h"
+#include "executor/steps/workers.h"
 #include "worker/worker.h"
 
 namespace mbuild::executor {
@@ -12,8 +12,8 @@ namespace mbuild::executor {
 // Finds out what steps read of snapshots, for their content keys (keys.cc), and writes it into the table.
 class StepKeys {
  public:
-  StepKeys(StepTable& table, const StepReads& reads, LayerFetcher& fetcher, LentFiles& lent, Worker& worker)
-      : table_(table), reads_(reads), fetcher_(fetcher), lent_(lent), worker_(worker) {}
+  StepKeys(StepTable& table, const StepReads& reads, LentFiles& lent, Workers& workers)
+      : table_(table), reads_(reads), lent_(lent), workers_(workers) {}
 
   Digest content_key(graph::NodeId id, const std::stop_token& stop);
   // Of a RUN.
@@ -28,9 +28,8 @@ class StepKeys {
 
   StepTable& table_;
   const StepReads& reads_;
-  LayerFetcher& fetcher_;
   LentFiles& lent_;
-  Worker& worker_;
+  Workers& workers_;
 };
 
 }  // namespace mbuild::executor

@@ -38,18 +38,32 @@ void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
   auto made = is_run ? run(id, layer_id, emulator, stop) : apply(id, layer_id, stop);
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  const cache::Layer& layer = parts_.layers.keep(std::move(made));
+  keep(id, std::move(made), took, emulator);
+}
+
+// What another worker made stays there; a layer that equals it may be here.
+void StepMaker::keep(graph::NodeId id, cache::Layer made, std::int64_t took, const std::string& emulator) {
+  const auto& node = parts_.table.graph.nodes[id];
+  const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
+  std::shared_ptr<const HeldLayer> held;
+  if (parts_.workers.is_local(id)) {
+    made = parts_.layers.keep(std::move(made));
+  } else if (const auto* same = parts_.layers.find_by_result(made.result_digest)) {
+    made = *same;
+  } else {
+    held = parts_.workers.held(made);
+  }
   // The layer of a file step is as old as the newest file in it, so that equal contexts make equal images.
-  const std::int64_t created = is_run ? unix_seconds() : layer.newest_mtime;
+  const std::int64_t created = is_run ? unix_seconds() : made.newest_mtime;
   parts_.store.add_record({.content_key = parts_.table.traces[id].key,
-                           .layers = {layer.id},
+                           .layers = {made.id},
                            .created = created,
                            .duration_ms = took,
                            .emulator = emulator,
                            .name = parts_.table.graph.info[id].front().instruction});
   crash_point("record-row");
   if (is_run) parts_.store.remember_duration(planner::duration_key(node), took);
-  parts_.table.set_result(id, as_result(layer, parts_.table.graph, id, created));
+  parts_.table.set_result(id, as_result(made, parts_.table.graph, id, created, std::move(held)));
 }
 
 cache::Layer StepMaker::apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop) {
@@ -60,7 +74,7 @@ cache::Layer StepMaker::apply(graph::NodeId id, const std::string& layer_id, con
   task.list_contents = true;
   if (op.actions.size() == 1) task.older = parts_.store.latest_layer_of(parts_.plan.definition_keys[id]).value_or("");
   task.probe = trace.key.empty();
-  auto made = parts_.worker.apply(task, stop);
+  auto made = parts_.workers.of(id).apply(task, stop);
   const bool anew = !made.copied_anew.empty();
   for (auto& part : made.copied_anew) {
     const auto before = parts_.reads.selected(id, part.action);
@@ -79,17 +93,16 @@ cache::Layer StepMaker::apply(graph::NodeId id, const std::string& layer_id, con
 
 cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::string& emulator,
                             const std::stop_token& stop) {
-  const auto& op = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op);
   auto& trace = parts_.table.traces[id];
   auto task = parts_.tasks.begin(id, layer_id);
-  emulator = parts_.worker.prepare(task);
+  emulator = parts_.workers.of(id).prepare(task);
   parts_.tasks.complete(task, id, stop);
   if (!trace.copied.empty()) {  // the keys are those of what is mounted
     trace.inputs = parts_.reads.inputs(id);
     trace.key = parts_.keys.key_of_run(id, stop);
   }
   try {
-    auto result = run_task(op, task, parts_.table.graph.info[id].front().name, id, stop);
+    auto result = run_task(id, task, stop);
     emulator = std::move(result.emulator);
     return std::move(result.layer);
   } catch (Error& error) {
@@ -98,16 +111,15 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
   }
 }
 
-RunResult StepMaker::run_task(const graph::ExecOp& op, const RunTask& task, const std::string& name, VertexId vertex,
-                              const std::stop_token& stop) {
-  StepLog log(vertex, parts_.sink, parts_.request.log_limits);
+RunResult StepMaker::run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop) {
+  StepLog log(id, parts_.sink, parts_.request.log_limits);
   try {
-    auto result = parts_.worker.run(task, log, stop);
+    auto result = parts_.workers.of(id).run(task, log, stop);
     tell_isolation(result);
     if (result.exit_code == 0) return result;
-    throw run_failure(op, result, task.env);
+    throw run_failure(std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op), result, task.env);
   } catch (Error& error) {
-    if (error.excerpt.empty()) error.excerpt = quoted_log(name, log.tail());
+    if (error.excerpt.empty()) error.excerpt = quoted_log(parts_.table.graph.info[id].front().name, log.tail());
     throw;
   }
 }

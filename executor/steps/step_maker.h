@@ -21,7 +21,7 @@ struct StepMakerParts {
   LayerDirectories& layers;
   StepKeys& keys;
   RunTasks& tasks;
-  Worker& worker;
+  Workers& workers;
   ProgressSink& sink;
   std::function<void(std::string text)> warn_of_isolation;
 };
@@ -38,8 +38,8 @@ class StepMaker {
  private:
   cache::Layer apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop);
   cache::Layer run(graph::NodeId id, const std::string& layer_id, std::string& emulator, const std::stop_token& stop);
-  RunResult run_task(const graph::ExecOp& op, const RunTask& task, const std::string& name, VertexId vertex,
-                     const std::stop_token& stop);
+  RunResult run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop);
+  void keep(graph::NodeId id, cache::Layer made, std::int64_t took, const std::string& emulator);
   void tell_isolation(const RunResult& result);
 
   StepMakerParts parts_;

@@ -8,10 +8,22 @@
 #include "base/clean_text.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/feature.h"
 #include "base/strings.h"
 #include "executor/api/vertex.h"
+#include "worker/process_worker.h"
 
 namespace mbuild::executor {
+
+namespace {
+
+// Tests have steps run by another process, where they can.
+std::unique_ptr<Worker> other_worker(const BuildRequest& request) {
+  if (!feature_disabled("local-worker")) return nullptr;
+  return std::make_unique<ProcessWorker>(request.store_root + ".worker");
+}
+
+}  // namespace
 
 StepParts::StepParts(const StepEnvironment& environment)
     : table(environment.graph),
@@ -34,6 +46,8 @@ StepParts::StepParts(const StepEnvironment& environment)
               .layers = layers,
               .user_files = [this](const std::string& id) { return lent.find(id); },
               .agent_socket = [&](const std::string& id) { return agent_socket(environment.request, id); }}),
+      other{other_worker(environment.request), false},
+      workers(environment.graph, worker, other, fetcher, layers),
       sources({.request = environment.request,
                .store = environment.store,
                .work = work,
@@ -44,16 +58,16 @@ StepParts::StepParts(const StepEnvironment& environment)
               .table = table,
               .store = environment.store,
               .imports = environment.imports,
-              .layers = layers}),
-      keys(table, reads, fetcher, lent, worker),
+              .layers = layers,
+              .workers = workers}),
+      keys(table, reads, lent, workers),
       tasks({.request = environment.request,
              .table = table,
              .reads = reads,
              .store = environment.store,
-             .fetcher = fetcher,
              .layers = layers,
              .lent = lent,
-             .worker = worker}),
+             .workers = workers}),
       maker({.request = environment.request,
              .plan = environment.plan,
              .table = table,
@@ -62,13 +76,15 @@ StepParts::StepParts(const StepEnvironment& environment)
              .layers = layers,
              .keys = keys,
              .tasks = tasks,
-             .worker = worker,
+             .workers = workers,
              .sink = environment.sink,
              .warn_of_isolation = environment.warn_of_isolation}) {}
 
-bool Steps::is_emulated(graph::NodeId id) const {
+StepClass Steps::class_of(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
-  return std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
+  const bool emulated = std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
+  if (parts_.workers.is_local(id)) return emulated ? StepClass::emulated : StepClass::native;
+  return emulated ? StepClass::remote_emulated : StepClass::remote_native;
 }
 
 VertexEvent Steps::event_of(graph::NodeId id) const {
@@ -163,7 +179,7 @@ void Steps::find_or_make(graph::NodeId id, const Digest& partial, const std::sto
   if (parts_.lookup.seems_unknown(id, partial)) {
     // Before the lock, which steps on other bases share.
     for (const auto& input : environment_.graph.nodes[id].inputs) {
-      if (local_source(environment_.graph, input) == nullptr) unpacked(result(input), stop);
+      if (local_source(environment_.graph, input) == nullptr) parts_.workers.bring(result(input), id, stop);
     }
     if (const auto alone = parts_.lookup.lock_unknown(id, partial, stop)) return make(id, stop);
   }
@@ -205,6 +221,7 @@ Stack Steps::unpacked(const Snapshot& snapshot, const std::stop_token& stop) {
 }
 
 void Steps::start_over() {
+  if (parts_.other.broken) parts_.other.worker.reset();
   for (auto& results : parts_.table.results) results.clear();
   for (auto& trace : parts_.table.traces) trace.kept = false;
 }

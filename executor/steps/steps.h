@@ -14,6 +14,7 @@
 #include "executor/sources/contexts.h"
 #include "executor/steps/exported_steps.h"
 #include "executor/steps/lookup.h"
+#include "executor/steps/scheduler.h"
 #include "executor/steps/source_fetcher.h"
 #include "executor/steps/step_maker.h"
 #include "graph/graph.h"
@@ -58,6 +59,8 @@ struct StepParts {
   LayerFetcher fetcher;
   LentFiles lent;
   LocalWorker worker;
+  OtherWorker other;
+  Workers workers;
   SourceFetcher sources;
   StepLookup lookup;
   StepKeys keys;
@@ -71,7 +74,7 @@ class Steps {
 
   // Runs one node; all its inputs have been run. Called from many threads.
   void run(graph::NodeId id, std::stop_token stop);
-  bool is_emulated(graph::NodeId id) const;
+  StepClass class_of(graph::NodeId id) const;
 
   const Snapshot& result(graph::Ref ref) const { return parts_.table.result(ref); }
   // What became of the steps, what they read of the user's files, and their layers as files.

@@ -125,6 +125,7 @@ class Case:
         self.nonce = "n" + uuid.uuid4().hex
         self.processes, self._outputs, self._last = [], 0, ""
         self._at_end, self._directories = [], 0
+        self.disabled = ""  # a feature that no build of this test is to have
         os.mkdir(self.context)
 
     # ---- files
@@ -179,6 +180,9 @@ class Case:
     def run(self, command, env=None, output=None, cwd=None):
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("MBUILD_", "BUILDKIT_", "SOURCE_DATE"))}
         environment.update(env or {})
+        if self.disabled:
+            names = environment.get("MBUILD_TEST_DISABLE")
+            environment["MBUILD_TEST_DISABLE"] = ",".join(filter(None, (names, self.disabled)))
         process = self._start(command, environment, cwd or self.dir)
         text = output_of(process)
         self._last = "$ %s\n%s" % (" ".join(command), text)
