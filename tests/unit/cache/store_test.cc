@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/temporary.h"
 
 using namespace mbuild;
@@ -560,7 +561,7 @@ TEST_CASE("A store is private, whatever it was and whatever the umask is") {
 }
 
 TEST_CASE("A store's directory of another user is refused") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   const Place place;
   const std::string root = place.directory / "store";
   make_directories(root, 0777);

@@ -3,6 +3,21 @@
 namespace mbuild::emu::samples {
 namespace {
 
+const std::string k_print_argv0(
+    "\xe1\x07\x40\xf9"   // ldr x1, [sp, #8]
+    "\x02\x00\x80\xd2"   // mov x2, #0
+    "\x23\x68\x62\x38"   // 1: ldrb w3, [x1, x2]
+    "\x63\x00\x00\x34"   // cbz w3, 2f
+    "\x42\x04\x00\x91"   // add x2, x2, #1
+    "\xfd\xff\xff\x17"   // b 1b
+    "\x20\x00\x80\xd2"   // 2: mov x0, #1
+    "\x08\x08\x80\xd2"   // mov x8, #64
+    "\x01\x00\x00\xd4"   // svc #0
+    "\x00\x00\x80\xd2"   // mov x0, #0
+    "\xa8\x0b\x80\xd2"   // mov x8, #93
+    "\x01\x00\x00\xd4",  // svc #0
+    48);
+
 const platforms::Descriptor& descriptor_of(const std::string& platform) {
   return *platforms::find_descriptor(platforms::parse_platform(platform));
 }
@@ -76,6 +91,10 @@ std::string static_program(const std::string& platform) {
 std::string gnu_note(bool little_endian, std::uint32_t type, const std::string& desc) {
   return word(little_endian, 4) + word(little_endian, desc.size()) + word(little_endian, type) +
          std::string("GNU\0", 4) + desc;
+}
+
+std::string print_argv0_arm64() {
+  return make_elf({.platform = "linux/arm64", .type = 2, .code = k_print_argv0, .segments = {}, .gap = 0});
 }
 
 }  // namespace mbuild::emu::samples

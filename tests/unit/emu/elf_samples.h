@@ -32,6 +32,8 @@ std::string make_elf(const Sample& sample);
 std::string dynamic_program(const std::string& platform, const std::string& interpreter);
 // A statically linked program.
 std::string static_program(const std::string& platform);
+// A static arm64 program that writes its argv[0] to standard output.
+std::string print_argv0_arm64();
 // A "GNU" note with this descriptor.
 std::string gnu_note(bool little_endian, std::uint32_t type, const std::string& desc);
 // `value` in 4 bytes.

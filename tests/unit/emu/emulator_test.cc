@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/temporary.h"
 #include "tests/unit/emu/elf_samples.h"
 #include "tests/unit/platforms/samples.h"
@@ -155,7 +156,7 @@ TEST_CASE("a compatible platform is found by a trial") {
   EmulatorSearch search = host.search();
   search.trial = true;
   const auto& x86 = *platforms::find_descriptor(platforms::parse_platform("linux/386"));
-  if (platforms::host_platform() != k_amd64 || !can_execute(x86)) return;
+  NEEDS(platforms::host_platform() == k_amd64 && can_execute(x86), "an amd64 host that runs 386 programs");
   CHECK(choose(x86.platform, k_amd64, search).kind == Execution::Kind::compatible);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/files/file_tree.h"
 
 using namespace mbuild;
@@ -280,7 +281,7 @@ TEST_CASE("Names in UTF-8 are kept") {
 }
 
 TEST_CASE("File capabilities of an archive are kept, other attributes are not") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   Adding test;
   const std::string capability("\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 20);
   test.tar("t.tar").file("cap", "x", {.mode = 0755, .capability = capability});

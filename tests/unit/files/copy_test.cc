@@ -9,6 +9,7 @@
 
 #include "files/content_digest.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/files/file_tree.h"
 
 using namespace mbuild;
@@ -373,7 +374,7 @@ TEST_CASE("Names of one file stay together unless the first was replaced") {
 }
 
 TEST_CASE("From a snapshot owners, pipes and capabilities are kept, other attributes are not") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   FileTree stage, root;
   const char capability[20] = {1, 0, 0, 2, 0, 4};
   stage.file("d/f").owner("d/f", 100, 200).directory("d/s", 02751).owner("d/s", 0, 300).owner("d", 9, 9);
@@ -392,7 +393,7 @@ TEST_CASE("From a snapshot owners, pipes and capabilities are kept, other attrib
 }
 
 TEST_CASE("From a context capabilities are dropped") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   Copying test;
   const char capability[20] = {1, 0, 0, 2, 0, 4};
   test.context_tree.file("f");

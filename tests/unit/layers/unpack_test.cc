@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/layers/fixture.h"
 
 using namespace mbuild;
@@ -53,7 +54,7 @@ TEST_CASE("unpack restores content, modes, owners and times") {
 }
 
 TEST_CASE("unpack keeps capabilities and user attributes, though the owner changes") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   const Scratch layer;
   Inode inode;
   inode.mode = 0755;

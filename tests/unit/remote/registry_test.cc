@@ -11,6 +11,7 @@
 #include "remote/registry_endpoint.h"
 #include "remote/url.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/remote/test_process.h"
 #include "tests/unit/remote/test_server.h"
 
@@ -111,7 +112,7 @@ void round_trip(Registry& registry, const Repository& repository) {
 }  // namespace
 
 TEST_CASE("push and pull round trip against docker-registry, anonymous") {
-  if (!DockerRegistry::installed()) return;
+  NEEDS(DockerRegistry::installed(), "docker-registry");
   const DockerRegistry server;
   const auto registry = make_http_registry(quick_options());
   const Repository repository{server.host, "team/app"};
@@ -166,7 +167,7 @@ TEST_CASE("push and pull round trip against docker-registry, anonymous") {
 }
 
 TEST_CASE("push and pull round trip against docker-registry with basic authentication") {
-  if (!DockerRegistry::installed()) return;
+  NEEDS(DockerRegistry::installed(), "docker-registry");
   const DockerRegistry server(true);
   auto options = quick_options();
   const TestDirectory docker;

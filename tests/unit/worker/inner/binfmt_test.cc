@@ -9,6 +9,8 @@
 #include "base/subprocess.h"
 #include "emu/binfmt.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
+#include "tests/unit/emu/elf_samples.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -47,7 +49,8 @@ TEST_CASE("a host handler must be enabled, have flag F and match") {
 }
 
 TEST_CASE("without a private instance and a host handler the error names a command") {
-  if (!test::have_inner() || host_handler(arm64())) return;
+  NEEDS(test::have_inner(), "an inner process");
+  NEEDS(!host_handler(arm64()), "a host without a handler for arm64");
   ::setenv("MBUILD_TEST_DISABLE", "binfmt-ns", 1);
   try {
     provide_emulation(test::inner(), arm64(), "line");
@@ -60,13 +63,28 @@ TEST_CASE("without a private instance and a host handler the error names a comma
 }
 
 TEST_CASE("a foreign program runs in a sandbox with the private instance") {
-  // a foreign busybox is no part of the test's host: MBUILD_TEST_ARM64_BUSYBOX names one
+  const std::string emulator = find_program("qemu-aarch64-static");
+  NEEDS(!emulator.empty() && platforms::host_platform() != arm64().platform,
+        "a host that is not arm64, with qemu-aarch64-static");
+  NEEDS(test::have_inner(), "an inner process");
+  const auto own = Inner::start({.map = test::map_of_inner()});
+  const std::string line = emu::registration_line(arm64(), emulator);
+  NEEDS(provide_emulation(*own, arm64(), line) == EmulationWay::private_instance, "a private binfmt_misc");
+  FileTree tree;
+  NEEDS(test::make_busybox(tree, "base"), "a static busybox");
+  tree.file("base/print", emu::samples::print_argv0_arm64(), 0755);
+  CHECK(test::run(tree, test::shell(tree, "/print; echo"), "run", own.get()).output == "/print\n");
+}
+
+// Hidden, since no host has a foreign busybox: MBUILD_TEST_ARM64_BUSYBOX names one.
+TEST_CASE("a foreign shell runs in a sandbox with the private instance", "[.arm64]") {
   const char* program = std::getenv("MBUILD_TEST_ARM64_BUSYBOX");
   const std::string emulator = find_program("qemu-aarch64-static");
-  if (program == nullptr || emulator.empty() || !test::have_inner()) return;
+  NEEDS(program != nullptr && !emulator.empty(), "an arm64 busybox and its emulator");
+  NEEDS(test::have_inner(), "an inner process");
   auto own = Inner::start({.map = test::map_of_inner()});
   const std::string line = emu::registration_line(arm64(), emulator);
-  if (provide_emulation(*own, arm64(), line) != EmulationWay::private_instance) return;
+  NEEDS(provide_emulation(*own, arm64(), line) == EmulationWay::private_instance, "a private binfmt_misc");
   provide_emulation(*own, arm64(), line);  // again does no harm
   FileTree tree;
   REQUIRE(test::make_busybox(tree, "base"));

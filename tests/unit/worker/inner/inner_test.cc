@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/subprocess.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -74,7 +75,7 @@ double milliseconds(Clock::time_point since) {
 }  // namespace
 
 TEST_CASE("a job runs as root of the namespace and gets payload and descriptors") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   const Fd file = memory_file("");
   const int fds[] = {file.get(), 2};
   CHECK(inner().call("test-echo", "hello", fds) == "hello|2|0");
@@ -84,7 +85,7 @@ TEST_CASE("a job runs as root of the namespace and gets payload and descriptors"
 }
 
 TEST_CASE("large payloads and replies travel whole") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   for (const std::size_t size : {0uz, 1uz, 65536uz, 65537uz, 3'000'000uz}) {
     const std::string payload(size, 'p');
     CHECK(inner().call("test-double", payload) == payload + payload);
@@ -92,7 +93,7 @@ TEST_CASE("large payloads and replies travel whole") {
 }
 
 TEST_CASE("an error of a job arrives with class, context and advice") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   try {
     inner().call("test-throw", "");
     FAIL("no error");
@@ -105,7 +106,7 @@ TEST_CASE("an error of a job arrives with class, context and advice") {
 }
 
 TEST_CASE("a job that crashes is an error that names the signal") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   try {
     inner().call("test-segv", "");
     FAIL("no error");
@@ -115,17 +116,17 @@ TEST_CASE("a job that crashes is an error that names the signal") {
 }
 
 TEST_CASE("an unknown operation is an error") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   CHECK_THROWS_AS(inner().call("no such thing", ""), Error);
 }
 
 TEST_CASE("a job is pid 1 of its namespace and may start threads") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   CHECK(inner().call("test-pid-and-threads", "") == "1");
 }
 
 TEST_CASE("calls from many threads run side by side") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   std::atomic<int> good = 0;
   {
     std::vector<std::jthread> threads;
@@ -142,7 +143,7 @@ TEST_CASE("calls from many threads run side by side") {
 }
 
 TEST_CASE("cancelling kills every process of a job") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   Pipe pipe = make_pipe();
   std::stop_source stop;
   Clock::time_point asked;
@@ -163,14 +164,14 @@ TEST_CASE("cancelling kills every process of a job") {
 }
 
 TEST_CASE("a call with a stop that was requested before is cancelled at once") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   std::stop_source stop;
   stop.request_stop();
   CHECK_THROWS_AS(inner().call("test-echo", "", {}, stop.get_token()), Cancelled);
 }
 
 TEST_CASE("when the outer process is killed everything inside ends") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   Pipe pipe = make_pipe();
   const pid_t outer = ::fork();
   if (outer == 0) {

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 // What a step left in its upper directory "up", over the snapshot "low".
@@ -124,7 +125,7 @@ TEST_CASE("of a node that is changed where it is the device is the same") {
 }
 
 TEST_CASE("a directory of another owner keeps no node") {
-  if (::geteuid() != 0) return;
+  NEEDS(::geteuid() == 0, "root");
   Step step;
   step.node("low/d/node", "c 1 5").node("up/d/node", "c 1 5", 0666).owner("low/d", 7, 7);
   CHECK(step.remove_forged({"d/node"}));
@@ -138,7 +139,7 @@ TEST_CASE("other kinds of files are left alone") {
 }
 
 TEST_CASE("nodes of a bind mount may be copied") {
-  if (!test::have_inner()) return;
+  NEEDS(test::have_inner(), "an inner process");
   Step step;
   step.node("bound/node", "c 1 7", 0644).directory("scratch");
   step.node("up/copy", "c 1 7", 0644).node("up/other", "c 1 8", 0644);

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -46,7 +47,7 @@ std::string error_of_run(BusyboxTree& tree, SandboxSpec& spec) {
 
 TEST_CASE("the exit status and the output of a program are reported") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto ran = run(tree, shell(tree, "echo out; echo err >&2; exit 42"));
   CHECK(ran.result.exit_code == 42);
   CHECK(ran.result.signal == 0);
@@ -56,7 +57,7 @@ TEST_CASE("the exit status and the output of a program are reported") {
 
 TEST_CASE("what a program changes is in the upper directory") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto ran = run(tree, shell(tree, "echo new > /f; mkdir /d; rm /etc/group"));
   CHECK(ran.result.exit_code == 0);
   CHECK(tree.content("run-upper/f") == "new\n");
@@ -68,7 +69,7 @@ TEST_CASE("what a program changes is in the upper directory") {
 
 TEST_CASE("the sandbox leaves no traces in the layer but missing /dev, /proc and /sys") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "test -s /etc/hosts && test -f /etc/resolv.conf; ls /mnt/deep/er /new");
   spec.mounts = mounts(mount_at(graph::MountKind::tmpfs, "/mnt/deep/er"), mount_at(graph::MountKind::tmpfs, "/new"));
   const auto ran = run(tree, spec);
@@ -87,24 +88,24 @@ TEST_CASE("the sandbox leaves no traces in the layer but missing /dev, /proc and
 
 TEST_CASE("a change of the root directory itself is noticed") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   CHECK(run(tree, shell(tree, "chmod 700 /")).result.root_changed);
 }
 
 TEST_CASE("the program is pid 1, with its own host name, session and umask") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   CHECK(output_of("echo $$; hostname; umask; cat < /dev/stdin | wc -c; grep -c buildkitsandbox /etc/hosts; pwd") ==
         "1\nbuildkitsandbox\n0022\n0\n1\n/\n");
 }
 
 TEST_CASE("capabilities are Docker's default set, and none for another user") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const char* show = "grep -E 'Cap|NoNewPrivs' /proc/self/status | tr '\\t' ' '";
   CHECK(run(tree, shell(tree, show)).output ==
         "CapInh: 0000000000000000\nCapPrm: 00000000a80425fb\nCapEff: 00000000a80425fb\nCapBnd: 00000000a80425fb\n"
         "CapAmb: 0000000000000000\nNoNewPrivs: 0\n");
-  if (single_id()) return;
+  NEEDS(!single_id(), "more than one id");
   auto spec = shell(tree, show);
   spec.user = "app";
   CHECK_THAT(run(tree, spec, "second").output, Catch::Contains("CapEff: 0000000000000000\nCapBnd: 00000000a80425fb"));
@@ -112,7 +113,8 @@ TEST_CASE("capabilities are Docker's default set, and none for another user") {
 
 TEST_CASE("a user is resolved in the image and has its groups and home") {
   BusyboxTree tree;
-  if (!tree.ready || single_id()) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(!single_id(), "more than one id");
   const auto as = [&](const char* user) {
     auto spec = shell(tree, "echo \"$(id -u):$(id -g) $(id -G) $HOME\"");
     spec.user = user;
@@ -129,7 +131,7 @@ TEST_CASE("a user is resolved in the image and has its groups and home") {
 
 TEST_CASE("with one id another user is an error that names the remedy") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   ::setenv("MBUILD_TEST_DISABLE", "userns-ranges", 1);
   const IdMap map = compute_id_map();
   auto single = Inner::start({.map = map});
@@ -149,7 +151,8 @@ TEST_CASE("with one id another user is an error that names the remedy") {
 
 TEST_CASE("the working directory is made when it is missing, owned by the user") {
   BusyboxTree tree;
-  if (!tree.ready || single_id()) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(!single_id(), "more than one id");
   auto spec = shell(tree, "pwd; stat -c '%u:%g %a' /w /w/x");
   spec.cwd = "/w/x";
   spec.user = "app";
@@ -158,7 +161,7 @@ TEST_CASE("the working directory is made when it is missing, owned by the user")
 
 TEST_CASE("programs that can't be started are errors in runc's words") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.file("base/plain", "x", 0644).file("base/bad", "#!/no/such\n", 0755).file("base/junk", "\1\2", 0755);
   const auto error = [&](const char* program) {
     auto spec = shell(tree, "");
@@ -177,7 +180,7 @@ TEST_CASE("programs that can't be started are errors in runc's words") {
 
 TEST_CASE("devices, terminals and shared memory are there") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec =
       shell(tree,
             "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 1 /dev/urandom | wc -c && "
@@ -188,27 +191,28 @@ TEST_CASE("devices, terminals and shared memory are there") {
 }
 
 TEST_CASE("the kernel's settings are read-only and its secrets masked") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   CHECK(output_of("(echo x > /proc/sys/kernel/hostname) 2>/dev/null && echo written; cat /proc/keys /proc/timer_list "
                   "2>/dev/null | wc -c; ls -A /sys/firmware | wc -l; mkdir /sys/x 2>&1; ls /proc | grep -c '^[0-9]'")
             .starts_with("0\n0\nmkdir: can't create directory '/sys/x': Read-only file system\n"));
 }
 
 TEST_CASE("forbidden system calls are refused") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   CHECK_THAT(output_of("mount -t tmpfs none /tmp 2>&1; unshare -m true 2>&1; hostname x 2>&1; dmesg 2>&1 | tail -1"),
              Catch::Matches("(.*(Operation not permitted|permission denied).*\n){4}", Catch::CaseSensitive::No));
 }
 
 TEST_CASE("chroot, chown and setuid bits still work") {
-  if (!have_inner() || single_id()) return;
+  NEEDS(have_inner(), "an inner process");
+  NEEDS(!single_id(), "more than one id");
   CHECK(output_of("chroot / /bin/echo in; touch /f && chown 5:6 /f && chmod 6755 /f && stat -c '%u:%g %a' /f") ==
         "in\n5:6 6755\n");
 }
 
 TEST_CASE("a device node becomes its stand-in, with mode and owner") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto ran = run(tree, shell(tree,
                                    "mknod -m 600 /c c 1 5 && cd /etc && mknod b b 7 300 && mkfifo /p; ls /c; "
                                    "mknod /c c 1 5 2>&1; mknod /none/x c 1 5 2>&1; mknod /w c 0 0 2>&1"));
@@ -224,7 +228,8 @@ TEST_CASE("a device node becomes its stand-in, with mode and owner") {
 
 TEST_CASE("a user without the capability can't make device nodes") {
   BusyboxTree tree;
-  if (!tree.ready || single_id()) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(!single_id(), "more than one id");
   auto spec = shell(tree, "mknod /tmp/c c 1 5 2>&1");
   spec.user = "app";
   CHECK_THAT(run(tree, spec).output, Catch::Contains("Operation not permitted"));
@@ -232,7 +237,7 @@ TEST_CASE("a user without the capability can't make device nodes") {
 
 TEST_CASE("insecure gives all capabilities and no filter") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "mount -t tmpfs none /tmp && echo mounted; grep CapBnd /proc/self/status | cut -c 8-");
   spec.security = graph::SecurityMode::insecure;
   CHECK_THAT(run(tree, spec).output, Catch::StartsWith("mounted\n") && !Catch::Contains("a80425fb"));
@@ -240,7 +245,7 @@ TEST_CASE("insecure gives all capabilities and no filter") {
 
 TEST_CASE("network none has loopback only") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec =
       shell(tree, "ip -o link | cut -d: -f2 | tr -d ' '; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net");
   spec.network = graph::NetworkMode::none;
@@ -249,7 +254,7 @@ TEST_CASE("network none has loopback only") {
 
 TEST_CASE("extra hosts and the host name are in /etc/hosts") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "hostname; grep -c ' me$' /etc/hosts; grep my.example /etc/hosts; echo x >> /etc/hosts");
   spec.hostname = "me";
   spec.extra_hosts = {{"my.example", "10.9.8.7"}};
@@ -259,7 +264,7 @@ TEST_CASE("extra hosts and the host name are in /etc/hosts") {
 
 TEST_CASE("limits are set, and hard ones never raised") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "ulimit -Sn; ulimit -Hn; ulimit -c");
   spec.ulimits = {{"nofile", 100, 200}, {"core", 0, -1}};
   CHECK(run(tree, spec).output == "100\n200\n0\n");
@@ -267,7 +272,7 @@ TEST_CASE("limits are set, and hard ones never raised") {
 
 TEST_CASE("resolv.conf of an image may be a dangling link") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.link("base/etc/resolv.conf", "../run/x/resolv.conf").link("base/etc/hosts", "/etc/../../../outside");
   const auto ran =
       run(tree, shell(tree, "test -f /etc/resolv.conf && readlink /etc/resolv.conf; test -s /outside && echo in"));
@@ -278,7 +283,7 @@ TEST_CASE("resolv.conf of an image may be a dangling link") {
 
 TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.file("src/f", "text\n").file("src/d/g", "deep\n");
   auto spec =
       shell(tree, "cat /m/f; touch /m/new 2>/dev/null || echo readonly; cat /g; echo changed > /rw/f && cat /rw/f");
@@ -304,7 +309,7 @@ TEST_CASE("a bind mount is read-only, or writable with its writes dropped") {
 
 TEST_CASE("writes to a bind mount with an upper directory are kept") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.file("src/f", "text\n").directory("kept").directory("kept-work");
   auto spec = shell(tree, "echo changed > /m/f");
   auto mount = mount_at(graph::MountKind::bind, "/m");
@@ -318,7 +323,7 @@ TEST_CASE("writes to a bind mount with an upper directory are kept") {
 
 TEST_CASE("cache directories keep what is written, also in two places at once") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.directory("cache");
   auto spec = shell(tree, "echo 1 > /a/f; cat /b/f; touch /ro/x 2>/dev/null || echo readonly; mkdir -p /a/sub/t");
   auto one = mount_at(graph::MountKind::cache, "/a"), two = mount_at(graph::MountKind::cache, "/b"),
@@ -333,7 +338,7 @@ TEST_CASE("cache directories keep what is written, also in two places at once") 
 
 TEST_CASE("a cache selector can't lead out of the cache") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.directory("cache").link("cache/out", "../../..");
   auto spec = shell(tree, "ls -A /a");
   auto mount = mount_at(graph::MountKind::cache, "/a");
@@ -345,7 +350,7 @@ TEST_CASE("a cache selector can't lead out of the cache") {
 
 TEST_CASE("a tmpfs has its size, and can cover /etc") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t; ls -A /etc");
   auto small = mount_at(graph::MountKind::tmpfs, "/t");
   small.size = 8 << 20;
@@ -355,7 +360,7 @@ TEST_CASE("a tmpfs has its size, and can cover /etc") {
 
 TEST_CASE("mounts nest in the order of their targets") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.file("src/f", "text\n");
   auto inner_mount = mount_at(graph::MountKind::bind, "/t/a/b");
   inner_mount.stack.layers.push_back({tree.host_path("src"), {}});
@@ -366,7 +371,7 @@ TEST_CASE("mounts nest in the order of their targets") {
 
 TEST_CASE("a secret is a file in memory with mode and owner") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "stat -c '%a %u:%g %s' /run/secrets/s && cat /run/secrets/s && stat -f -c %T /run/secrets/s");
   auto secret = mount_at(graph::MountKind::secret, "/run/secrets/s");
   secret.content_fd = memory_file("top secret");
@@ -379,7 +384,7 @@ TEST_CASE("a secret is a file in memory with mode and owner") {
 
 TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   const std::string path = tree.host_path("agent");
@@ -398,7 +403,8 @@ TEST_CASE("an ssh mount is a socket of the step's own, with its owner and mode")
 
 TEST_CASE("without a user namespace root makes real device nodes") {
   BusyboxTree tree;
-  if (!tree.ready || ::geteuid() != 0) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(::geteuid() == 0, "root");
   auto real = Inner::start({.map = test::map_of_inner(), .user_namespace = false});
   auto spec = shell(tree, "mknod /c c 1 5 && stat -c %F /c; mount -t tmpfs none /tmp && echo mounted");
   spec.security = graph::SecurityMode::insecure;
@@ -407,7 +413,7 @@ TEST_CASE("without a user namespace root makes real device nodes") {
 
 TEST_CASE("a mount over a link goes where it leads in the image") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.link("base/var-run", "/run").directory("base/run");
   auto spec = shell(tree, "touch /var-run/x/f && ls /run/x");
   spec.mounts = mounts(mount_at(graph::MountKind::tmpfs, "/var-run/x"));
@@ -417,7 +423,7 @@ TEST_CASE("a mount over a link goes where it leads in the image") {
 
 TEST_CASE("later values of a variable win, and HOME is kept when given") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "echo $A $HOME");
   spec.env = {"PATH=/bin", "A=1", "HOME=/h", "A=2"};
   CHECK(run(tree, spec).output == "2 /h\n");
@@ -425,14 +431,14 @@ TEST_CASE("later values of a variable win, and HOME is kept when given") {
 
 TEST_CASE("a killed child has its signal in the status") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "sh -c 'kill -9 $$' 2>/dev/null; echo $?");
   CHECK_THAT(run(tree, spec).output, Catch::EndsWith("137\n"));
 }
 
 TEST_CASE("processes left behind end with the program") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto begin = std::chrono::steady_clock::now();
   const auto ran = run(tree, shell(tree, "setsid sleep 100 & sleep 100 & echo done"));
   CHECK(ran.output == "done\n");
@@ -441,7 +447,7 @@ TEST_CASE("processes left behind end with the program") {
 
 TEST_CASE("cancelling ends a sandbox with all its processes at once") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   std::stop_source stop;
   std::chrono::steady_clock::time_point asked;
   {
@@ -459,7 +465,7 @@ TEST_CASE("cancelling ends a sandbox with all its processes at once") {
 
 TEST_CASE("a step on an empty snapshot finds no program") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "true");
   spec.stack.layers.clear();
   CHECK_THAT(error_of_run(tree, spec), Catch::Contains("no such file or directory"));
@@ -467,7 +473,7 @@ TEST_CASE("a step on an empty snapshot finds no program") {
 
 TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is allowed") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   ::setenv("MBUILD_TEST_DISABLE", "proc-mount", 1);
   auto other = Inner::start({.map = test::map_of_inner()});
   ::unsetenv("MBUILD_TEST_DISABLE");
@@ -487,7 +493,7 @@ TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is 
 
 TEST_CASE("a program has a user namespace of its own with the ids of images") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "readlink /proc/self/ns/user");
   const std::string first = run(tree, spec, "first").output;
   CHECK(first.starts_with("user:["));
@@ -497,7 +503,7 @@ TEST_CASE("a program has a user namespace of its own with the ids of images") {
 
 TEST_CASE("where a user namespace is refused the step is, unless less isolation is allowed") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   ::setenv("MBUILD_TEST_DISABLE", "step-userns", 1);
   auto other = Inner::start({.map = test::map_of_inner()});
   ::unsetenv("MBUILD_TEST_DISABLE");
@@ -511,7 +517,8 @@ TEST_CASE("where a user namespace is refused the step is, unless less isolation 
 
 TEST_CASE("the log's pipes can be opened by name by the user of the step") {
   BusyboxTree tree;
-  if (!tree.ready || single_id()) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(!single_id(), "more than one id");
   auto spec = shell(tree, "echo out > /dev/stdout; echo err > /dev/stderr");
   spec.user = "app";
   CHECK(run(tree, spec).output == "out\nerr\n");
@@ -520,7 +527,8 @@ TEST_CASE("the log's pipes can be opened by name by the user of the step") {
 TEST_CASE("in the map of real root a program has no id of the host") {
   BusyboxTree tree;
   const IdMap map = compute_id_map();
-  if (!tree.ready || !map.host_high) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
+  NEEDS(map.host_high, "root with all ids");
   auto other = Inner::start({.map = map});
   // The tree is the host root's, which is nobody there.
   auto spec = shell(tree, "stat -c '%u %g' /bin; touch /f || echo refused; id -u; cat /proc/self/uid_map");
@@ -534,7 +542,7 @@ TEST_CASE("in the map of real root a program has no id of the host") {
 // Hidden: `unit_executor '[.speed]'` prints what a sandbox costs.
 TEST_CASE("time of a sandbox around true", "[.speed]") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "");
   spec.argv = {"/bin/true"};
   double least = 1e9, sum = 0;

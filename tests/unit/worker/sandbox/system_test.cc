@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 // What an image can do to get at the /proc, /sys and /dev that the host shares with a sandbox. Devices are only asked
@@ -41,7 +42,7 @@ TEST_CASE("what an image has in the place of /proc, /sys and /dev must be a dire
   for (const char* name : {"proc", "sys", "dev"}) {
     for (const bool is_link : {true, false}) {
       BusyboxTree tree;
-      if (!tree.ready) return;
+      NEEDS(tree.ready, "an inner process with a static busybox");
       const std::string path = std::string("base/") + name;
       tree.directory("base/x");
       if (is_link) {
@@ -61,7 +62,7 @@ TEST_CASE("what an image has in the place of /proc, /sys and /dev must be a dire
 
 TEST_CASE("devices can be used, not changed") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto ran =
       run(tree, shell(tree,
                       "for d in null zero full random urandom tty; do [ -e /dev/$d ] || continue\n"
@@ -76,7 +77,7 @@ TEST_CASE("devices can be used, not changed") {
 
 TEST_CASE("parts of the host's /proc are protected as those of a fresh one") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto other = inner_with_host_proc();
   auto spec = shell(tree,
                     "cat /proc/keys /proc/timer_list 2>/dev/null | wc -c\n"
@@ -90,7 +91,7 @@ TEST_CASE("parts of the host's /proc are protected as those of a fresh one") {
 
 TEST_CASE("a working directory can't be reached through the magic links of /proc") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto other = inner_with_host_proc();
   tree.link("base/there", "/proc/self/fd");
   int number = 0;
@@ -110,7 +111,7 @@ TEST_CASE("a working directory can't be reached through the magic links of /proc
 
 TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of harmless files") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   tree.link("base/way", "/proc/sys").link("base/loop", "/proc/self/root").directory("base/tmp");
   int number = 0;
   for (const char* target : {"/proc", "/proc/sys", "/proc/x", "/way/kernel", "/way", "/loop/proc", "/"}) {
@@ -132,7 +133,7 @@ TEST_CASE("nothing is mounted in /proc, by whatever name, but in the place of ha
 
 TEST_CASE("the host's control groups are not seen") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   const auto ran =
       run(tree, shell(tree,
                       "cut -d: -f3 /proc/self/cgroup | sort -u; mkdir /sys/fs/cgroup/x 2>/dev/null && echo made\n"
@@ -143,7 +144,7 @@ TEST_CASE("the host's control groups are not seen") {
 
 TEST_CASE("a step's own mounts may lie in /dev and /sys") {
   BusyboxTree tree;
-  if (!tree.ready) return;
+  NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec = shell(tree, "touch /dev/shm/f /sys/kernel/f && ls /dev/shm /sys/kernel && (mkdir /sys/x) 2>/dev/null");
   spec.mounts = mounts(tmpfs_at("/dev/shm"), tmpfs_at("/sys/kernel"));
   const auto ran = run(tree, spec);

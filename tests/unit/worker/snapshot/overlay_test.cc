@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -36,7 +37,7 @@ std::string mounted(const OverlayRequest& request) { return inner().call("test-o
 }  // namespace
 
 TEST_CASE("an overlay shows the topmost layer first, by either way of mounting") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.file("a/x", "from a").file("a/only-a", "a").file("b/x", "from b").file("c/x", "from c").file("c/only-c", "c");
   for (const char* disable : {"", "lowerdir-plus"}) {
@@ -47,7 +48,7 @@ TEST_CASE("an overlay shows the topmost layer first, by either way of mounting")
 }
 
 TEST_CASE("writes go to the upper directory, by either way of mounting") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   for (const char* disable : {"", "lowerdir-plus"}) {
     INFO(disable);
     FileTree tree;
@@ -60,7 +61,7 @@ TEST_CASE("writes go to the upper directory, by either way of mounting") {
 }
 
 TEST_CASE("one layer alone is mounted read-only") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.file("a/x", "1");
   CHECK(mounted({{tree.host_path("a")}, "", "", "", ""}) == "x file 644 0:0 1\n");
@@ -68,7 +69,7 @@ TEST_CASE("one layer alone is mounted read-only") {
 }
 
 TEST_CASE("a hundred layers with long paths are mounted, by either way") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   const std::string deep = std::string(100, 'd') + "/" + std::string(200, 'e') + "/";
   std::vector<std::string> lower;
@@ -83,7 +84,7 @@ TEST_CASE("a hundred layers with long paths are mounted, by either way") {
 }
 
 TEST_CASE("a file system that can't hold the upper directory is an error with advice") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("a").directory("upper").directory("work");
   try {

@@ -6,6 +6,7 @@
 #include "base/codec.h"
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -51,7 +52,7 @@ void whiteout(const FileTree& tree, const std::string& path) { inner().call("tes
 }  // namespace
 
 TEST_CASE("an implied directory keeps the mode of the layer below") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/tmp", 01777).file("2/tmp/x");
   CHECK(line(shown(tree, {{"1", {}}, {"2", {"tmp"}}}), "tmp") == "tmp dir 1777 0:0");
@@ -59,7 +60,7 @@ TEST_CASE("an implied directory keeps the mode of the layer below") {
 }
 
 TEST_CASE("the effective metadata are those of the topmost layer with an entry") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/d", 0700).directory("2/d", 0750).directory("3/d", 0755).directory("4/d", 0755);
   CHECK(line(shown(tree, {{"1", {}}, {"2", {}}, {"3", {"d"}}, {"4", {"d"}}}), "d") == "d dir 750 0:0");
@@ -67,7 +68,7 @@ TEST_CASE("the effective metadata are those of the topmost layer with an entry")
 }
 
 TEST_CASE("what a whiteout hides does not count") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/d", 0700).directory("2").file("3/d/x");
   whiteout(tree, "2/d");
@@ -75,7 +76,7 @@ TEST_CASE("what a whiteout hides does not count") {
 }
 
 TEST_CASE("what a whiteout of a parent or an opaque parent hides does not count") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/p/d", 0700).directory("2/p").file("3/p/d/x");
   REQUIRE(::setxattr(tree.host_path("2/p").c_str(), "user.overlay.opaque", "y", 1, 0) == 0);
@@ -83,14 +84,14 @@ TEST_CASE("what a whiteout of a parent or an opaque parent hides does not count"
 }
 
 TEST_CASE("what a file in a layer between hides does not count") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/d", 0700).file("2/d").directory("3/d");
   CHECK(line(shown(tree, {{"1", {}}, {"2", {}}, {"3", {"d"}}}), "d") == "d dir 755 0:0");
 }
 
 TEST_CASE("parents of a generated directory keep their own metadata") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.directory("1/a/b", 0711).directory("1/a", 0750).directory("2/a/b").directory("2/a", 0701);
   const auto listing = shown(tree, {{"1", {}}, {"2", {"a/b"}}});
@@ -99,7 +100,7 @@ TEST_CASE("parents of a generated directory keep their own metadata") {
 }
 
 TEST_CASE("the root directory can be implied") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.file("1/x").file("2/y");
   tree.directory("1", 0711);
@@ -107,7 +108,7 @@ TEST_CASE("the root directory can be implied") {
 }
 
 TEST_CASE("an empty snapshot and a single layer can be mounted") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   CHECK(shown(tree, {}) == "root 493\n");
   tree.file("1/x", "1").directory("1");
@@ -116,7 +117,7 @@ TEST_CASE("an empty snapshot and a single layer can be mounted") {
 }
 
 TEST_CASE("a layer may occur twice") {
-  if (!have_inner()) return;
+  NEEDS(have_inner(), "an inner process");
   FileTree tree;
   tree.file("1/x", "1").file("2/x", "2").file("2/y", "2");
   CHECK(shown(tree, {{"1", {}}, {"2", {}}, {"1", {}}}) == "root 493\nx file 644 0:0 1\ny file 644 0:0 2\n");
