@@ -32,6 +32,7 @@ READERS = {
     "emu/can_execute.cc": "silences a child",
     "executor/upkeep.cc": "starts this program again",
     "worker/inner/inner.cc": "starts this program again",
+    "worker/process_worker.cc": "starts this program again",
 }
 HOST_VARIABLES = {"PATH", "MBUILD_QEMU_DIR", "TMPDIR", "http_proxy", "HTTP_PROXY", "SSL_CERT_FILE", "GIT_SSH",
                   "GIT_SSH_COMMAND", "container", "KUBERNETES_SERVICE_HOST", "GITHUB_ACTIONS", "GITLAB_CI", "USER",

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <utility>
 
-#include "base/error.h"
 #include "base/codec.h"
+#include "base/error.h"
 
 extern char** environ;
 

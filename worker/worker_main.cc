@@ -161,7 +161,8 @@ int worker_main(int socket, const std::string& store_root) {
   std::list<std::jthread> calls;
   while (auto message = receive_message(control.get())) {
     if (message->fds.empty()) continue;
-    calls.emplace_back([&service, request = std::move(*message)]() mutable { serve_call(service, std::move(request)); });
+    calls.emplace_back(
+        [&service, request = std::move(*message)]() mutable { serve_call(service, std::move(request)); });
   }
   return 0;
 }

@@ -45,7 +45,8 @@ TEST_CASE("every check that fails has detail and remedy") {
 
 TEST_CASE("a feature that is switched off is reported") {
   for (const char* name : {"overlay", "lowerdir-plus", "proc-mount", "binfmt-ns", "userns-ranges", "step-userns"}) {
-    const auto list = checks(name);    NEEDS(list.size() > 2, "user namespaces");
+    const auto list = checks(name);
+    NEEDS(list.size() > 2, "user namespaces");
     INFO(name);
     REQUIRE(find(list, name) != nullptr);
     CHECK_FALSE(find(list, name)->ok);
@@ -54,7 +55,8 @@ TEST_CASE("a feature that is switched off is reported") {
 
 TEST_CASE("what a RUN would refuse is missing, unless less isolation is allowed") {
   for (const char* name : {"proc-mount", "step-userns"}) {
-    const auto list = checks(name);    NEEDS(list.size() > 2, "user namespaces");
+    const auto list = checks(name);
+    NEEDS(list.size() > 2, "user namespaces");
     INFO(name);
     CHECK(find(list, name)->required);
     CHECK_THAT(find(list, name)->remedy, Catch::Matchers::Contains("--allow-less-isolation"));

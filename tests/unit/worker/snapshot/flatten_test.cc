@@ -92,14 +92,16 @@ void check_parts(Layers& layers) {
 
 }  // namespace
 
-TEST_CASE("a bundle shows files, directories and links of the topmost layer that has them") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("a bundle shows files, directories and links of the topmost layer that has them") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.file("1/a", "1").file("1/d/x", "1").file("2/a", "2").file("2/d/y", "2").link("3/d/x", "y");
   layers.tree.directory("3/d", 0711).file("4/e", "4").directory("4/d", 0700).file("3/f", "3", 04755);
   check_parts(layers);
 }
 
-TEST_CASE("whiteouts of a bundle hide what is below it, and what is made anew above them is there") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("whiteouts of a bundle hide what is below it, and what is made anew above them is there") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.file("1/gone").file("1/back", "1").file("1/dir/old").file("1/dir2/old").file("2/own").directory("2/dir2");
   layers.whiteout("2/gone");
@@ -111,7 +113,8 @@ TEST_CASE("whiteouts of a bundle hide what is below it, and what is made anew ab
   check_parts(layers);
 }
 
-TEST_CASE("a whiteout of a bundle is no file where nothing below has its directory") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("a whiteout of a bundle is no file where nothing below has its directory") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.file("1/other").file("2/new/kept").file("2/new/gone").directory("3/new").file("4/x");
   layers.whiteout("3/new/gone");
@@ -119,7 +122,8 @@ TEST_CASE("a whiteout of a bundle is no file where nothing below has its directo
   CHECK(layers.shown({"1", "2-merged", "4"}).find("gone") == std::string::npos);
 }
 
-TEST_CASE("an opaque directory stays opaque, and one that hides a file in the bundle becomes so") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("an opaque directory stays opaque, and one that hides a file in the bundle becomes so") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.file("1/o/below").file("1/f/below").file("2/o/two").file("2/f", "a file").file("3/o/three");
   layers.tree.file("3/f/three").file("4/o/four");
@@ -128,7 +132,8 @@ TEST_CASE("an opaque directory stays opaque, and one that hides a file in the bu
   check_parts(layers);
 }
 
-TEST_CASE("an implied directory of a bundle has the metadata of the layer that has an entry for it") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("an implied directory of a bundle has the metadata of the layer that has an entry for it") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.directory("1/tmp", 01777).file("2/tmp/2").file("3/tmp/3").directory("4");
   layers.tree.file("2/opt/2").directory("2/opt", 0750).file("3/opt/3").directory("1/opt", 0700);
@@ -138,7 +143,8 @@ TEST_CASE("an implied directory of a bundle has the metadata of the layer that h
   CHECK(layers.shown({"1", "2-merged", "4"}).find("tmp dir 1777") != std::string::npos);
 }
 
-TEST_CASE("files of a bundle are those of the layers, linked: groups and attributes are kept") {  NEEDS(have_inner(), "an inner process");
+TEST_CASE("files of a bundle are those of the layers, linked: groups and attributes are kept") {
+  NEEDS(have_inner(), "an inner process");
   Layers layers;
   layers.tree.file("1/a").hard_link("1/b", "1/a").file("2/c").directory("2/d").time("2/d", 1000);
   REQUIRE(::setxattr(layers.tree.host_path("2/c").c_str(), "user.test", "v", 1, 0) == 0);
