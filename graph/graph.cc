@@ -3,6 +3,14 @@
 namespace mbuild::graph {
 namespace {
 
+// The canonical form. Two nodes are one step if and only if this form of them and of their inputs is the same, in a
+// build (two platforms that copy the same files), between builds (the keys of the store) and between machines (caches
+// of other builders). So it must be a function of what the node means:
+// - it has no names, lines or places of a Dockerfile, no paths or addresses of a host, no values of secrets;
+// - an image is its layers: the same layers under another tag, or with another configuration, are the same input;
+// - a platform is in it only where the frontend gave the node one, since the result depends on it;
+// - inputs are not in it: step ids, definition keys and content keys each add them in their own way.
+//
 // The encoding is a sequence of length-prefixed fields, each named, so that no two parameter sets share bytes and a
 // field that is added later changes the keys of those nodes only that use it (empty and default values are left out).
 class Encoder {

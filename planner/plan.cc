@@ -2,6 +2,20 @@
 
 #include <algorithm>
 
+// Keys that need no file.
+//
+// A step has a definition key (here) and a content key (executor/steps). The definition key covers what the step does
+// and, by the definition keys of its inputs, all that leads to it; it is known as soon as there is a graph. The content
+// key covers what the step really reads. Neither alone would do: with definition keys only, one changed byte in a
+// context runs all that is below it, be the results the same; with content keys only, every look-up would have to read
+// files first. So the index maps (definition key, result digests of the inputs) to a content key. The inputs' digests
+// are what their own look-up gave, hit or run, so that a step which was run again and gave the same result leaves all
+// that is below it cached: the early cut-off. Going up the graph that way takes rows of a table and no file.
+//
+// A definition key is made of the inputs' definition keys and not of their step ids, since a step id tells apart what
+// does not change a result: the names of cache mounts.
+//
+// All here is pure, so that it can be tested by values and does not care when it is called.
 namespace mbuild::planner {
 namespace {
 
