@@ -101,12 +101,14 @@ void put_out_of_the_way(const std::string& path) {
   if (::rename(path.c_str(), aside.c_str()) < 0 && errno != ENOENT) throw system_error(errno, "rename " + path);
 }
 
-// A directory that somebody else has filled is none to take over: its mode would change under him.
+// A directory that somebody else has filled is none to take over: its mode would change under him. Another build may be
+// about to make it a store: its first file comes into being, and is_store says so a moment later.
 void require_no_others_files(const std::string& root) {
   if (is_store(root)) return;
   for (const auto& entry : std::filesystem::directory_iterator(root)) {
     const std::string name = entry.path().filename();
-    if (name == "lost+found" || name.starts_with("probe-")) continue;
+    if (name == "lost+found" || name.starts_with("probe-") || name.starts_with("VERSION.")) continue;
+    if (is_store(root)) return;
     throw Error(ExitClass::store, fmt::format("{} is no store, and not empty: it holds {}", root, name))
         .with_advice(
             fmt::format("Choose a directory for the store alone with --root DIR or MBUILD_ROOT, say {}/mbuild.", root));

@@ -610,6 +610,13 @@ TEST_CASE("Two stores of one place see each other's rows") {
   CHECK(second.find_layer("one"));
 }
 
+TEST_CASE("A store that another build is making is no directory of others") {
+  const Place place;
+  make_directories(place.directory / "store");
+  write_file_atomically(place.directory / "store/VERSION.0badcafe.partial", "mbu");
+  CHECK(error_of([&] { place.open(); }).empty());
+}
+
 TEST_CASE("Many threads may open a new store at once") {
   const Place place;
   {
