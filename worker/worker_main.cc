@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -78,14 +79,25 @@ void send_part(int socket, const char* what, std::string_view bytes) {
     send_message(socket, {MessageType::request, 0, what, std::string(bytes.substr(0, k_part)), {}});
 }
 
+// All of the tar is read, though another call may have brought the layer, or the disk be full: what is still unread
+// when a socket is closed takes the reply away with it (ECONNRESET at the other end).
 std::string Service::put(const cache::Layer& layer, int socket, const std::stop_token& stop) {
-  worker_.put(
-      layer,
-      [&](const TarSink& sink) {
-        for (auto part = receive_message(socket); part && part->operation == "tar"; part = receive_message(socket))
-          sink(part->body());
-      },
-      stop);
+  bool ended = false;
+  const auto receive = [&](const TarSink& sink) {
+    while (!ended) {
+      const auto part = receive_message(socket);
+      ended = !part || part->operation != "tar";
+      if (!ended) sink(part->body());
+    }
+  };
+  std::exception_ptr failure;
+  try {
+    worker_.put(layer, receive, stop);
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  receive([](std::string_view) {});
+  if (failure) std::rethrow_exception(failure);
   return "";
 }
 
