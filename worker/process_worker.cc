@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -17,11 +18,15 @@ extern char** environ;
 namespace mbuild::executor {
 namespace {
 
-constexpr std::size_t k_part = 32 << 10;
-
 Error worker_gone() { return {ExitClass::host, "the process that runs steps has ended"}; }
 
 }  // namespace
+
+void send_parts(int socket, const char* what, std::string_view bytes) {
+  constexpr std::size_t k_part = 32 << 10;
+  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), k_part)))
+    send_message(socket, {MessageType::request, 0, what, std::string(bytes.substr(0, k_part)), {}});
+}
 
 ProcessWorker::ProcessWorker(const std::string& store_root) {
   SocketPair sockets = make_socket_pair();
@@ -56,10 +61,7 @@ std::string ProcessWorker::call(const std::string& operation, std::string payloa
   const int socket = sockets.a.get();
   const std::stop_callback cancel(stop, [socket] { ::shutdown(socket, SHUT_RDWR); });
   if (tar) {
-    tar([&](std::string_view bytes) {
-      for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), k_part)))
-        send_message(socket, {MessageType::request, 0, "tar", std::string(bytes.substr(0, k_part)), {}});
-    });
+    tar([&](std::string_view bytes) { send_parts(socket, "tar", bytes); });
     send_message(socket, {MessageType::request, 0, "end", {}, {}});
   }
   while (auto message = receive_message(socket)) {

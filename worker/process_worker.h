@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/message.h"
@@ -48,6 +49,9 @@ class ProcessWorker final : public Worker {
   Fd control_;
   int process_ = -1;
 };
+
+// Sends bytes of a kind ("tar", "stdout") in messages of a bounded size; none for no bytes. Called on both sides.
+void send_parts(int socket, const char* what, std::string_view bytes);
 
 // What `digest` is asked about.
 struct DigestTask {

@@ -1,7 +1,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <exception>
 #include <list>
@@ -17,8 +16,6 @@
 // The other side of ProcessWorker: a local worker with a store of its own.
 namespace mbuild::executor {
 namespace {
-
-constexpr std::size_t k_part = 32 << 10;
 
 // What a worker that is a process of its own has that of a build has from the build.
 class Service {
@@ -74,11 +71,6 @@ class Service {
   LocalWorker worker_;
 };
 
-void send_part(int socket, const char* what, std::string_view bytes) {
-  for (; !bytes.empty(); bytes.remove_prefix(std::min(bytes.size(), k_part)))
-    send_message(socket, {MessageType::request, 0, what, std::string(bytes.substr(0, k_part)), {}});
-}
-
 // All of the tar is read, though another call may have brought the layer, or the disk be full: what is still unread
 // when a socket is closed takes the reply away with it (ECONNRESET at the other end).
 std::string Service::put(const cache::Layer& layer, int socket, const std::stop_token& stop) {
@@ -102,15 +94,17 @@ std::string Service::put(const cache::Layer& layer, int socket, const std::stop_
 }
 
 std::string Service::get(const std::string& id, int socket, const std::stop_token& stop) {
-  worker_.get(id, [&](std::string_view bytes) { send_part(socket, "tar", bytes); }, stop);
+  worker_.get(id, [&](std::string_view bytes) { send_parts(socket, "tar", bytes); }, stop);
   return "";
 }
 
 std::string Service::run(const RunTask& task, int socket, const std::stop_token& stop) {
   struct Sink final : StepSink {
     explicit Sink(int to) : socket(to) {}
-    void log(int stream, std::string_view data) override { send_part(socket, stream == 1 ? "stdout" : "stderr", data); }
-    void usage(const ResourceUsage& usage) override { send_part(socket, "usage", encode(usage)); }
+    void log(int stream, std::string_view data) override {
+      send_parts(socket, stream == 1 ? "stdout" : "stderr", data);
+    }
+    void usage(const ResourceUsage& usage) override { send_parts(socket, "usage", encode(usage)); }
     int socket;
   } sink(socket);
   auto result = worker_.run(task, sink, stop);
