@@ -18,7 +18,7 @@ namespace {
 // What can't be read without the network is an error where nothing may be looked up.
 const BuildRequest& offline_checked(const BuildRequest& request) {
   if (!request.offline) return request;
-  const bool is_address = request.dockerfile.starts_with("http://") || request.dockerfile.starts_with("https://");
+  const bool is_address = graph::is_http_address(request.dockerfile);
   if (!is_address && !is_remote_context(request)) return request;
   throw Error(ExitClass::usage, fmt::format("--offline looks nothing up, and {} is an address",
                                             is_address ? "the Dockerfile" : "the context"))
@@ -50,7 +50,7 @@ struct Question {
       return {};
     };
     out.source_time = [this](const graph::SourceOp& source) -> std::optional<std::int64_t> {
-      left_out.insert(source.identifier);
+      left_out.insert(graph::identifier_of(source));
       return std::nullopt;
     };
     return out;

@@ -31,8 +31,8 @@ struct ImageUnavailable : Error {
 };
 
 struct ResolvedImage {
-  std::string identifier;  // "image://NAME@MANIFEST-DIGEST"
-  ImageConfig config;      // with diff ids and history
+  std::string name;    // NAME@MANIFEST-DIGEST
+  ImageConfig config;  // with diff ids and history
 };
 
 struct Request {

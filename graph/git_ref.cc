@@ -184,39 +184,28 @@ std::optional<GitRef> parse_git_ref(std::string_view text) {
   return ref;
 }
 
-graph::SourceOp git_source(const GitRef& ref) {
-  graph::SourceOp source;
+graph::GitSource git_source(const GitRef& ref) {
   const std::size_t scheme = ref.remote.find("://");
-  source.identifier = "git://" + (scheme == std::string::npos ? ref.remote : ref.remote.substr(scheme + 3));
-  source.attributes["remote"] = ref.remote;
-  const auto set = [&](const char* name, const std::string& value) {
-    if (!value.empty()) source.attributes[name] = value;
-  };
-  set("ref", ref.ref);
-  set("subdir", ref.subdir);
-  set("checksum", ref.checksum);
-  set("mtime", ref.mtime);
-  if (ref.keep_git_dir.value_or(false)) source.attributes["keep-git-dir"] = "true";
-  if (!ref.submodules.value_or(true)) source.attributes["submodules"] = "false";
-  if (ref.fetch_by_commit) source.attributes["fetch-by-commit"] = "true";
-  return source;
+  return {.place = scheme == std::string::npos ? ref.remote : ref.remote.substr(scheme + 3),
+          .remote = ref.remote,
+          .ref = ref.ref,
+          .subdir = ref.subdir,
+          .checksum = ref.checksum,
+          .mtime = ref.mtime,
+          .keep_git_dir = ref.keep_git_dir.value_or(false),
+          .submodules = ref.submodules.value_or(true),
+          .fetch_by_commit = ref.fetch_by_commit};
 }
 
-GitRef git_ref_of(const graph::SourceOp& source) {
-  const auto attribute = [&](const char* name) {
-    const auto found = source.attributes.find(name);
-    return found == source.attributes.end() ? "" : found->second;
-  };
-  GitRef ref;
-  ref.remote = attribute("remote");
-  ref.ref = attribute("ref");
-  ref.subdir = attribute("subdir");
-  ref.checksum = attribute("checksum");
-  ref.mtime = attribute("mtime");
-  ref.keep_git_dir = attribute("keep-git-dir") == "true";
-  ref.submodules = attribute("submodules") != "false";
-  ref.fetch_by_commit = attribute("fetch-by-commit") == "true";
-  return ref;
+GitRef git_ref_of(const graph::GitSource& source) {
+  return {.remote = source.remote,
+          .ref = source.ref,
+          .subdir = source.subdir,
+          .checksum = source.checksum,
+          .mtime = source.mtime,
+          .keep_git_dir = source.keep_git_dir,
+          .submodules = source.submodules,
+          .fetch_by_commit = source.fetch_by_commit};
 }
 
 }  // namespace mbuild::frontend

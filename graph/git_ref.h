@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "graph/graph.h"
+#include "graph/source.h"
 
 // Git addresses in Dockerfiles and on the command line: URL#REF:SUBDIR, or URL?ref=...&subdir=....
 namespace mbuild::frontend {
@@ -23,9 +23,9 @@ struct GitRef {
 
 // nullopt when the text is no git address. Throws Error (usage) for a git address with a wrong query.
 std::optional<GitRef> parse_git_ref(std::string_view text);
-// git://HOST/PATH with the attributes of graph.h; "remote" holds the address for git.
-graph::SourceOp git_source(const GitRef& ref);
+// The source that an address means.
+graph::GitSource git_source(const GitRef& ref);
 // The way back.
-GitRef git_ref_of(const graph::SourceOp& source);
+GitRef git_ref_of(const graph::GitSource& source);
 
 }  // namespace mbuild::frontend

@@ -45,12 +45,9 @@ class Encoder {
 
 void encode(Encoder& out, const SourceOp& op) {
   out.text("kind", "source");
-  if (const auto layers = op.attributes.find("layers"); layers != op.attributes.end()) {
-    out.text("layers", layers->second);  // an image is its layers, whatever its name and configuration
-    return;
-  }
-  out.text("identifier", op.identifier);
-  for (const auto& [name, value] : op.attributes) out.text(name, value);
+  // An image is its layers, whatever its name and configuration.
+  if (!std::holds_alternative<ImageSource>(op)) out.text("identifier", identifier_of(op));
+  for (const auto& [name, value] : source_attributes(op)) out.text(name, value);
 }
 
 // A shared cache without an id of its own is named by its target, perhaps below a name space. As with BuildKit, this id
@@ -177,7 +174,7 @@ NodeId Graph::add(Node node, NodeInfo node_info) {
 
 bool is_image_source(const Node& node) {
   const auto* source = std::get_if<SourceOp>(&node.op);
-  return source != nullptr && source->identifier.starts_with("image://");
+  return source != nullptr && std::holds_alternative<ImageSource>(*source);
 }
 
 }  // namespace mbuild::graph

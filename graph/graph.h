@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "graph/source.h"
 #include "platforms/platform.h"
 
 // The build graph. Nodes have the shape of BuildKit's LLB (solver/pb/ops.proto), with no loss either way.
@@ -23,18 +23,6 @@ struct Ref {
   NodeId node = 0;
   std::uint32_t output = 0;
   auto operator<=>(const Ref&) const = default;
-};
-
-// Where bytes come from. Identifiers:
-//   image://NAME@DIGEST            attributes: "layers" = comma-separated diff ids (these alone are the key)
-//   local://NAME                   a local directory ("context", "dockerfile", or a named context); attributes:
-//                                  "exclude" = newline-separated .dockerignore patterns
-//   http://... https://...         attributes: "checksum", "filename", "mode" (octal), "uid", "gid"
-//   git://HOST/PATH                attributes: "remote" (the address for git), "ref", "subdir", "checksum", "mtime",
-//                                  "keep-git-dir" ("true"), "submodules" ("false"), "fetch-by-commit" ("true")
-struct SourceOp {
-  std::string identifier;
-  std::map<std::string, std::string> attributes;
 };
 
 enum class MountKind { bind, cache, tmpfs, secret, ssh };

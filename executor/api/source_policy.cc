@@ -337,7 +337,12 @@ std::string prefix_of(const std::string& identifier) {
   return identifier.starts_with(k_git) ? "git." : scheme_of(identifier) == "https" ? "http." : "none.";
 }
 
-Attributes attributes_of(const graph::SourceOp& source) {
+// A source of the graph in its own words.
+Source in_words(const graph::SourceOp& source) {
+  return {graph::identifier_of(source), graph::source_attributes(source)};
+}
+
+Attributes attributes_of(const Source& source) {
   Attributes attributes;
   for (const auto& [name, own] : attribute_names()) {
     if (!name.starts_with(prefix_of(source.identifier))) continue;
@@ -347,7 +352,7 @@ Attributes attributes_of(const graph::SourceOp& source) {
   return attributes;
 }
 
-std::string git_identifier(const graph::SourceOp& source) {
+std::string git_identifier(const Source& source) {
   const auto attribute = [&](const char* name) {
     const auto found = source.attributes.find(name);
     return found == source.attributes.end() ? "" : found->second;
@@ -357,7 +362,7 @@ std::string git_identifier(const graph::SourceOp& source) {
   return fmt::format("{}#{}{}{}", source.identifier, ref, subdirectory.empty() ? "" : ":", subdirectory);
 }
 
-void set_git_identifier(graph::SourceOp& source, const std::string& identifier) {
+void set_git_identifier(Source& source, const std::string& identifier) {
   const auto hash = std::min(identifier.find('#'), identifier.size());
   const std::string repository = identifier.substr(0, hash);
   const std::string fragment = hash == identifier.size() ? "" : identifier.substr(hash + 1);
@@ -417,11 +422,12 @@ std::shared_ptr<const SourcePolicy> load_source_policy(const std::string& path) 
   }
 }
 
-graph::SourceOp allowed_source(const SourcePolicy& policy, graph::SourceOp source) {
+graph::SourceOp allowed_source(const SourcePolicy& policy, graph::SourceOp asked) {
+  Source source = in_words(asked);
   const bool is_git = source.identifier.starts_with(k_git);
   const Source before{is_git ? git_identifier(source) : source.identifier, attributes_of(source)};
   const Source after = evaluate(policy, before);
-  if (after == before) return source;
+  if (after == before) return asked;
   if (scheme_of(after.identifier) == "local") {
     throw Error(ExitClass::usage,
                 fmt::format("the source policy converts {}, which is a directory of the user's", source.identifier));
@@ -443,11 +449,11 @@ graph::SourceOp allowed_source(const SourcePolicy& policy, graph::SourceOp sourc
     }
     source.attributes[attribute_names().at(key)] = value;
   }
-  return source;
+  return graph::source_of(source.identifier, source.attributes);
 }
 
 void check_local_source(const SourcePolicy& policy, const std::string& name) {
-  allowed_source(policy, {"local://" + name, {}});
+  allowed_source(policy, graph::LocalSource{.name = name, .exclude = {}});
 }
 
 void apply_source_policy(const SourcePolicy& policy, graph::Graph& graph) {

@@ -194,7 +194,7 @@ frontend::ResolvedImage ImageSources::resolve_one(const frontend::ImageQuery& as
     error.with_context("failed to resolve source metadata for " + query.reference);
     throw;
   }
-  resolved.identifier = fmt::format("image://{}@{}", query.reference, description.manifest_digest);
+  resolved.name = fmt::format("{}@{}", query.reference, description.manifest_digest);
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < resolved.config.diff_ids.size(); ++i) {
     const auto& descriptor = description.manifest.layers[i];

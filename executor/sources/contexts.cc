@@ -38,15 +38,9 @@ StatCache stat_cache(cache::Store& store) {
               }};
 }
 
-std::vector<std::string> ignore_patterns(const graph::SourceOp& source) {
-  const auto found = source.attributes.find("exclude");
-  return found == source.attributes.end() || found->second.empty() ? std::vector<std::string>()
-                                                                   : split(found->second, '\n');
-}
-
-Digest question(const graph::SourceOp& source, const graph::FileAction& action) {
+Digest question(const graph::LocalSource& source, const graph::FileAction& action) {
   graph::Node node;
-  node.op = source;
+  node.op = graph::SourceOp(source);
   Sha256 hash;
   hash.field(graph::canonical_parameters(node));
   graph::FileAction same = action;  // where it goes does not matter, what lands with it does
@@ -89,14 +83,14 @@ std::optional<std::string> Contexts::read_file(const std::string& name, const st
   return read_context_file(directory->fd.get(), path);
 }
 
-Tree Contexts::tree_of(const graph::SourceOp& source) {
-  const std::string name = source.identifier.substr(source.identifier.find("://") + 3);
+Tree Contexts::tree_of(const graph::LocalSource& source) {
+  const std::string& name = source.name;
   const auto* directory = find(name);
   if (directory == nullptr) throw Error(ExitClass::internal, "unknown context " + name);
   Tree tree;
   tree.root = directory->fd.get();
   tree.name = name;
-  if (const auto patterns = ignore_patterns(source); !patterns.empty()) {
+  if (const auto& patterns = source.exclude; !patterns.empty()) {
     auto& matcher = matchers_[patterns];
     if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(patterns);
     tree.ignore = matcher.get();
@@ -104,7 +98,7 @@ Tree Contexts::tree_of(const graph::SourceOp& source) {
   return tree;
 }
 
-std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp& source,
+std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::LocalSource& source,
                                                            const graph::FileAction& action) {
   const Digest asked = question(source, action);
   const std::lock_guard lock(mutex_);
@@ -122,7 +116,7 @@ std::shared_ptr<const Contexts::Selected> Contexts::select(const graph::SourceOp
           "There is no such file in the context {}, or .dockerignore leaves it out.", find(tree.name)->path));
     }
     if (error.code != EACCES || ::geteuid() == 0 || !privileged_) throw;
-    std::tie(selected->selection, selected->digest) = privileged_(tree.root, ignore_patterns(source), action);
+    std::tie(selected->selection, selected->digest) = privileged_(tree.root, source.exclude, action);
   }
   return known = std::move(selected);
 }
@@ -143,7 +137,8 @@ std::shared_ptr<const Contexts::Selected> Contexts::copied_shown(const Selected&
   return now;
 }
 
-std::shared_ptr<const Contexts::Selected> Contexts::shown(const graph::SourceOp& source, const std::string& selector) {
+std::shared_ptr<const Contexts::Selected> Contexts::shown(const graph::LocalSource& source,
+                                                          const std::string& selector) {
   const Digest asked = sha256(question(source, {}) + "shown at\n" + selector);
   const std::lock_guard lock(mutex_);
   auto& known = selected_[asked];

@@ -41,11 +41,11 @@ class Contexts {
   };
   // What a copy action takes from a local source, hashed; unchanged files are known from earlier builds. Equal
   // questions are answered once.
-  std::shared_ptr<const Selected> select(const graph::SourceOp& source, const graph::FileAction& action);
+  std::shared_ptr<const Selected> select(const graph::LocalSource& source, const graph::FileAction& action);
   // What is known of it after it was copied: `selection` says what was.
   static std::shared_ptr<const Selected> copied(const Selected& before, Selection selection);
   // The same for what a bind mount of `selector` shows.
-  std::shared_ptr<const Selected> shown(const graph::SourceOp& source, const std::string& selector);
+  std::shared_ptr<const Selected> shown(const graph::LocalSource& source, const std::string& selector);
   static std::shared_ptr<const Selected> copied_shown(const Selected& before, Selection selection);
 
  private:
@@ -54,7 +54,7 @@ class Contexts {
     Fd fd;
   };
   const Directory* find(const std::string& name);
-  Tree tree_of(const graph::SourceOp& source);
+  Tree tree_of(const graph::LocalSource& source);
 
   cache::Store& store_;
   PrivilegedSelect privileged_;

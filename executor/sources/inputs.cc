@@ -143,7 +143,7 @@ bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request,
                                     const std::stop_token& stop) {
   if (request.dockerfile == "-") {
     inputs.dockerfile_text = read_standard_input(request.surroundings);
-  } else if (request.dockerfile.starts_with("http://") || request.dockerfile.starts_with("https://")) {
+  } else if (graph::is_http_address(request.dockerfile)) {
     inputs.dockerfile_text = fetch_text(request, request.dockerfile, scratch, stop);
   } else {
     return false;

@@ -22,13 +22,6 @@ namespace {
 
 constexpr const char* k_download_name = "context";
 
-std::string checksum_of(const graph::SourceOp& source) {
-  const auto found = source.attributes.find("checksum");
-  return found == source.attributes.end() ? "" : found->second;
-}
-
-bool is_http(std::string_view address) { return address.starts_with("http://") || address.starts_with("https://"); }
-
 remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRef& ref, const std::string& directory,
                               std::stop_token stop) {
   remote::GitOptions options;
@@ -37,14 +30,14 @@ remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRe
   return remote::checkout_git(ref, directory, options, stop);
 }
 
-remote::Download download_to(const BuildRequest& request, const std::string& url, const std::string& checksum, int file,
+remote::Download download_to(const BuildRequest& request, const graph::HttpSource& source, int file,
                              std::stop_token stop) {
   remote::DownloadRequest download;
-  download.url = url;
+  download.url = source.url;
   download.output = file;
-  download.checksum = checksum;
+  download.checksum = source.checksum;
   download.authorization =
-      remote::http_authorization(url, [&](const std::string& id) { return read_credential(request, id); });
+      remote::http_authorization(source.url, [&](const std::string& id) { return read_credential(request, id); });
   download.stop = std::move(stop);
   return remote::download(download);
 }
@@ -67,9 +60,11 @@ std::optional<std::int64_t> newest_file(const std::string& directory) {
   return newest;
 }
 
-// What the policy makes of a source.
-graph::SourceOp allowed(const BuildRequest& request, graph::SourceOp source) {
-  return request.source_policy ? allowed_source(*request.source_policy, std::move(source)) : source;
+// What the policy makes of a source: one of the same kind.
+template <class Source>
+Source allowed(const BuildRequest& request, Source source) {
+  if (!request.source_policy) return source;
+  return std::get<Source>(allowed_source(*request.source_policy, std::move(source)));
 }
 
 RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef ref, const std::string& directory,
@@ -88,8 +83,8 @@ RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef re
 RemoteContext fetch_http_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
   const std::string path = directory + "/" + k_download_name;
   Fd file = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto source = allowed(request, {request.context, {}});
-  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
+  const auto source = allowed(request, graph::HttpSource{.url = request.context});
+  const auto got = download_to(request, source, file.get(), stop);
   if (!is_archive(file.get())) return {got.mtime, k_download_name};
   std::filesystem::remove(path);
   unpack_into(file.get(), directory, std::move(stop));
@@ -104,7 +99,9 @@ std::string fresh_directory(const std::string& scratch) {
 
 }  // namespace
 
-bool is_remote(const std::string& context) { return is_http(context) || frontend::parse_git_ref(context).has_value(); }
+bool is_remote(const std::string& context) {
+  return graph::is_http_address(context) || frontend::parse_git_ref(context).has_value();
+}
 
 RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
   if (const auto git = frontend::parse_git_ref(request.context)) {
@@ -116,21 +113,20 @@ RemoteContext fetch_context(const BuildRequest& request, const std::string& dire
 std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
                        std::stop_token stop) {
   const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto source = allowed(request, {url, {}});
-  download_to(request, source.identifier, checksum_of(source), file.get(), std::move(stop));
+  const auto source = allowed(request, graph::HttpSource{.url = url});
+  download_to(request, source, file.get(), std::move(stop));
   if (::lseek(file.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a download");
   return read_all(file.get());
 }
 
 std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& asked,
                                            const std::string& scratch, std::stop_token stop) {
-  const graph::SourceOp source = allowed(request, asked);
   const std::string directory = fresh_directory(scratch);
-  if (source.identifier.starts_with("git://")) {
-    return check_out(request, frontend::git_ref_of(source), directory, std::move(stop)).commit_time;
-  }
+  if (const auto* git = std::get_if<graph::GitSource>(&asked))
+    return check_out(request, frontend::git_ref_of(allowed(request, *git)), directory, std::move(stop)).commit_time;
+  const auto source = allowed(request, std::get<graph::HttpSource>(asked));
   const Fd file = open_file(directory + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto got = download_to(request, source.identifier, checksum_of(source), file.get(), stop);
+  const auto got = download_to(request, source, file.get(), stop);
   if (got.mtime || !is_archive(file.get())) return got.mtime;
   const std::string unpacked = fresh_directory(scratch);
   unpack_into(file.get(), unpacked, std::move(stop));

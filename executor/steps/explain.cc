@@ -42,11 +42,11 @@ namespace {
 
 std::string shown_name(const graph::Graph& graph, graph::Ref ref) {
   const auto& node = graph.nodes[ref.node];
-  if (graph::is_image_source(node)) {
-    const auto& identifier = std::get<graph::SourceOp>(node.op).identifier;
-    return "base image " + identifier.substr(8, identifier.rfind('@') - 8);
+  if (const auto* source = std::get_if<graph::SourceOp>(&node.op)) {
+    const auto* image = std::get_if<graph::ImageSource>(source);
+    return image == nullptr ? graph::identifier_of(*source)
+                            : "base image " + image->name.substr(0, image->name.rfind('@'));
   }
-  if (const auto* source = std::get_if<graph::SourceOp>(&node.op)) return source->identifier;
   return "the result of " + graph.info[ref.node].front().name;
 }
 
@@ -60,7 +60,7 @@ std::string name_of_copied(const graph::Graph& graph, const std::string& source,
   const auto& node = graph.nodes[input.node];
   const auto* op = std::get_if<graph::SourceOp>(&node.op);
   const bool fetched = op != nullptr && !graph::is_image_source(node);
-  return fetched ? op->identifier : fmt::format("{} of {}", source, shown_name(graph, input));
+  return fetched ? graph::identifier_of(*op) : fmt::format("{} of {}", source, shown_name(graph, input));
 }
 
 Digest content_of(const Trace& trace, std::size_t index) {

@@ -33,9 +33,9 @@
 // it is a part can have been, so the one job that runs the step tells the content key afterwards.
 namespace mbuild::executor {
 
-const graph::SourceOp* local_source(const graph::Graph& graph, graph::Ref ref) {
+const graph::LocalSource* local_source(const graph::Graph& graph, graph::Ref ref) {
   const auto* source = std::get_if<graph::SourceOp>(&graph.nodes[ref.node].op);
-  return source != nullptr && source->identifier.starts_with("local://") ? source : nullptr;
+  return source == nullptr ? nullptr : std::get_if<graph::LocalSource>(source);
 }
 
 Digest inputs_key(std::span<const Digest> inputs) {

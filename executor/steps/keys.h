@@ -15,7 +15,7 @@ namespace mbuild::executor {
 using ReadDigests = std::map<std::size_t, Digest>;
 
 // The source, where a step's input is a directory of the user; else null.
-const graph::SourceOp* local_source(const graph::Graph& graph, graph::Ref ref);
+const graph::LocalSource* local_source(const graph::Graph& graph, graph::Ref ref);
 
 // Of the whole inputs of a step, in their order: of a snapshot its digest, of a directory of the user what the step
 // selects.

@@ -15,11 +15,6 @@
 namespace mbuild::executor {
 namespace {
 
-std::string attribute(const graph::SourceOp& source, const std::string& name) {
-  const auto found = source.attributes.find(name);
-  return found == source.attributes.end() ? "" : found->second;
-}
-
 void set_mtime(int fd, std::int64_t seconds) {
   const timespec times[2] = {{0, UTIME_OMIT}, {seconds, 0}};
   if (::futimens(fd, times) < 0) throw system_error(errno, "set the time of a download");
@@ -28,7 +23,8 @@ void set_mtime(int fd, std::int64_t seconds) {
 }  // namespace
 
 cache::Layer SourceFetcher::fetch(const graph::SourceOp& source, const std::stop_token& stop) {
-  return source.identifier.starts_with("git://") ? fetch_git(source, stop) : fetch_file(source, stop);
+  const auto* git = std::get_if<graph::GitSource>(&source);
+  return git != nullptr ? fetch_git(*git, stop) : fetch_file(std::get<graph::HttpSource>(source), stop);
 }
 
 // The tree of `directory`, as an image has it: owned by root, files with `mode` where one is given.
@@ -49,14 +45,14 @@ cache::Layer SourceFetcher::layer_of_directory(const std::string& directory, con
   return parts_.layers.keep(parts_.worker.apply(task, stop).layer);
 }
 
-cache::Layer SourceFetcher::fetch_file(const graph::SourceOp& source, const std::stop_token& stop) {
+cache::Layer SourceFetcher::fetch_file(const graph::HttpSource& source, const std::stop_token& stop) {
   auto& store = parts_.store;
-  const std::string name = attribute(source, "filename");
-  const std::string row = source.identifier + " " + name;
+  const std::string& name = source.filename;
+  const std::string row = source.url + " " + name;
   auto known = store.find_download(row);
   std::optional<cache::Layer> layer;
   if (known) layer = store.find_layer(known->layer_id);
-  const std::string checksum = attribute(source, "checksum");
+  const std::string& checksum = source.checksum;
   // With a checksum, nobody need be asked whether the file is still the same.
   if (layer && !checksum.empty() && known->digest == checksum) return *layer;
 
@@ -64,11 +60,11 @@ cache::Layer SourceFetcher::fetch_file(const graph::SourceOp& source, const std:
   make_settled_directory(directory, 0755);
   const Fd file = open_file(directory + "/" + name, O_RDWR | O_CREAT | O_EXCL, 0644);
   remote::DownloadRequest request;
-  request.url = source.identifier;
+  request.url = source.url;
   request.output = file.get();
   request.checksum = checksum;
   request.authorization = remote::http_authorization(
-      source.identifier, [this](const std::string& id) { return read_credential(parts_.request, id); });
+      source.url, [this](const std::string& id) { return read_credential(parts_.request, id); });
   request.stop = stop;
   if (layer) {
     if (!known->etag.empty()) request.etags = {known->etag};
@@ -82,7 +78,7 @@ cache::Layer SourceFetcher::fetch_file(const graph::SourceOp& source, const std:
   return made;
 }
 
-cache::Layer SourceFetcher::fetch_git(const graph::SourceOp& source, const std::stop_token& stop) {
+cache::Layer SourceFetcher::fetch_git(const graph::GitSource& source, const std::stop_token& stop) {
   const frontend::GitRef ref = frontend::git_ref_of(source);
   remote::GitOptions options;
   options.authorization =
@@ -92,7 +88,7 @@ cache::Layer SourceFetcher::fetch_git(const graph::SourceOp& source, const std::
   const auto key_of = [&](const std::string& commit) {
     Sha256 hash;
     hash.field("git check-out");
-    for (const auto& [name, value] : source.attributes) {
+    for (const auto& [name, value] : graph::source_attributes(source)) {
       if (name == "ref" || name == "checksum") continue;
       hash.field(name);
       hash.field(value);
@@ -115,7 +111,7 @@ cache::Layer SourceFetcher::fetch_git(const graph::SourceOp& source, const std::
                     .created = checked_out.commit_time,
                     .duration_ms = 0,
                     .emulator = {},
-                    .name = source.identifier});
+                    .name = graph::identifier_of(source)});
   return made;
 }
 

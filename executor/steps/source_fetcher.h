@@ -30,8 +30,8 @@ class SourceFetcher {
   cache::Layer fetch(const graph::SourceOp& source, const std::stop_token& stop);
 
  private:
-  cache::Layer fetch_file(const graph::SourceOp& source, const std::stop_token& stop);
-  cache::Layer fetch_git(const graph::SourceOp& source, const std::stop_token& stop);
+  cache::Layer fetch_file(const graph::HttpSource& source, const std::stop_token& stop);
+  cache::Layer fetch_git(const graph::GitSource& source, const std::stop_token& stop);
   cache::Layer layer_of_directory(const std::string& directory, const std::string& mode, const std::stop_token& stop);
 
   SourceFetcherParts parts_;

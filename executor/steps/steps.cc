@@ -126,14 +126,14 @@ std::string shown_step(const graph::NodeInfo& info, const graph::Node& node) {
 void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, const std::stop_token& stop) {
   Vertex vertex(environment_.sink, event_of(id));
   try {
-    if (graph::is_image_source(environment_.graph.nodes[id])) {
+    if (const auto* image = std::get_if<graph::ImageSource>(&source)) {
       LayerList layers;
-      for (const auto& diff_id : split(source.attributes.at("layers"), ',')) {
+      for (const auto& diff_id : image->layers) {
         layers.push_back(std::make_shared<SnapshotLayer>(
             SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
       }
       parts_.table.results[id] = {make_snapshot(std::move(layers))};
-    } else if (!source.identifier.starts_with("local://")) {
+    } else if (!std::holds_alternative<graph::LocalSource>(source)) {
       const auto layer = parts_.sources.fetch(source, stop);
       parts_.table.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};

@@ -71,7 +71,7 @@ NamedContext parse_context(const std::string& name, const std::string& value) {
             "\"target:\" contexts link the targets of one bake file; name an image, a layout or a directory here");
   } else if (parse_git_ref(value)) {
     context.kind = ContextKind::git;
-  } else if (value.starts_with("http://") || value.starts_with("https://")) {
+  } else if (graph::is_http_address(value)) {
     context.kind = ContextKind::http;
   }
   return context;
@@ -110,11 +110,9 @@ graph::Ref add_source(Lowering& lowering, graph::SourceOp source, std::string na
   return add_node(lowering, graph::Node{std::move(source), {}, std::nullopt}, std::move(info));
 }
 
-graph::Ref add_local_context(Lowering& lowering, const std::string& identifier,
-                             const std::vector<std::string>& patterns, std::string name) {
-  graph::SourceOp source{identifier, {}};
-  if (!patterns.empty()) source.attributes["exclude"] = join(patterns, "\n");
-  return add_source(lowering, std::move(source), std::move(name));
+graph::Ref add_local_context(Lowering& lowering, const std::string& context, const std::vector<std::string>& patterns,
+                             std::string name) {
+  return add_source(lowering, graph::LocalSource{.name = context, .exclude = patterns}, std::move(name));
 }
 
 void read_main_ignore_file(Shared& shared) {
@@ -176,31 +174,31 @@ const NamedContext* find_context(Shared& shared, std::string_view name, const pl
 
 graph::Ref main_context(Lowering& lowering) {
   Shared& shared = lowering.shared;
-  const std::string identifier = fmt::format("local://{}", k_main);
-  if (const auto known = shared.trees.find(identifier); known != shared.trees.end()) return known->second;
+  const std::pair key(ContextKind::local, std::string(k_main));
+  if (const auto known = shared.trees.find(key); known != shared.trees.end()) return known->second;
   read_main_ignore_file(shared);
   const graph::Ref ref =
-      add_local_context(lowering, identifier, shared.ignore_patterns, "[internal] load build context");
-  shared.trees.emplace(identifier, ref);
+      add_local_context(lowering, std::string(k_main), shared.ignore_patterns, "[internal] load build context");
+  shared.trees.emplace(key, ref);
   return ref;
 }
 
 graph::Ref context_tree(Lowering& lowering, const NamedContext& context) {
   Shared& shared = lowering.shared;
   const bool local = context.kind == ContextKind::local;
-  const std::string identifier = local ? "local://" + context.name : context.value;
-  if (const auto known = shared.trees.find(identifier); known != shared.trees.end()) return known->second;
+  const std::pair key(context.kind, local ? context.name : context.value);
+  if (const auto known = shared.trees.find(key); known != shared.trees.end()) return known->second;
   const std::string prefix = "[context " + context.name + "] ";
   graph::Ref ref;
   if (local) {
-    ref = add_local_context(lowering, identifier, read_ignore_file(shared.request, context.name),
+    ref = add_local_context(lowering, context.name, read_ignore_file(shared.request, context.name),
                             prefix + "load from client");
   } else if (context.kind == ContextKind::git) {
     ref = add_source(lowering, git_source(*parse_git_ref(context.value)), prefix + context.value);
   } else {
-    ref = add_source(lowering, {context.value, {{"filename", "context"}}}, prefix + context.value);
+    ref = add_source(lowering, graph::HttpSource{.url = context.value, .filename = "context"}, prefix + context.value);
   }
-  shared.trees.emplace(identifier, ref);
+  shared.trees.emplace(key, ref);
   return ref;
 }
 

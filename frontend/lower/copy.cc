@@ -75,8 +75,6 @@ void check_chmod(const std::string& chmod) {
   }
 }
 
-bool is_url(std::string_view source) { return source.starts_with("http://") || source.starts_with("https://"); }
-
 void check_checksum(const CopyWords& words) {
   if (words.checksum.empty()) return;
   if (words.paths.size() + words.heredocs.size() != 1) {
@@ -84,7 +82,7 @@ void check_checksum(const CopyWords& words) {
   }
   const std::string source = words.paths.empty() ? "" : words.paths.front();
   if (parse_git_ref(source)) return;
-  if (!is_url(source)) throw usage_error("checksum requires HTTP(S) or Git sources");
+  if (!graph::is_http_address(source)) throw usage_error("checksum requires HTTP(S) or Git sources");
   if (is_sha256_digest(words.checksum)) return;
   const std::size_t colon = words.checksum.find(':');
   if (colon == std::string::npos) throw usage_error("invalid checksum digest format: " + words.checksum);
@@ -170,7 +168,7 @@ class CopyLowering {
   void add_source(const std::string& path) {
     if (const auto git = parse_git_ref(path); git && !git->looks_local) {
       add_git(*git);
-    } else if (is_url(path)) {
+    } else if (graph::is_http_address(path)) {
       add_url(path);
     } else {
       add_path(path);
@@ -193,9 +191,7 @@ class CopyLowering {
   void add_url(const std::string& url) {
     if (!copy_.add) throw usage_error("source can't be a URL for COPY");
     const std::string name = file_name_of_url(url);
-    graph::SourceOp source{url, {{"filename", name}}};
-    if (!words_.checksum.empty()) source.attributes["checksum"] = words_.checksum;
-    add_literal(add_remote(std::move(source)), "/" + name);
+    add_literal(add_remote(graph::HttpSource{.url = url, .checksum = words_.checksum, .filename = name}), "/" + name);
     actions_.back().unpack = copy_.unpack.value_or(false);
   }
 

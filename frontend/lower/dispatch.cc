@@ -63,12 +63,10 @@ State image_state(Lowering& lowering, const ImageConfig& config) {
 // The node of an image; none for one without layers.
 std::optional<graph::Ref> image_root(Lowering& lowering, Stage& stage) {
   const std::vector<std::string>& layers = stage.image->config.diff_ids;
-  std::string_view reference = stage.image->identifier;
-  if (reference.starts_with("image://")) reference.remove_prefix(std::string_view("image://").size());
-  graph::NodeInfo info = base_info(lowering, stage, reference);
+  graph::NodeInfo info = base_info(lowering, stage, stage.image->name);
   if (layers.empty()) return std::nullopt;
-  graph::SourceOp source{stage.image->identifier, {{"layers", join(layers, ",")}}};
-  return add_node(lowering, graph::Node{std::move(source), {}, std::nullopt}, std::move(info));
+  graph::ImageSource source{.name = stage.image->name, .layers = layers};
+  return add_node(lowering, graph::Node{graph::SourceOp(std::move(source)), {}, std::nullopt}, std::move(info));
 }
 
 // A context as the root of a stage becomes a layer, which history must name.

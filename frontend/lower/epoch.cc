@@ -25,10 +25,15 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
 // The source that an address stands for; none for a local path.
 std::optional<graph::SourceOp> remote_source(std::string_view address) {
   if (const auto git = parse_git_ref(address)) return git_source(*git);
-  if (address.starts_with("http://") || address.starts_with("https://")) {
-    return graph::SourceOp{std::string(address), {{"filename", "context"}}};
+  if (graph::is_http_address(address)) {
+    return graph::HttpSource{.url = std::string(address), .checksum = {}, .filename = "context"};
   }
   return std::nullopt;
+}
+
+void set_checksum(graph::SourceOp& source, const std::string& checksum) {
+  if (auto* http = std::get_if<graph::HttpSource>(&source)) http->checksum = checksum;
+  if (auto* git = std::get_if<graph::GitSource>(&source)) git->checksum = checksum;
 }
 
 Error not_one_add() { return usage_error("SOURCE_DATE_EPOCH stage must contain exactly one remote ADD"); }
@@ -53,7 +58,7 @@ graph::SourceOp added_source(const Lowering& lowering, const dockerfile::CopyIns
   if (add.sources.size() != 1 || add.sources.front().heredoc) throw not_one_add();
   auto source = remote_source(expand(add.sources.front().path));
   if (!source) throw usage_error("SOURCE_DATE_EPOCH stage source must be a single HTTP(S) or Git ADD");
-  if (!add.checksum.empty()) source->attributes["checksum"] = expand(add.checksum);
+  if (!add.checksum.empty()) set_checksum(*source, expand(add.checksum));
   return *std::move(source);
 }
 

@@ -154,7 +154,7 @@ struct Shared {
   std::map<ImageQuery, ResolvedImage> images;
   std::set<ImageQuery> unavailable;              // check mode
   std::map<std::string, NamedContext> contexts;  // by normalised key; those of patterns come when they are met
-  std::map<std::string, graph::Ref> trees;       // nodes of contexts, by identifier
+  std::map<std::pair<ContextKind, std::string>, graph::Ref> trees;  // nodes of contexts: a directory's by its name
   bool ignore_read = false;
   std::vector<std::string> ignore_patterns;  // of the main context
   std::unique_ptr<IgnoreMatcher> ignore_matcher;

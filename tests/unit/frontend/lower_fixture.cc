@@ -40,7 +40,7 @@ void Build::connect() {
       ImageConfig config = image->second;
       if (config.platform.arch == "amd64") config.platform = query.platform;
       for (std::string& layer : config.diff_ids) layer += query.platform.arch;
-      answers.push_back({"image://" + query.reference + "@sha256:" + query.platform.arch, std::move(config)});
+      answers.push_back({query.reference + "@sha256:" + query.platform.arch, std::move(config)});
     }
     return answers;
   };
@@ -86,7 +86,10 @@ std::vector<const graph::Node*> chain(const Lowered& lowered, std::size_t image)
 
 const graph::ExecOp& exec(const graph::Node& node) { return std::get<graph::ExecOp>(node.op); }
 const graph::FileOp& file(const graph::Node& node) { return std::get<graph::FileOp>(node.op); }
-const graph::SourceOp& source(const graph::Node& node) { return std::get<graph::SourceOp>(node.op); }
+SourceWords source(const graph::Node& node) {
+  const auto& op = std::get<graph::SourceOp>(node.op);
+  return {graph::identifier_of(op), graph::source_attributes(op)};
+}
 
 std::string name_of(const Lowered& lowered, const graph::Node& node) {
   const auto index = static_cast<std::size_t>(&node - lowered.graph.nodes.data());

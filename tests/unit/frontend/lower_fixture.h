@@ -36,7 +36,11 @@ const graph::Node& root_node(const Lowered& lowered, std::size_t image = 0);
 std::vector<const graph::Node*> chain(const Lowered& lowered, std::size_t image = 0);
 const graph::ExecOp& exec(const graph::Node& node);
 const graph::FileOp& file(const graph::Node& node);
-const graph::SourceOp& source(const graph::Node& node);
+struct SourceWords {
+  std::string identifier;
+  graph::SourceAttributes attributes;
+};
+SourceWords source(const graph::Node& node);
 // The node's first name.
 std::string name_of(const Lowered& lowered, const graph::Node& node);
 std::vector<std::string> names(const Lowered& lowered);

@@ -55,9 +55,9 @@ TEST_CASE("queries that contradict") {
 
 TEST_CASE("the source node of a git address") {
   const graph::SourceOp source = git_source(*parse_git_ref("https://h/a.git#v1:d"));
-  CHECK(source.identifier == "git://h/a.git");
-  CHECK(source.attributes ==
-        std::map<std::string, std::string>{{"ref", "v1"}, {"remote", "https://h/a.git"}, {"subdir", "d"}});
+  CHECK(graph::identifier_of(source) == "git://h/a.git");
+  CHECK(graph::source_attributes(source) ==
+        graph::SourceAttributes{{"ref", "v1"}, {"remote", "https://h/a.git"}, {"subdir", "d"}});
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ using namespace mbuild::graph;
 namespace {
 
 Node image(const std::string& name, const std::string& layers = "sha256:a") {
-  return {.op = SourceOp{.identifier = "image://" + name, .attributes = {{"layers", layers}}}};
+  return {.op = SourceOp(ImageSource{.name = name, .layers = {layers}})};
 }
 
 ExecOp command(std::vector<std::string> argv = {"make"}) {
@@ -102,17 +102,17 @@ TEST_CASE("An image is its layers, whatever its name") {
 }
 
 TEST_CASE("Other sources are their identifier and all attributes") {
-  const auto git = [](const std::string& id, const std::string& ref) {
-    return canonical_parameters({.op = SourceOp{.identifier = id, .attributes = {{"ref", ref}}}});
+  const auto git = [](const std::string& place, const std::string& ref) {
+    return canonical_parameters({.op = SourceOp(GitSource{.place = place, .remote = "https://" + place, .ref = ref})});
   };
-  CHECK(git("git://a", "main") == git("git://a", "main"));
-  CHECK(git("git://a", "main") != git("git://b", "main"));
-  CHECK(git("git://a", "main") != git("git://a", "next"));
+  CHECK(git("a", "main") == git("a", "main"));
+  CHECK(git("a", "main") != git("b", "main"));
+  CHECK(git("a", "main") != git("a", "next"));
 }
 
 TEST_CASE("Only an image is an image source") {
   CHECK(is_image_source(image("a")));
-  CHECK_FALSE(is_image_source({.op = SourceOp{.identifier = "local://context"}}));
+  CHECK_FALSE(is_image_source({.op = SourceOp(LocalSource{.name = "context", .exclude = {}})}));
   CHECK_FALSE(is_image_source(run(command())));
 }
 

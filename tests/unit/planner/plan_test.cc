@@ -13,7 +13,7 @@ using graph::Ref;
 namespace {
 
 NodeId add_image(Graph& graph, const std::string& layers) {
-  return graph.add({.op = graph::SourceOp{.identifier = "image://x", .attributes = {{"layers", layers}}}}, {});
+  return graph.add({.op = graph::SourceOp(graph::ImageSource{.name = "x", .layers = {layers}})}, {});
 }
 
 NodeId add_run(Graph& graph, const std::string& command, std::vector<Ref> inputs) {

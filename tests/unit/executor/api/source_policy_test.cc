@@ -29,6 +29,12 @@ std::string error_for(const std::string& rules, const std::string& reference) {
 
 const std::string k_alpine = "docker.io/library/alpine:3.20";
 
+std::string attribute(const graph::SourceOp& source, const std::string& name) {
+  const auto attributes = graph::source_attributes(source);
+  const auto found = attributes.find(name);
+  return found == attributes.end() ? "" : found->second;
+}
+
 }  // namespace
 
 TEST_CASE("Of the rules that allow and deny the last one that matches counts") {
@@ -86,27 +92,29 @@ TEST_CASE("An image is denied by its digest, and allowed by its name where that 
 TEST_CASE("Files of http are given a checksum, and rules may ask for theirs") {
   const auto pin = policy(
       conversion(R"("identifier": "https://h/f", "match_type": "EXACT")", R"("attrs": {"http.checksum": "sha256:1"})"));
-  CHECK(allowed_source(*pin, {"https://h/f", {{"filename", "f"}}}).attributes.at("checksum") == "sha256:1");
-  CHECK(allowed_source(*pin, {"https://h/g", {{"filename", "g"}}}).attributes.size() == 1);
+  CHECK(attribute(allowed_source(*pin, graph::HttpSource{.url = "https://h/f"}), "checksum") == "sha256:1");
+  CHECK(attribute(allowed_source(*pin, graph::HttpSource{.url = "https://h/g"}), "checksum").empty());
   const auto unpinned = policy(
       R"({"action": "DENY", "selector": {"identifier": "https://*", "constraints": [
          {"key": "http.checksum", "value": "^sha256:", "condition": "MATCHES"}]}})");
-  CHECK(says(testing::error_of([&] { allowed_source(*unpinned, {"https://h/f", {{"checksum", "sha256:1"}}}); }),
+  CHECK(says(testing::error_of(
+                 [&] { allowed_source(*unpinned, graph::HttpSource{.url = "https://h/f", .checksum = "sha256:1"}); }),
              "denied"));
-  CHECK(testing::error_of([&] { allowed_source(*unpinned, {"https://h/f", {}}); }).empty());
+  CHECK(testing::error_of([&] { allowed_source(*unpinned, graph::HttpSource{.url = "https://h/f"}); }).empty());
 }
 
 TEST_CASE("Git repositories are named with their reference, and converted") {
-  const graph::SourceOp source{"git://h/r.git", {{"remote", "https://h/r.git"}, {"ref", "main"}, {"subdir", "d"}}};
+  const graph::SourceOp source =
+      graph::GitSource{.place = "h/r.git", .remote = "https://h/r.git", .ref = "main", .subdir = "d"};
   CHECK(says(testing::error_of([&] { allowed_source(*policy(rule("DENY", "git://h/r.git#main:d", "EXACT")), source); }),
              "denied"));
   const auto moved = allowed_source(
       *policy(conversion(R"("identifier": "git://h/r.git#main:*")", R"("identifier": "git://m/r.git#v1:${1}")")),
       source);
-  CHECK(moved.identifier == "git://m/r.git");
-  CHECK(moved.attributes.at("remote") == "https://m/r.git");
-  CHECK(moved.attributes.at("ref") == "v1");
-  CHECK(moved.attributes.at("subdir") == "d");
+  CHECK(graph::identifier_of(moved) == "git://m/r.git");
+  CHECK(attribute(moved, "remote") == "https://m/r.git");
+  CHECK(attribute(moved, "ref") == "v1");
+  CHECK(attribute(moved, "subdir") == "d");
 }
 
 TEST_CASE("Directories are denied and never converted") {

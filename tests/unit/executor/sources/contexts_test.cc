@@ -21,9 +21,9 @@ struct Place {
   FileTree tree;
 };
 
-graph::SourceOp context_source(const std::string& exclude = {}) {
-  graph::SourceOp source{.identifier = "local://context", .attributes = {}};
-  if (!exclude.empty()) source.attributes["exclude"] = exclude;
+graph::LocalSource context_source(const std::string& exclude = {}) {
+  graph::LocalSource source{.name = "context", .exclude = {}};
+  if (!exclude.empty()) source.exclude = {exclude};
   return source;
 }
 

@@ -11,7 +11,7 @@ namespace {
 // RUNs of one stage, one on the other.
 struct Chain {
   explicit Chain(const std::vector<std::string>& texts, const std::string& stage = "stage-0") {
-    graph.add({.op = graph::SourceOp{"image://base@sha256:1", {{"layers", "sha256:a"}}}, .inputs = {}, .platform = {}},
+    graph.add({.op = graph::SourceOp(graph::ImageSource{"base@sha256:1", {"sha256:a"}}), .inputs = {}, .platform = {}},
               {});
     for (const auto& text : texts) {
       graph::ExecOp op;

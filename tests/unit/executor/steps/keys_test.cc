@@ -29,9 +29,9 @@ graph::Node file_node(std::vector<graph::FileAction> actions, std::vector<graph:
 // Node 0 is an image, node 1 a directory of the user.
 graph::Graph two_sources() {
   graph::Graph graph;
-  graph.add({.op = graph::SourceOp{"image://busybox@sha256:1", {{"layers", "sha256:a"}}}, .inputs = {}, .platform = {}},
+  graph.add({.op = graph::SourceOp(graph::ImageSource{"busybox@sha256:1", {"sha256:a"}}), .inputs = {}, .platform = {}},
             {});
-  graph.add({.op = graph::SourceOp{"local://context", {}}, .inputs = {}, .platform = {}}, {});
+  graph.add({.op = graph::SourceOp(graph::LocalSource{"context", {}}), .inputs = {}, .platform = {}}, {});
   return graph;
 }
 
@@ -103,5 +103,5 @@ TEST_CASE("Only directories of the user are local sources") {
   const auto graph = two_sources();
   CHECK(local_source(graph, {0, 0}) == nullptr);
   REQUIRE(local_source(graph, {1, 0}) != nullptr);
-  CHECK(local_source(graph, {1, 0})->identifier == "local://context");
+  CHECK(local_source(graph, {1, 0})->name == "context");
 }

@@ -13,7 +13,7 @@ std::shared_ptr<const SnapshotLayer> layer_named(const std::string& id) {
 
 graph::Graph image_and_run() {
   graph::Graph graph;
-  graph.add({.op = graph::SourceOp{"image://base@sha256:1", {{"layers", "sha256:a"}}}, .inputs = {}, .platform = {}},
+  graph.add({.op = graph::SourceOp(graph::ImageSource{"base@sha256:1", {"sha256:a"}}), .inputs = {}, .platform = {}},
             {});
   graph::ExecOp op;
   op.mounts = {{.target = "/", .input = 0, .output = 0}};

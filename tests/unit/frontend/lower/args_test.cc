@@ -96,7 +96,7 @@ TEST_CASE("an epoch can be the time of a remote source") {
   build.request.build_args["SOURCE_DATE_EPOCH"] = "t";
   std::string asked;
   build.request.source_time = [&](const graph::SourceOp& source) -> std::optional<std::int64_t> {
-    asked = source.identifier;
+    asked = graph::identifier_of(source);
     return 42;
   };
   CHECK(label(build) == "[42]");
