@@ -6,10 +6,12 @@
 
 namespace mbuild::executor {
 
-BuildSession::BuildSession(const BuildRequest& asked, ProgressSink& told, BuildResult& filled, std::stop_token stopping)
+BuildSession::BuildSession(const SessionRequest& asked, std::span<const TargetRequest> of, ProgressSink& told,
+                           std::span<BuildResult> filled, std::stop_token stopping)
     : request(asked),
+      targets(of),
       sink(told),
-      result(filled),
+      results(filled),
       stop(std::move(stopping)),
       retries_(sink),
       mirrors_(sink),
@@ -18,14 +20,14 @@ BuildSession::BuildSession(const BuildRequest& asked, ProgressSink& told, BuildR
       workplace(place, warn("HostNetwork"), stop),
       images(
           place.store,
-          image_options(request, registries_of(request),
+          image_options(request, targets, registries_of(request, targets),
                         {.retry = std::ref(retries_), .transfer = std::ref(transfers_), .mirror = std::ref(mirrors_)}),
           stop) {}
 
 std::function<void(std::string)> BuildSession::warn(const char* rule) {
   return [this, rule](std::string text) {
     const std::lock_guard lock(warnings_lock_);
-    result.warnings.push_back({.rule = rule, .message = std::move(text)});
+    results.front().warnings.push_back({.rule = rule, .message = std::move(text)});
   };
 }
 

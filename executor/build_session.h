@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <string>
 
@@ -15,21 +16,24 @@
 namespace mbuild::executor {
 
 // What all that is built at one time shares, whatever the number of targets: the store, what works in it, the images of
-// registries, and whom it is told. Nothing is fetched or started before a part is used. A target of the session is a
-// Definition (definition.h), what becomes of it an Execution (execution.h).
+// registries, and whom it is told. Nothing is fetched or started before a part is used. What the targets are read from
+// and lowered to are Definitions (definitions.h), what becomes of them an Execution (execution.h).
 class BuildSession {
  public:
   // Opens the store. All that is given has to outlive the session.
-  BuildSession(const BuildRequest& asked, ProgressSink& told, BuildResult& filled, std::stop_token stopping);
+  BuildSession(const SessionRequest& asked, std::span<const TargetRequest> of, ProgressSink& told,
+               std::span<BuildResult> filled, std::stop_token stopping);
   BuildSession(const BuildSession&) = delete;
   BuildSession& operator=(const BuildSession&) = delete;
 
-  // Adds a warning of the rule to the result. What it returns is called from any thread.
+  // Adds a warning of the rule, which is of no one target, to the first result. What it returns is called from any
+  // thread.
   std::function<void(std::string text)> warn(const char* rule);
 
-  const BuildRequest& request;
+  const SessionRequest& request;
+  const std::span<const TargetRequest> targets;
   ProgressSink& sink;
-  BuildResult& result;
+  const std::span<BuildResult> results;  // of the targets
   const std::stop_token stop;
 
  private:

@@ -1,5 +1,7 @@
 #include "executor/definition.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -20,7 +22,7 @@ namespace {
 // Runs what prepares the build as a vertex of the display.
 template <class Work>
 auto as_vertex(ProgressSink& sink, VertexId id, const std::string& name, const Work& work) {
-  Vertex vertex(sink, {.id = id, .name = "[internal] " + name});
+  Vertex vertex(sink, {.id = id, .name = name});
   try {
     auto result = work();
     vertex.complete();
@@ -38,51 +40,67 @@ Contexts::PrivilegedSelect privileged_select(BuildSession& session) {
   };
 }
 
-Inputs read_reporting(BuildSession& session) {
-  const auto& request = session.request;
-  if (request.source_policy) check_local_source(*request.source_policy, "dockerfile");
-  const auto read = [&] { return read_inputs(request, session.place.directory.path(), session.stop); };
-  Inputs inputs = is_remote_context(request)
-                      ? as_vertex(session.sink, k_context_vertex, "load remote build context " + request.context, read)
+bool has_neighbours(const BuildSession& session) { return session.targets.size() > 1; }
+
+// "[internal] ..." in the display.
+std::string internal_name(const Definition& target, const std::string& name) {
+  return (target.label.empty() ? "[internal] " : "[" + target.request.name + " internal] ") + name;
+}
+
+// A directory for what the target is read from.
+std::string scratch_of(const BuildSession& session, std::uint32_t number) {
+  const auto& own = session.place.directory.path();
+  if (!has_neighbours(session)) return own;
+  std::string scratch = fmt::format("{}/target-{}", own, number);
+  make_directories(scratch, 0711);
+  return scratch;
+}
+
+Inputs read_reporting(BuildSession& session, const Definition& target) {
+  if (session.request.source_policy) check_local_source(*session.request.source_policy, "dockerfile");
+  const auto read = [&] {
+    return read_inputs(session.request, target.request, scratch_of(session, target.number), session.stop);
+  };
+  Inputs inputs = is_remote_context(target.request)
+                      ? as_vertex(session.sink, context_vertex(target.number),
+                                  internal_name(target, "load remote build context " + target.request.context), read)
                       : read();
-  session.result.dockerfile = sha256(inputs.dockerfile_text);
+  target.result.dockerfile = sha256(inputs.dockerfile_text);
   return inputs;
 }
 
-frontend::Request request_of(BuildSession& session, const Inputs& inputs, Contexts& contexts) {
-  open_contexts(session.request, inputs, contexts);
-  auto front = frontend_request({session.request, inputs, contexts, session.images, session.place.directory.path()},
-                                session.stop, session.result.warnings);
-  front.note = [&sink = session.sink](const std::string& text) {
-    sink.log({.id = k_definition_vertex, .stream = 2, .data = text + "\n", .time = std::chrono::steady_clock::now()});
+frontend::Request request_of(BuildSession& session, Definition& target, const Neighbours& neighbours) {
+  open_contexts(target.request, target.inputs, target.contexts);
+  auto front = frontend_request({session.request, target.request, target.inputs, target.contexts, session.images,
+                                 scratch_of(session, target.number)},
+                                session.stop, target.result.warnings);
+  const auto vertex = definition_vertex(target.number);
+  front.note = [&sink = session.sink, vertex](const std::string& text) {
+    sink.log({.id = vertex, .stream = 2, .data = text + "\n", .time = std::chrono::steady_clock::now()});
   };
+  if (!has_neighbours(session)) return front;
+  front.label = target.request.name;
+  front.number = target.number;
+  front.own_ids = neighbours.own_ids;
+  front.linked = neighbours.linked;
+  front.directory_of = [&contexts = target.contexts](const std::string& name) { return contexts.path_of(name); };
   return front;
 }
 
-frontend::Lowered lower_reporting(BuildSession& session, const frontend::Request& front) {
-  const auto lower = [&] { return frontend::lower(front, &session.result.warnings); };
+frontend::Lowered lower_reporting(BuildSession& session, const Definition& target, const graph::Graph& onto) {
+  const auto lower = [&] { return frontend::lower(target.front, &target.result.warnings, onto); };
   auto lowered = with_repairs(session.place.store, session.warn("DamagedStore"), [&] {
-    return as_vertex(session.sink, k_definition_vertex, "load build definition from " + front.dockerfile.name, lower);
+    return as_vertex(session.sink, definition_vertex(target.number),
+                     internal_name(target, "load build definition from " + target.front.dockerfile.name), lower);
   });
   const auto& policy = session.request.source_policy;
   if (policy) apply_source_policy(*policy, lowered.graph);
   return lowered;
 }
 
-planner::Plan plan_of(BuildSession& session, const frontend::Lowered& lowered) {
-  std::vector<graph::Ref> roots;
-  for (const auto& image : lowered.images) {
-    if (image.root) roots.push_back(*image.root);
-  }
-  auto& store = session.place.store;
-  return with_repairs(store, session.warn("DamagedStore"), [&] {
-    return planner::make_plan(lowered.graph, roots, [&](const Digest& key) { return store.expected_duration_ms(key); });
-  });
-}
-
 // An image that is labelled as one platform and made of another's base: told whatever becomes of the image.
-void check_bases(const BuildSession& session, const Definition& definition) {
-  const auto& request = session.request;
+void check_bases(const Definition& definition) {
+  const auto& request = definition.request;
   if (request.arch_check == "off") return;
   for (const auto& image : definition.lowered.images) {
     if (!image.foreign_base) continue;
@@ -98,26 +116,29 @@ void check_bases(const BuildSession& session, const Definition& definition) {
     const auto is_known = [&](const auto& other) {
       return other.rule == warning.rule && other.message == warning.message;
     };
-    auto& warnings = session.result.warnings;
+    auto& warnings = definition.result.warnings;
     if (!std::ranges::any_of(warnings, is_known)) warnings.push_back(warning);
   }
 }
 
 }  // namespace
 
-Definition::Definition(BuildSession& session)
-    : contexts(session.place.store, privileged_select(session)),
-      inputs(read_reporting(session)),
-      front(request_of(session, inputs, contexts)),
-      lowered(lower_reporting(session, front)),
-      plan(plan_of(session, lowered)),
-      epoch(epoch_of(session.request, lowered, inputs)) {
-  check_bases(session, *this);
+Definition::Definition(BuildSession& session, std::uint32_t target, const Neighbours& neighbours)
+    : request(session.targets[target]),
+      result(session.results[target]),
+      number(target),
+      label(has_neighbours(session) ? "[" + request.name + "] " : ""),
+      contexts(session.place.store, privileged_select(session)),
+      inputs(read_reporting(session, *this)),
+      front(request_of(session, *this, neighbours)),
+      lowered(lower_reporting(session, *this, neighbours.graph)),
+      epoch(epoch_of(request, lowered, inputs)) {
+  check_bases(*this);
 }
 
-std::string Definition::excerpt(graph::NodeId id) const {
-  const auto& info = lowered.graph.info[id].front();
-  if (info.first_line == 0) return {};
+std::string Definition::excerpt(const graph::Graph& graph, graph::NodeId id) const {
+  const auto& info = graph::info_for(graph, id, number);
+  if (info.first_line == 0 || info.target != number) return {};
   return frontend::dockerfile::excerpt(front.dockerfile, {info.first_line, info.last_line});
 }
 

@@ -1,33 +1,46 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "executor/build_session.h"
 #include "executor/sources/contexts.h"
 #include "executor/sources/inputs.h"
 #include "frontend/frontend.h"
-#include "planner/plan.h"
 
 namespace mbuild::executor {
 
-// A target: what it is read from, its graph, and what of the graph is to be done. It is read, lowered and planned when
-// this is made, with the display told; nothing is run. Throws Error, Cancelled.
+// What a target has to know of the others of its session.
+struct Neighbours {
+  graph::Graph graph;  // of those that were read before
+  // frontend::Request
+  std::set<std::pair<graph::MountKind, std::string>> own_ids;
+  std::function<const frontend::LoweredImage&(const std::string& target, const platforms::Platform&)> linked;
+};
+
+// A target: what it is read from, and what it is lowered to. It is read and lowered when this is made, with the display
+// told; nothing is run. Throws Error, Cancelled.
 class Definition {
  public:
-  explicit Definition(BuildSession& session);
+  Definition(BuildSession& session, std::uint32_t target, const Neighbours& neighbours);
   Definition(const Definition&) = delete;
   Definition& operator=(const Definition&) = delete;
 
-  // The Dockerfile's lines around the node's instruction, for errors; "" where it is of none.
-  std::string excerpt(graph::NodeId id) const;
+  // The Dockerfile's lines around the instruction of a node of the graph, for errors; "" where it is of none.
+  std::string excerpt(const graph::Graph& graph, graph::NodeId id) const;
 
+  const TargetRequest& request;
+  BuildResult& result;
+  const std::uint32_t number;
+  const std::string label;  // "[NAME] " where there are several targets
   Contexts contexts;
   const Inputs inputs;
   const frontend::Request front;
-  const frontend::Lowered lowered;
-  const planner::Plan plan;
+  frontend::Lowered lowered;
   // Files' times are clamped to this where an output asks for it (--reproducible, rewrite-timestamp).
   const std::optional<std::int64_t> epoch;
 };

@@ -30,9 +30,9 @@ struct Question {
   Question(const BuildRequest& request, const std::stop_token& stop)
       : asked(request),
         place(asked.store_root),
-        images(place.store, image_options(asked, asked.registries), stop),
+        images(place.store, image_options(asked, target_of(asked), asked.registries), stop),
         contexts(place.store, {}),
-        inputs(read_inputs(offline_checked(asked), place.directory.path(), stop)) {
+        inputs(read_inputs(asked, offline_checked(asked), place.directory.path(), stop)) {
     open_contexts(asked, inputs, contexts);
   }
   ~Question() {
@@ -43,7 +43,8 @@ struct Question {
   Question& operator=(const Question&) = delete;
 
   frontend::Request request(std::stop_token stop, std::vector<frontend::dockerfile::Warning>& warnings) {
-    auto out = frontend_request({asked, inputs, contexts, images, place.directory.path()}, std::move(stop), warnings);
+    auto out =
+        frontend_request({asked, asked, inputs, contexts, images, place.directory.path()}, std::move(stop), warnings);
     if (!asked.offline) return out;
     out.resolve = [this](const std::vector<frontend::ImageQuery>& queries) -> std::vector<frontend::ResolvedImage> {
       for (const auto& query : queries) left_out.insert(query.reference);

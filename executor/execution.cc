@@ -1,6 +1,7 @@
 #include "executor/execution.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -15,65 +16,170 @@
 namespace mbuild::executor {
 namespace {
 
-SchedulerLimits limits_of(const BuildRequest& request) {
+SchedulerLimits limits_of(const SessionRequest& request) {
   const unsigned cores = core_count();
   const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(32U, 4 * cores);
   const unsigned emulated = std::min(jobs, 2 * cores);
   return {.jobs = jobs, .of_class = {jobs, emulated, jobs, emulated}};
 }
 
+// Each once.
+template <class Item, class Of>
+std::vector<Item> of_all(const Definitions& definitions, const Of& of) {
+  std::vector<Item> out;
+  for (const auto& target : definitions.targets) {
+    if (!target) continue;
+    for (const auto& item : of(*target)) {
+      if (std::ranges::find(out, item) == out.end()) out.push_back(item);
+    }
+  }
+  return out;
+}
+
+std::vector<platforms::Platform> platforms_of(const Definitions& definitions) {
+  return of_all<platforms::Platform>(definitions, [](const Definition& target) { return target.front.platforms; });
+}
+
+// What one target may use of a cache, all may: what is found in one is the same whoever looks.
+std::vector<CacheReference> caches_of(const Definitions& definitions) {
+  return of_all<CacheReference>(definitions, [](const Definition& target) { return target.request.cache_from; });
+}
+
+StepTargets step_targets(const Definitions& definitions) {
+  std::map<std::uint32_t, StepTarget> out;
+  for (const auto& target : definitions.targets) {
+    if (!target) continue;
+    const auto excerpt = [&definitions, &target = *target](graph::NodeId id) {
+      return target.excerpt(definitions.graph, id);
+    };
+    out.emplace(target->number, StepTarget{target->request, target->contexts, excerpt});
+  }
+  return {definitions.graph, std::move(out)};
+}
+
 }  // namespace
 
-Execution::Execution(BuildSession& session, Definition& definition)
+Execution::Execution(BuildSession& session, Definitions& definitions)
     : session_(session),
-      definition_(definition),
-      imports_(session.request, session.images, definition.front.platforms, session.warn("CacheImport"), session.stop),
-      steps_({.graph = definition.lowered.graph,
-              .plan = definition.plan,
-              .request = session.request,
+      definitions_(definitions),
+      imports_(caches_of(definitions), session.images, platforms_of(definitions), session.warn("CacheImport"),
+               session.stop),
+      steps_({.graph = definitions.graph,
+              .plan = definitions.plan,
+              .session = session.request,
+              .targets = step_targets(definitions),
+              .platforms = platforms_of(definitions),
               .store = session.place.store,
               .directory = session.place.directory,
               .images = session.images,
               .imports = imports_,
-              .contexts = definition.contexts,
               .inner = session.workplace.inner,
               .network = session.workplace.network,
               .sink = session.sink,
-              .excerpt = [&definition](graph::NodeId id) { return definition.excerpt(id); },
               .warn_of_isolation = session.warn("LessIsolation"),
-              .remove_later = [&session](std::string path) { session.workplace.remove_later(std::move(path)); }}),
-      exporting_{.request = session.request,
-                 .dockerfile = definition.front.dockerfile,
-                 .lowered = definition.lowered,
-                 .store = session.place.store,
-                 .directory = session.place.directory,
-                 .images = session.images,
-                 .inner = session.workplace.inner,
-                 .steps = steps_,
-                 .sink = session.sink,
-                 .result = session.result,
-                 .excerpt = [&definition](graph::NodeId id) { return definition.excerpt(id); },
-                 .epoch = definition.epoch} {}
+              .remove_later = [&session](std::string path) { session.workplace.remove_later(std::move(path)); }}) {
+  targets_.reserve(definitions.targets.size());  // they are pointed at
+  for (const auto& target : definitions.targets) {
+    if (target) add_target(*target);
+  }
+  if (!session.request.keep_going) return;
+  needed_by_.resize(definitions.graph.nodes.size());
+  for (auto& target : targets_) {
+    for (const auto id : target.plan.order) needed_by_[id].push_back(&target);
+  }
+}
+
+void Execution::add_target(Definition& definition) {
+  const auto& plan = definitions_.plan_of(definition);
+  const auto excerpt = [this, &definition](graph::NodeId id) { return definition.excerpt(definitions_.graph, id); };
+  targets_.push_back({.definition = definition,
+                      .plan = plan,
+                      .exporting = {.session = session_.request,
+                                    .request = definition.request,
+                                    .graph = definitions_.graph,
+                                    .plan = plan,
+                                    .dockerfile = definition.front.dockerfile,
+                                    .lowered = definition.lowered,
+                                    .store = session_.place.store,
+                                    .directory = session_.place.directory,
+                                    .images = session_.images,
+                                    .inner = session_.workplace.inner,
+                                    .steps = steps_,
+                                    .sink = session_.sink,
+                                    .result = definition.result,
+                                    .number = definition.number,
+                                    .label = definition.label,
+                                    .first_output = outputs_,
+                                    .first_cache = caches_,
+                                    .excerpt = excerpt,
+                                    .epoch = definition.epoch}});
+  outputs_ += definition.request.outputs.size();
+  caches_ += definition.request.cache_to.size();
+}
+
+// False when all that need it have failed.
+bool Execution::is_wanted(graph::NodeId id) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(needed_by_[id], [](const Target* target) { return target->failure == nullptr; });
+}
+
+void Execution::fail(Target& target, const std::exception_ptr& failure) {
+  const std::lock_guard lock(mutex_);
+  if (!failure_) failure_ = failure;
+  if (!target.failure) target.failure = failure;
+}
+
+void Execution::run_step(graph::NodeId id, const std::stop_token& stop) {
+  if (!session_.request.keep_going) return steps_.run(id, stop);
+  // What a step is an input of is needed by no more targets than the step itself: where it failed, nothing follows.
+  if (!is_wanted(id)) return;
+  try {
+    steps_.run(id, stop);
+  } catch (const Error&) {
+    if (stop.stop_requested()) throw;
+    for (auto* target : needed_by_[id]) fail(*target, std::current_exception());
+  }
+}
+
+void Execution::run_steps() {
+  if (definitions_.plan.order.empty()) return;
+  run_plan(
+      definitions_.plan, limits_of(session_.request), [&](graph::NodeId id) { return steps_.class_of(id); },
+      [&](graph::NodeId id, const std::stop_token& stop) { run_step(id, stop); }, session_.stop);
+}
+
+void Execution::deliver(Target& target) {
+  if (target.failure || target.delivered) return;
+  try {
+    export_images(target.exporting, session_.stop);
+    crash_point("image-written");
+    export_caches(target.exporting, session_.stop);
+    target.delivered = true;
+  } catch (const Error&) {
+    if (!session_.request.keep_going || session_.stop.stop_requested()) throw;
+    fail(target, std::current_exception());
+  }
+}
 
 // False when a promise of an imported cache was broken: all is to be looked up again, without it.
 bool Execution::run_and_export() {
-  session_.result.descriptor = {};
-  session_.result.images.clear();
+  failure_ = nullptr;
+  for (auto& target : targets_) {
+    target.failure = nullptr;
+    if (target.delivered) continue;
+    target.definition.result.descriptor = {};
+    target.definition.result.images.clear();
+  }
   try {
-    if (!definition_.plan.order.empty()) {
-      run_plan(
-          definition_.plan, limits_of(session_.request), [&](graph::NodeId id) { return steps_.class_of(id); },
-          [&](graph::NodeId id, std::stop_token step_stop) { steps_.run(id, std::move(step_stop)); }, session_.stop);
-    }
-    export_images(exporting_, session_.stop);
-    crash_point("image-written");
-    export_caches(exporting_, session_.stop);
-    return true;
+    run_steps();
+    for (auto& target : targets_) deliver(target);
   } catch (const PromiseBroken& broken) {
     imports_.drop(broken.result);
     steps_.start_over();
     return false;
   }
+  if (failure_) std::rethrow_exception(failure_);
+  return true;
 }
 
 void Execution::run() {
@@ -87,16 +193,17 @@ void Execution::run() {
                [&] { return steps_.parts().layers.forget_lost(); });
 }
 
-void Execution::note_inputs() {
+void Execution::note_inputs(const Target& target) {
   try {
-    const SeenBuild seen{.request = session_.request,
-                         .dockerfile = definition_.inputs.dockerfile_name,
-                         .plan = definition_.plan,
+    const SeenBuild seen{.request = target.definition.request,
+                         .target = target.definition.number,
+                         .dockerfile = target.definition.inputs.dockerfile_name,
+                         .plan = target.plan,
                          .table = steps_.parts().table,
                          .reads = steps_.parts().reads,
                          .store = session_.place.store};
     if (session_.request.explain) {
-      session_.result.explanations = explain_steps(seen);
+      target.definition.result.explanations = explain_steps(seen);
     } else {
       remember_steps(seen);
     }
@@ -107,9 +214,18 @@ void Execution::note_inputs() {
 
 void Execution::end() {
   session_.workplace.network.end();
-  note_inputs();
-  session_.result.steps_run = steps_.steps_run();
-  session_.result.steps_cached = steps_.steps_cached();
+  for (const auto& target : targets_) {
+    note_inputs(target);
+    auto& result = target.definition.result;
+    result.steps_run = steps_.steps_run(target.plan);
+    result.steps_cached = steps_.steps_cached(target.plan);
+    if (!target.failure) continue;
+    try {
+      std::rethrow_exception(target.failure);
+    } catch (const Error& error) {
+      result.error = error;
+    }
+  }
 }
 
 }  // namespace mbuild::executor

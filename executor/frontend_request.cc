@@ -18,7 +18,7 @@ bool is_local_value(const std::string& value) {
   return value.find("://") == std::string::npos && !value.starts_with("target:") && !value.starts_with("git@");
 }
 
-void apply_entitlements(const BuildRequest& request, frontend::Request& out) {
+void apply_entitlements(const TargetRequest& request, frontend::Request& out) {
   for (const auto& name : request.allow) {
     if (name == "network.host") {
       out.allow_network_host = true;
@@ -33,7 +33,7 @@ void apply_entitlements(const BuildRequest& request, frontend::Request& out) {
 }
 
 // What the request says, word for word.
-void copy_options(const BuildRequest& request, frontend::Request& out) {
+void copy_options(const TargetRequest& request, frontend::Request& out) {
   out.target = request.target;
   out.platforms = request.platforms;
   out.implicit_platform = request.platforms.empty();
@@ -54,7 +54,7 @@ void copy_options(const BuildRequest& request, frontend::Request& out) {
 
 }  // namespace
 
-void open_contexts(const BuildRequest& request, const Inputs& inputs, Contexts& contexts) {
+void open_contexts(const TargetRequest& request, const Inputs& inputs, Contexts& contexts) {
   contexts.add("context", inputs.context_directory);
   for (const auto& [name, value] : request.contexts) {
     if (is_local_value(value)) contexts.add_when_used(name, value);
@@ -72,13 +72,13 @@ frontend::Request frontend_request(const FrontendSources& sources, std::stop_tok
   out.resolve = [&images = sources.images](const std::vector<frontend::ImageQuery>& queries) {
     return images.resolve(queries);
   };
-  out.source_time = [&request = sources.request, scratch = sources.scratch, stop,
+  out.source_time = [&session = sources.session, &request = sources.request, scratch = sources.scratch, stop,
                      known =
                          std::map<std::string, std::optional<std::int64_t>>()](const graph::SourceOp& source) mutable {
     graph::Node node;
     node.op = source;
     const auto [found, is_new] = known.try_emplace(graph::canonical_parameters(node));
-    if (is_new) found->second = time_of_source(request, source, scratch, stop);
+    if (is_new) found->second = time_of_source(session, request, source, scratch, stop);
     return found->second;
   };
   out.read_file = [&inputs, &contexts = sources.contexts](const std::string& context,
@@ -92,7 +92,7 @@ frontend::Request frontend_request(const FrontendSources& sources, std::stop_tok
   return out;
 }
 
-std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend::Lowered& lowered,
+std::optional<std::int64_t> epoch_of(const TargetRequest& request, const frontend::Lowered& lowered,
                                      const Inputs& inputs) {
   if (lowered.source_date_epoch || !request.reproducible) return lowered.source_date_epoch;
   std::int64_t seconds = 0;

@@ -16,7 +16,8 @@ namespace mbuild::executor {
 
 // What a target is lowered from. All of it has to outlive the frontend's request.
 struct FrontendSources {
-  const BuildRequest& request;
+  const SessionRequest& session;
+  const TargetRequest& request;
   const Inputs& inputs;
   Contexts& contexts;
   ImageSources& images;
@@ -24,7 +25,7 @@ struct FrontendSources {
 };
 
 // The contexts of a request: the main one, and those with a name that are directories.
-void open_contexts(const BuildRequest& request, const Inputs& inputs, Contexts& contexts);
+void open_contexts(const TargetRequest& request, const Inputs& inputs, Contexts& contexts);
 
 // The request for the frontend, its Dockerfile parsed; `warnings` receives what parsing has found. Throws Error
 // (usage).
@@ -32,7 +33,7 @@ frontend::Request frontend_request(const FrontendSources& sources, std::stop_tok
                                    std::vector<frontend::dockerfile::Warning>& warnings);
 
 // The time that --reproducible clamps to: SOURCE_DATE_EPOCH, else the commit of the context, else 0.
-std::optional<std::int64_t> epoch_of(const BuildRequest& request, const frontend::Lowered& lowered,
+std::optional<std::int64_t> epoch_of(const TargetRequest& request, const frontend::Lowered& lowered,
                                      const Inputs& inputs);
 
 }  // namespace mbuild::executor

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,8 +36,20 @@ struct ResolvedImage {
   ImageConfig config;  // with diff ids and history
 };
 
+struct LoweredImage;
+
 struct Request {
   dockerfile::Dockerfile dockerfile;
+  // Of one of several targets that share a graph:
+  std::string label;                                           // its name, for those of steps
+  std::uint32_t number = 0;                                    // for NodeInfo
+  std::set<std::pair<graph::MountKind, std::string>> own_ids;  // secrets and agents by which others mean something else
+  // The directory of a local context. Empty: contexts are told apart by their names.
+  std::function<std::string(const std::string& context)> directory_of;
+  // The image of another target, whose nodes are in the graph, for a platform. Throws Error where there is none. Empty:
+  // there are no others.
+  std::function<const LoweredImage&(const std::string& target, const platforms::Platform&)> linked;
+
   std::string target;                          // "" is the last stage
   std::vector<platforms::Platform> platforms;  // target platforms
   platforms::Platform build_platform;
@@ -88,7 +101,8 @@ struct Lowered {
 
 // Lowers the target stage for each platform. Throws Error (usage) with an excerpt; `warnings`, if given, receives what
 // was found before that (and the same as Lowered::warnings when all went well).
-Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings = nullptr);
+// `onto` is the graph of the targets before, which the new nodes are added to.
+Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings = nullptr, graph::Graph onto = {});
 
 struct CheckResult {
   std::vector<dockerfile::Warning> warnings;  // in line order

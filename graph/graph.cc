@@ -66,6 +66,7 @@ void encode(Encoder& out, const Mount& mount) {
   if (mount.kind == MountKind::bind) out.optional("selector", mount.selector);
   if (mount.kind == MountKind::secret || mount.kind == MountKind::ssh) {
     out.text("id", mount.id);
+    out.optional("lender", mount.lender);
     out.optional("env", mount.env);
     out.flag("file", mount.as_file);
     out.flag("required", mount.required);
@@ -137,8 +138,25 @@ std::string canonical_parameters(const Node& node) {
   return out.take();
 }
 
+namespace {
+
+// The source, where its directory tells what it is.
+const LocalSource* placed_source(const Node& node) {
+  const auto* source = std::get_if<SourceOp>(&node.op);
+  const auto* local = source == nullptr ? nullptr : std::get_if<LocalSource>(source);
+  return local == nullptr || local->directory.empty() ? nullptr : local;
+}
+
+}  // namespace
+
 Digest step_id(const Node& node, const std::vector<Digest>& ids_of_inputs) {
   Sha256 hash;
+  if (const auto* local = placed_source(node)) {
+    hash.field("directory");
+    hash.field(local->directory);
+    for (const auto& pattern : local->exclude) hash.field(pattern);
+    return hash.digest();
+  }
   hash.field(canonical_parameters(node));
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     hash.field(ids_of_inputs[i]);
@@ -170,6 +188,13 @@ NodeId Graph::add(Node node, NodeInfo node_info) {
   info.emplace_back().push_back(std::move(node_info));
   by_id.emplace(std::move(id), index);
   return index;
+}
+
+const NodeInfo& info_for(const Graph& graph, NodeId id, std::uint32_t target) {
+  for (const auto& info : graph.info[id]) {
+    if (info.target == target) return info;
+  }
+  return graph.info[id].front();
 }
 
 bool is_image_source(const Node& node) {

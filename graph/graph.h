@@ -38,6 +38,7 @@ struct Mount {
   std::string id;                       // cache id, secret id, ssh id
   CacheSharing sharing = CacheSharing::shared;
   bool required = false;  // secret, ssh
+  std::string lender;     // secret, ssh: the target whose it is, where others mean something else by the id
   std::string env;        // secret: environment variable instead of (or beside) a file
   bool as_file = true;    // secret: mount the file
   std::optional<std::uint32_t> uid, gid, mode;
@@ -113,7 +114,8 @@ struct NodeInfo {
   std::string file;                   // Dockerfile name
   int first_line = 0, last_line = 0;  // 1-based; 0: none
   bool ignore_cache = false;
-  std::string stage;  // for --no-cache-filter and displays
+  std::string stage;         // for --no-cache-filter and displays
+  std::uint32_t target = 0;  // number of the target that it is for, where several share a graph
   std::string description;
 };
 
@@ -133,10 +135,14 @@ struct Graph {
   NodeId add(Node node, NodeInfo node_info);
 };
 
+// What the target has to say of a node; of one that is another's, what that has.
+const NodeInfo& info_for(const Graph& graph, NodeId id, std::uint32_t target);
+
 // The canonical encoding of a node's kind and parameters without its inputs; what must not be in a key (proxy values,
 // secret values, cache ids, extra-host addresses) is left out.
 std::string canonical_parameters(const Node& node);
-// Step id: digest of the canonical node with the step ids of its inputs. It also tells cache ids apart.
+// Step id: digest of the canonical node with the step ids of its inputs. It also tells apart cache ids, and
+// directories that have one name.
 Digest step_id(const Node& node, const std::vector<Digest>& ids_of_inputs);
 // True for an image source, whose result is a snapshot; for a local/http/git source: a plain tree.
 bool is_image_source(const Node& node);

@@ -19,6 +19,8 @@ struct ImageSource {
 struct LocalSource {                 // a directory of the user's
   std::string name;                  // "context", "dockerfile", or that of a named context
   std::vector<std::string> exclude;  // .dockerignore patterns
+  // Where several targets share a graph: what tells directories apart there, in place of their names. In no key.
+  std::string directory = {};
 };
 
 struct HttpSource {

@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "executor/api/log_limits.h"
 #include "executor/api/source_policy.h"
 #include "executor/api/surroundings.h"
@@ -48,17 +50,34 @@ struct CacheReference {
     const auto found = attributes.find(name);
     return found == attributes.end() ? "" : found->second;
   }
+  bool operator==(const CacheReference&) const = default;
 };
 // For messages: the reference, or the directory.
 std::string to_string(const CacheReference& reference);
 
-struct BuildRequest {
+// What is asked of all that is built at one time.
+struct SessionRequest {
   std::string store_root;
+  unsigned jobs = 0;  // 0 is the default
+  bool explain = false;
+  bool keep_going = false;            // a target that fails spares the others
+  bool allow_less_isolation = false;  // of RUNs, where the host can't do better
+  bool offline = false;               // of run_check, run_outline, run_targets: nothing is looked up
+  remote::RegistryHosts registries;
+  LogLimits log_limits;
+  Surroundings surroundings;
+  std::shared_ptr<const SourcePolicy> source_policy;  // none: every source is allowed
+};
+
+// What is asked of one target.
+struct TargetRequest {
+  std::string name;        // among the targets of a session, where there are several
   std::string context;     // directory, "-", or a git or http address
   std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
-  std::string target;
+  std::string target;      // stage
   std::vector<platforms::Platform> platforms;
   std::map<std::string, std::string> build_args;
+  // NAME=VALUE; "target:NAME" is the image of another target of the session.
   std::vector<std::pair<std::string, std::string>> contexts;
   std::vector<std::pair<std::string, std::string>> labels;
   std::vector<std::string> tags;
@@ -69,23 +88,23 @@ struct BuildRequest {
   std::vector<std::string> no_cache_filter;
   std::vector<std::string> allow;  // entitlements
   std::vector<CacheReference> cache_from, cache_to;
-  bool no_cache = false, pull = false, explain = false;
-  bool offline = false;  // of run_check, run_outline, run_targets: nothing is looked up
+  bool no_cache = false;
+  bool pull = false;  // what one target asks for all get: images are shared
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<std::pair<std::string, std::string>> extra_hosts;
   std::vector<graph::Ulimit> ulimits;
   std::uint64_t shm_size = 0;
   std::string cgroup_parent;
   bool reproducible = false;
-  unsigned jobs = 0;       // 0 is the default
   std::string arch_check;  // error, warn, off; "": as error, but a FROM of another platform is a warning
   std::vector<std::string> arch_allow;
-  bool allow_less_isolation = false;  // of RUNs, where the host can't do better
-  remote::RegistryHosts registries;
-  LogLimits log_limits;
-  Surroundings surroundings;
-  std::shared_ptr<const SourcePolicy> source_policy;  // none: every source is allowed
 };
+
+// A session with one target.
+struct BuildRequest : SessionRequest, TargetRequest {};
+inline std::span<const TargetRequest> target_of(const BuildRequest& request) {
+  return {static_cast<const TargetRequest*>(&request), 1};
+}
 
 struct PlatformResult {
   platforms::Platform platform;
@@ -98,8 +117,10 @@ struct StepExplanation {
   std::vector<std::string> reasons;  // the most important first
 };
 
+// Of one target.
 struct BuildResult {
-  Digest dockerfile;  // of its text; "" until it was read
+  std::optional<Error> error;  // why it was not built, in a session that keeps going
+  Digest dockerfile;           // of its text; "" until it was read
   std::vector<PlatformResult> images;
   image::Descriptor descriptor;    // of the image index, or of the only manifest; no digest where no image was made
   std::string image_id;            // what --iidfile gets

@@ -12,20 +12,20 @@
 
 namespace mbuild::executor {
 
-std::optional<std::string> read_secret(const BuildRequest& request, const std::string& id) {
+std::optional<std::string> read_secret(const TargetRequest& request, const std::string& id) {
   for (const auto& secret : request.secrets) {
     if (secret.id == id) return secret.value ? *secret.value : read_file(secret.file);
   }
   return std::nullopt;
 }
 
-std::optional<std::string> read_credential(const BuildRequest& request, const std::string& id) {
+std::optional<std::string> read_credential(const TargetRequest& request, const std::string& id) {
   auto value = read_secret(request, id);
   if (value && value->empty()) value.reset();
   return value;
 }
 
-void check_secrets(const BuildRequest& request) {
+void check_secrets(const TargetRequest& request) {
   for (const auto& secret : request.secrets) {
     if (secret.value) continue;
     struct stat status;

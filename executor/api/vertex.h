@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -12,8 +13,8 @@ namespace mbuild::executor {
 // Whose ids are which: steps have the numbers of their nodes, the exports the numbers that follow.
 inline VertexId export_vertex(std::size_t nodes, std::size_t output) { return static_cast<VertexId>(nodes + output); }
 inline constexpr VertexId k_first_cache_export_vertex = 0xE0000000;  // one a cache
-inline constexpr VertexId k_definition_vertex = 0xF0000000;
-inline constexpr VertexId k_context_vertex = 0xF0000001;
+inline VertexId definition_vertex(std::uint32_t target) { return 0xF0000000 + 2 * target; }
+inline VertexId context_vertex(std::uint32_t target) { return 0xF0000001 + 2 * target; }
 inline constexpr VertexId k_retry_vertex = 0xF1000000;
 inline constexpr VertexId k_mirror_vertex = 0xF1000001;
 inline constexpr VertexId k_first_transfer_vertex = 0xF2000001;  // one a repository and time

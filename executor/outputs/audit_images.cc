@@ -81,7 +81,7 @@ class ImageAudit {
 
   bool was_copied(const Located& found) const {
     const auto& maker = layer_of(found).made_by;
-    return maker && std::holds_alternative<graph::FileOp>(environment_.lowered.graph.nodes[*maker].op);
+    return maker && std::holds_alternative<graph::FileOp>(environment_.graph.nodes[*maker].op);
   }
 
   void keep_what_shows() {
@@ -133,7 +133,7 @@ class ImageAudit {
 
   const graph::NodeInfo* maker(const std::vector<Located>& group) const {
     const auto& layer = layer_of(group.front());
-    return layer.made_by ? &environment_.lowered.graph.info[*layer.made_by].front() : nullptr;
+    return layer.made_by ? &graph::info_for(environment_.graph, *layer.made_by, environment_.number) : nullptr;
   }
 
   void warn(const std::vector<Located>& group) {

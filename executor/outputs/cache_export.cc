@@ -244,7 +244,7 @@ class DirectoryTarget : public Target {
 
 void export_cache(const ExportEnvironment& environment, const CacheReference& reference, std::stop_token stop) {
   const auto format = format_of(reference, &environment);
-  const auto steps = environment.steps.exported();
+  const auto steps = environment.steps.exported(environment.plan);
   const auto layers = chosen_layers(environment, steps, is_max(reference));
   LayerBlobs blobs(environment, format);
   blobs.prepare(layers, stop);
@@ -265,7 +265,7 @@ void export_cache(const ExportEnvironment& environment, const CacheReference& re
 
 }  // namespace
 
-void check_caches(const BuildRequest& request) {
+void check_caches(const TargetRequest& request) {
   const auto need = [](const CacheReference& reference, const char* name, const char* what) {
     if (reference.attribute(name).empty())
       throw Error(ExitClass::usage, fmt::format("{} is required for the {} cache {}", name, reference.type, what));
@@ -302,10 +302,11 @@ bool is_refused(const Error& error) {
 }  // namespace
 
 void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
-  VertexId id = k_first_cache_export_vertex;
+  VertexId id = k_first_cache_export_vertex + static_cast<VertexId>(environment.first_cache);
   for (const auto& reference : environment.request.cache_to) {
     if (reference.type != "registry" && reference.type != "local") continue;
-    Vertex vertex(environment.sink, {.id = id++, .name = "exporting cache to " + to_string(reference)});
+    Vertex vertex(environment.sink,
+                  {.id = id++, .name = environment.label + "exporting cache to " + to_string(reference)});
     try {
       export_cache(environment, reference, stop);
       vertex.complete();
@@ -324,7 +325,7 @@ void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
   }
 }
 
-bool wants_inline_cache(const BuildRequest& request) {
+bool wants_inline_cache(const TargetRequest& request) {
   const auto argument = request.build_args.find("BUILDKIT_INLINE_CACHE");
   if (argument != request.build_args.end() && (argument->second == "1" || to_lower(argument->second) == "true"))
     return true;
@@ -333,7 +334,7 @@ bool wants_inline_cache(const BuildRequest& request) {
 
 std::string inline_cache(const ExportEnvironment& environment, const LayerBlobs& blobs, const LayerList& layers) {
   image::StepCache cache;
-  for (auto& step : environment.steps.exported()) cache.steps.push_back(std::move(step.step));
+  for (auto& step : environment.steps.exported(environment.plan)) cache.steps.push_back(std::move(step.step));
   std::set<std::string> seen;
   for (const auto& layer : layers) {
     if (!is_made_here(*layer) || !seen.insert(layer->id).second) continue;

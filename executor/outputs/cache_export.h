@@ -10,14 +10,14 @@
 namespace mbuild::executor {
 
 // Throws Error (usage) for a reference that no build could satisfy, and for one that lacks what its type needs.
-void check_caches(const BuildRequest& request);
+void check_caches(const TargetRequest& request);
 
 // Writes each cache of the request but inline ones. Only blobs that the target lacks are sent. Throws Error, unless the
 // reference says ignore-error.
 void export_caches(const ExportEnvironment& environment, std::stop_token stop);
 
 // True when images are to carry their steps in their configurations.
-bool wants_inline_cache(const BuildRequest& request);
+bool wants_inline_cache(const TargetRequest& request);
 // The steps of a build with the layers of one image, for its configuration.
 std::string inline_cache(const ExportEnvironment& environment, const LayerBlobs& blobs, const LayerList& layers);
 

@@ -14,7 +14,10 @@ namespace mbuild::executor {
 
 // What outputs are made of, and whom they tell.
 struct ExportEnvironment {
-  const BuildRequest& request;
+  const SessionRequest& session;
+  const TargetRequest& request;
+  const graph::Graph& graph;  // of all targets
+  const planner::Plan& plan;  // of this one
   const frontend::dockerfile::Dockerfile& dockerfile;
   const frontend::Lowered& lowered;
   cache::Store& store;
@@ -24,6 +27,10 @@ struct ExportEnvironment {
   Steps& steps;
   ProgressSink& sink;
   BuildResult& result;
+  std::uint32_t number = 0;      // of the target
+  std::string label;             // before the names of phases
+  std::size_t first_output = 0;  // numbers of vertices
+  std::size_t first_cache = 0;
   std::function<std::string(graph::NodeId)> excerpt;
   // Files' times are clamped to this where an output asks for it (--reproducible, rewrite-timestamp).
   std::optional<std::int64_t> epoch;

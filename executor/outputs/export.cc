@@ -82,8 +82,8 @@ bool is_unnamed(const Output& output) { return output.destination.empty() || out
 bool is_to_stdout(const Output& output) { return is_unnamed(output) || names_standard_output(output.destination); }
 
 // Where an exporter's file goes.
-const std::string& file_destination(const Output& output, const BuildRequest& request) {
-  return is_unnamed(output) ? request.surroundings.output : output.destination;
+const std::string& file_destination(const Output& output, const SessionRequest& session) {
+  return is_unnamed(output) ? session.surroundings.output : output.destination;
 }
 
 image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
@@ -126,7 +126,7 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
     push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
   if (output.type == "image" || output.type == "registry") return;
   if (wanted.load) {
-    const std::string told = load_images(set, open_blob, environment.request.surroundings.docker_host, stop) + "\n";
+    const std::string told = load_images(set, open_blob, environment.session.surroundings.docker_host, stop) + "\n";
     environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
     return;
   }
@@ -159,7 +159,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
   std::optional<EarlyArchive> archive;
   std::optional<EarlyUploads> uploads;
   BlobWatcher* watcher = nullptr;
-  if (to_archive) destination.emplace(file_destination(output, environment.request), stop);
+  if (to_archive) destination.emplace(file_destination(output, environment.session), stop);
   if (to_archive && destination->is_file()) {
     const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
     watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
@@ -196,7 +196,7 @@ void export_files(const ExportEnvironment& environment, const Output& output, st
     request.trees.push_back(std::move(tree));
   }
   if (output.type == "tar") {
-    OutputFile destination(file_destination(output, environment.request), stop);
+    OutputFile destination(file_destination(output, environment.session), stop);
     request.out = duplicate(destination.fd());
     jobs::export_trees(environment.inner.get(), std::move(request), stop);
     return destination.commit();
@@ -230,14 +230,14 @@ void check_stdout(const Output& output, const Surroundings& surroundings) {
 }
 
 // mode=delete removes what it finds: outside of where the user works, that has to be allowed.
-void check_local_mode(const Output& output, const BuildRequest& request) {
+void check_local_mode(const Output& output, const TargetRequest& request, const Surroundings& surroundings) {
   const std::string mode = attribute(output, "mode");
   if (!mode.empty() && mode != "copy" && mode != "delete") {
     throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
         .with_advice("Modes are copy and delete.");
   }
   if (mode != "delete" || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end()) return;
-  const auto& here = request.surroundings.directory;
+  const auto& here = surroundings.directory;
   const auto there = std::filesystem::weakly_canonical(output.destination).lexically_relative(here);
   if (!here.empty() && !there.empty() && *there.begin() != ".." && there != ".") return;
   throw Error(ExitClass::usage, fmt::format("mode=delete would remove files in {}, which is not below the current "
@@ -248,40 +248,52 @@ void check_local_mode(const Output& output, const BuildRequest& request) {
 
 }  // namespace
 
-remote::RegistryHosts registries_of(const BuildRequest& request) {
-  remote::RegistryHosts registries = request.registries;
+namespace {
+
+void add_insecure(remote::RegistryHosts& registries, const SessionRequest& session, const TargetRequest& request) {
   for (const auto& output : request.outputs) {
     if (!is_push(output) || !flag(output, "registry.insecure", false)) continue;
     for (const auto& name : read_image_output(output, request, {}).names) {
       const auto host = frontend::parse_reference(name).domain;
-      registries.hosts.try_emplace(host, request.registries.of(host)).first->second.insecure = true;
+      registries.hosts.try_emplace(host, session.registries.of(host)).first->second.insecure = true;
     }
   }
-  return registries;
 }
 
-void check_outputs(const BuildRequest& request) {
-  int to_stdout = 0;
+void check_outputs_of(const TargetRequest& request, const Surroundings& surroundings, int& to_stdout) {
   for (const auto& output : request.outputs) {
     if (is_to_directory(output) && output.destination.empty())
       throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
     if (is_file(output) && !is_to_directory(output) && !output.load && is_to_stdout(output)) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
-      check_stdout(output, request.surroundings);
+      check_stdout(output, surroundings);
     }
     if (output.type == "docker" && !output.load && request.platforms.size() > 1) {
       throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
           .with_advice("Use -o type=oci, which takes several platforms, or one --platform.");
     }
-    if (output.type == "local") check_local_mode(output, request);
+    if (output.type == "local") check_local_mode(output, request, surroundings);
     if (!is_image_type(output)) continue;
     const auto wanted = read_image_output(output, request, {});
     if (!request.platforms.empty()) image::check_annotations(wanted.annotations, request.platforms);
   }
 }
 
+}  // namespace
+
+remote::RegistryHosts registries_of(const SessionRequest& session, std::span<const TargetRequest> targets) {
+  remote::RegistryHosts registries = session.registries;
+  for (const auto& target : targets) add_insecure(registries, session, target);
+  return registries;
+}
+
+void check_outputs(const Surroundings& surroundings, std::span<const TargetRequest> targets) {
+  int to_stdout = 0;
+  for (const auto& target : targets) check_outputs_of(target, surroundings, to_stdout);
+}
+
 void export_images(const ExportEnvironment& environment, std::stop_token stop) {
-  std::size_t number = 0;
+  std::size_t number = environment.first_output;
   for (const auto& output : environment.request.outputs) {
     for (auto& message : output_warnings(output)) {
       environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = std::move(message)});
@@ -289,8 +301,8 @@ void export_images(const ExportEnvironment& environment, std::stop_token stop) {
   }
   for (const auto& output : environment.request.outputs) {
     if (output.type == "cacheonly") continue;
-    const VertexId id = export_vertex(environment.lowered.graph.nodes.size(), number++);
-    Vertex vertex(environment.sink, {.id = id, .name = phase_name(output)});
+    const VertexId id = export_vertex(environment.graph.nodes.size(), number++);
+    Vertex vertex(environment.sink, {.id = id, .name = environment.label + phase_name(output)});
     try {
       is_image_type(output) ? export_image(environment, output, id, stop) : export_files(environment, output, stop);
     } catch (const Error& error) {

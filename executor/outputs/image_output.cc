@@ -36,7 +36,7 @@ image::Compression compression_of(const Output& output) {
       .with_advice("Compressions are gzip, zstd and uncompressed.");
 }
 
-std::optional<int> level_of(const Output& output, const BuildRequest& request, image::Compression compression) {
+std::optional<int> level_of(const Output& output, const TargetRequest& request, image::Compression compression) {
   const std::string text = attribute(output, "compression-level");
   if (text.empty()) {
     return request.reproducible ? reproducible_level(compression) : std::nullopt;
@@ -82,7 +82,7 @@ std::string target_name(const std::string& name, bool push_by_digest) {
   return frontend::to_string(frontend::with_default_tag(std::move(reference)));
 }
 
-std::vector<std::string> names_of(const Output& output, const BuildRequest& request, bool push_by_digest) {
+std::vector<std::string> names_of(const Output& output, const TargetRequest& request, bool push_by_digest) {
   std::vector<std::string> names = request.tags;
   if (const std::string name = attribute(output, "name"); !name.empty() && name != "*") names = split(name, ',');
   std::vector<std::string> unique;
@@ -93,7 +93,7 @@ std::vector<std::string> names_of(const Output& output, const BuildRequest& requ
   return unique;
 }
 
-std::vector<image::Annotation> annotations_of(const Output& output, const BuildRequest& request) {
+std::vector<image::Annotation> annotations_of(const Output& output, const TargetRequest& request) {
   auto annotations = request.annotations;
   for (const auto& [name, value] : output.attributes) {
     if (auto annotation = image::parse_annotation_attribute(name, value)) annotations.push_back(std::move(*annotation));
@@ -131,7 +131,7 @@ bool is_image_type(const Output& output) {
   return output.type == "oci" || output.type == "docker" || output.type == "image" || output.type == "registry";
 }
 
-ImageOutput read_image_output(const Output& output, const BuildRequest& request, std::optional<std::int64_t> epoch) {
+ImageOutput read_image_output(const Output& output, const TargetRequest& request, std::optional<std::int64_t> epoch) {
   ImageOutput result;
   result.annotations = annotations_of(output, request);
   result.layers.compression = compression_of(output);

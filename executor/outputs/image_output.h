@@ -37,7 +37,7 @@ bool is_image_type(const Output& output);
 
 // `epoch` is what file times are clamped to where the output asks for that and names no time itself. Throws Error
 // (usage), in BuildKit's words.
-ImageOutput read_image_output(const Output& output, const BuildRequest& request, std::optional<std::int64_t> epoch);
+ImageOutput read_image_output(const Output& output, const TargetRequest& request, std::optional<std::int64_t> epoch);
 
 // Messages about attributes that nothing reads, or that have no effect as they are given.
 std::vector<std::string> output_warnings(const Output& output);

@@ -32,13 +32,14 @@ void check_layers(const frontend::ImageQuery& query, const image::ImageDescripti
 
 }  // namespace
 
-ImageOptions image_options(const BuildRequest& request, remote::RegistryHosts registries, ImageListeners listeners) {
+ImageOptions image_options(const SessionRequest& session, std::span<const TargetRequest> targets,
+                           remote::RegistryHosts registries, ImageListeners listeners) {
   return {.registries = std::move(registries),
-          .docker_config = request.surroundings.docker_config,
-          .auth_files = request.surroundings.auth_files,
+          .docker_config = session.surroundings.docker_config,
+          .auth_files = session.surroundings.auth_files,
           .listeners = std::move(listeners),
-          .stored = !request.pull,
-          .policy = request.source_policy};
+          .stored = !std::ranges::any_of(targets, [](const auto& target) { return target.pull; }),
+          .policy = session.source_policy};
 }
 
 remote::Registry& ImageSources::registry() {

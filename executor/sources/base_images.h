@@ -36,9 +36,9 @@ struct ImageOptions {
   std::shared_ptr<const SourcePolicy> policy;  // none: every image is allowed
 };
 
-// What a request says of the images that it names; `registries` are how they are to be talked to.
-ImageOptions image_options(const BuildRequest& request, remote::RegistryHosts registries,
-                           ImageListeners listeners = {});
+// What requests say of the images that they name; `registries` are how they are to be talked to.
+ImageOptions image_options(const SessionRequest& session, std::span<const TargetRequest> targets,
+                           remote::RegistryHosts registries, ImageListeners listeners = {});
 
 class ImageSources {
  public:

@@ -46,10 +46,10 @@ std::string to_string(const CacheReference& reference) {
   return source.empty() ? reference.attribute("dest") : source;
 }
 
-ImportedCaches::ImportedCaches(const BuildRequest& request, ImageSources& images,
+ImportedCaches::ImportedCaches(std::vector<CacheReference> references, ImageSources& images,
                                std::vector<platforms::Platform> platforms, std::function<void(std::string)> warn,
                                std::stop_token stop)
-    : references_(request.cache_from),
+    : references_(std::move(references)),
       images_(images),
       platforms_(std::move(platforms)),
       warn_(std::move(warn)),

@@ -27,8 +27,9 @@ struct PromiseBroken {
 
 class ImportedCaches {
  public:
-  ImportedCaches(const BuildRequest& request, ImageSources& images, std::vector<platforms::Platform> platforms,
-                 std::function<void(std::string)> warn, std::stop_token stop);
+  ImportedCaches(std::vector<CacheReference> references, ImageSources& images,
+                 std::vector<platforms::Platform> platforms, std::function<void(std::string)> warn,
+                 std::stop_token stop);
 
   struct Hit {
     image::CachedStep step;
@@ -49,7 +50,7 @@ class ImportedCaches {
   void import_from_registry(const CacheReference& reference);
   void import_from_directory(const CacheReference& reference);
 
-  const std::vector<CacheReference>& references_;
+  const std::vector<CacheReference> references_;
   ImageSources& images_;
   std::vector<platforms::Platform> platforms_;
   std::function<void(std::string)> warn_;

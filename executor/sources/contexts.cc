@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -60,6 +61,14 @@ void Contexts::add(const std::string& name, const std::string& directory) {
 
 void Contexts::add_when_used(const std::string& name, const std::string& directory) {
   directories_[name] = {directory, Fd()};
+}
+
+std::string Contexts::path_of(const std::string& name) const {
+  const auto found = directories_.find(name);
+  if (found == directories_.end()) return "";
+  std::error_code none;
+  const auto path = std::filesystem::canonical(found->second.path, none);
+  return none ? found->second.path : path.string();
 }
 
 const Contexts::Directory* Contexts::find(const std::string& name) {

@@ -31,6 +31,8 @@ class Contexts {
   // The same, but the directory is looked at only when something asks for it: contexts that no stage names need not
   // exist.
   void add_when_used(const std::string& name, const std::string& directory);
+  // The directory, in a form that is equal for equal ones; "" where the name means none.
+  std::string path_of(const std::string& name) const;
   // The text of a file at the directory's root, if it is there: read_context_file.
   std::optional<std::string> read_file(const std::string& name, const std::string& path);
 

@@ -116,8 +116,9 @@ void check_directory(const std::string& path) {
 }
 
 // "mbuild build -": a tar is the context, any other text is the Dockerfile.
-void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const std::string& scratch) {
-  const std::string data = read_standard_input(request.surroundings);
+void read_context_from_stdin(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
+                             const std::string& scratch) {
+  const std::string data = read_standard_input(session.surroundings);
   const Fd file = memory_file(data);
   inputs.context_directory = scratch + "/context";
   make_settled_directory(inputs.context_directory, 0755);
@@ -139,12 +140,12 @@ void read_context_from_stdin(Inputs& inputs, const BuildRequest& request, const 
 }
 
 // True when the Dockerfile is not in the context: it was read.
-bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
-                                    const std::stop_token& stop) {
+bool read_dockerfile_from_elsewhere(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
+                                    const std::string& scratch, const std::stop_token& stop) {
   if (request.dockerfile == "-") {
-    inputs.dockerfile_text = read_standard_input(request.surroundings);
+    inputs.dockerfile_text = read_standard_input(session.surroundings);
   } else if (graph::is_http_address(request.dockerfile)) {
-    inputs.dockerfile_text = fetch_text(request, request.dockerfile, scratch, stop);
+    inputs.dockerfile_text = fetch_text(session, request, request.dockerfile, scratch, stop);
   } else {
     return false;
   }
@@ -152,38 +153,39 @@ bool read_dockerfile_from_elsewhere(Inputs& inputs, const BuildRequest& request,
   return true;
 }
 
-void read_remote_context(Inputs& inputs, const BuildRequest& request, const std::string& scratch,
-                         const std::stop_token& stop) {
+void read_remote_context(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
+                         const std::string& scratch, const std::stop_token& stop) {
   inputs.context_directory = scratch + "/context";
   make_settled_directory(inputs.context_directory, 0755);
   inputs.context_ignored = false;
-  const RemoteContext fetched = fetch_context(request, inputs.context_directory, stop);
+  const RemoteContext fetched = fetch_context(session, request, inputs.context_directory, stop);
   inputs.context_time = fetched.time;
-  if (read_dockerfile_from_elsewhere(inputs, request, scratch, stop)) return;
+  if (read_dockerfile_from_elsewhere(inputs, session, request, scratch, stop)) return;
   read_enclosed_dockerfile(inputs, fetched.dockerfile.empty() ? request.dockerfile : fetched.dockerfile);
 }
 
 }  // namespace
 
-bool is_remote_context(const BuildRequest& request) {
+bool is_remote_context(const TargetRequest& request) {
   return !is_directory(request.context) && is_remote(request.context);
 }
 
-Inputs read_inputs(const BuildRequest& request, const std::string& scratch, std::stop_token stop) {
+Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const std::string& scratch,
+                   std::stop_token stop) {
   Inputs inputs;
   if (request.context == "-") {
     if (request.dockerfile == "-")
       throw Error(ExitClass::usage, "can't use stdin for both build context and dockerfile");
-    read_context_from_stdin(inputs, request, scratch);
+    read_context_from_stdin(inputs, session, request, scratch);
     return inputs;
   }
   if (is_remote_context(request)) {
-    read_remote_context(inputs, request, scratch, stop);
+    read_remote_context(inputs, session, request, scratch, stop);
     return inputs;
   }
   inputs.context_directory = request.context;
   check_directory(request.context);
-  if (read_dockerfile_from_elsewhere(inputs, request, scratch, stop)) return inputs;
+  if (read_dockerfile_from_elsewhere(inputs, session, request, scratch, stop)) return inputs;
   if (request.dockerfile.empty()) {
     read_default_dockerfile(inputs);
   } else {

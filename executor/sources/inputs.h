@@ -20,10 +20,11 @@ struct Inputs {
 };
 
 // True when the main context is an address; a directory of that name goes before it.
-bool is_remote_context(const BuildRequest& request);
+bool is_remote_context(const TargetRequest& request);
 
 // `scratch` is a directory that lives as long as the build: a context that comes as a tar or from an address is put
 // there. Throws Error (usage, network), Cancelled.
-Inputs read_inputs(const BuildRequest& request, const std::string& scratch, std::stop_token stop);
+Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const std::string& scratch,
+                   std::stop_token stop);
 
 }  // namespace mbuild::executor

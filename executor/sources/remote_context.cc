@@ -22,7 +22,7 @@ namespace {
 
 constexpr const char* k_download_name = "context";
 
-remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRef& ref, const std::string& directory,
+remote::GitCheckout check_out(const TargetRequest& request, const frontend::GitRef& ref, const std::string& directory,
                               std::stop_token stop) {
   remote::GitOptions options;
   options.authorization =
@@ -30,7 +30,7 @@ remote::GitCheckout check_out(const BuildRequest& request, const frontend::GitRe
   return remote::checkout_git(ref, directory, options, stop);
 }
 
-remote::Download download_to(const BuildRequest& request, const graph::HttpSource& source, int file,
+remote::Download download_to(const TargetRequest& request, const graph::HttpSource& source, int file,
                              std::stop_token stop) {
   remote::DownloadRequest download;
   download.url = source.url;
@@ -62,14 +62,14 @@ std::optional<std::int64_t> newest_file(const std::string& directory) {
 
 // What the policy makes of a source: one of the same kind.
 template <class Source>
-Source allowed(const BuildRequest& request, Source source) {
-  if (!request.source_policy) return source;
-  return std::get<Source>(allowed_source(*request.source_policy, std::move(source)));
+Source allowed(const SessionRequest& session, Source source) {
+  if (!session.source_policy) return source;
+  return std::get<Source>(allowed_source(*session.source_policy, std::move(source)));
 }
 
-RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef ref, const std::string& directory,
-                                std::stop_token stop) {
-  ref = frontend::git_ref_of(allowed(request, frontend::git_source(ref)));
+RemoteContext fetch_git_context(const SessionRequest& session, const TargetRequest& request, frontend::GitRef ref,
+                                const std::string& directory, std::stop_token stop) {
+  ref = frontend::git_ref_of(allowed(session, frontend::git_source(ref)));
   const auto argument = [&](const char* name) {
     const auto found = request.build_args.find(name);
     return found == request.build_args.end() ? "" : found->second;
@@ -80,10 +80,11 @@ RemoteContext fetch_git_context(const BuildRequest& request, frontend::GitRef re
   return {check_out(request, ref, directory, std::move(stop)).commit_time, ""};
 }
 
-RemoteContext fetch_http_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+RemoteContext fetch_http_context(const SessionRequest& session, const TargetRequest& request,
+                                 const std::string& directory, std::stop_token stop) {
   const std::string path = directory + "/" + k_download_name;
   Fd file = open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto source = allowed(request, graph::HttpSource{.url = request.context});
+  const auto source = allowed(session, graph::HttpSource{.url = request.context});
   const auto got = download_to(request, source, file.get(), stop);
   if (!is_archive(file.get())) return {got.mtime, k_download_name};
   std::filesystem::remove(path);
@@ -103,28 +104,30 @@ bool is_remote(const std::string& context) {
   return graph::is_http_address(context) || frontend::parse_git_ref(context).has_value();
 }
 
-RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop) {
+RemoteContext fetch_context(const SessionRequest& session, const TargetRequest& request, const std::string& directory,
+                            std::stop_token stop) {
   if (const auto git = frontend::parse_git_ref(request.context)) {
-    return fetch_git_context(request, *git, directory, std::move(stop));
+    return fetch_git_context(session, request, *git, directory, std::move(stop));
   }
-  return fetch_http_context(request, directory, std::move(stop));
+  return fetch_http_context(session, request, directory, std::move(stop));
 }
 
-std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
-                       std::stop_token stop) {
+std::string fetch_text(const SessionRequest& session, const TargetRequest& request, const std::string& url,
+                       const std::string& scratch, std::stop_token stop) {
   const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
-  const auto source = allowed(request, graph::HttpSource{.url = url});
+  const auto source = allowed(session, graph::HttpSource{.url = url});
   download_to(request, source, file.get(), std::move(stop));
   if (::lseek(file.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a download");
   return read_all(file.get());
 }
 
-std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& asked,
-                                           const std::string& scratch, std::stop_token stop) {
+std::optional<std::int64_t> time_of_source(const SessionRequest& session, const TargetRequest& request,
+                                           const graph::SourceOp& asked, const std::string& scratch,
+                                           std::stop_token stop) {
   const std::string directory = fresh_directory(scratch);
   if (const auto* git = std::get_if<graph::GitSource>(&asked))
-    return check_out(request, frontend::git_ref_of(allowed(request, *git)), directory, std::move(stop)).commit_time;
-  const auto source = allowed(request, std::get<graph::HttpSource>(asked));
+    return check_out(request, frontend::git_ref_of(allowed(session, *git)), directory, std::move(stop)).commit_time;
+  const auto source = allowed(session, std::get<graph::HttpSource>(asked));
   const Fd file = open_file(directory + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
   const auto got = download_to(request, source, file.get(), stop);
   if (got.mtime || !is_archive(file.get())) return got.mtime;

@@ -23,15 +23,17 @@ struct RemoteContext {
 
 // Puts the context's files into `directory`, which must exist and be empty. Of an http address, an archive is unpacked;
 // any other body is the Dockerfile, and the context that one file. Throws Error (usage, network), Cancelled.
-RemoteContext fetch_context(const BuildRequest& request, const std::string& directory, std::stop_token stop);
+RemoteContext fetch_context(const SessionRequest& session, const TargetRequest& request, const std::string& directory,
+                            std::stop_token stop);
 
 // The body of an http(s) address.
-std::string fetch_text(const BuildRequest& request, const std::string& url, const std::string& scratch,
-                       std::stop_token stop);
+std::string fetch_text(const SessionRequest& session, const TargetRequest& request, const std::string& url,
+                       const std::string& scratch, std::stop_token stop);
 
 // The time of a git or http source, for SOURCE_DATE_EPOCH: what RemoteContext::time is. `scratch` is a directory to
 // work in.
-std::optional<std::int64_t> time_of_source(const BuildRequest& request, const graph::SourceOp& source,
-                                           const std::string& scratch, std::stop_token stop);
+std::optional<std::int64_t> time_of_source(const SessionRequest& session, const TargetRequest& request,
+                                           const graph::SourceOp& source, const std::string& scratch,
+                                           std::stop_token stop);
 
 }  // namespace mbuild::executor

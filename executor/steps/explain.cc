@@ -24,13 +24,13 @@ namespace mbuild::executor {
 
 std::string StepPlace::text() const { return fmt::format("{}\n{}", stage, number); }
 
-std::vector<StepPlace> places_of(const graph::Graph& graph, const planner::Plan& plan) {
+std::vector<StepPlace> places_of(const graph::Graph& graph, const planner::Plan& plan, std::uint32_t target) {
   std::vector<StepPlace> out;
   std::map<std::string, std::size_t> counts;
   for (const auto id : plan.order) {
     const auto& node = graph.nodes[id];
     if (!std::holds_alternative<graph::ExecOp>(node.op) && !std::holds_alternative<graph::FileOp>(node.op)) continue;
-    std::string stage = graph.info[id].front().stage;
+    std::string stage = graph::info_for(graph, id, target).stage;
     if (node.platform) stage += " " + platforms::to_string(*node.platform);
     const auto number = counts[stage]++;
     out.push_back({.id = id, .stage = std::move(stage), .number = number});
@@ -139,7 +139,7 @@ std::size_t distance(std::size_t a, std::size_t b) { return a > b ? a - b : b - 
 
 StepExplanation reasons(const SeenBuild& build, graph::NodeId id, const cache::SeenStep* seen) {
   const auto& trace = build.table.traces[id];
-  const auto& info = build.table.graph.info[id].front();
+  const auto& info = graph::info_for(build.table.graph, id, build.target);
   StepExplanation out{.name = info.name, .reasons = {}};
   if (info.ignore_cache) {
     out.reasons = {build.request.no_cache ? "--no-cache" : "--no-cache-filter names its stage"};
@@ -206,12 +206,12 @@ std::vector<std::optional<std::size_t>> pair_with_seen(const graph::Graph& graph
 
 void remember_steps(const SeenBuild& build) {
   const Digest name = name_of(build);
-  remember(build, name, places_of(build.table.graph, build.plan), build.store.seen_steps(name));
+  remember(build, name, places_of(build.table.graph, build.plan, build.target), build.store.seen_steps(name));
 }
 
 std::vector<StepExplanation> explain_steps(const SeenBuild& build) {
   const Digest name = name_of(build);
-  const auto places = places_of(build.table.graph, build.plan);
+  const auto places = places_of(build.table.graph, build.plan, build.target);
   auto seen = build.store.seen_steps(name);
   for (auto& step : seen) step.inputs = build.store.seen_inputs(name, step.place);
   const auto partners = pair_with_seen(build.table.graph, places, seen);

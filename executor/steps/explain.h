@@ -13,9 +13,10 @@
 // Why each step of a build ran: see explain.cc.
 namespace mbuild::executor {
 
-// A build whose steps have ended.
+// A target whose steps have ended.
 struct SeenBuild {
-  const BuildRequest& request;
+  const TargetRequest& request;
+  std::uint32_t target;           // its number
   const std::string& dockerfile;  // its name
   const planner::Plan& plan;
   const StepTable& table;
@@ -38,8 +39,8 @@ struct StepPlace {
   std::string text() const;
 };
 
-// The places of the plan's steps, in its order.
-std::vector<StepPlace> places_of(const graph::Graph& graph, const planner::Plan& plan);
+// The places of the plan's steps in the Dockerfile of a target, in the order of the plan.
+std::vector<StepPlace> places_of(const graph::Graph& graph, const planner::Plan& plan, std::uint32_t target = 0);
 
 // For each place the index of what was seen of its step before, if it was: by settings, then by place.
 std::vector<std::optional<std::size_t>> pair_with_seen(const graph::Graph& graph, const std::vector<StepPlace>& places,

@@ -18,7 +18,7 @@
 namespace mbuild::executor {
 
 struct LayerFetcherParts {
-  const BuildRequest& request;
+  const std::vector<platforms::Platform>& platforms;  // that the layers are audited for
   const planner::Plan& plan;
   const StepTable& table;
   cache::Store& store;

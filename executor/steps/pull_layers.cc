@@ -39,8 +39,7 @@ bool LayerFetcher::pull(const Snapshot& snapshot, std::size_t index, bool lowers
   request.size = descriptor.size;
   request.diff_id = wanted.result_digest;
   request.owners = parts_.inner.map().owner_mode();
-  request.audit_for = parts_.request.platforms;
-  if (request.audit_for.empty()) request.audit_for = {platforms::host_platform()};
+  request.audit_for = parts_.platforms;
   request.final_path = parts_.store.layer_path(wanted.id);
   request.final_path_on_lowers = parts_.store.layer_path(id_on_lowers(snapshot, index));
   request.without_lowers = !lowers_are_there && index > 0;

@@ -58,7 +58,7 @@ Error run_failure(const graph::ExecOp& op, const RunResult& result, const std::v
   return error;
 }
 
-std::string agent_socket(const BuildRequest& request, const std::string& id) {
+std::string agent_socket(const TargetRequest& request, const std::string& id) {
   std::string socket;
   for (const auto& agent : request.ssh) {
     if (agent.id != id) continue;
@@ -94,7 +94,7 @@ RunTask RunTasks::begin(graph::NodeId id, std::string layer) const {
   task.ulimits = op.ulimits;
   task.shm_size = op.shm_size;
   task.platform = node.platform;
-  task.less_isolation = parts_.request.allow_less_isolation;
+  task.less_isolation = parts_.session.allow_less_isolation;
   return task;
 }
 
@@ -131,10 +131,10 @@ std::optional<TaskMount> RunTasks::mount(RunTask& task, graph::NodeId id, std::s
       if (out.first_content) out.layers = layers_of(id, index, stop);
       break;
     case graph::MountKind::secret:
-      if (!add_secret(task, out, mount)) return std::nullopt;
+      if (!add_secret(task, out, id, mount)) return std::nullopt;
       break;
     case graph::MountKind::ssh:
-      if (!add_agent(task, out, mount, op)) return std::nullopt;
+      if (!add_agent(task, out, id, mount)) return std::nullopt;
       break;
     case graph::MountKind::tmpfs:
       break;
@@ -143,8 +143,8 @@ std::optional<TaskMount> RunTasks::mount(RunTask& task, graph::NodeId id, std::s
 }
 
 // False when no file of it is to be mounted.
-bool RunTasks::add_secret(RunTask& task, TaskMount& out, const graph::Mount& mount) const {
-  const auto value = read_secret(parts_.request, mount.id);
+bool RunTasks::add_secret(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const {
+  const auto value = parts_.targets.secret(id, mount.id);
   if (!value && mount.required)
     throw Error(ExitClass::usage, fmt::format("secret {}: not found", mount.id))
         .with_advice(
@@ -156,10 +156,11 @@ bool RunTasks::add_secret(RunTask& task, TaskMount& out, const graph::Mount& mou
 }
 
 // False when there is none and none is required.
-bool RunTasks::add_agent(RunTask& task, TaskMount& out, const graph::Mount& mount, const graph::ExecOp& op) const {
+bool RunTasks::add_agent(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const {
+  const auto& op = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op);
   if (!has_variable(op.env, "SSH_AUTH_SOCK")) task.env.push_back("SSH_AUTH_SOCK=" + mount.target);
-  out.agent = mount.id;
-  if (!agent_socket(parts_.request, mount.id).empty()) return true;
+  out.agent = parts_.targets.agent(id, mount.id);
+  if (!out.agent.empty()) return true;
   if (mount.required) {
     throw Error(ExitClass::usage, fmt::format("unset ssh forward key {}", mount.id))
         .with_advice(fmt::format("Give an agent with --ssh {}.", mount.id));

@@ -13,7 +13,8 @@
 namespace mbuild::executor {
 
 struct RunTasksParts {
-  const BuildRequest& request;
+  const SessionRequest& session;
+  const StepTargets& targets;
   StepTable& table;
   const StepReads& reads;
   cache::Store& store;
@@ -34,8 +35,8 @@ class RunTasks {
 
  private:
   std::optional<TaskMount> mount(RunTask& task, graph::NodeId id, std::size_t index, const std::stop_token& stop);
-  bool add_secret(RunTask& task, TaskMount& out, const graph::Mount& mount) const;
-  bool add_agent(RunTask& task, TaskMount& out, const graph::Mount& mount, const graph::ExecOp& op) const;
+  bool add_secret(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const;
+  bool add_agent(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const;
   std::string cache_name(graph::NodeId id, std::size_t index) const;
   LayerIds layers_of(graph::NodeId id, std::size_t index, const std::stop_token& stop);
   cache::Layer layer_of_context(graph::NodeId id, std::size_t index, const std::stop_token& stop);
@@ -44,7 +45,7 @@ class RunTasks {
 };
 
 // The socket of an agent of --ssh, "" where there is none.
-std::string agent_socket(const BuildRequest& request, const std::string& id);
+std::string agent_socket(const TargetRequest& request, const std::string& id);
 
 // How a cache mount is named: by its id and by what it starts from, an owner and a mode or the files of another stage,
 // image or context with the digest `from`. Two projects that agree on the id alone have directories of their own.

@@ -22,9 +22,11 @@ void set_mtime(int fd, std::int64_t seconds) {
 
 }  // namespace
 
-cache::Layer SourceFetcher::fetch(const graph::SourceOp& source, const std::stop_token& stop) {
+cache::Layer SourceFetcher::fetch(const TargetRequest& request, const graph::SourceOp& source,
+                                  const std::stop_token& stop) {
   const auto* git = std::get_if<graph::GitSource>(&source);
-  return git != nullptr ? fetch_git(*git, stop) : fetch_file(std::get<graph::HttpSource>(source), stop);
+  return git != nullptr ? fetch_git(request, *git, stop)
+                        : fetch_file(request, std::get<graph::HttpSource>(source), stop);
 }
 
 // The tree of `directory`, as an image has it: owned by root, files with `mode` where one is given.
@@ -45,7 +47,8 @@ cache::Layer SourceFetcher::layer_of_directory(const std::string& directory, con
   return parts_.layers.keep(parts_.worker.apply(task, stop).layer);
 }
 
-cache::Layer SourceFetcher::fetch_file(const graph::HttpSource& source, const std::stop_token& stop) {
+cache::Layer SourceFetcher::fetch_file(const TargetRequest& asked, const graph::HttpSource& source,
+                                       const std::stop_token& stop) {
   auto& store = parts_.store;
   const std::string& name = source.filename;
   const std::string row = source.url + " " + name;
@@ -63,8 +66,8 @@ cache::Layer SourceFetcher::fetch_file(const graph::HttpSource& source, const st
   request.url = source.url;
   request.output = file.get();
   request.checksum = checksum;
-  request.authorization = remote::http_authorization(
-      source.url, [this](const std::string& id) { return read_credential(parts_.request, id); });
+  request.authorization =
+      remote::http_authorization(source.url, [&](const std::string& id) { return read_credential(asked, id); });
   request.stop = stop;
   if (layer) {
     if (!known->etag.empty()) request.etags = {known->etag};
@@ -78,11 +81,12 @@ cache::Layer SourceFetcher::fetch_file(const graph::HttpSource& source, const st
   return made;
 }
 
-cache::Layer SourceFetcher::fetch_git(const graph::GitSource& source, const std::stop_token& stop) {
+cache::Layer SourceFetcher::fetch_git(const TargetRequest& asked, const graph::GitSource& source,
+                                      const std::stop_token& stop) {
   const frontend::GitRef ref = frontend::git_ref_of(source);
   remote::GitOptions options;
   options.authorization =
-      remote::git_authorization(ref, [this](const std::string& id) { return read_credential(parts_.request, id); });
+      remote::git_authorization(ref, [&](const std::string& id) { return read_credential(asked, id); });
 
   auto& store = parts_.store;
   const auto key_of = [&](const std::string& commit) {

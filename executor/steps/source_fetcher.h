@@ -13,7 +13,6 @@
 namespace mbuild::executor {
 
 struct SourceFetcherParts {
-  const BuildRequest& request;
   cache::Store& store;
   WorkDirectories& work;
   LayerDirectories& layers;
@@ -27,11 +26,12 @@ class SourceFetcher {
  public:
   explicit SourceFetcher(const SourceFetcherParts& parts) : parts_(parts) {}
 
-  cache::Layer fetch(const graph::SourceOp& source, const std::stop_token& stop);
+  // With the credentials that are among the secrets of the request.
+  cache::Layer fetch(const TargetRequest& request, const graph::SourceOp& source, const std::stop_token& stop);
 
  private:
-  cache::Layer fetch_file(const graph::HttpSource& source, const std::stop_token& stop);
-  cache::Layer fetch_git(const graph::GitSource& source, const std::stop_token& stop);
+  cache::Layer fetch_file(const TargetRequest& request, const graph::HttpSource& source, const std::stop_token& stop);
+  cache::Layer fetch_git(const TargetRequest& request, const graph::GitSource& source, const std::stop_token& stop);
   cache::Layer layer_of_directory(const std::string& directory, const std::string& mode, const std::stop_token& stop);
 
   SourceFetcherParts parts_;

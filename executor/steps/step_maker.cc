@@ -112,7 +112,7 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
 }
 
 RunResult StepMaker::run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop) {
-  StepLog log(id, parts_.sink, parts_.request.log_limits);
+  StepLog log(id, parts_.sink, parts_.session.log_limits);
   try {
     auto result = parts_.workers.of(id).run(task, log, stop);
     tell_isolation(result);

@@ -13,7 +13,7 @@
 namespace mbuild::executor {
 
 struct StepMakerParts {
-  const BuildRequest& request;
+  const SessionRequest& session;
   const planner::Plan& plan;
   StepTable& table;
   const StepReads& reads;

@@ -8,11 +8,12 @@ std::shared_ptr<const Contexts::Selected> StepReads::selected(graph::NodeId id, 
   const auto& node = table_.graph.nodes[id];
   const auto& action = std::get<graph::FileOp>(node.op).actions.at(index);
   if (action.kind != graph::FileActionKind::copy || action.secondary < 0) return nullptr;
-  const auto* local = local_source(table_.graph, node.inputs.at(static_cast<std::size_t>(action.secondary)));
+  const auto input = node.inputs.at(static_cast<std::size_t>(action.secondary));
+  const auto* local = local_source(table_.graph, input);
   if (local == nullptr) return nullptr;
   const auto& copied = table_.traces[id].copied;
   const auto found = copied.find(index);
-  return found != copied.end() ? found->second : contexts_.select(*local, action);
+  return found != copied.end() ? found->second : targets_.of(input.node).contexts.select(*local, action);
 }
 
 std::shared_ptr<const Contexts::Selected> StepReads::below(graph::NodeId id, std::size_t index,
@@ -20,11 +21,12 @@ std::shared_ptr<const Contexts::Selected> StepReads::below(graph::NodeId id, std
   const auto& node = table_.graph.nodes[id];
   const auto& mount = std::get<graph::ExecOp>(node.op).mounts.at(index);
   if (mount.input < 0) return nullptr;
-  const auto* local = local_source(table_.graph, node.inputs.at(static_cast<std::size_t>(mount.input)));
+  const auto input = node.inputs.at(static_cast<std::size_t>(mount.input));
+  const auto* local = local_source(table_.graph, input);
   if (local == nullptr) return nullptr;
   const auto& copied = table_.traces[id].copied;
   const auto found = copied.find(index);
-  return found != copied.end() ? found->second : contexts_.shown(*local, selector);
+  return found != copied.end() ? found->second : targets_.of(input.node).contexts.shown(*local, selector);
 }
 
 std::shared_ptr<const Contexts::Selected> StepReads::shown(graph::NodeId id, std::size_t index) const {

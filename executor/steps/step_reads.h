@@ -5,6 +5,7 @@
 
 #include "executor/sources/contexts.h"
 #include "executor/steps/step_table.h"
+#include "executor/steps/step_targets.h"
 
 // What steps read of their inputs, as far as it is known without a look at a snapshot: from directories of the user,
 // and the digests of whole snapshots.
@@ -12,7 +13,7 @@ namespace mbuild::executor {
 
 class StepReads {
  public:
-  StepReads(const StepTable& table, Contexts& contexts) : table_(table), contexts_(contexts) {}
+  StepReads(const StepTable& table, const StepTargets& targets) : table_(table), targets_(targets) {}
 
   // What a copy takes from a directory of the user; once it was copied, what was copied. Null where its source is none.
   std::shared_ptr<const Contexts::Selected> selected(graph::NodeId id, std::size_t action) const;
@@ -31,7 +32,7 @@ class StepReads {
                                                   const std::string& selector) const;
 
   const StepTable& table_;
-  Contexts& contexts_;
+  const StepTargets& targets_;
 };
 
 }  // namespace mbuild::executor

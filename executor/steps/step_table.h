@@ -17,6 +17,7 @@ namespace mbuild::executor {
 struct Trace {
   Digest key, inputs;                   // "": it was not looked up; key: or is told by what executes the step
   bool reported = false;                // as cached
+  std::size_t runs = 0;                 // to its end
   bool executed = false, kept = false;  // kept: there is a result
   bool evicted = false;                 // there was a record, but its layer is gone
   Digest probe;                         // of the destination; "": nothing was probed

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -18,19 +19,19 @@ namespace mbuild::executor {
 namespace {
 
 // Tests have steps run by another process, where they can.
-std::unique_ptr<Worker> other_worker(const BuildRequest& request) {
+std::unique_ptr<Worker> other_worker(const SessionRequest& session) {
   if (!feature_disabled("local-worker")) return nullptr;
-  return std::make_unique<ProcessWorker>(request.store_root + ".worker");
+  return std::make_unique<ProcessWorker>(session.store_root + ".worker");
 }
 
 }  // namespace
 
 StepParts::StepParts(const StepEnvironment& environment)
     : table(environment.graph),
-      reads(table, environment.contexts),
+      reads(table, environment.targets),
       work(environment.directory.path()),
       layers(environment.store, environment.inner, work, environment.remove_later),
-      fetcher({.request = environment.request,
+      fetcher({.platforms = environment.platforms,
                .plan = environment.plan,
                .table = table,
                .store = environment.store,
@@ -45,15 +46,10 @@ StepParts::StepParts(const StepEnvironment& environment)
               .work = work,
               .layers = layers,
               .user_files = [this](const std::string& id) { return lent.find(id); },
-              .agent_socket = [&](const std::string& id) { return agent_socket(environment.request, id); }}),
-      other{other_worker(environment.request), false},
+              .agent_socket = [&](const std::string& id) { return environment.targets.agent_socket(id); }}),
+      other{other_worker(environment.session), false},
       workers(environment.graph, worker, other, fetcher, layers),
-      sources({.request = environment.request,
-               .store = environment.store,
-               .work = work,
-               .layers = layers,
-               .lent = lent,
-               .worker = worker}),
+      sources({.store = environment.store, .work = work, .layers = layers, .lent = lent, .worker = worker}),
       lookup({.plan = environment.plan,
               .table = table,
               .store = environment.store,
@@ -61,14 +57,15 @@ StepParts::StepParts(const StepEnvironment& environment)
               .layers = layers,
               .workers = workers}),
       keys(table, reads, lent, workers),
-      tasks({.request = environment.request,
+      tasks({.session = environment.session,
+             .targets = environment.targets,
              .table = table,
              .reads = reads,
              .store = environment.store,
              .layers = layers,
              .lent = lent,
              .workers = workers}),
-      maker({.request = environment.request,
+      maker({.session = environment.session,
              .plan = environment.plan,
              .table = table,
              .reads = reads,
@@ -134,13 +131,13 @@ void Steps::run_source(graph::NodeId id, const graph::SourceOp& source, const st
       }
       parts_.table.results[id] = {make_snapshot(std::move(layers))};
     } else if (!std::holds_alternative<graph::LocalSource>(source)) {
-      const auto layer = parts_.sources.fetch(source, stop);
+      const auto layer = parts_.sources.fetch(environment_.targets.of(id).request, source, stop);
       parts_.table.results[id] = {make_snapshot({std::make_shared<SnapshotLayer>(
           SnapshotLayer{.id = layer.id, .result_digest = layer.result_digest, .created = layer.newest_mtime})})};
     }
   } catch (Error& error) {
     vertex.fail(error.what());
-    if (error.excerpt.empty()) error.excerpt = environment_.excerpt(id);
+    if (error.excerpt.empty()) error.excerpt = environment_.targets.of(id).excerpt(id);
     error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
@@ -169,7 +166,7 @@ void Steps::run_cached(graph::NodeId id, const std::stop_token& stop) {
     environment_.store.add_definition(environment_.plan.definition_keys[id], trace.inputs, trace.key);
     crash_point("definition-row");
   } catch (Error& error) {
-    error.excerpt += environment_.excerpt(id);  // after the log
+    error.excerpt += environment_.targets.of(id).excerpt(id);  // after the log
     error.with_context(shown_step(environment_.graph.info[id].front(), environment_.graph.nodes[id]));
     throw;
   }
@@ -192,7 +189,6 @@ void Steps::find_or_make(graph::NodeId id, const Digest& partial, const std::sto
 void Steps::report_cached(graph::NodeId id) {
   auto& trace = parts_.table.traces[id];
   if (trace.executed || std::exchange(trace.reported, true)) return;
-  ++steps_cached_;
   VertexEvent event = event_of(id);
   event.state = VertexState::cached;
   event.time = std::chrono::steady_clock::now();
@@ -210,14 +206,25 @@ void Steps::make(graph::NodeId id, const std::stop_token& stop) {
     throw;
   }
   parts_.lookup.ran(trace.key);
-  ++steps_run_;
-  if (std::exchange(trace.reported, false)) --steps_cached_;  // it was, before a promise was broken
+  ++trace.runs;
+  trace.reported = false;  // it was, before a promise was broken
   trace.kept = true;
   vertex.complete();
 }
 
 Stack Steps::unpacked(const Snapshot& snapshot, const std::stop_token& stop) {
   return parts_.layers.stack(parts_.fetcher.fetch(snapshot, stop), stop);
+}
+
+std::size_t Steps::steps_run(const planner::Plan& plan) const {
+  std::size_t count = 0;
+  for (const auto id : plan.order) count += parts_.table.traces[id].runs;
+  return count;
+}
+
+std::size_t Steps::steps_cached(const planner::Plan& plan) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(plan.order, [&](graph::NodeId id) { return parts_.table.traces[id].reported; }));
 }
 
 void Steps::start_over() {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <functional>
 #include <stop_token>
 #include <string>
@@ -11,12 +11,12 @@
 #include "executor/api/events.h"
 #include "executor/sources/base_images.h"
 #include "executor/sources/cache_import.h"
-#include "executor/sources/contexts.h"
 #include "executor/steps/exported_steps.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/scheduler.h"
 #include "executor/steps/source_fetcher.h"
 #include "executor/steps/step_maker.h"
+#include "executor/steps/step_targets.h"
 #include "graph/graph.h"
 #include "planner/plan.h"
 #include "worker/local_worker.h"
@@ -31,17 +31,16 @@ namespace mbuild::executor {
 struct StepEnvironment {
   const graph::Graph& graph;
   const planner::Plan& plan;
-  const BuildRequest& request;
+  const SessionRequest& session;
+  StepTargets targets;
+  std::vector<platforms::Platform> platforms;  // of all targets
   cache::Store& store;
   const cache::BuildDirectory& directory;
   ImageSources& images;
   ImportedCaches& imports;
-  Contexts& contexts;
   LazyInner& inner;
   BuildNetwork& network;
   ProgressSink& sink;
-  // The Dockerfile's lines around the node's instruction, for errors.
-  std::function<std::string(graph::NodeId)> excerpt;
   // Tells the user what steps had to do without; called from many threads.
   std::function<void(std::string text)> warn_of_isolation;
   // Removes a directory in the store when the build is over; called from many threads.
@@ -82,12 +81,16 @@ class Steps {
   // The snapshot's layers as directories, pulled and promised ones fetched. Throws PromiseBroken.
   Stack unpacked(const Snapshot& snapshot, const std::stop_token& stop);
 
-  std::vector<ExportedStep> exported() { return exported_steps(environment_.plan, parts_.table, environment_.store); }
+  // Of the nodes that a plan has.
+  std::vector<ExportedStep> exported(const planner::Plan& plan) {
+    return exported_steps(plan, parts_.table, environment_.store);
+  }
   // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
   void start_over();
 
-  std::size_t steps_run() const { return steps_run_; }
-  std::size_t steps_cached() const { return steps_cached_; }
+  // How many of a plan's steps were run, and found.
+  std::size_t steps_run(const planner::Plan& plan) const;
+  std::size_t steps_cached(const planner::Plan& plan) const;
 
  private:
   void run_source(graph::NodeId id, const graph::SourceOp& source, const std::stop_token& stop);
@@ -100,7 +103,6 @@ class Steps {
 
   StepEnvironment environment_;
   StepParts parts_;
-  std::atomic<std::size_t> steps_run_ = 0, steps_cached_ = 0;
 };
 
 }  // namespace mbuild::executor

@@ -14,7 +14,7 @@
 namespace mbuild::frontend::lowering {
 namespace {
 
-constexpr std::string_view k_latest = ":latest";
+constexpr std::string_view k_latest = ":latest", k_target = "target:";
 constexpr std::string_view k_main = "context";  // a name that no --build-context can take
 
 std::string context_key(const Reference& reference) {
@@ -56,7 +56,8 @@ std::string given_key(const std::string& name) {
   }
 }
 
-NamedContext parse_context(const std::string& name, const std::string& value) {
+// `linked`: there are other targets.
+NamedContext parse_context(const std::string& name, const std::string& value, bool linked) {
   NamedContext context{name, ContextKind::local, value};
   const auto after = [&](std::string_view prefix) { return std::string_view(value).substr(prefix.size()); };
   if (value.starts_with("docker-image://")) {
@@ -65,7 +66,10 @@ NamedContext parse_context(const std::string& name, const std::string& value) {
     if (context.kind == ContextKind::image) context.value = to_string(with_default_tag(parse_reference(reference)));
   } else if (value.starts_with("oci-layout://")) {
     context.kind = ContextKind::oci_layout;
-  } else if (value.starts_with("target:") || value.starts_with("input:")) {
+  } else if (value.starts_with(k_target) && linked) {
+    context.kind = ContextKind::target;
+    context.value = after(k_target);
+  } else if (value.starts_with(k_target) || value.starts_with("input:")) {
     throw usage_error(fmt::format("unsupported context source {} for {}", value.substr(0, value.find(':')), name))
         .with_advice(
             "\"target:\" contexts link the targets of one bake file; name an image, a layout or a directory here");
@@ -79,7 +83,7 @@ NamedContext parse_context(const std::string& name, const std::string& value) {
 
 // What a pattern becomes with a tag: a directory is known by the name that was given.
 NamedContext context_of_pattern(const std::string& name, const std::string& value, std::string_view tag) {
-  NamedContext context = parse_context(name, replace_stars(value, tag));
+  NamedContext context = parse_context(name, replace_stars(value, tag), false);
   if (context.kind == ContextKind::local && is_pattern(value)) {
     throw usage_error(fmt::format("invalid context value {} for {}: * is in a directory's name", value, name))
         .with_advice("on the right, * can be used in docker-image://, oci-layout:// and addresses");
@@ -112,7 +116,10 @@ graph::Ref add_source(Lowering& lowering, graph::SourceOp source, std::string na
 
 graph::Ref add_local_context(Lowering& lowering, const std::string& context, const std::vector<std::string>& patterns,
                              std::string name) {
-  return add_source(lowering, graph::LocalSource{.name = context, .exclude = patterns}, std::move(name));
+  const auto& directory_of = lowering.shared.request.directory_of;
+  graph::LocalSource source{.name = context, .exclude = patterns};
+  if (directory_of) source.directory = directory_of(context);
+  return add_source(lowering, std::move(source), std::move(name));
 }
 
 void read_main_ignore_file(Shared& shared) {
@@ -131,7 +138,7 @@ void read_contexts(Shared& shared) {
         check_pattern(name, value);
         continue;
       }
-      shared.contexts.insert_or_assign(given_key(name), parse_context(name, value));
+      shared.contexts.insert_or_assign(given_key(name), parse_context(name, value, bool(shared.request.linked)));
     } catch (Error& error) {
       if (!error.advice.empty()) throw;
       throw std::move(error).with_advice("a named context is given as --build-context NAME=VALUE");
@@ -177,8 +184,9 @@ graph::Ref main_context(Lowering& lowering) {
   const std::pair key(ContextKind::local, std::string(k_main));
   if (const auto known = shared.trees.find(key); known != shared.trees.end()) return known->second;
   read_main_ignore_file(shared);
-  const graph::Ref ref =
-      add_local_context(lowering, std::string(k_main), shared.ignore_patterns, "[internal] load build context");
+  const std::string& label = shared.request.label;
+  const graph::Ref ref = add_local_context(lowering, std::string(k_main), shared.ignore_patterns,
+                                           (label.empty() ? "[" : "[" + label + " ") + "internal] load build context");
   shared.trees.emplace(key, ref);
   return ref;
 }

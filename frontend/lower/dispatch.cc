@@ -91,6 +91,14 @@ void start_from_context(Lowering& lowering, Stage& stage) {
   stage.state = empty_state(lowering, *stage.platform);
 }
 
+// The nodes are another target's.
+void start_from_linked(Lowering& lowering, Stage& stage) {
+  stage.state = image_state(lowering, stage.linked->config);
+  stage.state.root = stage.linked->root;
+  stage.platform = stage.linked->platform;
+  base_info(lowering, stage, stage.base_text);  // counts
+}
+
 void start_from_image(Lowering& lowering, Stage& stage) {
   if (stage.unavailable) {
     stage.state = empty_state(lowering, *stage.platform);
@@ -108,6 +116,8 @@ void start_from_image(Lowering& lowering, Stage& stage) {
 void start_reference(Lowering& lowering, Stage& stage) {
   if (stage.query) {
     start_from_image(lowering, stage);
+  } else if (stage.linked != nullptr) {
+    start_from_linked(lowering, stage);
   } else if (stage.context != nullptr) {
     start_from_context(lowering, stage);
   } else {
@@ -144,6 +154,8 @@ void start_stage(Lowering& lowering, Stage& stage) {
     start_from_stage(lowering, stage);
   } else if (stage.query) {
     start_from_image(lowering, stage);
+  } else if (stage.linked != nullptr) {
+    start_from_linked(lowering, stage);
   } else if (stage.base_kind == BaseKind::context) {
     start_from_context(lowering, stage);
     if (stage.tree) materialise(lowering, stage, *stage.tree, stage.base_text);
@@ -272,6 +284,7 @@ void append_history(Lowering& lowering, Stage& stage, std::string created_by, bo
 
 graph::Ref add_node(Lowering& lowering, graph::Node node, graph::NodeInfo info) {
   info.file = info.first_line > 0 ? lowering.shared.request.dockerfile.name : "";
+  info.target = lowering.shared.request.number;
   return graph::Ref{lowering.shared.graph.add(std::move(node), std::move(info)), 0};
 }
 

@@ -214,8 +214,9 @@ Error with_place(const Lowering& lowering, Error error, dockerfile::Range range)
 
 }  // namespace lowering
 
-Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings) {
+Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings, graph::Graph onto) {
   lowering::Shared shared(request);
+  shared.graph = std::move(onto);
   lowering::Outcome outcome;
   try {
     lowering::run(shared, outcome);

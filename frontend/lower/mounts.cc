@@ -173,6 +173,8 @@ void lower_mounts(Lowering& lowering, const Stage& stage, const Step& step, cons
         mounts.push_back(ssh_mount(state, spec, agents++));
         break;
     }
+    auto& added = mounts.back();
+    if (lowering.shared.request.own_ids.contains({added.kind, added.id})) added.lender = lowering.shared.request.label;
     if (!mounts.back().env.empty()) secret_variables.insert(mounts.back().env);
   }
   sort_mounts(node);

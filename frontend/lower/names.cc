@@ -45,6 +45,7 @@ std::string cross_suffix(const Variables& variables, const platforms::Platform& 
 // "[linux/arm64->amd64 builder 2/5] "; counts the step.
 std::string bracket(const Lowering& lowering, Stage& stage, bool is_base) {
   std::string text = "[";
+  if (const auto& label = lowering.shared.request.label; !label.empty()) text += label + " ";
   if (lowering.shared.request.multi_platform) {
     text += platforms::to_string(*stage.platform);
     if (!is_base) text += cross_suffix(stage.state.env, *stage.platform);

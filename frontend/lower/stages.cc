@@ -238,6 +238,9 @@ void locate_base(Lowering& lowering, Stage& stage) {
     stage.base_kind = stage.context != nullptr ? BaseKind::context : BaseKind::image;
     if (stage.context == nullptr) stage.query = ImageQuery{reference, *stage.platform};
   }
+  if (stage.context != nullptr && stage.context->kind == ContextKind::target) {
+    stage.linked = &lowering.shared.request.linked(stage.context->value, *stage.platform);
+  }
   if (stage.context != nullptr && is_image(*stage.context)) {
     stage.query = ImageQuery{stage.context->value, *stage.platform};
   }
@@ -247,6 +250,7 @@ void locate_base(Lowering& lowering, Stage& stage) {
 std::vector<std::string> triggers_of_base(const Lowering& lowering, const Stage& stage) {
   const Stage& origin = stage.base_kind == BaseKind::stage ? lowering.stages[stage.base] : stage;
   if (&origin == &stage || origin.replaced) {
+    if (origin.linked != nullptr) return origin.linked->config.on_build;
     return origin.image != nullptr ? origin.image->config.on_build : std::vector<std::string>();
   }
   std::vector<std::string> triggers;

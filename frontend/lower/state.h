@@ -89,13 +89,13 @@ struct State {
   bool unknown_base = false;       // check mode: the base image could not be had
 };
 
-enum class ContextKind { image, oci_layout, scratch, local, git, http };
+enum class ContextKind { image, oci_layout, scratch, local, git, http, target };
 
 // --build-context NAME=VALUE.
 struct NamedContext {
   std::string name;  // as given
   ContextKind kind = ContextKind::local;
-  std::string value;  // image: the normalised reference; oci_layout: the whole value; else as given
+  std::string value;  // image: the normalised reference; oci_layout: the whole value; target: its name; else as given
 };
 
 // Where a stage starts.
@@ -121,6 +121,7 @@ struct Stage {
   bool replaced = false;                  // a context of this name stands in for the stage
   std::optional<ImageQuery> query;        // image to ask for
   const ResolvedImage* image = nullptr;   // the answer
+  const LoweredImage* linked = nullptr;   // another target's
   bool unavailable = false;               // check mode: no answer
 
   std::vector<Step> steps;

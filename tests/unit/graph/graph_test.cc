@@ -55,6 +55,21 @@ TEST_CASE("Equal nodes become one node that knows all who asked for it") {
   CHECK(graph.info[first][1].name == "[linux/arm64 1/1] RUN make");
 }
 
+TEST_CASE("What is said of a node is said for a target, where that asked for it") {
+  Graph graph;
+  const auto base = graph.add(image("a"), {.name = "of the first", .target = 0});
+  graph.add(image("a"), {.name = "of the third", .target = 2});
+  CHECK(info_for(graph, base, 2).name == "of the third");
+  CHECK(info_for(graph, base, 1).name == "of the first");
+}
+
+TEST_CASE("A secret that is one target's own is in the key") {
+  const Mount secret{.kind = MountKind::secret, .target = "/s", .id = "word"};
+  const auto plain = changed_mount(secret, [](Mount&) {});
+  CHECK(plain.find("lender") == std::string::npos);
+  CHECK(plain != changed_mount(secret, [](Mount& mount) { mount.lender = "app"; }));
+}
+
 TEST_CASE("Nodes with other parameters or other inputs stay apart") {
   Graph graph;
   const auto a = graph.add(image("a", "sha256:a"), {}), b = graph.add(image("b", "sha256:b"), {});

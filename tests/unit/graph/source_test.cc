@@ -47,3 +47,15 @@ TEST_CASE("a source is had back from its words") {
   }
   CHECK_THROWS_WITH(source_of("ftp://h/f", {}), Catch::Contains("is no source"));
 }
+
+TEST_CASE("directories that are known by their place are one where place and ignore rules are equal") {
+  const auto node = [](const std::string& name, const std::string& directory, std::vector<std::string> exclude = {}) {
+    return Node{.op = LocalSource{.name = name, .exclude = std::move(exclude), .directory = directory}};
+  };
+  const auto id = [](const Node& of) { return step_id(of, {}); };
+  CHECK(id(node("context", "/a")) == id(node("other", "/a")));
+  CHECK(id(node("context", "/a")) != id(node("context", "/b")));
+  CHECK(id(node("context", "/a")) != id(node("context", "/a", {"x"})));
+  CHECK(id(node("context", "")) != id(node("other", "")));
+  CHECK(canonical_parameters(node("context", "/a")) == canonical_parameters(node("context", "")));
+}

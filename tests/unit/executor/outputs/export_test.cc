@@ -12,7 +12,7 @@ namespace {
 
 std::string problem(const BuildRequest& request) {
   try {
-    check_outputs(request);
+    check_outputs(request.surroundings, target_of(request));
     return "";
   } catch (const Error& error) {
     return error.message;

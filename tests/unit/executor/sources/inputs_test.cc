@@ -15,10 +15,10 @@ TEST_CASE("a Dockerfile or a context for \"-\" is read from the request's standa
   BuildRequest request;
   request.context = directory.path();
   request.dockerfile = "-";
-  CHECK_THROWS_WITH(read_inputs(request, scratch, {}), Catch::Contains("there is no standard input"));
+  CHECK_THROWS_WITH(read_inputs(request, request, scratch, {}), Catch::Contains("there is no standard input"));
   request.surroundings.read_input = [] { return std::string("FROM scratch\n"); };
-  CHECK(read_inputs(request, scratch, {}).dockerfile_text == "FROM scratch\n");
+  CHECK(read_inputs(request, request, scratch, {}).dockerfile_text == "FROM scratch\n");
   request.context = "-";
   request.dockerfile = "";
-  CHECK(read_inputs(request, scratch, {}).dockerfile_text == "FROM scratch\n");
+  CHECK(read_inputs(request, request, scratch, {}).dockerfile_text == "FROM scratch\n");
 }
