@@ -116,6 +116,26 @@ SubprocessResult run_program_reading(const std::vector<std::string>& argv, Fd in
   return result;
 }
 
+int start_self(const std::vector<std::string>& arguments, int input) {
+  std::string name = "mbuild";
+  std::vector<char*> argv = {name.data()};
+  for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  if (input >= 0) posix_spawn_file_actions_adddup2(&actions, input, 0);
+  for (int fd = 0; input < 0 && fd <= 2; ++fd) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  pid_t pid = -1;
+  const int code = posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, argv.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (code != 0) throw system_error(code, "start this program again", ExitClass::host);
+  return pid;
+}
+
 std::string find_program(const std::string& name) {
   for (const auto& directory : split(host_variable("PATH").value_or("/usr/local/bin:/usr/bin:/bin"), ':')) {
     const std::string candidate = (directory.empty() ? "." : directory) + "/" + name;

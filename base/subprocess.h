@@ -28,6 +28,11 @@ SubprocessResult run_program_reading(const std::vector<std::string>& argv, Fd in
                                      const std::string& directory = {},
                                      const std::vector<std::string>& environment = {});
 
+// Starts this program again with these arguments, in a session of its own, where interrupts do not reach it, and
+// returns its process id. Its standard input is `input`; without one (-1) all its standard streams are /dev/null.
+// Throws Error (host) when it cannot be started.
+int start_self(const std::vector<std::string>& arguments, int input = -1);
+
 // The program's absolute path when PATH has it, else "".
 std::string find_program(const std::string& name);
 

@@ -1,19 +1,15 @@
 #include "worker/process_worker.h"
 
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <utility>
 
 #include "base/codec.h"
 #include "base/error.h"
-
-extern char** environ;
+#include "base/subprocess.h"
 
 namespace mbuild::executor {
 namespace {
@@ -30,18 +26,7 @@ void send_parts(int socket, const char* what, std::string_view bytes) {
 
 ProcessWorker::ProcessWorker(const std::string& store_root) {
   SocketPair sockets = make_socket_pair();
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, sockets.b.get(), 0);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // interrupts are for who asked for the steps
-  std::array<std::string, 3> words = {"mbuild", k_worker_argument, store_root};
-  std::array<char*, 4> argv = {words[0].data(), words[1].data(), words[2].data(), nullptr};
-  const int failure = posix_spawn(&process_, "/proc/self/exe", &actions, &attributes, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (failure != 0) throw system_error(failure, "start a process for steps", ExitClass::host);
+  process_ = start_self({k_worker_argument, store_root}, sockets.b.get());
   control_ = std::move(sockets.a);
 }
 

@@ -1,6 +1,8 @@
 #include "base/subprocess.h"
 
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -120,4 +122,21 @@ TEST_CASE("A directory or a file that may not be executed is no program") {
   write_file_atomically(directory / "b/tool", "", 0644);
   const ScopedVariable path("PATH", (directory / "a") + ":" + (directory / "b"));
   CHECK(find_program("tool").empty());
+}
+
+TEST_CASE("the other side of the next test", "[.started-again]") {
+  write_all(0, ::getsid(0) == ::getpid() ? "y" : "n");
+}
+
+TEST_CASE("This program is started again with its arguments, an input and a session of its own") {
+  int sockets[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0);
+  const Fd here(sockets[0]);
+  Fd there(sockets[1]);
+  const int process = start_self({"[.started-again]", "-o", "/dev/null"}, there.get());
+  there.reset();
+  CHECK(read_all(here.get()) == "y");
+  int status = -1;
+  CHECK(::waitpid(process, &status, 0) == process);
+  CHECK(status == 0);
 }
