@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <span>
 #include <utility>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/strings.h"
 #include "worker/output_pump.h"
 
@@ -28,6 +30,11 @@ ProbeResult told(jobs::ProbeReply reply) {
 }
 
 }  // namespace
+
+void give_all(int file, const TarSink& sink) {
+  char buffer[1 << 16];
+  while (const std::size_t n = read_full(file, std::as_writable_bytes(std::span(buffer)))) sink({buffer, n});
+}
 
 LocalWorker::LocalWorker(LocalWorkerParts parts)
     : parts_(std::move(parts)), caches_(parts_.store, parts_.inner, parts_.work, parts_.layers) {}
@@ -77,9 +84,7 @@ void LocalWorker::get(const std::string& id, const TarSink& tar, std::stop_token
   request.owners = owner_mode();
   jobs::serialise(parts_.inner.get(), request, std::move(stop));
   ::lseek(request.out.get(), 0, SEEK_SET);
-  char buffer[1 << 16];
-  for (ssize_t n; (n = ::read(request.out.get(), buffer, sizeof buffer)) > 0;)
-    tar({buffer, static_cast<std::size_t>(n)});
+  give_all(request.out.get(), tar);
 }
 
 // ---- RUN

@@ -29,6 +29,9 @@ struct LocalWorkerParts {
   std::function<std::string(const std::string& id)> agent_socket;  // a path
 };
 
+// Gives a sink what a file holds from where it stands. Throws Error for what can't be read.
+void give_all(int file, const TarSink& sink);
+
 // Runs steps in the inner process, on the layers of the store. Its layers are those of the store: a layer that it makes
 // has its directory there, and gets its row by whoever keeps it (LayerDirectories::add).
 class LocalWorker final : public Worker {

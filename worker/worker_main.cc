@@ -1,6 +1,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 #include <exception>
 #include <list>
@@ -159,16 +160,26 @@ void serve_call(Service& service, Message request) {
   ::shutdown(socket.get(), SHUT_RDWR);  // wakes the watch
 }
 
+// A call in a thread of its own.
+struct Call {
+  Call(Service& service, Message request)
+      : thread([this, &service, request = std::move(request)]() mutable {
+          serve_call(service, std::move(request));
+          ended = true;
+        }) {}
+  std::atomic<bool> ended = false;
+  std::jthread thread;
+};
+
 }  // namespace
 
 int worker_main(int socket, const std::string& store_root) {
   const Fd control(socket);
   Service service(store_root);
-  std::list<std::jthread> calls;
+  std::list<Call> calls;
   while (auto message = receive_message(control.get())) {
-    if (message->fds.empty()) continue;
-    calls.emplace_back(
-        [&service, request = std::move(*message)]() mutable { serve_call(service, std::move(request)); });
+    calls.remove_if([](const Call& call) { return call.ended.load(); });
+    if (!message->fds.empty()) calls.emplace_back(service, std::move(*message));
   }
   return 0;
 }
