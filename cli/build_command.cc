@@ -112,8 +112,11 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
     request.labels.push_back(parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
   for (const auto& text : flags.tag) request.tags.push_back(checked_tag(text));
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
-  if (flags.push) request.outputs.push_back({.type = "registry", .destination = {}, .attributes = {}});
-  if (flags.load) request.outputs.push_back({.type = "docker", .destination = {}, .attributes = {}, .load = true});
+  if (flags.push) request.outputs.push_back(executor::default_output(executor::OutputType::registry));
+  if (flags.load) {
+    request.outputs.push_back(executor::default_output(executor::OutputType::docker));
+    request.outputs.back().load = true;
+  }
   for (const auto& text : flags.annotation) {
     for (auto& annotation : image::parse_annotation(text)) request.annotations.push_back(std::move(annotation));
   }
@@ -126,8 +129,8 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
     throw Error(ExitClass::usage, "--no-cache and --no-cache-filter cannot currently be used together");
   }
   request.allow = flags.allow;
-  for (const auto& text : flags.cache_from) request.cache_from.push_back(parse_cache(text));
-  for (const auto& text : flags.cache_to) request.cache_to.push_back(parse_cache(text));
+  for (const auto& text : flags.cache_from) request.cache_from.push_back(parse_cache(text, executor::CacheUse::read));
+  for (const auto& text : flags.cache_to) request.cache_to.push_back(parse_cache(text, executor::CacheUse::write));
   request.no_cache = flags.no_cache;
   request.pull = flags.pull;
   request.explain = flags.explain;
@@ -211,7 +214,7 @@ std::string shown_dockerfile(const BuildFlags& flags) {
 
 // A name that is given to the result is not thrown away with it.
 void keep_in_store(executor::BuildRequest& request) {
-  request.outputs.push_back({.type = "image", .destination = {}, .attributes = {}});
+  request.outputs.push_back(executor::default_output(executor::OutputType::image));
   say("No output is asked for: the image is kept in the store{} (`mbuild images`); --push, --load or -o send it on.\n",
       request.tags.empty() ? "" : " as " + join(request.tags, ", "));
 }

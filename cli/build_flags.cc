@@ -22,13 +22,6 @@ std::int64_t parse_limit(std::string_view text, const std::string& whole) {
   return value;
 }
 
-// The names of attributes are case-insensitive, those of annotations are not: "annotation.com.example.Key".
-std::string output_key(std::string_view key) {
-  auto lower = to_lower(key);
-  const auto dot = lower.starts_with("annotation") ? key.find('.') : std::string_view::npos;
-  return dot == std::string_view::npos ? lower : lower.substr(0, dot) + std::string(key.substr(dot));
-}
-
 }  // namespace
 
 std::pair<std::string, std::string> parse_pair(const std::string& text, std::string_view what) {
@@ -39,57 +32,26 @@ std::pair<std::string, std::string> parse_pair(const std::string& text, std::str
 }
 
 executor::Output parse_output(const std::string& text) {
-  executor::Output output;
-  if (text == "-") return {.type = "tar", .destination = "-", .attributes = {}};
+  if (text == "-") return executor::parse_output({{"type", "tar"}, {"dest", "-"}});
   const auto fields = split_csv(text);
-  if (fields.size() == 1 && fields[0].find('=') == std::string::npos) {
-    return {.type = "local", .destination = fields[0], .attributes = {}};
-  }
+  if (fields.size() == 1 && fields[0].find('=') == std::string::npos)
+    return executor::parse_output({{"type", "local"}, {"dest", fields[0]}});
+  executor::AttributeList attributes;
   for (const auto& field : fields) {
     const auto equals = field.find('=');
     if (equals == std::string::npos) throw usage_error(fmt::format("invalid value {} in --output {}", field, text));
-    const auto key = output_key(trim(field.substr(0, equals)));
-    const auto value = field.substr(equals + 1);
-    if (key == "type") {
-      output.type = value;
-    } else if (key == "dest") {
-      output.destination = value;
-    } else {
-      output.attributes[key] = value;
-    }
+    attributes.emplace_back(field.substr(0, equals), field.substr(equals + 1));
   }
-  if (output.type.empty()) throw usage_error("type is required for --output");
-  static const std::vector<std::string> k_types = {"oci", "docker", "local", "tar", "image", "registry", "cacheonly"};
-  if (std::find(k_types.begin(), k_types.end(), output.type) == k_types.end()) {
-    throw usage_error(
-        fmt::format("exporter \"{}\" could not be found{}", output.type, did_you_mean(output.type, k_types)))
-        .with_advice("Types are " + join(k_types, ", ") + ".");
-  }
-  if (output.type == "local" && output.destination.empty()) throw usage_error("dest is required for local exporter");
-  return output;
+  return executor::parse_output(attributes);
 }
 
-executor::CacheReference parse_cache(const std::string& text) {
-  static const std::vector<std::string> k_types = {"registry", "local", "inline", "gha", "s3", "azblob"};
-  executor::CacheReference cache;
+executor::CacheReference parse_cache(const std::string& text, executor::CacheUse use) {
   const auto fields = split_csv(text);
   if (fields.size() == 1 && fields[0].find('=') == std::string::npos)
-    return {.type = "registry", .attributes = {{"ref", fields[0]}}};
-  for (const auto& field : fields) {
-    auto [key, value] = parse_pair(field, "cache value");
-    key = to_lower(trim(key));
-    if (key == "type") {
-      cache.type = value;
-    } else {
-      cache.attributes[key] = value;
-    }
-  }
-  if (cache.type.empty()) throw usage_error("type required form> \"" + text + "\"");
-  if (std::find(k_types.begin(), k_types.end(), cache.type) == k_types.end()) {
-    throw usage_error(fmt::format("unknown cache type \"{}\"{}", cache.type, did_you_mean(cache.type, k_types)))
-        .with_advice("Types are registry, local and inline.");
-  }
-  return cache;
+    return executor::parse_cache({{"type", "registry"}, {"ref", fields[0]}}, use);
+  executor::AttributeList attributes;
+  for (const auto& field : fields) attributes.push_back(parse_pair(field, "cache value"));
+  return executor::parse_cache(attributes, use);
 }
 
 executor::Secret parse_secret(const std::string& text) {

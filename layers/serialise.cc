@@ -262,6 +262,18 @@ void check_level(const SerialiseOptions& options) {
 
 }  // namespace
 
+std::string_view compression_name(Compression compression) {
+  switch (compression) {
+    case Compression::none:
+      return "none";
+    case Compression::gzip:
+      return "gzip";
+    case Compression::zstd:
+      return "zstd";
+  }
+  return "";
+}
+
 Serialisation serialise_layer(const LayerSource& source, int out_fd, const SerialiseOptions& options) {
   check_level(options);
   Serialiser serialiser(out_fd, options);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
@@ -13,6 +14,8 @@
 namespace mbuild::image {
 
 enum class Compression { none, gzip, zstd };
+// "gzip", as outputs and the index spell it.
+std::string_view compression_name(Compression compression);
 
 struct SerialiseOptions {
   Compression compression = Compression::gzip;

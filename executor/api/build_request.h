@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/api/cache_reference.h"
 #include "executor/api/log_limits.h"
+#include "executor/api/output.h"
 #include "executor/api/source_policy.h"
 #include "executor/api/surroundings.h"
 #include "frontend/frontend.h"
@@ -23,13 +25,6 @@
 // that builds: those that are not absolute, of its current directory.
 namespace mbuild::executor {
 
-struct Output {
-  std::string type;                               // oci, docker, local, tar, image, registry, cacheonly
-  std::string destination;                        // path, "-" is the standard output, "" where none was given
-  std::map<std::string, std::string> attributes;  // all others
-  bool load = false;                              // docker: handed to a container engine, not written
-};
-
 struct Secret {
   std::string id;
   std::string file;                  // path, or
@@ -40,20 +35,6 @@ struct SshAgent {
   std::string id;
   std::vector<std::string> paths;  // a socket, or keys; empty: there is none
 };
-
-// One of --cache-from or --cache-to.
-struct CacheReference {
-  std::string type;  // registry, local, inline, or one that is not supported
-  std::map<std::string, std::string> attributes;
-
-  std::string attribute(const std::string& name) const {  // "" where there is none
-    const auto found = attributes.find(name);
-    return found == attributes.end() ? "" : found->second;
-  }
-  bool operator==(const CacheReference&) const = default;
-};
-// For messages: the reference, or the directory.
-std::string to_string(const CacheReference& reference);
 
 // What is asked of all that is built at one time.
 struct SessionRequest {

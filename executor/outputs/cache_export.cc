@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -20,41 +19,11 @@ namespace {
 
 constexpr unsigned k_cache_uploads_at_once = 4;
 
-bool flag(const CacheReference& reference, const std::string& name) {
-  const auto value = to_lower(reference.attribute(name));
-  if (value.empty() || value == "false" || value == "0") return false;
-  if (value == "true" || value == "1") return true;
-  throw Error(ExitClass::usage, fmt::format("non-bool value {} specified for {}", value, name));
-}
-
-bool is_max(const CacheReference& reference) {
-  const auto mode = reference.attribute("mode");
-  if (mode.empty() || mode == "min") return false;
-  if (mode == "max") return true;
-  throw Error(ExitClass::usage, fmt::format("invalid cache mode \"{}\"", mode)).with_advice("Modes are min and max.");
-}
-
-LayerFormat format_of(const CacheReference& reference, const ExportEnvironment* environment) {
-  LayerFormat format;
-  const auto compression = reference.attribute("compression");
-  if (compression == "zstd") {
-    format.compression = image::Compression::zstd;
-  } else if (compression == "uncompressed") {
-    format.compression = image::Compression::none;
-  } else if (!compression.empty() && compression != "gzip") {
-    throw Error(ExitClass::usage, fmt::format("unsupported layer compression type {}", compression))
-        .with_advice("Compressions are gzip, zstd and uncompressed.");
-  }
-  if (const auto level = reference.attribute("compression-level"); !level.empty()) {
-    int value = 0;
-    const auto [end, code] = std::from_chars(level.data(), level.data() + level.size(), value);
-    if (code != std::errc() || end != level.data() + level.size() || value < 0 || value > 22)
-      throw Error(ExitClass::usage, fmt::format("invalid compression-level {}", level));
-    format.level = value;
-  } else if (environment != nullptr && environment->request.reproducible) {
-    format.level = reproducible_level(format.compression);
-  }
-  if (environment != nullptr && environment->request.reproducible) format.clamp = environment->epoch;
+LayerFormat format_of(const CacheReference& reference, const ExportEnvironment& environment) {
+  LayerFormat format{.compression = reference.compression, .level = reference.level, .clamp = {}};
+  if (!environment.request.reproducible) return format;
+  if (!format.level) format.level = reproducible_level(format.compression);
+  format.clamp = environment.epoch;
   return format;
 }
 
@@ -118,7 +87,7 @@ class RegistryTarget : public Target {
  public:
   RegistryTarget(const CacheReference& reference, ImageSources& images, std::stop_token stop)
       : images_(images), stop_(std::move(stop)) {
-    const auto name = frontend::with_default_tag(frontend::parse_reference(reference.attribute("ref")));
+    const auto name = frontend::with_default_tag(frontend::parse_reference(reference.ref));
     repository_ = {name.domain, name.path};
     tag_ = name.tag;
   }
@@ -169,9 +138,9 @@ class RegistryTarget : public Target {
 class DirectoryTarget : public Target {
  public:
   DirectoryTarget(const CacheReference& reference, ImageSources& images, std::stop_token stop)
-      : directory_(reference.attribute("dest")),
-        tag_(reference.attribute("tag").empty() ? "latest" : reference.attribute("tag")),
-        reset_(flag(reference, "reset")),
+      : directory_(reference.destination),
+        tag_(reference.tag.empty() ? "latest" : reference.tag),
+        reset_(reference.reset),
         images_(images),
         stop_(std::move(stop)) {
     make_directories(directory_ + "/blobs/sha256");
@@ -243,9 +212,9 @@ class DirectoryTarget : public Target {
 };
 
 void export_cache(const ExportEnvironment& environment, const CacheReference& reference, std::stop_token stop) {
-  const auto format = format_of(reference, &environment);
+  const auto format = format_of(reference, environment);
   const auto steps = environment.steps.exported(environment.plan);
-  const auto layers = chosen_layers(environment, steps, is_max(reference));
+  const auto layers = chosen_layers(environment, steps, reference.max);
   LayerBlobs blobs(environment, format);
   blobs.prepare(layers, stop);
   image::StepCache cache;
@@ -266,24 +235,21 @@ void export_cache(const ExportEnvironment& environment, const CacheReference& re
 }  // namespace
 
 void check_caches(const TargetRequest& request) {
-  const auto need = [](const CacheReference& reference, const char* name, const char* what) {
-    if (reference.attribute(name).empty())
-      throw Error(ExitClass::usage, fmt::format("{} is required for the {} cache {}", name, reference.type, what));
+  const auto need = [](const CacheReference& reference, std::string_view name, const std::string& value,
+                       std::string_view what) {
+    if (value.empty()) throw usage_error(fmt::format("{} is required for the {} cache {}", name, reference.type, what));
   };
   for (const auto& reference : request.cache_from) {
-    if (reference.type == "registry") need(reference, "ref", "importer");
-    if (reference.type == "local") need(reference, "src", "importer");
-    if (reference.type == "registry") frontend::parse_reference(reference.attribute("ref"));
+    if (reference.type == "registry") need(reference, "ref", reference.ref, "importer");
+    if (reference.type == "local") need(reference, "src", reference.source, "importer");
+    if (reference.type == "registry") frontend::parse_reference(reference.ref);
   }
   for (const auto& reference : request.cache_to) {
-    if (reference.type == "registry") need(reference, "ref", "exporter");
-    if (reference.type == "local") need(reference, "dest", "exporter");
-    if (reference.type == "registry") frontend::parse_reference(reference.attribute("ref"));
-    is_max(reference);
-    format_of(reference, nullptr);
-    for (const char* name : {"ignore-error", "reset"}) flag(reference, name);
+    if (reference.type == "registry") need(reference, "ref", reference.ref, "exporter");
+    if (reference.type == "local") need(reference, "dest", reference.destination, "exporter");
+    if (reference.type == "registry") frontend::parse_reference(reference.ref);
     if (reference.type == "registry" || reference.type == "local" || reference.type == "inline") continue;
-    if (!flag(reference, "ignore-error")) {
+    if (!reference.ignore_error) {
       throw Error(ExitClass::usage, fmt::format("caches of type {} can't be written", reference.type))
           .with_advice("Types are registry, local and inline.");
     }
@@ -319,7 +285,7 @@ void export_caches(const ExportEnvironment& environment, std::stop_token stop) {
       }
       error.with_context("error writing the cache " + to_string(reference));
       vertex.fail(error.what());
-      if (!flag(reference, "ignore-error")) throw;
+      if (!reference.ignore_error) throw;
       environment.result.warnings.push_back({.rule = "CacheExport", .message = error.what()});
     }
   }

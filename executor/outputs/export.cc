@@ -50,7 +50,7 @@ void set_epoch(frontend::ImageConfig& config, std::int64_t epoch) {
 }
 
 image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportEnvironment& environment,
-                            const LayerBlobs& blobs, const ImageOutput& wanted) {
+                            const LayerBlobs& blobs, const Output& output, const ImageOutput& wanted) {
   using Place = image::AnnotationPlace;
   frontend::ImageConfig config = lowered.config;
   std::vector<image::Descriptor> descriptors;
@@ -63,8 +63,8 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
     descriptors.push_back(blob.descriptor);
   }
   fill_times(config, layers);
-  if (wanted.epoch) {
-    set_epoch(config, *wanted.epoch);
+  if (output.epoch) {
+    set_epoch(config, *output.epoch);
   } else if (environment.request.reproducible && !environment.lowered.source_date_epoch && environment.epoch) {
     set_epoch(config, *environment.epoch);  // that of the commit, or none: what the lowering knew of is in there
   }
@@ -77,6 +77,15 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   return finished;
 }
 
+bool is_to_directory(const Output& output) {
+  return output.type == OutputType::local ||
+         ((output.type == OutputType::oci || output.type == OutputType::docker) && !output.image.as_tar);
+}
+
+bool is_file(const Output& output) {
+  return output.type == OutputType::tar || output.type == OutputType::oci || output.type == OutputType::docker;
+}
+
 bool is_unnamed(const Output& output) { return output.destination.empty() || output.destination == "-"; }
 
 bool is_to_stdout(const Output& output) { return is_unnamed(output) || names_standard_output(output.destination); }
@@ -86,12 +95,13 @@ const std::string& file_destination(const Output& output, const SessionRequest& 
   return is_unnamed(output) ? session.surroundings.output : output.destination;
 }
 
-image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const ImageOutput& wanted) {
+image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
+                         const ImageOutput& wanted) {
   image::ImageSet set;
   set.flavour = wanted.flavour;
   set.names = wanted.names;
   for (const auto& lowered : environment.lowered.images) {
-    set.images.push_back(finish(lowered, environment, blobs, wanted));
+    set.images.push_back(finish(lowered, environment, blobs, output, wanted));
   }
   set.index_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index);
   set.descriptor_annotations = image::annotations_for(wanted.annotations, image::AnnotationPlace::index_descriptor);
@@ -105,7 +115,7 @@ void fill_result(BuildResult& result, const Output& output, const image::ImageSe
   result.names = set.names;
   for (const auto& image : set.images)
     result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
-  result.image_id = output.type == "docker" ? set.images.front().config.digest : result.descriptor.digest;
+  result.image_id = output.type == OutputType::docker ? set.images.front().config.digest : result.descriptor.digest;
 }
 
 // Blobs are opened by digest; where they come from, the layers' descriptors tell.
@@ -118,20 +128,20 @@ image::OpenBlob open_by_digest(const LayerBlobs& blobs, const image::ImageSet& s
 }
 
 void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, const Output& output,
-             const ImageOutput& wanted, const image::ImageSet& set, VertexId vertex, EarlyUploads* early,
-             std::stop_token stop) {
+             const image::ImageSet& set, VertexId vertex, EarlyUploads* early, std::stop_token stop) {
   const auto open_blob = open_by_digest(blobs, set);
+  const auto& wanted = output.image;
   if (wanted.store) store_image(set, environment.store, open_blob, wanted.canonical);
   if (wanted.push)
     push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
-  if (output.type == "image" || output.type == "registry") return;
-  if (wanted.load) {
+  if (output.type == OutputType::image || output.type == OutputType::registry) return;
+  if (output.load) {
     const std::string told = load_images(set, open_blob, environment.session.surroundings.docker_host, stop) + "\n";
     environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
     return;
   }
-  output.type == "docker" ? image::write_docker_directory(set, output.destination, open_blob)
-                          : image::write_oci_directory(set, output.destination, open_blob);
+  output.type == OutputType::docker ? image::write_docker_directory(set, output.destination, open_blob)
+                                    : image::write_oci_directory(set, output.destination, open_blob);
 }
 
 // What went into a pipe can't be taken back: before, all that the store has of it is read, and what is damaged removed.
@@ -145,16 +155,16 @@ bool are_sound(cache::Store& store, const image::ImageSet& set) {
 
 void write_archive(const LayerBlobs& blobs, const Output& output, const image::ImageSet& set, image::LayoutTar& tar) {
   const auto open_blob = open_by_digest(blobs, set);
-  output.type == "docker" ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
+  output.type == OutputType::docker ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
 }
 
 void export_image(const ExportEnvironment& environment, const Output& output, VertexId vertex, std::stop_token stop) {
-  const ImageOutput wanted = read_image_output(output, environment.request, environment.epoch);
+  const ImageOutput wanted = image_output(output, environment.request, environment.epoch);
   std::vector<platforms::Platform> platforms;
   for (const auto& image : environment.lowered.images) platforms.push_back(image.platform);
   image::check_annotations(wanted.annotations, platforms);
   LayerBlobs blobs(environment, wanted.layers);
-  const bool to_archive = (output.type == "oci" || output.type == "docker") && wanted.as_tar && !wanted.load;
+  const bool to_archive = is_file(output) && !is_to_directory(output) && !output.load;
   std::optional<OutputFile> destination;
   std::optional<EarlyArchive> archive;
   std::optional<EarlyUploads> uploads;
@@ -164,66 +174,57 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
     const auto open = [&](const image::Descriptor& blob) { return blobs.open(blob); };
     watcher = &archive.emplace(destination->fd(), blobs.layer_ids(), open);
   }
-  if (wanted.push) watcher = &uploads.emplace(environment.images, first_repository(wanted.names), stop);
-  blobs.prepare(stop, !wanted.push || wanted.store, watcher);
+  if (output.image.push) watcher = &uploads.emplace(environment.images, first_repository(wanted.names), stop);
+  blobs.prepare(stop, !output.image.push || output.image.store, watcher);
   audit_images(environment, blobs, stop);
-  image::ImageSet set = make_set(environment, blobs, wanted);
+  image::ImageSet set = make_set(environment, blobs, output, wanted);
   if (to_archive && !destination->is_file() && !are_sound(environment.store, set)) {
     blobs.prepare(stop, true, nullptr);
-    set = make_set(environment, blobs, wanted);
+    set = make_set(environment, blobs, output, wanted);
   }
   fill_result(environment.result, output, set);
-  if (!to_archive) return deliver(environment, blobs, output, wanted, set, vertex, uploads ? &*uploads : nullptr, stop);
+  if (!to_archive) return deliver(environment, blobs, output, set, vertex, uploads ? &*uploads : nullptr, stop);
   std::optional<image::LayoutTar> tar;
   write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd(), stop));
   destination->commit();
 }
 
 void export_files(const ExportEnvironment& environment, const Output& output, std::stop_token stop) {
-  const bool split_platforms = flag(output, "platform-split", environment.lowered.images.size() > 1);
+  const bool split_platforms = output.files.platform_split.value_or(environment.lowered.images.size() > 1);
   jobs::ExportRequest request;
   request.work = environment.directory.path() + "/export-" + random_hex(4);
   make_directories(request.work, 0711);
   request.owners = environment.inner.map().owner_mode();
-  if (environment.request.reproducible || flag(output, "rewrite-timestamp", false)) {
-    const auto own = epoch_attribute(output);
-    request.clamp_mtime = own ? own : environment.epoch;
-  }
+  request.clamp_mtime = clamp_of(output, environment.request, environment.epoch);
   for (const auto& image : environment.lowered.images) {
     jobs::TreeExport tree{.platform = image.platform, .subdirectory = {}, .stack = {}};
     if (split_platforms) tree.subdirectory = image::platform_directory(image.platform);
     if (image.root) tree.stack = environment.steps.unpacked(environment.steps.result(*image.root), stop);
     request.trees.push_back(std::move(tree));
   }
-  if (output.type == "tar") {
+  if (output.type == OutputType::tar) {
     OutputFile destination(file_destination(output, environment.session), stop);
     request.out = duplicate(destination.fd());
     jobs::export_trees(environment.inner.get(), std::move(request), stop);
     return destination.commit();
   }
-  request.remove_others = attribute(output, "mode") == "delete";
+  request.remove_others = output.files.remove_others;
   request.destination = output.destination;
   make_directories(output.destination);
   jobs::export_trees(environment.inner.get(), request, stop);
 }
 
 std::string phase_name(const Output& output) {
-  if (is_push(output)) return "pushing to registry";
-  if (output.type == "image") return "exporting to image";
+  if (output.image.push) return "pushing to registry";
+  if (output.type == OutputType::image) return "exporting to image";
   if (output.load) return "loading into the container engine";
-  if (output.type == "oci") return "exporting to oci image format";
-  if (output.type == "docker") return "exporting to docker image format";
-  return output.type == "tar" ? "exporting to client tarball" : "exporting to client directory";
+  if (output.type == OutputType::oci) return "exporting to oci image format";
+  if (output.type == OutputType::docker) return "exporting to docker image format";
+  return output.type == OutputType::tar ? "exporting to client tarball" : "exporting to client directory";
 }
-
-bool is_to_directory(const Output& output) {
-  return output.type == "local" || ((output.type == "oci" || output.type == "docker") && !flag(output, "tar", true));
-}
-
-bool is_file(const Output& output) { return output.type == "tar" || output.type == "oci" || output.type == "docker"; }
 
 void check_stdout(const Output& output, const Surroundings& surroundings) {
-  const std::string needed = "dest file is required for " + output.type + " exporter. ";
+  const std::string needed = fmt::format("dest file is required for {} exporter. ", to_string(output.type));
   if (surroundings.output_is_terminal) throw Error(ExitClass::usage, needed + "refusing to write to console");
   if (is_unnamed(output) && surroundings.output.empty())
     throw Error(ExitClass::usage, needed + "there is no standard output");
@@ -231,12 +232,8 @@ void check_stdout(const Output& output, const Surroundings& surroundings) {
 
 // mode=delete removes what it finds: outside of where the user works, that has to be allowed.
 void check_local_mode(const Output& output, const TargetRequest& request, const Surroundings& surroundings) {
-  const std::string mode = attribute(output, "mode");
-  if (!mode.empty() && mode != "copy" && mode != "delete") {
-    throw Error(ExitClass::usage, fmt::format("invalid local exporter mode \"{}\"", mode))
-        .with_advice("Modes are copy and delete.");
-  }
-  if (mode != "delete" || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end()) return;
+  if (!output.files.remove_others || std::ranges::find(request.allow, "buildx.local.delete") != request.allow.end())
+    return;
   const auto& here = surroundings.directory;
   const auto there = std::filesystem::weakly_canonical(output.destination).lexically_relative(here);
   if (!here.empty() && !there.empty() && *there.begin() != ".." && there != ".") return;
@@ -246,14 +243,10 @@ void check_local_mode(const Output& output, const TargetRequest& request, const 
       .with_advice("If that is what you want, add --allow buildx.local.delete.");
 }
 
-}  // namespace
-
-namespace {
-
 void add_insecure(remote::RegistryHosts& registries, const SessionRequest& session, const TargetRequest& request) {
   for (const auto& output : request.outputs) {
-    if (!is_push(output) || !flag(output, "registry.insecure", false)) continue;
-    for (const auto& name : read_image_output(output, request, {}).names) {
+    if (!output.image.insecure) continue;
+    for (const auto& name : image_output(output, request, {}).names) {
       const auto host = frontend::parse_reference(name).domain;
       registries.hosts.try_emplace(host, session.registries.of(host)).first->second.insecure = true;
     }
@@ -263,18 +256,18 @@ void add_insecure(remote::RegistryHosts& registries, const SessionRequest& sessi
 void check_outputs_of(const TargetRequest& request, const Surroundings& surroundings, int& to_stdout) {
   for (const auto& output : request.outputs) {
     if (is_to_directory(output) && output.destination.empty())
-      throw Error(ExitClass::usage, "dest is required for " + output.type + " exporter");
+      throw Error(ExitClass::usage, fmt::format("dest is required for {} exporter", to_string(output.type)));
     if (is_file(output) && !is_to_directory(output) && !output.load && is_to_stdout(output)) {
       if (++to_stdout > 1) throw Error(ExitClass::usage, "multiple outputs configured to write to stdout");
       check_stdout(output, surroundings);
     }
-    if (output.type == "docker" && !output.load && request.platforms.size() > 1) {
+    if (output.type == OutputType::docker && !output.load && request.platforms.size() > 1) {
       throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
           .with_advice("Use -o type=oci, which takes several platforms, or one --platform.");
     }
-    if (output.type == "local") check_local_mode(output, request, surroundings);
-    if (!is_image_type(output)) continue;
-    const auto wanted = read_image_output(output, request, {});
+    if (output.type == OutputType::local) check_local_mode(output, request, surroundings);
+    if (!is_image_type(output.type)) continue;
+    const auto wanted = image_output(output, request, {});
     if (!request.platforms.empty()) image::check_annotations(wanted.annotations, request.platforms);
   }
 }
@@ -295,16 +288,16 @@ void check_outputs(const Surroundings& surroundings, std::span<const TargetReque
 void export_images(const ExportEnvironment& environment, std::stop_token stop) {
   std::size_t number = environment.first_output;
   for (const auto& output : environment.request.outputs) {
-    for (auto& message : output_warnings(output)) {
-      environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = std::move(message)});
-    }
+    for (const auto& message : output.ignored)
+      environment.result.warnings.push_back({.rule = "UnknownAttribute", .message = message});
   }
   for (const auto& output : environment.request.outputs) {
-    if (output.type == "cacheonly") continue;
+    if (output.type == OutputType::cacheonly) continue;
     const VertexId id = export_vertex(environment.graph.nodes.size(), number++);
     Vertex vertex(environment.sink, {.id = id, .name = environment.label + phase_name(output)});
     try {
-      is_image_type(output) ? export_image(environment, output, id, stop) : export_files(environment, output, stop);
+      is_image_type(output.type) ? export_image(environment, output, id, stop)
+                                 : export_files(environment, output, stop);
     } catch (const Error& error) {
       vertex.fail(error.what());
       throw;

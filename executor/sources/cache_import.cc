@@ -39,13 +39,6 @@ std::vector<image::StepCache> caches_of(const image::Descriptor& top, const std:
 
 }  // namespace
 
-std::string to_string(const CacheReference& reference) {
-  if (reference.type == "registry") return reference.attribute("ref");
-  if (reference.type != "local") return reference.type;
-  const auto source = reference.attribute("src");
-  return source.empty() ? reference.attribute("dest") : source;
-}
-
 ImportedCaches::ImportedCaches(std::vector<CacheReference> references, ImageSources& images,
                                std::vector<platforms::Platform> platforms, std::function<void(std::string)> warn,
                                std::stop_token stop)
@@ -80,7 +73,7 @@ void ImportedCaches::import(const CacheReference& reference) {
 }
 
 void ImportedCaches::import_from_registry(const CacheReference& reference) {
-  const auto name = frontend::with_default_tag(frontend::parse_reference(reference.attribute("ref")));
+  const auto name = frontend::with_default_tag(frontend::parse_reference(reference.ref));
   const remote::Repository repository{name.domain, name.path};
   auto& registry = images_.registry();
   const auto top = remote::require_manifest(registry, repository, name.digest.empty() ? name.tag : name.digest, stop_);
@@ -100,9 +93,7 @@ void ImportedCaches::import_from_registry(const CacheReference& reference) {
 }
 
 void ImportedCaches::import_from_directory(const CacheReference& reference) {
-  const image::LayoutReference layout{.directory = reference.attribute("src"),
-                                      .tag = reference.attribute("tag"),
-                                      .digest = reference.attribute("digest")};
+  const image::LayoutReference layout{.directory = reference.source, .tag = reference.tag, .digest = reference.digest};
   const auto read = [&](const image::Descriptor& document) {
     return image::read_layout_blob(layout.directory, document);
   };

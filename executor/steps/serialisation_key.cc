@@ -1,18 +1,8 @@
 #include "executor/steps/serialisation_key.h"
 
-namespace mbuild::executor {
+#include "layers/serialise.h"
 
-std::string_view compression_name(image::Compression compression) {
-  switch (compression) {
-    case image::Compression::none:
-      return "none";
-    case image::Compression::gzip:
-      return "gzip";
-    case image::Compression::zstd:
-      return "zstd";
-  }
-  return "";
-}
+namespace mbuild::executor {
 
 cache::SerialisationKey serialisation_key(const std::string& layer_id, const image::CachedLayer& imported) {
   const auto& type = imported.blob.media_type;

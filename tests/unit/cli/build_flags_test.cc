@@ -8,28 +8,33 @@
 
 using namespace mbuild;
 using namespace mbuild::cli;
+using mbuild::executor::CacheUse;
+using mbuild::executor::OutputType;
 using mbuild::testing::error_of;
 using mbuild::testing::ScopedVariable;
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 TEST_CASE("An output has a type, a destination and attributes") {
   const auto output = parse_output("type=oci,dest=out.tar,compression=zstd,\"annotation.a=b,c\"");
-  CHECK(output.type == "oci");
+  CHECK(output.type == OutputType::oci);
   CHECK(output.destination == "out.tar");
-  CHECK(output.attributes == std::map<std::string, std::string>{{"annotation.a", "b,c"}, {"compression", "zstd"}});
+  CHECK(output.image.compression == image::Compression::zstd);
+  REQUIRE(output.image.annotations.size() == 1);
+  CHECK(output.image.annotations[0].key == "a");
+  CHECK(output.image.annotations[0].value == "b,c");
 }
 
 TEST_CASE("The keys of an output are told without case, its values are not") {
-  const auto output = parse_output("Type=tar,DEST=Out,Name=A=B");
-  CHECK(output.type == "tar");
+  const auto output = parse_output("Type=docker,DEST=Out,Name=A=B");
+  CHECK(output.type == OutputType::docker);
   CHECK(output.destination == "Out");
-  CHECK(output.attributes.at("name") == "A=B");
+  CHECK(output.image.names == std::vector<std::string>{"A=B"});
 }
 
 TEST_CASE("A path alone is a local output, and a dash a tar on standard output") {
-  CHECK(parse_output("out/dir").type == "local");
+  CHECK(parse_output("out/dir").type == OutputType::local);
   CHECK(parse_output("out/dir").destination == "out/dir");
-  CHECK(parse_output("-").type == "tar");
+  CHECK(parse_output("-").type == OutputType::tar);
   CHECK(parse_output("-").destination == "-");
 }
 
@@ -130,12 +135,13 @@ TEST_CASE("A pair is split at its first equals sign") {
 }
 
 TEST_CASE("A cache is a bare reference of a registry, or a type with attributes") {
-  const auto bare = parse_cache("host/name:tag");
+  const auto bare = parse_cache("host/name:tag", CacheUse::write);
   CHECK(bare.type == "registry");
-  CHECK(bare.attributes.at("ref") == "host/name:tag");
-  const auto local = parse_cache("type=local,dest=a b,Mode=max");
+  CHECK(bare.ref == "host/name:tag");
+  const auto local = parse_cache("type=local,dest=a b,Mode=max", CacheUse::write);
   CHECK(local.type == "local");
-  CHECK(local.attributes.at("dest") == "a b");
-  CHECK(local.attributes.at("mode") == "max");
-  for (const char* text : {"type=other", "dest=x", "type=local,x"}) CHECK_THROWS_AS(parse_cache(text), Error);
+  CHECK(local.destination == "a b");
+  CHECK(local.max);
+  for (const char* text : {"type=other", "dest=x", "type=local,x"})
+    CHECK_THROWS_AS(parse_cache(text, CacheUse::write), Error);
 }

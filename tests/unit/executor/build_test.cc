@@ -56,7 +56,7 @@ struct Session {
     target.name = name;
     target.context = directory / context;
     target.dockerfile = directory / (name + ".Dockerfile");
-    target.outputs = {{.type = "local", .destination = directory / ("out/" + name), .attributes = {}}};
+    target.outputs = {parse_output({{"type", "local"}, {"dest", directory / ("out/" + name)}})};
     targets.push_back(std::move(target));
     return targets.back();
   }

@@ -29,7 +29,7 @@ BuildRequest asking_for(Output output, Surroundings surroundings) {
 }  // namespace
 
 TEST_CASE("an archive for the standard output needs one that is no terminal") {
-  const Output archive{.type = "oci", .destination = "-", .attributes = {}};
+  const Output archive = parse_output({{"type", "oci"}, {"dest", "-"}});
   CHECK(problem(asking_for(archive, {.output = "/dev/stdout"})).empty());
   CHECK(problem(asking_for(archive, {.output = "/dev/stdout", .output_is_terminal = true})) ==
         "dest file is required for oci exporter. refusing to write to console");
@@ -39,8 +39,8 @@ TEST_CASE("an archive for the standard output needs one that is no terminal") {
 TEST_CASE("mode=delete is for directories below the one that the user works in") {
   const testing::TemporaryDirectory directory;
   const auto wanted = [&](const std::string& destination, const std::string& here) {
-    return problem(asking_for({.type = "local", .destination = destination, .attributes = {{"mode", "delete"}}},
-                              {.directory = here}));
+    return problem(
+        asking_for(parse_output({{"type", "local"}, {"dest", destination}, {"mode", "delete"}}), {.directory = here}));
   };
   CHECK(wanted(directory.path() + "/out", directory.path()).empty());
   CHECK(wanted(directory.path(), directory.path()).starts_with("mode=delete would remove files"));

@@ -7,7 +7,6 @@
 using namespace mbuild;
 using namespace mbuild::executor;
 using namespace mbuild::executor::test;
-using mbuild::testing::error_of;
 using mbuild::testing::mentions;
 
 namespace {
@@ -29,7 +28,7 @@ TEST_CASE("A snapshot that is in the store is fetched as its ids, without empty 
 TEST_CASE("A layer that this build made and that has vanished is named") {
   StepFixture build;
   const auto snapshot = make_snapshot({StepFixture::layer("base"), StepFixture::layer("gone")});
-  CHECK(mentions(error_of([&] { build.fetcher.fetch(snapshot, {}); }), "layer gone has vanished"));
+  CHECK(mentions(testing::error_of([&] { build.fetcher.fetch(snapshot, {}); }), "layer gone has vanished"));
 }
 
 TEST_CASE("A layer that a worker has is not fetched for that worker") {
