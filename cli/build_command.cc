@@ -143,7 +143,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   if (!flags.shm_size.empty()) request.shm_size = parse_size(flags.shm_size);
   request.cgroup_parent = flags.cgroup_parent;
   request.reproducible = flags.reproducible;
-  request.jobs = flags.jobs;
+  request.steps_at_once = flags.jobs;
   request.arch_check = checked_arch_check(flags.arch_check);
   request.arch_allow = flags.arch_allow;
   return request;

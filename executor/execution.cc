@@ -18,9 +18,9 @@ namespace {
 
 SchedulerLimits limits_of(const SessionRequest& request) {
   const unsigned cores = core_count();
-  const unsigned jobs = request.jobs > 0 ? request.jobs : std::max(32U, 4 * cores);
-  const unsigned emulated = std::min(jobs, 2 * cores);
-  return {.jobs = jobs, .of_class = {jobs, emulated, jobs, emulated}};
+  const unsigned all = request.steps_at_once > 0 ? request.steps_at_once : std::max(32U, 4 * cores);
+  const unsigned emulated = std::min(all, 2 * cores);
+  return {.steps_at_once = all, .of_class = {all, emulated, all, emulated}};
 }
 
 // Each once.

@@ -39,7 +39,7 @@ struct SshAgent {
 // What is asked of all that is built at one time.
 struct SessionRequest {
   std::string store_root;
-  unsigned jobs = 0;  // 0 is the default
+  unsigned steps_at_once = 0;  // 0 is the default
   bool explain = false;
   bool keep_going = false;            // a target that fails spares the others
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better

@@ -24,7 +24,7 @@ class PlanRun {
           const std::function<StepClass(graph::NodeId)>& class_of,
           const std::function<void(graph::NodeId, std::stop_token)>& step)
       : plan_(plan),
-        jobs_(std::max(1U, limits.jobs)),
+        steps_at_once_(std::max(1U, limits.steps_at_once)),
         class_of_(class_of),
         step_(step),
         inputs_left_(plan.inputs_left),
@@ -90,7 +90,7 @@ class PlanRun {
   void wake(std::size_t count) {
     const auto waiting = std::min(count, idle_);
     for (std::size_t i = 0; i < waiting; ++i) changed_.notify_one();
-    for (std::size_t i = waiting; i < count && threads_.size() < jobs_; ++i) {
+    for (std::size_t i = waiting; i < count && threads_.size() < steps_at_once_; ++i) {
       try {
         threads_.emplace_back([this] { work(); });
       } catch (const std::system_error&) {  // the host allows no more now: those that there are do the work
@@ -183,7 +183,7 @@ class PlanRun {
   }
 
   const planner::Plan& plan_;
-  const std::size_t jobs_;
+  const std::size_t steps_at_once_;
   const std::function<StepClass(graph::NodeId)>& class_of_;
   const std::function<void(graph::NodeId, std::stop_token)>& step_;
 

@@ -15,7 +15,7 @@ inline constexpr std::size_t k_step_classes = 4;
 
 // 0 counts as 1.
 struct SchedulerLimits {
-  unsigned jobs = 32;                                                  // steps at once
+  unsigned steps_at_once = 32;                                         // of all classes
   std::array<unsigned, k_step_classes> of_class = {~0U, 4, ~0U, ~0U};  // of which of each class
 };
 

@@ -100,7 +100,7 @@ class Crowd {
 // The order in which one thread runs a plan.
 std::vector<NodeId> order_of(const planner::Plan& plan, const std::function<StepClass(NodeId)>& class_of = never) {
   std::vector<NodeId> order;
-  run_plan(plan, {.jobs = 1, .of_class = {~0U, 1, ~0U, ~0U}}, class_of,
+  run_plan(plan, {.steps_at_once = 1, .of_class = {~0U, 1, ~0U, ~0U}}, class_of,
            [&](NodeId id, std::stop_token) { order.push_back(id); }, {});
   return order;
 }
@@ -125,7 +125,7 @@ TEST_CASE("Every step runs once, after all its inputs") {
   std::mutex mutex;
   std::set<NodeId> done;
   bool inputs_first = true, once = true;
-  run_plan(make_plan(inputs), {.jobs = 4, .of_class = {~0U, 4, ~0U, ~0U}}, never,
+  run_plan(make_plan(inputs), {.steps_at_once = 4, .of_class = {~0U, 4, ~0U, ~0U}}, never,
            [&](NodeId id, std::stop_token) {
              const std::lock_guard lock(mutex);
              for (const auto input : inputs[id]) inputs_first = inputs_first && done.contains(input);
@@ -140,21 +140,21 @@ TEST_CASE("Every step runs once, after all its inputs") {
 TEST_CASE("Steps that do not depend on each other run at once") {
   Meeting meeting(3);
   std::atomic<int> met = 0;
-  run_plan(independent(3), {.jobs = 3, .of_class = {~0U, 3, ~0U, ~0U}}, never,
+  run_plan(independent(3), {.steps_at_once = 3, .of_class = {~0U, 3, ~0U, ~0U}}, never,
            [&](NodeId, std::stop_token) { met += meeting.arrive() ? 1 : 0; }, {});
   CHECK(met == 3);
 }
 
-TEST_CASE("No more steps run at once than there are jobs") {
+TEST_CASE("No more steps run at once than are asked for") {
   Crowd crowd;
-  run_plan(independent(30), {.jobs = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never,
+  run_plan(independent(30), {.steps_at_once = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never,
            [&](NodeId, std::stop_token) { const Crowd::Visit visit(crowd); }, {});
   CHECK(crowd.most() <= 2);
 }
 
 TEST_CASE("No more emulated steps run at once than their limit") {
   Crowd crowd;
-  run_plan(independent(30), {.jobs = 4, .of_class = {~0U, 1, ~0U, ~0U}}, always,
+  run_plan(independent(30), {.steps_at_once = 4, .of_class = {~0U, 1, ~0U, ~0U}}, always,
            [&](NodeId, std::stop_token) { const Crowd::Visit visit(crowd); }, {});
   CHECK(crowd.most() == 1);
 }
@@ -163,7 +163,7 @@ TEST_CASE("What another worker runs has a limit of its own, and takes no turn of
   // Even nodes run elsewhere. One at a time of each class: one of each must meet.
   Crowd here, there;
   run_plan(
-      independent(20), {.jobs = 4, .of_class = {1, 1, 1, 1}},
+      independent(20), {.steps_at_once = 4, .of_class = {1, 1, 1, 1}},
       [](NodeId id) { return id % 2 == 0 ? StepClass::remote_native : StepClass::native; },
       [&](NodeId id, std::stop_token) { const Crowd::Visit visit(id % 2 == 0 ? there : here); }, {});
   CHECK(here.most() == 1);
@@ -171,7 +171,7 @@ TEST_CASE("What another worker runs has a limit of its own, and takes no turn of
   Meeting meeting(2);
   std::atomic<bool> met = true;
   run_plan(
-      independent(2), {.jobs = 2, .of_class = {1, 1, 1, 1}},
+      independent(2), {.steps_at_once = 2, .of_class = {1, 1, 1, 1}},
       [](NodeId id) { return id == 0 ? StepClass::remote_native : StepClass::native; },
       [&](NodeId, std::stop_token) { met = meeting.arrive() && met; }, {});
   CHECK(met);
@@ -182,7 +182,7 @@ TEST_CASE("Emulated steps that wait for their turn do not hold up native ones") 
   Meeting meeting(2);
   std::atomic<bool> met = true;
   run_plan(
-      make_plan({{}, {}, {}}, {30, 20, 10}), {.jobs = 2, .of_class = {~0U, 1, ~0U, ~0U}},
+      make_plan({{}, {}, {}}, {30, 20, 10}), {.steps_at_once = 2, .of_class = {~0U, 1, ~0U, ~0U}},
       [](NodeId id) { return id < 2 ? StepClass::emulated : StepClass::native; },
       [&](NodeId id, std::stop_token) {
         if (id != 1) met = meeting.arrive() && met;
@@ -200,7 +200,8 @@ TEST_CASE("The first failure stops the others, and is the one that is thrown") {
     stopped = wait_for_stop(stop);
     throw std::runtime_error("second");
   };
-  CHECK_THROWS_WITH(run_plan(independent(2), {.jobs = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, {}), "first");
+  CHECK_THROWS_WITH(run_plan(independent(2), {.steps_at_once = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, {}),
+                    "first");
   CHECK(stopped);
 }
 
@@ -214,7 +215,7 @@ TEST_CASE("A failure is thrown only when the steps that run have ended") {
     for (int i = 0; i < 100; ++i) std::this_thread::yield();
     ended = true;
   };
-  CHECK_THROWS_AS(run_plan(independent(2), {.jobs = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, {}),
+  CHECK_THROWS_AS(run_plan(independent(2), {.steps_at_once = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, {}),
                   std::runtime_error);
   CHECK(ended);
 }
@@ -226,7 +227,8 @@ TEST_CASE("After a failure nothing more is started") {
     if (id == 1) throw std::runtime_error("failed");
   };
   const auto plan = make_plan({{}, {}, {1}, {}}, {40, 30, 20, 10});
-  CHECK_THROWS_AS(run_plan(plan, {.jobs = 1, .of_class = {~0U, 1, ~0U, ~0U}}, never, step, {}), std::runtime_error);
+  CHECK_THROWS_AS(run_plan(plan, {.steps_at_once = 1, .of_class = {~0U, 1, ~0U, ~0U}}, never, step, {}),
+                  std::runtime_error);
   CHECK(started == std::vector<NodeId>{0, 1});
 }
 
@@ -236,7 +238,7 @@ TEST_CASE("A failure of an emulated step ends the build although others wait for
     ++started;
     throw std::runtime_error("failed");
   };
-  CHECK_THROWS_AS(run_plan(independent(5), {.jobs = 4, .of_class = {~0U, 1, ~0U, ~0U}}, always, step, {}),
+  CHECK_THROWS_AS(run_plan(independent(5), {.steps_at_once = 4, .of_class = {~0U, 1, ~0U, ~0U}}, always, step, {}),
                   std::runtime_error);
   CHECK(started == 1);
 }
@@ -250,7 +252,7 @@ TEST_CASE("A stop from outside reaches the steps that run and ends in Cancelled"
     throw Cancelled();
   };
   CHECK_THROWS_AS(
-      run_plan(independent(5), {.jobs = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, outside.get_token()),
+      run_plan(independent(5), {.steps_at_once = 2, .of_class = {~0U, 2, ~0U, ~0U}}, never, step, outside.get_token()),
       Cancelled);
   CHECK(started == 2);
   CHECK(stopped == 2);
@@ -281,7 +283,7 @@ TEST_CASE("A plan without steps is done at once") {
 TEST_CASE("Limits of none still run a step at a time") {
   std::atomic<int> ran = 0;
   run_plan(
-      independent(3), {.jobs = 0, .of_class = {~0U, 0, ~0U, ~0U}},
+      independent(3), {.steps_at_once = 0, .of_class = {~0U, 0, ~0U, ~0U}},
       [](NodeId id) { return id == 1 ? StepClass::emulated : StepClass::native; },
       [&](NodeId, std::stop_token) { ++ran; }, {});
   CHECK(ran == 3);
@@ -293,7 +295,7 @@ TEST_CASE("A broken promise lets running steps end, starts no others, and gives 
     Meeting both(2);
     std::atomic<bool> ended = false, third = false, stopped = false;
     const auto run = [&] {
-      run_plan(make_plan({{}, {}, {1}}), {.jobs = 4, .of_class = {~0U, 1, ~0U, ~0U}}, never,
+      run_plan(make_plan({{}, {}, {1}}), {.steps_at_once = 4, .of_class = {~0U, 1, ~0U, ~0U}}, never,
                [&](NodeId id, std::stop_token stop) {
                  if (id == 2) third = true;
                  if (id < 2) both.arrive();
@@ -335,7 +337,7 @@ TEST_CASE("A thread that can't be made is tried again") {
   const auto plan = make_plan({{}, {0}, {0}});
   Meeting both(2);
   std::atomic<int> met = 0;
-  run_plan(plan, {.jobs = 4, .of_class = {~0U, 4, ~0U, ~0U}}, never,
+  run_plan(plan, {.steps_at_once = 4, .of_class = {~0U, 4, ~0U, ~0U}}, never,
            [&](NodeId id, std::stop_token) {
              set_stack(id == 0 ? std::size_t{1} << 50 : usual_size);
              if (id != 0 && both.arrive()) ++met;
