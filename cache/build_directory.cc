@@ -5,9 +5,7 @@
 
 #include <filesystem>
 
-#include "base/error.h"
 #include "base/fd.h"
-#include "base/strings.h"
 
 namespace mbuild::cache {
 BuildDirectory::BuildDirectory(const Store& store) {

@@ -1,14 +1,10 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/heap.h"
 #include "base/output_file.h"
 #include "base/strings.h"

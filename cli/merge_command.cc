@@ -3,7 +3,6 @@
 // belong together, so revisions and inputs are compared, and the tag is set last.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>

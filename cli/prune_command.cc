@@ -4,7 +4,6 @@
 #include <iostream>
 #include <memory>
 
-#include "base/error.h"
 #include "base/size_text.h"
 #include "base/strings.h"
 #include "cli/commands.h"

@@ -13,7 +13,6 @@
 #include "executor/api/vertex.h"
 #include "executor/frontend_request.h"
 #include "executor/repair.h"
-#include "executor/sources/remote_context.h"
 #include "worker/jobs/jobs.h"
 
 namespace mbuild::executor {

@@ -7,7 +7,6 @@
 #include <set>
 #include <utility>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/parallel.h"
 #include "base/strings.h"

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/fd.h"
-#include "base/strings.h"
 #include "files/archive.h"
 #include "files/root_path.h"
 

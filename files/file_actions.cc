@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "files/archive.h"
 #include "files/copy.h"
 #include "files/live_file.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "oci/image_config.h"
 
 namespace mbuild::image {

@@ -20,10 +20,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include <algorithm>
 #include <array>
 #include <memory>
-#include <vector>
 
 #include "base/error.h"
 

@@ -4,8 +4,6 @@
 #include <zstd.h>
 
 #include <algorithm>
-#include <array>
-#include <optional>
 #include <variant>
 
 #include "base/error.h"

@@ -17,7 +17,6 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
-#include <vector>
 
 #include "base/error.h"
 

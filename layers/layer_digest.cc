@@ -11,7 +11,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "layers/layer_walk.h"
 

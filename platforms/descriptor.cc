@@ -7,7 +7,6 @@
 #include <mutex>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "platforms/descriptions.h"
 #include "platforms/platform.h"
 

@@ -14,8 +14,6 @@
 #include "base/error.h"
 #include "base/feature.h"
 #include "base/host_variable.h"
-#include "base/message.h"
-#include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/emulator.h"
 #include "worker/ids/user_namespace.h"

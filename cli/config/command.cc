@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
-#include <string_view>
 #include <system_error>
 #include <utility>
 

@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
-#include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/digest.h"
 #include "base/strings.h"
 #include "cli/display/terminal.h"
 

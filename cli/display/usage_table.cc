@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <chrono>
 #include <nlohmann/json.hpp>
 #include <regex>
 
@@ -11,7 +10,6 @@
 #include "base/error.h"
 #include "base/size_text.h"
 #include "base/strings.h"
-#include "cache/store.h"
 
 namespace mbuild::cli {
 namespace {

@@ -1,9 +1,6 @@
 #include "executor/outputs/export.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -11,7 +8,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/output_file.h"
-#include "base/strings.h"
 #include "executor/api/vertex.h"
 #include "executor/outputs/audit_images.h"
 #include "executor/outputs/cache_export.h"

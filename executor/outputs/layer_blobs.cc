@@ -6,13 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <thread>
 
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "emu/findings_record.h"
-#include "executor/steps/serialisation_key.h"
 
 namespace mbuild::executor {
 namespace {

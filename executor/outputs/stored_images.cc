@@ -4,7 +4,6 @@
 
 #include <chrono>
 
-#include "base/error.h"
 #include "base/partial_file.h"
 #include "base/strings.h"
 #include "image/oci_layout.h"

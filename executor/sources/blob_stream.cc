@@ -5,8 +5,6 @@
 
 #include <cerrno>
 
-#include "base/error.h"
-
 namespace mbuild::executor {
 namespace {
 

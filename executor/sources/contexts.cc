@@ -12,7 +12,6 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/strings.h"
 #include "files/context_file.h"
 
 namespace mbuild::executor {

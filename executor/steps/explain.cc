@@ -8,7 +8,6 @@
 #include <set>
 #include <tuple>
 
-#include "base/strings.h"
 #include "executor/steps/step_inputs.h"
 
 // Why a step ran.

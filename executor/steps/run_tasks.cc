@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "executor/api/secrets.h"
 #include "executor/steps/keys.h"
 
 namespace mbuild::executor {

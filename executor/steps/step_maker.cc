@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
-#include "base/strings.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/step_log.h"
 

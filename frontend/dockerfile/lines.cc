@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "frontend/dockerfile/directives.h"
 #include "frontend/dockerfile/table.h"
 #include "frontend/dockerfile/text.h"

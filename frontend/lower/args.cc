@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "base/strings.h"
 #include "frontend/lower/lint.h"
 #include "frontend/lower/outline.h"

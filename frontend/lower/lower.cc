@@ -9,7 +9,6 @@
 #include "frontend/lower/lint.h"
 #include "frontend/lower/outline.h"
 #include "frontend/lower/state.h"
-#include "oci/reference.h"
 
 namespace mbuild::frontend {
 namespace lowering {

@@ -4,8 +4,6 @@
 #include <map>
 #include <set>
 
-#include "base/strings.h"
-
 // An argument is in the outline when the target, or a stage that it needs, declares it or uses it in FROM, or when the
 // default of such an argument uses it.
 namespace mbuild::frontend::lowering {

@@ -10,9 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/fd.h"
 #include "base/feature.h"
-#include "base/strings.h"
-#include "base/subprocess.h"
 #include "worker/ids/container.h"
 
 namespace mbuild::executor {

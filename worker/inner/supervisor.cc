@@ -22,7 +22,6 @@
 #include "base/heap.h"
 #include "base/message.h"
 #include "base/pid_namespace.h"
-#include "base/pidfd.h"
 #include "emu/binfmt.h"
 #include "platforms/platform.h"
 #include "worker/ids/user_namespace.h"

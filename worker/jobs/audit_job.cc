@@ -6,7 +6,7 @@
 #include "layers/inode.h"
 #include "layers/layer_stack.h"
 #include "layers/layer_walk.h"
-#include "worker/jobs/work_directory.h"
+#include "worker/jobs/jobs.h"
 
 // What an image shows of its layers, found by looking at single paths: nothing is mounted and no directory is read.
 namespace mbuild::executor::jobs {

@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "base/strings.h"
 #include "files/content_digest.h"
 #include "files/destination_probe.h"
 #include "files/file_actions.h"

@@ -2,13 +2,10 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
-#include <thread>
 
 #include "base/digest.h"
 #include "base/error.h"

@@ -20,7 +20,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "worker/ids/user_namespace.h"
-#include "worker/jobs/work_directory.h"
+#include "worker/jobs/jobs.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/resolver.h"
 #include "worker/snapshot/mount_calls.h"

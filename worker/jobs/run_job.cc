@@ -9,11 +9,9 @@
 #include "base/error.h"
 #include "base/feature.h"
 #include "base/own_directory.h"
-#include "base/strings.h"
 #include "emu/preflight.h"
 #include "worker/ids/id_map.h"
 #include "worker/ids/user_namespace.h"
-#include "worker/inner/supervisor.h"
 #include "worker/jobs/work_directory.h"
 #include "worker/snapshot/mount_calls.h"
 

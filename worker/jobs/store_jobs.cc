@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "layers/layer_walk.h"
-#include "worker/jobs/work_directory.h"
+#include "worker/jobs/jobs.h"
 
 // What the store needs for its upkeep: sizes on disk, and removal.
 namespace mbuild::executor::jobs {

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
@@ -21,11 +20,9 @@
 #include <climits>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
 #include <optional>
 #include <string>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
 #include "worker/sandbox/socket_calls.h"

@@ -13,7 +13,6 @@
 #include "files/root_path.h"
 #include "worker/sandbox/make_path.h"
 #include "worker/sandbox/mount_sources.h"
-#include "worker/snapshot/mount_calls.h"
 
 // Where mount points come from. A target that the image has is used as it is. One that it lacks becomes a stub in the
 // generated lower directory, from where it can't get into the layer. One below another mount is made in that mount,

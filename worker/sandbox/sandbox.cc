@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +17,6 @@
 #include "base/fd.h"
 #include "base/message.h"
 #include "base/pid_namespace.h"
-#include "base/pidfd.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
 #include "worker/sandbox/become_program.h"

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/audit.h>
-#include <linux/net.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -15,7 +14,6 @@
 #include <cerrno>
 #include <thread>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "worker/snapshot/mount_calls.h"
 

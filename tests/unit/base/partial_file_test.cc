@@ -1,8 +1,5 @@
 #include "base/partial_file.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "tests/catch.h"

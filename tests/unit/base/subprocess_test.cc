@@ -1,7 +1,6 @@
 #include "base/subprocess.h"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

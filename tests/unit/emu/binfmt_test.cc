@@ -11,7 +11,6 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/emulator.h"
 #include "tests/catch.h"

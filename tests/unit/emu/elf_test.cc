@@ -1,7 +1,6 @@
 #include "emu/elf.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/fd.h"
 #include "tests/catch.h"

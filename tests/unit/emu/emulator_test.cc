@@ -1,7 +1,5 @@
 #include "emu/emulator.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 
 #include "base/error.h"

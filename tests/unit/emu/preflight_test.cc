@@ -1,7 +1,6 @@
 #include "emu/preflight.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,5 @@
 #include "files/content_digest.h"
 
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 

@@ -1,5 +1,3 @@
-#include "files/copy.h"
-
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>

@@ -1,6 +1,5 @@
 #include "files/owner.h"
 
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/unit/files/file_tree.h"
 

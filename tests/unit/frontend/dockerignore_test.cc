@@ -1,7 +1,5 @@
 #include "frontend/dockerignore.h"
 
-#include <algorithm>
-
 #include "tests/unit/frontend/syntax_samples.h"
 
 using namespace mbuild::frontend;

@@ -1,7 +1,5 @@
 #include "tests/unit/frontend/lower_fixture.h"
 
-#include <algorithm>
-
 namespace mbuild::frontend::testing {
 
 ImageConfig simple_image() {

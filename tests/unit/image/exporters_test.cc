@@ -1,13 +1,10 @@
 #include "image/exporters.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <map>
 
 #include "image/oci_layout.h"
-#include "layers/serialise.h"
 #include "layers/tar_reader.h"
 #include "tests/catch.h"
 #include "tests/unit/layers/fixture.h"

@@ -1,8 +1,6 @@
 #include "layers/layer_digest.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <functional>
 

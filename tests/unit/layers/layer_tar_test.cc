@@ -1,6 +1,5 @@
 #include "layers/layer_tar.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>

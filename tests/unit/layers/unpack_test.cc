@@ -1,6 +1,5 @@
 #include "layers/unpack.h"
 
-#include <fcntl.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 

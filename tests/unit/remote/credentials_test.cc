@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <map>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "remote/url.h"
 #include "tests/catch.h"

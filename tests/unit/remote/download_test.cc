@@ -5,7 +5,6 @@
 #include <atomic>
 #include <map>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/unit/remote/test_server.h"

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"

@@ -1,6 +1,5 @@
 #include "cli/config/command.h"
 
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 

@@ -1,5 +1,3 @@
-#include "cli/config/config_registry.h"
-
 #include "base/fd.h"
 #include "cli/config/config.h"
 #include "tests/catch.h"

@@ -1,7 +1,6 @@
 #include "cli/display/usage_table.h"
 
 #include "base/clock.h"
-#include "cache/store.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 

@@ -1,6 +1,5 @@
 #include "executor/api/cache_reference.h"
 
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 

@@ -1,6 +1,5 @@
 #include "executor/api/secrets.h"
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"

@@ -1,7 +1,6 @@
 #include "executor/outputs/export.h"
 
 #include "base/error.h"
-#include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 

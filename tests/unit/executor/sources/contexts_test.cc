@@ -1,9 +1,7 @@
 #include "executor/sources/contexts.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 #include "tests/unit/files/file_tree.h"

@@ -1,6 +1,5 @@
 #include "executor/sources/inputs.h"
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/subprocess.h"
 #include "tests/catch.h"
 #include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"

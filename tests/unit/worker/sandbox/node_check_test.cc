@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "base/codec.h"
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"

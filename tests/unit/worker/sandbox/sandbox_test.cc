@@ -1,7 +1,6 @@
 #include "worker/sandbox/sandbox.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>

@@ -1,10 +1,5 @@
-#include "worker/sandbox/system.h"
-
-#include <sys/stat.h>
-
 #include <cstdlib>
 
-#include "base/error.h"
 #include "tests/catch.h"
 #include "tests/needs.h"
 #include "tests/unit/worker/inner_jobs.h"

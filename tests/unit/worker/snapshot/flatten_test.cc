@@ -1,6 +1,5 @@
 #include "worker/snapshot/flatten.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
