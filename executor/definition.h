@@ -14,11 +14,14 @@
 
 namespace mbuild::executor {
 
+// Secrets and agents.
+using OwnIds = std::set<std::pair<graph::MountKind, std::string>>;
+
 // What a target has to know of the others of its session.
 struct Neighbours {
-  graph::Graph graph;  // of those that were read before
+  const graph::Graph& graph;  // of those that were read before
   // frontend::Request
-  std::set<std::pair<graph::MountKind, std::string>> own_ids;
+  OwnIds own_ids;
   std::function<const frontend::LoweredImage&(const std::string& target, const platforms::Platform&)> linked;
 };
 

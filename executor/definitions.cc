@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::string_view k_target = "target:";
 
-using OwnIds = std::set<std::pair<graph::MountKind, std::string>>;
 // What is meant by an id.
 using Lent = std::map<std::pair<graph::MountKind, std::string>, std::string>;
 
@@ -31,15 +30,23 @@ Lent lent_by(const TargetRequest& request) {
   return out;
 }
 
-// The ids of a target by which another means something else. One that has nothing by an id means nothing by it.
-OwnIds own_ids(std::span<const TargetRequest> targets, std::uint32_t number) {
-  const Lent own = lent_by(targets[number]);
+// The ids by which targets mean different things. One that has nothing by an id means nothing by it.
+OwnIds ids_of_several(std::span<const TargetRequest> targets) {
+  Lent first;
   OwnIds out;
-  for (const auto& other : targets) {
-    for (const auto& [id, meant] : lent_by(other)) {
-      const auto found = own.find(id);
-      if (found != own.end() && found->second != meant) out.insert(id);
+  for (const auto& target : targets) {
+    for (const auto& [id, meant] : lent_by(target)) {
+      if (first.try_emplace(id, meant).first->second != meant) out.insert(id);
     }
+  }
+  return out;
+}
+
+// Those of them that the target has.
+OwnIds own_ids(const TargetRequest& target, const OwnIds& of_several) {
+  OwnIds out;
+  for (const auto& [id, meant] : lent_by(target)) {
+    if (of_several.contains(id)) out.insert(id);
   }
   return out;
 }
@@ -97,7 +104,8 @@ void add_roots(std::vector<graph::Ref>& roots, const Definition& target) {
 
 }  // namespace
 
-Definitions::Definitions(BuildSession& session) : targets(session.targets.size()), session_(session) {
+Definitions::Definitions(BuildSession& session)
+    : targets(session.targets.size()), session_(session), own_ids_(ids_of_several(session.targets)) {
   check_names(session.targets);
   for (const auto number : Order(session.targets).numbers) {
     try {
@@ -126,7 +134,7 @@ Definitions::Definitions(BuildSession& session) : targets(session.targets.size()
 
 void Definitions::read(std::uint32_t number) {
   const Neighbours neighbours{.graph = graph,
-                              .own_ids = own_ids(session_.targets, number),
+                              .own_ids = own_ids(session_.targets[number], own_ids_),
                               .linked = [this](const std::string& target, const platforms::Platform& platform)
                                   -> const frontend::LoweredImage& { return image_of(target, platform); }};
   targets[number] = std::make_unique<Definition>(session_, number, neighbours);

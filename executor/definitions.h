@@ -33,6 +33,7 @@ class Definitions {
   const frontend::LoweredImage& image_of(const std::string& target, const platforms::Platform& platform) const;
 
   BuildSession& session_;
+  const OwnIds own_ids_;              // by which targets mean different things
   std::vector<planner::Plan> plans_;  // by number; empty where there is one target
 };
 

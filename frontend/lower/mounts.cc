@@ -175,7 +175,7 @@ void lower_mounts(Lowering& lowering, const Stage& stage, const Step& step, cons
     }
     auto& added = mounts.back();
     if (lowering.shared.request.own_ids.contains({added.kind, added.id})) added.lender = lowering.shared.request.label;
-    if (!mounts.back().env.empty()) secret_variables.insert(mounts.back().env);
+    if (!added.env.empty()) secret_variables.insert(added.env);
   }
   sort_mounts(node);
 }
