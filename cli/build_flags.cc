@@ -3,23 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/config/store_root.h"
+#include "executor/api/attribute_values.h"
 
 namespace mbuild::cli {
 namespace {
 
 std::int64_t parse_limit(std::string_view text, const std::string& whole) {
   if (text == "unlimited") return -1;
-  std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size())
-    throw usage_error(fmt::format("invalid ulimit argument: {}", whole));
-  return value;
+  if (const auto value = executor::number_in(text)) return *value;
+  throw usage_error(fmt::format("invalid ulimit argument: {}", whole));
 }
 
 }  // namespace

@@ -30,21 +30,11 @@ bool is_max(const AttributeMap& attributes) {
   throw usage_error(fmt::format("invalid cache mode \"{}\"", mode)).with_advice("Modes are min and max.");
 }
 
-image::Compression blob_compression(const AttributeMap& attributes) {
-  const auto name = text_attribute(attributes, "compression");
-  if (name.empty() || name == "gzip") return image::Compression::gzip;
-  if (name == "zstd") return image::Compression::zstd;
-  if (name == "uncompressed") return image::Compression::none;
-  throw usage_error(fmt::format("unsupported layer compression type {}", name))
-      .with_advice("Compressions are gzip, zstd and uncompressed.");
-}
-
 std::optional<int> blob_level(const AttributeMap& attributes) {
   constexpr int k_most = 22;
   const auto text = text_attribute(attributes, "compression-level");
   if (text.empty()) return std::nullopt;
-  const auto level = number_in(text);
-  if (level && *level >= 0 && *level <= k_most) return static_cast<int>(*level);
+  if (const auto level = level_in(text, k_most)) return level;
   throw usage_error(fmt::format("invalid compression-level {}", text));
 }
 
@@ -79,7 +69,7 @@ CacheReference parse_cache(const AttributeList& list, CacheUse use) {
   cache.digest = text_attribute(attributes, "digest");
   if (use == CacheUse::read) return cache;
   cache.max = is_max(attributes);
-  cache.compression = blob_compression(attributes);
+  cache.compression = compression_attribute(attributes);
   cache.level = blob_level(attributes);
   cache.ignore_error = flag(attributes, "ignore-error");
   cache.reset = flag(attributes, "reset");

@@ -67,24 +67,18 @@ bool flag(const AttributeMap& attributes, const std::string& name, bool otherwis
 }
 
 image::Compression compression_of(const AttributeMap& attributes) {
-  const std::string name = text_attribute(attributes, "compression");
-  if (name.empty() || name == "gzip") return image::Compression::gzip;
-  if (name == "zstd") return image::Compression::zstd;
-  if (name == "uncompressed") return image::Compression::none;
-  if (name == "estargz") {
+  if (text_attribute(attributes, "compression") == "estargz") {
     throw usage_error("compression=estargz: mbuild does not write eStargz layers")
         .with_advice("A layer without its table of contents would not be loaded lazily: take gzip or zstd.");
   }
-  throw usage_error("unsupported layer compression type " + name)
-      .with_advice("Compressions are gzip, zstd and uncompressed.");
+  return compression_attribute(attributes);
 }
 
 std::optional<int> level_of(const AttributeMap& attributes, image::Compression compression) {
   const std::string text = text_attribute(attributes, "compression-level");
   if (text.empty()) return std::nullopt;
   const int most = compression == image::Compression::zstd ? 22 : 9;
-  const auto level = number_in(text);
-  if (level && *level >= 0 && *level <= most) return static_cast<int>(*level);
+  if (const auto level = level_in(text, most)) return level;
   throw usage_error(
       fmt::format("invalid compression-level {}: 0 to {} for {}", text, most, image::compression_name(compression)));
 }
