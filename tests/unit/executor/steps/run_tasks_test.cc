@@ -2,9 +2,11 @@
 
 #include "base/error.h"
 #include "tests/catch.h"
+#include "tests/unit/executor/steps/step_fixture.h"
 
 using namespace mbuild;
 using namespace mbuild::executor;
+using namespace mbuild::executor::test;
 
 namespace {
 
@@ -20,6 +22,25 @@ graph::ExecOp make() {
   graph::ExecOp op;
   op.argv = {"/bin/sh", "-c", "make"};
   return op;
+}
+
+ChangeRun with_mount(const graph::Mount& mount) {
+  return [mount](graph::ExecOp& run) { run.mounts.push_back(mount); };
+}
+
+RunTask completed(StepFixture& build) {
+  auto task = build.tasks.begin(k_run, "new");
+  build.tasks.complete(task, k_run, {});
+  return task;
+}
+
+Error error_of_completion(StepFixture& build) {
+  try {
+    completed(build);
+  } catch (Error& error) {
+    return std::move(error);
+  }
+  return Error(ExitClass::internal, "no error");
 }
 
 }  // namespace
@@ -69,4 +90,86 @@ TEST_CASE("Of several agents with one id the last is taken") {
   request.ssh = {{.id = "default", .paths = {"/one"}}, {.id = "default", .paths = {"/two"}}};
   CHECK(agent_socket(request, "default") == "/two");
   CHECK(agent_socket(request, "other").empty());
+}
+
+TEST_CASE("A task has its root and its bind mounts as layers, and the proxies after the other variables") {
+  StepFixture build(false, [](graph::ExecOp& run) {
+    run.env = {"PATH=/bin"};
+    run.proxy_env = {"http_proxy=http://proxy.example"};
+    run.user = "app";
+  });
+  build.session.allow_less_isolation = true;
+  const auto task = completed(build);
+  CHECK(task.layer == "new");
+  CHECK(task.argv == std::vector<std::string>{"/bin/sh", "-c", "make"});
+  CHECK(task.env == std::vector<std::string>{"PATH=/bin", "http_proxy=http://proxy.example"});
+  CHECK(task.user == "app");
+  CHECK(task.less_isolation);
+  CHECK(task.root == LayerIds{"base"});
+  REQUIRE(task.mounts.size() == 1);
+  CHECK(task.mounts[0].target == "/src");
+  CHECK(task.mounts[0].selector == "/etc");
+  CHECK(task.mounts[0].layers == LayerIds{"base"});
+}
+
+TEST_CASE("A cache mount that starts from an image is named by the image's digest, and fresh without the cache") {
+  StepFixture build(false, with_mount(cache_mount("go", 0))), ignoring(true, with_mount(cache_mount("go")));
+  const auto& base = build.table.result({k_base, 0}).digest;
+  const auto of_image = completed(build).mounts.at(1), empty = completed(ignoring).mounts.at(1);
+  CHECK(of_image.cache == "go [from " + std::string(digest_hex(base).substr(0, 16)) + "]");
+  CHECK_FALSE(of_image.fresh);
+  CHECK(of_image.layers.empty());  // it is not new
+  CHECK(empty.cache == "go");
+  CHECK(empty.fresh);
+}
+
+TEST_CASE("A secret is a file, a variable or both") {
+  graph::Mount secret{.kind = graph::MountKind::secret, .target = "/run/secrets/key", .id = "key", .env = "KEY"};
+  StepFixture both(false, with_mount(secret));
+  secret.as_file = false;
+  StepFixture variable(false, with_mount(secret));
+  both.request.secrets = variable.request.secrets = {{.id = "key", .file = "", .value = "word"}};
+  const auto one = completed(both), two = completed(variable);
+  CHECK(one.env == std::vector<std::string>{"KEY=word"});
+  REQUIRE(one.mounts.size() == 2);
+  CHECK(one.mounts[1].target == "/run/secrets/key");
+  CHECK(one.mounts[1].content == "word");
+  CHECK(two.env == std::vector<std::string>{"KEY=word"});
+  CHECK(two.mounts.size() == 1);
+}
+
+TEST_CASE("A secret that is not given is an error only where it is required") {
+  graph::Mount secret{.kind = graph::MountKind::secret, .target = "/run/secrets/key", .id = "key"};
+  StepFixture optional(false, with_mount(secret));
+  CHECK(completed(optional).mounts.size() == 1);
+  secret.required = true;
+  StepFixture required(false, with_mount(secret));
+  const Error error = error_of_completion(required);
+  CHECK(error.exit_class == ExitClass::usage);
+  CHECK(std::string(error.what()) == "secret key: not found");
+  CHECK(error.advice == "Give it with --secret id=key,src=FILE or --secret id=key,env=NAME.");
+}
+
+TEST_CASE("An agent is named by its target and id, and told to the program unless it has another") {
+  const graph::Mount agent{.kind = graph::MountKind::ssh, .target = "/run/agent", .id = "default"};
+  StepFixture build(false, with_mount(agent)), own(false, [&](graph::ExecOp& run) {
+    run.mounts.push_back(agent);
+    run.env = {"SSH_AUTH_SOCK=/own"};
+  });
+  build.request.ssh = own.request.ssh = {{.id = "default", .paths = {"/socket"}}};
+  const auto task = completed(build);
+  CHECK(task.env == std::vector<std::string>{"SSH_AUTH_SOCK=/run/agent"});
+  CHECK(task.mounts.at(1).agent == "0 default");
+  CHECK(completed(own).env == std::vector<std::string>{"SSH_AUTH_SOCK=/own"});
+}
+
+TEST_CASE("An agent that is not given is an error only where it is required") {
+  graph::Mount agent{.kind = graph::MountKind::ssh, .target = "/run/agent", .id = "default"};
+  StepFixture optional(false, with_mount(agent));
+  CHECK(completed(optional).mounts.size() == 1);
+  agent.required = true;
+  StepFixture required(false, with_mount(agent));
+  const Error error = error_of_completion(required);
+  CHECK(std::string(error.what()) == "unset ssh forward key default");
+  CHECK(error.advice == "Give an agent with --ssh default.");
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -7,18 +8,24 @@
 
 #include "executor/steps/layer_fetcher.h"
 #include "executor/steps/lookup.h"
+#include "executor/steps/run_tasks.h"
 #include "executor/steps/step_keys.h"
 #include "tests/temporary.h"
 
 // The parts of a build with a graph of three nodes and a store, and nothing that runs.
 namespace mbuild::executor::test {
 
-// A worker that runs nothing, and tells what it was asked to read.
+// A worker that runs nothing: it gives the results that it was told, and tells what it was asked.
 struct DeafWorker final : Worker {
   std::vector<cache::Layer> layers;  // that it has
   bool lender = false;
   std::vector<std::string> asked;  // "digest LAYERS SELECTOR" and so on
   ProbeResult probed;
+  std::vector<RunTask> runs;
+  std::vector<FilesTask> applied;
+  RunResult ran;       // of each run
+  FilesResult made;    // of each file step
+  std::string output;  // of each run
 
   bool lends() const override { return lender; }
   LayerIds missing(const LayerIds& ids) override {
@@ -39,10 +46,17 @@ struct DeafWorker final : Worker {
     tar([&](std::string_view bytes) { asked.back() += " " + std::string(bytes); });
   }
   void get(const std::string& id, const TarSink& tar, std::stop_token) override { tar("tar of " + id); }
-  std::string prepare(const RunTask&) override { return ""; }
+  std::string prepare(const RunTask&) override { return ran.emulator; }
   bool needs_first_content(const TaskMount&) override { return false; }
-  RunResult run(const RunTask&, StepSink&, std::stop_token) override { return {}; }
-  FilesResult apply(const FilesTask&, std::stop_token) override { return {}; }
+  RunResult run(const RunTask& task, StepSink& sink, std::stop_token) override {
+    runs.push_back(task);
+    sink.log(1, output);
+    return ran;
+  }
+  FilesResult apply(const FilesTask& task, std::stop_token) override {
+    applied.push_back(task);
+    return made;
+  }
   ProbeResult probe(const FilesTask& task, std::stop_token) override {
     asked.push_back("probe " + text(task.base));
     return probed;
@@ -62,14 +76,18 @@ struct DeafWorker final : Worker {
 inline constexpr graph::NodeId k_base = 0, k_run = 1, k_copy = 2;
 
 // An image; a RUN on it that sees it a second time, below /etc, at /src; and a copy from the RUN's result to the image.
-inline graph::Graph three_steps(bool ignore_cache) {
+// `change` may give the RUN more.
+using ChangeRun = std::function<void(graph::ExecOp&)>;
+inline graph::Graph three_steps(bool ignore_cache, const ChangeRun& change) {
   graph::Graph graph;
   graph.add({.op = graph::SourceOp(graph::ImageSource{"base@sha256:1", {"sha256:a"}}), .inputs = {}, .platform = {}},
             {});
   graph::ExecOp run;
   run.argv = {"/bin/sh", "-c", "make"};
   run.mounts = {{.target = "/", .input = 0, .output = 0}, {.target = "/src", .input = 1, .selector = "/etc"}};
-  graph.add({.op = run, .inputs = {{k_base, 0}, {k_base, 0}}, .platform = {}}, {.ignore_cache = ignore_cache});
+  if (change) change(run);
+  graph.add({.op = run, .inputs = {{k_base, 0}, {k_base, 0}}, .platform = platforms::Platform{"linux", "arm64"}},
+            {.name = "[2/3] RUN make", .instruction = "RUN make", .ignore_cache = ignore_cache});
   graph::FileAction copy;
   copy.input = 0;
   copy.secondary = 1;
@@ -81,7 +99,8 @@ inline graph::Graph three_steps(bool ignore_cache) {
 }
 
 struct StepFixture {
-  explicit StepFixture(bool ignore_cache = false) : graph(three_steps(ignore_cache)) {
+  explicit StepFixture(bool ignore_cache = false, const ChangeRun& change = {})
+      : graph(three_steps(ignore_cache, change)) {
     add_layer("base", "sha256:base");
     table.results[k_base] = {make_snapshot({layer("base")})};
     table.traces[k_run].inputs = "sha256:inputs";
@@ -111,12 +130,23 @@ struct StepFixture {
   DeafWorker local;
   OtherWorker other;
   Workers workers{graph, local, other, fetcher, layers};
-  const StepTargets targets{graph, {}};
+  SessionRequest session;
+  TargetRequest request;
+  Contexts contexts{store, {}};
+  const StepTargets targets{graph, {{0, {request, contexts, {}}}}};
   const StepReads reads{table, targets};
   LentFiles lent;
   StepLookup lookup{
       {.plan = plan, .table = table, .store = store, .imports = imports, .layers = layers, .workers = workers}};
   StepKeys keys{table, reads, lent, workers};
+  RunTasks tasks{{.session = session,
+                  .targets = targets,
+                  .table = table,
+                  .reads = reads,
+                  .store = store,
+                  .layers = layers,
+                  .lent = lent,
+                  .workers = workers}};
 
   // A layer of the store.
   void add_layer(const std::string& id, const Digest& result) {
