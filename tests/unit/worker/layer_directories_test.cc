@@ -1,9 +1,14 @@
 #include "worker/layer_directories.h"
 
+#include <cstddef>
 #include <filesystem>
+#include <string>
 
 #include "tests/catch.h"
+#include "tests/needs.h"
 #include "tests/temporary.h"
+#include "tests/unit/worker/inner_jobs.h"
+#include "worker/snapshot/flatten.h"
 
 using namespace mbuild;
 using namespace mbuild::executor;
@@ -15,7 +20,7 @@ namespace {
 struct StoredLayers {
   TemporaryDirectory place;
   cache::Store store{place / "store", "map"};
-  LazyInner inner{IdMap()};
+  LazyInner inner{test::map_of_inner()};
   WorkDirectories work{place / "work"};
   std::vector<std::string> removed;
   LayerDirectories directories{store, inner, work, [this](std::string path) { removed.push_back(std::move(path)); }};
@@ -56,4 +61,25 @@ TEST_CASE("A layer that has vanished is named, and forgotten when it is asked fo
   CHECK(layers.directories.find("a") != nullptr);  // what was found once is held
   CHECK(layers.directories.forget_lost());
   CHECK(layers.directories.find("a") == nullptr);
+}
+
+TEST_CASE("Of a long snapshot the older layers are one directory") {
+  NEEDS(test::have_inner(), "an inner process");
+  StoredLayers layers;
+  LayerIds snapshot;
+  for (std::size_t i = 0; i <= k_flatten_above; ++i) {
+    const std::string id = "layer" + std::to_string(i);
+    layers.directories.add(layers.made(id, "sha256:" + id));
+    write_file_atomically(layers.store.layer_path(id) + "/of-" + id, id);
+    snapshot.push_back(id);
+  }
+  const auto stack = layers.directories.stack(snapshot, {});
+  REQUIRE(stack.layers.size() == bundles_of(snapshot.size()).size());
+  const auto& lowest = stack.layers.front().path;
+  CHECK(std::filesystem::exists(lowest + "/of-layer0"));
+  CHECK(std::filesystem::exists(lowest + "/of-layer31"));
+  CHECK_FALSE(std::filesystem::exists(lowest + "/of-layer32"));
+  CHECK(stack.layers.back().path == layers.store.layer_path(snapshot.back()));
+  CHECK(layers.directories.stack(snapshot, {}).layers.front().path == lowest);
+  CHECK(layers.removed.empty());
 }
