@@ -8,11 +8,13 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <thread>
 
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/needs.h"
+#include "tests/temporary.h"
 #include "tests/unit/worker/inner_jobs.h"
 
 namespace mbuild::executor {
@@ -22,6 +24,7 @@ using test::BusyboxTree;
 using test::have_inner;
 using test::mounts;
 using test::output_of;
+using test::Ran;
 using test::run;
 using test::shell;
 using test::single_id;
@@ -40,6 +43,26 @@ std::string error_of_run(BusyboxTree& tree, SandboxSpec& spec) {
     return error.what();
   }
   return "";
+}
+
+// An inner process on a host that lacks this.
+std::unique_ptr<Inner> inner_without(const std::string& feature) {
+  const mbuild::testing::ScopedVariable lacking("MBUILD_TEST_DISABLE", feature);
+  return Inner::start({.map = test::map_of_inner()});
+}
+
+// A step of a host that lacks this: it is refused, with a way out, unless less isolation is allowed. What it is then.
+Ran run_with_less_isolation(BusyboxTree& tree, SandboxSpec spec, const std::string& lacking) {
+  const auto other = inner_without(lacking);
+  try {
+    run(tree, spec, "refused", other.get());
+    FAIL("no error");
+  } catch (const Error& error) {
+    CHECK(error.exit_class == ExitClass::host);
+    CHECK_THAT(error.advice, Catch::Contains("--allow-less-isolation"));
+  }
+  spec.less_isolation = true;
+  return run(tree, spec, "run", other.get());
 }
 
 }  // namespace
@@ -131,10 +154,10 @@ TEST_CASE("a user is resolved in the image and has its groups and home") {
 TEST_CASE("with one id another user is an error that names the remedy") {
   BusyboxTree tree;
   NEEDS(tree.ready, "an inner process with a static busybox");
-  ::setenv("MBUILD_TEST_DISABLE", "userns-ranges", 1);
-  const IdMap map = compute_id_map();
-  auto single = Inner::start({.map = map});
-  ::unsetenv("MBUILD_TEST_DISABLE");
+  const auto single = [] {
+    const mbuild::testing::ScopedVariable lacking("MBUILD_TEST_DISABLE", "userns-ranges");
+    return Inner::start({.map = compute_id_map()});
+  }();
   auto spec = shell(tree, "id -u; touch /f");
   spec.single_id = true;
   CHECK(run(tree, spec, "one", single.get()).output == "0\n");
@@ -473,19 +496,7 @@ TEST_CASE("a step on an empty snapshot finds no program") {
 TEST_CASE("where a fresh /proc is refused the step is, unless less isolation is allowed") {
   BusyboxTree tree;
   NEEDS(tree.ready, "an inner process with a static busybox");
-  ::setenv("MBUILD_TEST_DISABLE", "proc-mount", 1);
-  auto other = Inner::start({.map = test::map_of_inner()});
-  ::unsetenv("MBUILD_TEST_DISABLE");
-  auto spec = shell(tree, "cat /proc/self/comm");
-  try {
-    run(tree, spec, "refused", other.get());
-    FAIL("no error");
-  } catch (const Error& error) {
-    CHECK(error.exit_class == ExitClass::host);
-    CHECK_THAT(error.advice, Catch::Contains("--allow-less-isolation"));
-  }
-  spec.less_isolation = true;
-  const auto ran = run(tree, spec, "run", other.get());
+  const auto ran = run_with_less_isolation(tree, shell(tree, "cat /proc/self/comm"), "proc-mount");
   CHECK(ran.output == "cat\n");
   CHECK(ran.result.host_proc);
 }
@@ -503,13 +514,7 @@ TEST_CASE("a program has a user namespace of its own with the ids of images") {
 TEST_CASE("where a user namespace is refused the step is, unless less isolation is allowed") {
   BusyboxTree tree;
   NEEDS(tree.ready, "an inner process with a static busybox");
-  ::setenv("MBUILD_TEST_DISABLE", "step-userns", 1);
-  auto other = Inner::start({.map = test::map_of_inner()});
-  ::unsetenv("MBUILD_TEST_DISABLE");
-  auto spec = shell(tree, "echo ran");
-  CHECK_THROWS_AS(run(tree, spec, "refused", other.get()), Error);
-  spec.less_isolation = true;
-  const auto ran = run(tree, spec, "run", other.get());
+  const auto ran = run_with_less_isolation(tree, shell(tree, "echo ran"), "step-userns");
   CHECK(ran.output == "ran\n");
   CHECK(ran.result.shared_ids);
 }
