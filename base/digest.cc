@@ -3,6 +3,7 @@
 // The low-level functions, old in OpenSSL 3 but there: the newer ones read the configuration of the library and build
 // its tables first, which is 5.4 million instructions in a program that has to be done after 30 ms.
 #define OPENSSL_API_COMPAT 0x10101000L
+#include <openssl/md5.h>
 #include <openssl/sha.h>
 #include <sys/random.h>
 
@@ -71,6 +72,19 @@ Digest sha256_of_rest(int fd) {
     hash.update({reinterpret_cast<const char*>(memory.get()), n});
   }
   return hash.digest();
+}
+
+std::string md5_of_rest(int fd) {
+  MD5_CTX context;
+  MD5_Init(&context);
+  std::array<std::byte, 16384> buffer;
+  for (std::size_t n = buffer.size(); n == buffer.size();) {
+    n = read_full(fd, buffer);
+    MD5_Update(&context, buffer.data(), n);
+  }
+  std::array<unsigned char, MD5_DIGEST_LENGTH> out;
+  MD5_Final(out.data(), &context);
+  return hex(out.data(), out.size());
 }
 
 bool is_sha256_digest(std::string_view text) {

@@ -30,6 +30,8 @@ class Sha256 {
 Digest sha256(std::string_view data);
 // Of what a descriptor gives from its position to the end. Throws Error.
 Digest sha256_of_rest(int fd);
+// The MD5 of what a descriptor gives from its position to the end, in hex, as package databases have it. Throws Error.
+std::string md5_of_rest(int fd);
 // True for "sha256:" and 64 lower-case hex digits.
 bool is_sha256_digest(std::string_view text);
 // The hex part of a digest.

@@ -108,6 +108,8 @@ class Store {
   std::string layer_path(std::string_view id) const;
   // A list of what is known of the files in a layer. It may be missing.
   std::string contents_path(std::string_view layer_id) const;
+  // A directory for copies of emulators (emu/accel/inject.h), each in one of its own; it may be missing.
+  std::string emulators_path() const;
   std::string cache_mount_path(std::string_view id) const;
   std::string work_directory() const { return fs_ + "/work"; }
   std::string locks_directory() const { return root_ + "/locks"; }

@@ -33,7 +33,7 @@ struct BuildFlags {
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
   std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress, root,
-              shm_size, target, context, arch_check;
+              shm_size, target, context, arch_check, accel;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
        offline = false, help_dockerfile = false, explain = false, push = false, load = false;
@@ -230,6 +230,8 @@ int run_build_command(const BuildFlags& flags) {
   request.registries = config.registries;
   request.allow_less_isolation = flags.allow_less_isolation || config.sandbox.allow_less_isolation;
   request.log_limits = log_limits(config);
+  const std::string& accel = flags.accel.empty() ? config.emulation.accel : flags.accel;
+  if (!accel.empty()) request.acceleration = executor::parse_acceleration(accel);
   request.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
   CancelOnSignal cancel;
   if (const auto status = answer_call(flags, request, cancel.token())) return *status;
@@ -278,6 +280,9 @@ void add_build_command(Command& top) {
   auto flags = std::make_shared<BuildFlags>();
   Command build = top.add("build", "Build an image from a Dockerfile", "b");
   build.value("context", flags->context, "PATH | URL | -");
+  build.value("--accel", flags->accel,
+              "How foreign programs are run: safe (native programs stand in where the result is the same), off, or "
+              "verify (both ways, which have to agree)");
   build.values("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)");
   build.values("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure, buildx.local.delete)",
                Presence::optional, ',');

@@ -12,7 +12,7 @@ import sys
 
 ROOMS = ("base", "platforms", "graph", "oci", "remote", "cache", "layers", "image", "emu",
          "frontend/dockerfile", "frontend", "frontend/lower", "planner", "files",
-         "worker/ids", "worker/snapshot", "worker/sandbox", "worker/inner", "worker/jobs", "worker",
+         "worker/ids", "worker/snapshot", "worker/native", "worker/sandbox", "worker/inner", "worker/jobs", "worker",
          "executor/api", "executor/sources", "executor/steps", "executor/outputs", "executor",
          "cli/display", "cli/config", "cli")
 TOPS = sorted({room.split("/")[0] for room in ROOMS})

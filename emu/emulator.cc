@@ -146,6 +146,22 @@ EmulatorSearch default_search() {
   return search;
 }
 
+std::string machine_name(const Platform& platform) {
+  const Descriptor* descriptor = platforms::find_descriptor(platform);
+  if (descriptor == nullptr) return "";
+  if (platform.arch == "386") return "i686";
+  if (platform.arch == "arm") return "armv7l";
+  return qemu_target(*descriptor);
+}
+
+namespace {
+constexpr std::string_view k_with_native = ", with native programs";
+}
+
+std::string accelerated(const std::string& emulator) { return emulator + std::string(k_with_native); }
+
+bool is_accelerated(std::string_view emulator) { return emulator.ends_with(k_with_native); }
+
 Execution choose(const Platform& step, const Platform& host, const EmulatorSearch& search) {
   if (is_native(step, host)) return {};
   const Descriptor* const descriptor = platforms::find_descriptor(step);

@@ -43,6 +43,13 @@ std::optional<Execution> choose_own(const platforms::Platform& step, const platf
 // "native", "compatible", "host handler rosetta (/mnt/rosetta)", "/usr/bin/qemu-aarch64-static".
 std::string describe(const Execution& execution);
 
+// What uname says to programs of the platform under QEMU ("aarch64"); "" where that is not known.
+std::string machine_name(const platforms::Platform& platform);
+
+// For build records: what ran the programs, and that native ones stood in for some.
+std::string accelerated(const std::string& emulator);
+bool is_accelerated(std::string_view emulator);
+
 // For build records: the first line of `emulator_path --version`, "" where there is none. Starts the emulator.
 std::string emulator_version(const Execution& execution);
 

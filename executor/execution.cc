@@ -219,6 +219,7 @@ void Execution::end() {
     auto& result = target.definition.result;
     result.steps_run = steps_.steps_run(target.plan);
     result.steps_cached = steps_.steps_cached(target.plan);
+    result.emulation = steps_.emulation(target.plan);
     if (!target.failure) continue;
     try {
       std::rethrow_exception(target.failure);

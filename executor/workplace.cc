@@ -12,7 +12,7 @@ BuildStore::BuildStore(const std::string& root)
     : map(compute_id_map()), store(root, std::string(digest_hex(map.digest()).substr(0, 16))), directory(store) {}
 
 Workplace::Workplace(BuildStore& place, std::function<void(std::string)> warn, std::stop_token stop)
-    : inner(place.map),
+    : inner(place.map, place.store.emulators_path()),
       network([this]() -> Inner& { return inner.get(); }, std::move(warn), std::move(stop)),
       directory_(place.directory),
       abandoned_(cache::abandoned_build_directories(place.store)) {}

@@ -51,7 +51,7 @@ const cache::Layer& LayerDirectories::add(cache::Layer layer) {
 }
 
 const cache::Layer& LayerDirectories::keep(cache::Layer made) {
-  if (const auto* older = find_by_result(made.result_digest)) {
+  if (const auto* older = find_by_result(made.result_digest); older != nullptr && older->id != made.id) {
     remove_later_(store_.layer_path(made.id));
     return *older;
   }

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "emu/emulator.h"
 #include "worker/output_pump.h"
 
 namespace mbuild::executor {
@@ -132,6 +133,7 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
   spec.shm_size = task.shm_size;
   spec.single_id = parts_.inner.map().single;
   spec.less_isolation = task.less_isolation;
+  if (task.sibling && !result.emulator.empty()) spec.native = native_source(task, run.work, stop);
   CacheMounts::Held held;
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
@@ -155,10 +157,19 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
   result.signal = reply.result.signal;
   result.host_proc = reply.result.host_proc;
   result.shared_ids = reply.result.shared_ids;
+  result.programs_started = reply.result.programs_started;
+  result.programs_native = reply.result.programs_native;
   if (result.exit_code != 0) return result;
   held.fresh.succeed();
   result.layer = named(task.layer, std::move(reply.layer));
   return result;
+}
+
+NativeSource LocalWorker::native_source(const RunTask& task, const std::string& work, const std::stop_token& stop) {
+  return {.sibling = parts_.layers.stack(*task.sibling, stop),
+          .directory = work + "/native",
+          .node = task.hostname.empty() ? "buildkitsandbox" : task.hostname,
+          .machine = emu::machine_name(*task.platform)};
 }
 
 // A step with --security=insecure is root of the host where the caller is; an emulated one stays where its emulator is

@@ -54,6 +54,7 @@ class LocalWorker final : public Worker {
   RunResult run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop);
   SandboxMount sandbox_mount(const TaskMount& mount, jobs::RunRequest& run, CacheMounts::Held& held,
                              const std::stop_token& stop);
+  NativeSource native_source(const RunTask& task, const std::string& work, const std::stop_token& stop);
   Inner& inner_for(const RunTask& task, bool emulated, jobs::RunRequest& run);
   jobs::FilesRequest files_request(const FilesTask& task, const std::stop_token& stop);
   image::OwnerMode owner_mode() const { return parts_.inner.map().owner_mode(); }

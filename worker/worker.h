@@ -52,6 +52,9 @@ struct TaskMount {
 struct RunTask {
   std::string layer;  // id of the new layer
   LayerIds root;
+  // A snapshot of the host's platform with the same packages, whose programs may stand in for those of the task that
+  // would be emulated; nothing: all are.
+  std::optional<LayerIds> sibling;
   std::vector<std::string> argv, env;  // env: "NAME=value"
   std::string cwd, user, hostname;
   std::vector<std::pair<std::string, std::string>> extra_hosts;
@@ -67,10 +70,11 @@ struct RunTask {
 struct RunResult {
   int exit_code = 0;  // 128 + signal when killed by one; other than 0: there is no layer
   int signal = 0;
-  std::string emulator;      // as `prepare` tells it
-  bool own_network = false;  // it was in a network of the build's own
-  bool host_proc = false;    // it had no /proc of its own
-  bool shared_ids = false;   // it had no user namespace of its own
+  std::string emulator;                                     // as `prepare` tells it
+  std::uint64_t programs_started = 0, programs_native = 0;  // of a task with a sibling
+  bool own_network = false;                                 // it was in a network of the build's own
+  bool host_proc = false;                                   // it had no /proc of its own
+  bool shared_ids = false;                                  // it had no user namespace of its own
   cache::Layer layer;
 };
 

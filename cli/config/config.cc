@@ -13,6 +13,7 @@
 #include "cli/config/config_section.h"
 #include "cli/config/store_root.h"
 #include "cli/display/usage_table.h"
+#include "executor/api/acceleration.h"
 #include "executor/collect.h"
 
 namespace mbuild::cli {
@@ -86,11 +87,15 @@ std::string config_path() {
 }  // namespace
 
 Config parse_config(const std::string& text, const std::string& path) {
-  Config config{.path = path, .gc = {}, .log = {}, .sandbox = {}, .registries = {}};
+  Config config{.path = path, .gc = {}, .log = {}, .sandbox = {}, .emulation = {}, .registries = {}};
   Section::read_file(text, path, [&](Section& file) {
     file.table("gc", [&](Section& section) { read_gc(section, config.gc); });
     file.table("sandbox",
                [&](Section& section) { section.flag("allow-less-isolation", config.sandbox.allow_less_isolation); });
+    file.table("emulation", [&](Section& section) {
+      section.text("accel", config.emulation.accel);
+      section.check("accel", [&] { executor::parse_acceleration(config.emulation.accel); });
+    });
     file.table("log", [&](Section& section) { read_log(section, config.log); });
     file.table("registry", [&](Section& section) { read_registries(section, path, config.registries); });
   });

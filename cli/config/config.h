@@ -36,11 +36,17 @@ struct SandboxConfig {
   bool allow_less_isolation = false;  // --allow-less-isolation for every build
 };
 
+// [emulation]: how programs of foreign platforms are run.
+struct EmulationConfig {
+  std::string accel;  // --accel for every build; "" where nothing is said
+};
+
 struct Config {
   std::string path;  // "" when there is no file
   GcConfig gc;
   executor::LogLimits log;
   SandboxConfig sandbox;
+  EmulationConfig emulation;
   remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
 };
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/api/acceleration.h"
 #include "executor/api/cache_reference.h"
 #include "executor/api/log_limits.h"
 #include "executor/api/output.h"
@@ -43,7 +44,8 @@ struct SessionRequest {
   bool explain = false;
   bool keep_going = false;            // a target that fails spares the others
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better
-  bool offline = false;               // of run_check, run_outline, run_targets: nothing is looked up
+  Acceleration acceleration = Acceleration::safe;
+  bool offline = false;  // of run_check, run_outline, run_targets: nothing is looked up
   remote::RegistryHosts registries;
   LogLimits log_limits;
   Surroundings surroundings;
@@ -108,6 +110,7 @@ struct BuildResult {
   std::vector<std::string> names;  // of the image
   std::vector<frontend::dockerfile::Warning> warnings;
   std::size_t steps_run = 0, steps_cached = 0;
+  EmulationUse emulation;
   std::vector<StepExplanation> explanations;  // of the steps that ran, where the request asks for them
 };
 

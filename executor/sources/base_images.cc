@@ -77,6 +77,18 @@ std::vector<frontend::ResolvedImage> ImageSources::resolve(const std::vector<fro
   return answers;
 }
 
+frontend::ResolvedImage ImageSources::resolve_other(const std::string& name, const platforms::Platform& platform) {
+  std::string reference;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [query, image] : resolved_) {
+      if (image.name == name) reference = query.reference;
+    }
+  }
+  if (reference.empty()) throw Error(ExitClass::internal, "no image of this build is " + name);
+  return resolve({{reference, platform}}).front();
+}
+
 image::ImageDescription ImageSources::describe(const frontend::ImageQuery& query, Origin& origin) {
   if (!query.reference.starts_with("oci-layout://")) {
     std::string damage;

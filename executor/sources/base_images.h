@@ -48,6 +48,9 @@ class ImageSources {
   // Manifest and configuration only; no layer is read. Throws Error that names the reference.
   std::vector<frontend::ResolvedImage> resolve(const std::vector<frontend::ImageQuery>& queries);
 
+  // The same image for another platform: `name` is as resolve() gave it. Throws Error where it can't be had.
+  frontend::ResolvedImage resolve_other(const std::string& name, const platforms::Platform& platform);
+
   // The blob of a layer of a resolved image. Throws Error (internal) for an unknown diff id.
   image::Descriptor layer_descriptor(const Digest& diff_id) const;
   // Opens a blob of the store or, failing that, of where the image came from; one from a registry is kept in the store.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "emu/emulator.h"
 #include "executor/steps/layer_fetcher.h"
 
 namespace mbuild::executor {
@@ -56,9 +57,13 @@ cache::FileLock StepLookup::lock_unknown(graph::NodeId id, const Digest& partial
   return lock;
 }
 
+bool StepLookup::is_unwanted(const std::string& emulator) const {
+  return parts_.without_native_programs && emu::is_accelerated(emulator);
+}
+
 bool StepLookup::use_record(graph::NodeId id, const Digest& key) {
   const auto record = parts_.store.find_record(key);
-  if (!record || record->layers.empty()) return false;
+  if (!record || record->layers.empty() || is_unwanted(record->emulator)) return false;
   const auto* layer = parts_.layers.find(record->layers.front());
   auto held = layer == nullptr ? parts_.workers.find(record->layers.front()) : nullptr;
   auto& trace = parts_.table.traces[id];
@@ -79,7 +84,7 @@ bool StepLookup::use_record(graph::NodeId id, const Digest& key) {
 
 bool StepLookup::use_import(graph::NodeId id, const Digest& key) {
   const auto hit = parts_.imports.find_step(key);
-  if (!hit) return false;
+  if (!hit || is_unwanted(hit->step.emulator)) return false;
   auto& trace = parts_.table.traces[id];
   trace.key = key;
   trace.kept = true;

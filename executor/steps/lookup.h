@@ -21,6 +21,7 @@ struct StepLookupParts {
   ImportedCaches& imports;
   LayerDirectories& layers;
   const Workers& workers;
+  bool without_native_programs = false;  // what was made with some (emu/emulator.h) is not found
 };
 
 // Finds the results of steps that somebody ran before: in the store, then in the imported caches. A step that is found
@@ -46,6 +47,7 @@ class StepLookup {
 
  private:
   bool ignores_cache(graph::NodeId id) const { return parts_.table.graph.info[id].front().ignore_cache; }
+  bool is_unwanted(const std::string& emulator) const;
   bool use_record(graph::NodeId id, const Digest& key);
   bool use_import(graph::NodeId id, const Digest& key);
 

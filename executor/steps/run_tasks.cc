@@ -100,9 +100,25 @@ RunTask RunTasks::begin(graph::NodeId id, std::string layer) const {
 void RunTasks::complete(RunTask& task, graph::NodeId id, const std::stop_token& stop) {
   const auto& op = std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op);
   task.root = parts_.workers.bring({parts_.table.base_of(id), {}}, id, stop);
+  if (parts_.session.acceleration != Acceleration::off && task.platform && is_foreign(*task.platform)) {
+    task.sibling = sibling(id, stop);
+  }
   for (std::size_t i = 1; i < op.mounts.size(); ++i) {
     if (auto made = mount(task, id, i, stop)) task.mounts.push_back(std::move(*made));
   }
+}
+
+// Where there is none, or it can't be had, all of the step is emulated. What natives compute is that of the platform
+// only where both agree on the order of bytes.
+std::optional<LayerIds> RunTasks::sibling(graph::NodeId id, const std::stop_token& stop) {
+  const auto* descriptor = platforms::find_descriptor(*parts_.table.graph.nodes[id].platform);
+  if (descriptor == nullptr || !descriptor->little_endian) return std::nullopt;
+  try {
+    if (const auto found = parts_.siblings.find(id)) return parts_.workers.bring(*found, id, stop);
+  } catch (const Error&) {
+    // It is no reason to fail.
+  }
+  return std::nullopt;
 }
 
 std::optional<TaskMount> RunTasks::mount(RunTask& task, graph::NodeId id, std::size_t index,

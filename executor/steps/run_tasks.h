@@ -6,6 +6,7 @@
 
 #include "executor/api/build_request.h"
 #include "executor/steps/lent_files.h"
+#include "executor/steps/siblings.h"
 #include "executor/steps/step_reads.h"
 #include "executor/steps/workers.h"
 #include "worker/worker.h"
@@ -21,6 +22,7 @@ struct RunTasksParts {
   LayerDirectories& layers;
   LentFiles& lent;
   Workers& workers;
+  Siblings& siblings;
 };
 
 // Makes tasks of RUN instructions. Thread-safe, for one step by one thread.
@@ -35,6 +37,7 @@ class RunTasks {
 
  private:
   std::optional<TaskMount> mount(RunTask& task, graph::NodeId id, std::size_t index, const std::stop_token& stop);
+  std::optional<LayerIds> sibling(graph::NodeId id, const std::stop_token& stop);
   bool add_secret(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const;
   bool add_agent(RunTask& task, TaskMount& out, graph::NodeId id, const graph::Mount& mount) const;
   std::string cache_name(graph::NodeId id, std::size_t index) const;

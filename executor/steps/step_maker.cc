@@ -5,9 +5,11 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clean_text.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "emu/emulator.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/step_log.h"
 
@@ -26,6 +28,27 @@ void name_emulator(Error& error, const RunTask& task, const std::string& emulato
                               platforms::to_string(*task.platform), emulator);
 }
 
+std::int64_t milliseconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+}
+
+class NoSink final : public StepSink {
+ public:
+  void log(int, std::string_view) override {}
+  void usage(const ResourceUsage&) override {}
+};
+
+std::string lines_of(const std::map<std::string, std::string>& differences) {
+  constexpr std::size_t k_most = 20;
+  std::string out;
+  std::size_t shown = 0;
+  for (const auto& [path, text] : differences) {
+    if (++shown > k_most) return out + fmt::format("and {} more\n", differences.size() - k_most);
+    out += fmt::format("{}: {}\n", clean_line(path), clean_line(text));
+  }
+  return out;
+}
+
 }  // namespace
 
 void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
@@ -35,9 +58,7 @@ void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
   const std::string layer_id = random_hex(16);
   std::string emulator;
   auto made = is_run ? run(id, layer_id, emulator, stop) : apply(id, layer_id, stop);
-  const auto took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  keep(id, std::move(made), took, emulator);
+  keep(id, std::move(made), milliseconds_since(started), emulator);
 }
 
 // What another worker made stays there; a layer that equals it may be here.
@@ -101,8 +122,13 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
     trace.key = parts_.keys.key_of_run(id, stop);
   }
   try {
+    const auto started = std::chrono::steady_clock::now();
     auto result = run_task(id, task, stop);
-    emulator = std::move(result.emulator);
+    if (!result.emulator.empty()) note_emulation(id, result, milliseconds_since(started));
+    emulator = result.programs_native > 0 ? emu::accelerated(result.emulator) : result.emulator;
+    if (parts_.session.acceleration == Acceleration::verify && result.programs_native > 0) {
+      verify(id, task, result, stop);
+    }
     return std::move(result.layer);
   } catch (Error& error) {
     name_emulator(error, task, emulator);
@@ -121,6 +147,45 @@ RunResult StepMaker::run_task(graph::NodeId id, const RunTask& task, const std::
     if (error.excerpt.empty()) error.excerpt = quoted_log(parts_.table.graph.info[id].front().name, log.tail());
     throw;
   }
+}
+
+void StepMaker::note_emulation(graph::NodeId id, const RunResult& result, std::int64_t took) {
+  auto& use = parts_.table.traces[id].emulation;
+  ++use.steps;
+  use.programs += result.programs_started;
+  use.native += result.programs_native;
+  use.milliseconds += static_cast<std::uint64_t>(took);
+}
+
+// The step once more with nothing but the emulator. Its layer is not what the step gave: it is left to be collected.
+LayerListing StepMaker::list_emulated(graph::NodeId id, RunTask task, const std::stop_token& stop) {
+  task.sibling.reset();
+  task.layer = random_hex(16);
+  NoSink silent;
+  auto& worker = parts_.workers.of(id);
+  const auto result = worker.run(task, silent, stop);
+  if (result.exit_code != 0) {
+    throw Error(ExitClass::step_failed,
+                fmt::format("without native programs the step ends with status {}", result.exit_code));
+  }
+  const auto& layer = parts_.workers.is_local(id) ? parts_.layers.keep(result.layer) : result.layer;
+  return list_layer(worker, layer.id, parts_.work, stop);
+}
+
+// What differs between two runs with the emulator alone is the step's own doing (times, random names).
+void StepMaker::verify(graph::NodeId id, const RunTask& task, RunResult& result, const std::stop_token& stop) {
+  if (parts_.workers.is_local(id)) result.layer = parts_.layers.keep(std::move(result.layer));
+  const auto with = list_layer(parts_.workers.of(id), result.layer.id, parts_.work, stop);
+  const auto without = list_emulated(id, task, stop);
+  auto wrong = differences(with, without);
+  if (wrong.empty()) return;
+  const auto again = list_emulated(id, task, stop);
+  std::erase_if(wrong, [&](const auto& one) { return differences(without, again).contains(one.first); });
+  if (wrong.empty()) return;
+  Error error(ExitClass::step_failed,
+              fmt::format("native programs gave another result than emulated ones: {} paths differ", wrong.size()));
+  error.excerpt = "with native programs; without:\n" + lines_of(wrong);
+  throw std::move(error).with_advice("--accel=off builds without them. Please report it with the Dockerfile.");
 }
 
 // Once a build: what its steps had to do without.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "executor/api/events.h"
+#include "executor/steps/layer_listing.h"
 #include "executor/steps/run_tasks.h"
 #include "executor/steps/step_keys.h"
 #include "planner/plan.h"
@@ -22,6 +23,7 @@ struct StepMakerParts {
   StepKeys& keys;
   RunTasks& tasks;
   Workers& workers;
+  WorkDirectories& work;
   ProgressSink& sink;
   std::function<void(std::string text)> warn_of_isolation;
 };
@@ -39,6 +41,9 @@ class StepMaker {
   cache::Layer apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop);
   cache::Layer run(graph::NodeId id, const std::string& layer_id, std::string& emulator, const std::stop_token& stop);
   RunResult run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop);
+  void note_emulation(graph::NodeId id, const RunResult& result, std::int64_t took);
+  void verify(graph::NodeId id, const RunTask& task, RunResult& result, const std::stop_token& stop);
+  LayerListing list_emulated(graph::NodeId id, RunTask task, const std::stop_token& stop);
   void keep(graph::NodeId id, cache::Layer made, std::int64_t took, const std::string& emulator);
   void tell_isolation(const RunResult& result);
 

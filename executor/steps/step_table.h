@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "executor/api/acceleration.h"
 #include "executor/sources/contexts.h"
 #include "executor/steps/keys.h"
 #include "executor/steps/snapshot.h"
@@ -18,6 +20,7 @@ struct Trace {
   Digest key, inputs;                   // "": it was not looked up; key: or is told by what executes the step
   bool reported = false;                // as cached
   std::size_t runs = 0;                 // to its end
+  EmulationUse emulation = {};          // of these
   bool executed = false, kept = false;  // kept: there is a result
   bool evicted = false;                 // there was a record, but its layer is gone
   Digest probe;                         // of the destination; "": nothing was probed
@@ -25,6 +28,9 @@ struct Trace {
   // Likewise, of directories of the user: what was copied, where it was not what had been selected.
   std::map<std::size_t, std::shared_ptr<const Contexts::Selected>> copied;
 };
+
+// What a step's layer lies on; nothing where it lies on nothing.
+std::optional<graph::Ref> base_input(const graph::Graph& graph, graph::NodeId id);
 
 // By node. What is of a node is written by one thread before the nodes that use it start.
 struct StepTable {

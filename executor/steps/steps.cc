@@ -28,6 +28,7 @@ std::unique_ptr<Worker> other_worker(const SessionRequest& session) {
 
 StepParts::StepParts(const StepEnvironment& environment)
     : table(environment.graph),
+      siblings(environment.graph, environment.images),
       reads(table, environment.targets),
       work(environment.directory.path()),
       layers(environment.store, environment.inner, work, environment.remove_later),
@@ -55,7 +56,8 @@ StepParts::StepParts(const StepEnvironment& environment)
               .store = environment.store,
               .imports = environment.imports,
               .layers = layers,
-              .workers = workers}),
+              .workers = workers,
+              .without_native_programs = environment.session.acceleration == Acceleration::off}),
       keys(table, reads, lent, workers),
       tasks({.session = environment.session,
              .targets = environment.targets,
@@ -64,7 +66,8 @@ StepParts::StepParts(const StepEnvironment& environment)
              .store = environment.store,
              .layers = layers,
              .lent = lent,
-             .workers = workers}),
+             .workers = workers,
+             .siblings = siblings}),
       maker({.session = environment.session,
              .plan = environment.plan,
              .table = table,
@@ -74,6 +77,7 @@ StepParts::StepParts(const StepEnvironment& environment)
              .keys = keys,
              .tasks = tasks,
              .workers = workers,
+             .work = work,
              .sink = environment.sink,
              .warn_of_isolation = environment.warn_of_isolation}) {}
 
@@ -105,6 +109,8 @@ void Steps::run(graph::NodeId id, std::stop_token stop) {
   } else {
     run_cached(id, stop);
   }
+  const auto& results = parts_.table.results[id];
+  if (!results.empty()) parts_.siblings.publish(id, results.front());
 }
 
 namespace {
@@ -225,6 +231,18 @@ std::size_t Steps::steps_run(const planner::Plan& plan) const {
 std::size_t Steps::steps_cached(const planner::Plan& plan) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(plan.order, [&](graph::NodeId id) { return parts_.table.traces[id].reported; }));
+}
+
+EmulationUse Steps::emulation(const planner::Plan& plan) const {
+  EmulationUse out;
+  for (const auto id : plan.order) {
+    const auto& one = parts_.table.traces[id].emulation;
+    out.steps += one.steps;
+    out.programs += one.programs;
+    out.native += one.native;
+    out.milliseconds += one.milliseconds;
+  }
+  return out;
 }
 
 void Steps::start_over() {

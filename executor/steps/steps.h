@@ -14,6 +14,7 @@
 #include "executor/steps/exported_steps.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/scheduler.h"
+#include "executor/steps/siblings.h"
 #include "executor/steps/source_fetcher.h"
 #include "executor/steps/step_maker.h"
 #include "executor/steps/step_targets.h"
@@ -52,6 +53,7 @@ struct StepParts {
   explicit StepParts(const StepEnvironment& environment);
 
   StepTable table;
+  Siblings siblings;
   StepReads reads;
   WorkDirectories work;
   LayerDirectories layers;
@@ -91,6 +93,8 @@ class Steps {
   // How many of a plan's steps were run, and found.
   std::size_t steps_run(const planner::Plan& plan) const;
   std::size_t steps_cached(const planner::Plan& plan) const;
+  // Of those that were run.
+  EmulationUse emulation(const planner::Plan& plan) const;
 
  private:
   void run_source(graph::NodeId id, const graph::SourceOp& source, const std::stop_token& stop);

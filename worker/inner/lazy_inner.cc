@@ -6,6 +6,9 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/feature.h"
+#include "base/strings.h"
+#include "emu/accel/inject.h"
 #include "emu/binfmt.h"
 #include "emu/emulator.h"
 #include "worker/inner/binfmt.h"
@@ -73,6 +76,17 @@ bool LazyInner::is_gone(const platforms::Platform& platform) const {
   return descriptor != nullptr && !emu::can_execute(*descriptor);
 }
 
+// The copy of QEMU that asks for native equivalents of programs; QEMU itself where none can be made.
+std::string LazyInner::asking_copy(const std::string& emulator) const {
+  if (emulators_at_.empty() || feature_disabled("accel") || !base_name(emulator).starts_with("qemu-")) return emulator;
+  try {
+    const auto copy = emu::accelerated_emulator(emulator, emulators_at_);
+    return copy.empty() ? emulator : copy;
+  } catch (const Error&) {
+    return emulator;
+  }
+}
+
 std::string LazyInner::arrange(const platforms::Platform& platform) {
   const auto search = emu::default_search();
   auto execution = emu::choose(platform, platforms::host_platform(), search);
@@ -86,7 +100,7 @@ std::string LazyInner::arrange(const platforms::Platform& platform) {
     if (is_host_handler && ::access(execution.emulator_path.c_str(), R_OK | X_OK) < 0) {
       if (const auto own = emu::choose_own(platform, platforms::host_platform(), search)) execution = *own;
     }
-    const auto line = emu::registration_line(*descriptor, execution.emulator_path);
+    const auto line = emu::registration_line(*descriptor, asking_copy(execution.emulator_path));
     if (provide_emulation(*inner_, *descriptor, line) == EmulationWay::host_handler) on_host_.insert(platform);
   }
   const auto version = emu::emulator_version(execution);

@@ -17,7 +17,10 @@ namespace mbuild::executor {
 // The inner process of a build, started when it is first needed: a fully cached build never starts it. Thread-safe.
 class LazyInner {
  public:
-  explicit LazyInner(IdMap map) : map_(std::move(map)) {}
+  // `emulators`: a directory for copies of emulators that ask for native equivalents (emu/accel/inject.h); "": none are
+  // made.
+  explicit LazyInner(IdMap map, std::string emulators = "")
+      : map_(std::move(map)), emulators_at_(std::move(emulators)) {}
 
   // Where the host allows no user namespaces it has none, and file jobs alone work.
   Inner& get();
@@ -38,10 +41,12 @@ class LazyInner {
 
  private:
   void start();
+  std::string asking_copy(const std::string& emulator) const;
   std::string arrange(const platforms::Platform& platform);
   bool is_gone(const platforms::Platform& platform) const;
 
   IdMap map_;
+  std::string emulators_at_;
   std::mutex mutex_;
   std::unique_ptr<Inner> inner_, hosts_root_;
   std::optional<Error> without_namespaces_;  // why it has none

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 
 #include "base/fd.h"
 #include "base/strings.h"
+#include "emu/accel/piece/protocol.h"
 #include "worker/sandbox/socket_calls.h"
 #include "worker/snapshot/mount_calls.h"
 
@@ -197,9 +199,39 @@ int handle(int listener, const seccomp_notif& notification, std::vector<MadeNode
   return in_child(request, caller, *path, places, made);
 }
 
+// ---- native programs (worker/native/substitution.h)
+
+// The processes of the sandbox, as this job sees them.
+int processes() {
+  static const Fd proc = make_filesystem("proc", {}, 0);
+  return proc.get();
+}
+
+// 0, and the number in `value`; an errno where the program is to be emulated.
+int find_native(const seccomp_notif& request, Substitution* native, long long& value) {
+  if (native == nullptr || request.data.args[0] != MBUILD_ACCEL_MAGIC) return ENOSYS;
+  const Fd process = open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY);
+  const auto number = native->find(process.get(), static_cast<int>(request.data.args[1]));
+  if (!number) return ENOSYS;
+  value = static_cast<long long>(*number);
+  return 0;
+}
+
+// uname of a process in a step whose machine is emulated.
+int tell_machine(int listener, const seccomp_notif& request, Substitution* native) {
+  utsname names;
+  if (native == nullptr || ::uname(&names) < 0) return ENOSYS;
+  std::strncpy(names.nodename, native->node().c_str(), sizeof names.nodename - 1);
+  std::strncpy(names.machine, native->machine().c_str(), sizeof names.machine - 1);
+  iovec local = {&names, sizeof names};
+  iovec remote = {reinterpret_cast<void*>(request.data.args[0]), sizeof names};
+  if (!still_there(listener, request.id)) return EINTR;
+  return ::process_vm_writev(static_cast<pid_t>(request.pid), &local, 1, &remote, 1, 0) == sizeof names ? 0 : EFAULT;
+}
+
 }  // namespace
 
-void answer_device_node(int listener, std::vector<MadeNode>& made) {
+void answer_request(int listener, std::vector<MadeNode>& made, Substitution* native) {
   // The kernel's structures may be larger than those of the headers at hand.
   seccomp_notif_sizes sizes = {};
   if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) return;
@@ -214,7 +246,13 @@ void answer_device_node(int listener, std::vector<MadeNode>& made) {
   }
   int code = EPERM;
   try {
-    code = handle(listener, *request, made);
+    if (request->data.nr == MBUILD_ACCEL_CALL) {
+      code = find_native(*request, native, response->val);
+    } else if (request->data.nr == SYS_uname) {
+      code = tell_machine(listener, *request, native);
+    } else {
+      code = handle(listener, *request, made);
+    }
   } catch (const std::exception&) {
     // the process has gone, or shows nothing of itself
   }

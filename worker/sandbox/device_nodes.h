@@ -2,13 +2,14 @@
 
 #include <vector>
 
+#include "worker/native/substitution.h"
 #include "worker/sandbox/node_check.h"
 
 namespace mbuild::executor {
 
-// Answers one request of a sandboxed process to make a device node, from the listener of its seccomp filter. `listener`
-// is readable. What can't be done is answered with an error to that process. A stand-in that was made is added to
-// `made`.
-void answer_device_node(int listener, std::vector<MadeNode>& made);
+// Answers one request of a sandboxed process from the listener of its seccomp filter, which is readable: to make a
+// device node, a socket of i386's, or of an emulated program for its native equivalent (`native`, null where there is
+// none). What can't be done is answered with an error to that process. A stand-in that was made is added to `made`.
+void answer_request(int listener, std::vector<MadeNode>& made, Substitution* native);
 
 }  // namespace mbuild::executor

@@ -136,11 +136,11 @@ Started hear(int channel, pid_t pid) {
 }
 
 // Serves the requests of the filter until the first process has ended.
-void serve_until_end(const Fd& process, Fd& listener, std::vector<MadeNode>& made) {
+void serve_until_end(const Fd& process, Fd& listener, std::vector<MadeNode>& made, Substitution* native) {
   for (;;) {
     pollfd wait[2] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}};
     if (::poll(wait, 2, -1) < 0) continue;
-    if ((wait[1].revents & POLLIN) != 0) answer_device_node(listener.get(), made);
+    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), made, native);
     if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
     if (wait[0].revents != 0) return;
   }
@@ -188,7 +188,13 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
     return describe_directory(open_file(prepared.upper, O_RDONLY | O_DIRECTORY).get());
   };
   const std::string root_before = describe_root();
-  const BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  std::optional<Substitution> native;
+  if (spec.native && !filter.empty()) {
+    make_directories(spec.native->directory, 0755);
+    native.emplace(*spec.native, prepared.root.get(), spec.scratch);
+    filter = with_machine(filter);
+  }
   const Fd user_namespace = own_user_namespace(spec);
   const Start start{spec, filter, user_namespace};
   SocketPair channel = make_socket_pair();
@@ -204,9 +210,13 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    serve_until_end(process, started.listener, result.made_nodes.value);
+    serve_until_end(process, started.listener, result.made_nodes.value, native ? &*native : nullptr);
   }
   collect(pid, result);
+  if (native) {
+    result.programs_started = native->started();
+    result.programs_native = native->native();
+  }
   remove_stub_whiteouts(prepared);
   result.root_changed = describe_root() != root_before;
   return result;

@@ -9,6 +9,7 @@
 #include "base/codec.h"
 #include "base/fd.h"
 #include "graph/graph.h"
+#include "worker/native/native_source.h"
 #include "worker/sandbox/node_check.h"
 #include "worker/snapshot/snapshot_mount.h"
 
@@ -55,8 +56,9 @@ struct SandboxSpec {
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
   std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB
   std::vector<SandboxMount> mounts;
-  bool single_id = false;       // IdMap::single
-  bool less_isolation = false;  // where the host refuses a /proc or a user namespace of its own: do without
+  bool single_id = false;              // IdMap::single
+  bool less_isolation = false;         // where the host refuses a /proc or a user namespace of its own: do without
+  std::optional<NativeSource> native;  // of an emulated step: nothing, and all of it is emulated
   Fd stdout_fd, stderr_fd;
 };
 
@@ -68,7 +70,8 @@ struct SandboxResult {
   bool host_proc = false;         // the host refused a /proc of the sandbox's own: it saw the host's
   bool shared_ids = false;        // the host refused a user namespace of its own
   Unsent<std::vector<MadeNode>> made_nodes;
-  bool root_changed = false;  // metadata of the root directory differ from the snapshot's
+  std::uint64_t programs_started = 0, programs_native = 0;  // of an emulated step with a native source
+  bool root_changed = false;                                // metadata of the root directory differ from the snapshot's
 };
 
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,

@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "emu/accel/piece/protocol.h"
 #include "worker/sandbox/socket_calls.h"
 
 // Docker's default profile lists what is allowed, some 350 names, and answers EPERM to the rest. Its effect is written
@@ -205,8 +206,10 @@ void filter_common_numbers(Assembler& program) {
 void filter_gap(Assembler& program) {
   const auto below = program.skip_unless(BPF_JGE, k_first_of_gap);
   program.load(offsetof(seccomp_data, arch));
-  program.give_if_equal(k_native_arch, k_absence);
+  const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
+  program.give(k_absence);
   program.land(below);
+  program.land(other);
 }
 
 // Of i386: socket has its arguments in registers, socketcall in memory, where no filter can look: who supervises the
@@ -224,6 +227,16 @@ void filter_i386_sockets(Assembler& program) {
   program.load(offsetof(seccomp_data, args));
   program.give_if_equal(SYS_SOCKET, SECCOMP_RET_USER_NOTIF);
   for (const auto jump : {other, done, not_socketcall}) program.land(jump);
+}
+
+// Before the rest: what the piece in an emulator asks, and what a native program asks the kernel of the machine.
+void filter_machine(Assembler& program) {
+  program.load(offsetof(seccomp_data, arch));
+  const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
+  program.load(offsetof(seccomp_data, nr));
+  program.give_if_equal(MBUILD_ACCEL_CALL, SECCOMP_RET_USER_NOTIF);
+  program.give_if_equal(SYS_uname, SECCOMP_RET_USER_NOTIF);
+  program.land(other);
 }
 
 BpfProgram with_numbers(const BpfProgram& rest) {
@@ -266,6 +279,12 @@ BpfProgram build_sandbox_filter() {
   add_personality(context);
   add_device_nodes(context);
   return with_numbers(exported(context));
+}
+
+BpfProgram with_machine(const BpfProgram& filter) {
+  Assembler program;
+  filter_machine(program);
+  return std::move(program).followed_by(filter);
 }
 
 void prepare_filter_cache() {

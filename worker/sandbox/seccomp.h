@@ -12,6 +12,8 @@ using BpfProgram = std::vector<sock_filter>;
 BpfProgram build_sandbox_filter();
 // The same, built once for all jobs of an inner process: the first that needs it leaves it in shared memory.
 BpfProgram sandbox_filter();
+// The filter of a step with native programs: the supervisor answers what the piece in an emulator asks, and uname.
+BpfProgram with_machine(const BpfProgram& filter);
 // Called by the supervisor before it forks jobs: makes the shared memory.
 void prepare_filter_cache();
 

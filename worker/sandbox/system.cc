@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/feature.h"
 #include "base/strings.h"
+#include "emu/accel/piece/protocol.h"
 #include "files/root_path.h"
 #include "worker/ids/userns_remedy.h"
 #include "worker/snapshot/mount_calls.h"
@@ -172,6 +173,15 @@ Fd mount_dev(const SandboxSpec& spec, int root) {
   return null;
 }
 
+// Where no layer sees them. Without that directory the step is emulated.
+void mount_native_programs(const Fd& proc, const NativeSource& native) {
+  const Fd place = open_part(proc, base_name(MBUILD_ACCEL_PLACE).c_str());
+  if (!place) return;
+  const Fd programs = clone_tree(AT_FDCWD, native.directory, false);
+  set_mount_attributes(programs.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, false);
+  attach(programs.get(), place.get());
+}
+
 // True when the host's own /proc had to be taken.
 bool mount_proc(const SandboxSpec& spec, int root, Covers& covers) {
   bool host_proc = false;
@@ -193,6 +203,7 @@ bool mount_proc(const SandboxSpec& spec, int root, Covers& covers) {
   if (insecure(spec)) return host_proc;
   for (const char* name : k_read_only_proc) make_read_only(proc, name);
   for (const char* name : k_masked_proc) mask(proc, name, covers);
+  if (spec.native) mount_native_programs(proc, *spec.native);
   return host_proc;
 }
 

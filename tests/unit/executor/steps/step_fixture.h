@@ -139,6 +139,7 @@ struct StepFixture {
   StepLookup lookup{
       {.plan = plan, .table = table, .store = store, .imports = imports, .layers = layers, .workers = workers}};
   StepKeys keys{table, reads, lent, workers};
+  Siblings siblings{graph, images};
   RunTasks tasks{{.session = session,
                   .targets = targets,
                   .table = table,
@@ -146,7 +147,8 @@ struct StepFixture {
                   .store = store,
                   .layers = layers,
                   .lent = lent,
-                  .workers = workers}};
+                  .workers = workers,
+                  .siblings = siblings}};
 
   // A layer of the store.
   void add_layer(const std::string& id, const Digest& result) {

@@ -30,6 +30,7 @@ struct MakerFixture : StepFixture {
                    .keys = keys,
                    .tasks = tasks,
                    .workers = workers,
+                   .work = work,
                    .sink = sink,
                    .warn_of_isolation = [this](std::string text) { warnings.push_back(std::move(text)); }}};
 

@@ -13,6 +13,7 @@
 #include <set>
 #include <string>
 
+#include "emu/accel/piece/protocol.h"
 #include "tests/catch.h"
 #include "tests/unit/worker/sandbox/docker_profile.h"
 #include "worker/sandbox/socket_calls.h"
@@ -150,6 +151,18 @@ TEST_CASE("calls that are newer than the filter do not exist, whatever names lib
 #if defined(__x86_64__)
   CHECK(ask(k_native, 0x40000000 | 39) == k_absent);  // x32
 #endif
+}
+
+TEST_CASE("a step with native programs asks the supervisor for them and for the machine") {
+  const BpfProgram program = with_machine(build_sandbox_filter());
+  const auto says = [&](const Architecture& architecture, int number) {
+    return answer(program, {number, architecture.audit, 0, {}});
+  };
+  CHECK(says(k_native, MBUILD_ACCEL_CALL) == SECCOMP_RET_USER_NOTIF);
+  CHECK(says(k_native, number_of(k_native, "uname")) == SECCOMP_RET_USER_NOTIF);
+  CHECK(says(k_other, number_of(k_other, "uname")) == SECCOMP_RET_ALLOW);
+  CHECK(says(k_native, 401) == k_absent);
+  CHECK(says(k_native, number_of(k_native, "mount")) == k_denied);
 }
 
 TEST_CASE("sockets of the hypervisor and of the kernel's ciphers are denied in every way to ask for them") {

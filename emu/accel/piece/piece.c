@@ -1,0 +1,160 @@
+/* What stands at the entry of mbuild's private copy of QEMU (inject.h): asks who supervises the step whether the program
+   that is to be emulated has a native equivalent, and executes that; else QEMU starts as if nothing were here. It has no
+   libc, no memory of its own but the stack, and only addresses relative to itself.
+
+   The stack is as the kernel hands it to a program: argc, argv, 0, environment, 0, auxiliary vector. binfmt_misc with
+   flags P and O gives: argv[0] the interpreter, argv[1] the program's path, argv[2] its own argv[0], and the open
+   program as AT_EXECFD. */
+
+#include "protocol.h"
+
+enum { at_null = 0, at_flags = 8, at_secure = 23, at_execfd = 2 };
+enum { preserve_argv0 = 1 };                             /* of AT_FLAGS: argv[2] is the program's own argv[0] */
+enum { f_setfd = 2, fd_cloexec = 1, pr_get_name = 16 };
+
+#if defined(__x86_64__)
+enum { nr_execve = 59, nr_fcntl = 72, nr_prctl = 157 };
+
+__asm__(
+    ".section .entry,\"ax\"\n"
+    "slot: .quad 0\n" /* QEMU's own entry less this address; inject.cc fills it in */
+    ".quad 0\n"
+    ".globl entry\n"
+    "entry:\n"
+    "  mov %rsp, %rdi\n"
+    "  push %rdx\n" /* the kernel's word to the C library */
+    "  push %rdx\n"
+    "  call substitute\n"
+    "  pop %rdx\n"
+    "  pop %rdx\n"
+    "  lea slot(%rip), %rax\n"
+    "  add (%rax), %rax\n"
+    "  jmp *%rax\n"
+    ".text\n");
+
+static long call4(long number, long a, long b, long c, long d) {
+  long result;
+  register long r10 __asm__("r10") = d;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
+                   : "rcx", "r11", "memory");
+  return result;
+}
+#elif defined(__aarch64__)
+enum { nr_execve = 221, nr_fcntl = 25, nr_prctl = 167 };
+
+__asm__(
+    ".section .entry,\"ax\"\n"
+    "slot: .quad 0\n"
+    ".quad 0\n"
+    ".globl entry\n"
+    "entry:\n"
+    "  str x0, [sp, #-16]!\n"
+    "  add x0, sp, #16\n"
+    "  bl substitute\n"
+    "  ldr x0, [sp], #16\n"
+    "  adr x16, slot\n"
+    "  ldr x17, [x16]\n"
+    "  add x16, x16, x17\n"
+    "  br x16\n"
+    ".text\n");
+
+static long call4(long number, long a, long b, long c, long d) {
+  register long x8 __asm__("x8") = number;
+  register long x0 __asm__("x0") = a;
+  register long x1 __asm__("x1") = b;
+  register long x2 __asm__("x2") = c;
+  register long x3 __asm__("x3") = d;
+  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+  return x0;
+}
+#else
+#error "no entry for this architecture"
+#endif
+
+static const char *after(const char *text, const char *prefix) {
+  while (*prefix) {
+    if (*text++ != *prefix++) return 0;
+  }
+  return text;
+}
+
+static int equal(const char *a, const char *b) {
+  const char *rest = after(a, b);
+  return rest && !*rest;
+}
+
+static int contains(const char *text, const char *part) {
+  for (; *text; ++text) {
+    if (after(text, part)) return 1;
+  }
+  return 0;
+}
+
+/* Other character sets than UTF-8 are converted by modules that are of the emulated architecture. */
+static int plain_locale(const char *value) {
+  return !*value || equal(value, "C") || equal(value, "POSIX") || contains(value, "UTF-8") || contains(value, "utf8") ||
+         contains(value, "UTF8") || contains(value, "utf-8");
+}
+
+/* Variables that say what of a program's libraries is to be used, and how it is to be emulated, count for QEMU alone. */
+static int allows(const char *variable) {
+  const char *value;
+  if (after(variable, "LD_") || after(variable, "QEMU_") || after(variable, "GCONV_PATH=")) return 0;
+  if ((value = after(variable, "LC_ALL=")) || (value = after(variable, "LC_CTYPE=")) ||
+      (value = after(variable, "LANG=")))
+    return plain_locale(value);
+  return 1;
+}
+
+static char *append(char *out, const char *text) {
+  while (*text) *out++ = *text++;
+  return out;
+}
+
+static char *append_number(char *out, unsigned long value) {
+  char digits[24];
+  int n = 0;
+  do {
+    digits[n++] = (char)('0' + value % 10);
+  } while (value /= 10);
+  while (n) *out++ = digits[--n];
+  return out;
+}
+
+/* The name that the kernel gave the process is kept: it is that of what was executed. */
+static void native_path(char *out, unsigned long number) {
+  char name[16];
+  out = append(out, MBUILD_ACCEL_PROGRAMS);
+  out = append_number(out, number);
+  *out++ = '/';
+  call4(nr_prctl, pr_get_name, (long)name, 0, 0);
+  out = append(out, name);
+  *out = 0;
+}
+
+void substitute(long *stack) {
+  const long argc = stack[0];
+  char **argv = (char **)(stack + 1);
+  char **env = argv + argc + 1;
+  long program = -1, flags = 0, number;
+  char path[sizeof(MBUILD_ACCEL_PROGRAMS) + 48];
+  long *aux;
+  if (argc < 3) return;
+  for (aux = (long *)env; *aux; ++aux) {
+    if (!allows((const char *)*aux)) return;
+  }
+  for (++aux; *aux != at_null; aux += 2) {
+    if (*aux == at_execfd) program = aux[1];
+    if (*aux == at_flags) flags = aux[1];
+    if (*aux == at_secure && aux[1]) return;
+  }
+  if (program < 0 || !(flags & preserve_argv0)) return;
+  number = call4(MBUILD_ACCEL_CALL, MBUILD_ACCEL_MAGIC, program, 0, 0);
+  if (number < 0) return;
+  native_path(path, (unsigned long)number);
+  call4(nr_fcntl, program, f_setfd, fd_cloexec, 0);
+  call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
+  call4(nr_fcntl, program, f_setfd, 0, 0); /* still here: QEMU has it to do */
+}

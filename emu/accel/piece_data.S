@@ -1,0 +1,9 @@
+/* The piece as bytes of mbuild: MBUILD_ACCEL_PIECE is the path of the linked blob. */
+    .section .rodata
+    .globl mbuild_accel_piece, mbuild_accel_piece_end
+    .balign 16
+mbuild_accel_piece:
+    .incbin MBUILD_ACCEL_PIECE
+mbuild_accel_piece_end:
+    .byte 0
+    .section .note.GNU-stack,"",%progbits

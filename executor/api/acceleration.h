@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace mbuild::executor {
+
+// How programs of a foreign platform are run (docs/emulation.md).
+enum class Acceleration {
+  off,     // all are emulated
+  safe,    // native ones stand in for those whose results do not depend on the platform
+  verify,  // as safe, and each step is run without them, too: the layers have to be equal
+};
+
+// Throws Error (usage).
+Acceleration parse_acceleration(std::string_view text);
+
+// What emulation was in the steps that ran.
+struct EmulationUse {
+  std::size_t steps = 0;
+  std::uint64_t programs = 0, native = 0;  // started; of these, native ones in their place
+  std::uint64_t milliseconds = 0;          // that the steps took
+};
+
+}  // namespace mbuild::executor

@@ -1,0 +1,68 @@
+#include "executor/steps/layer_listing.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "base/digest.h"
+#include "base/fd.h"
+#include "layers/tar_reader.h"
+
+namespace mbuild::executor {
+namespace {
+
+std::string describe(const image::TarEntry& entry, const Digest& content) {
+  std::string out = fmt::format("type {} mode {:04o} owner {}:{}", entry.type, entry.mode, entry.uid, entry.gid);
+  if (entry.type == '0') out += fmt::format(" size {} {}", entry.size, content);
+  if (!entry.link_target.empty()) out += " to " + entry.link_target;
+  if (entry.type == '3' || entry.type == '4') out += fmt::format(" device {}:{}", entry.dev_major, entry.dev_minor);
+  for (const auto& [name, value] : entry.xattrs) out += fmt::format(" {}={}", name, digest_hex(sha256(value)));
+  return out;
+}
+
+Digest content_digest(image::TarReader& reader) {
+  Sha256 hash;
+  for (auto piece = reader.content(); !piece.bytes.empty(); piece = reader.content()) {
+    hash.number(piece.offset);
+    hash.field(piece.bytes);
+  }
+  return hash.digest();
+}
+
+}  // namespace
+
+LayerListing list_layer(Worker& worker, const std::string& layer, WorkDirectories& work, const std::stop_token& stop) {
+  const Fd tar = open_file(work.next(), O_TMPFILE | O_RDWR, 0600);
+  worker.get(layer, [&](std::string_view bytes) { write_all(tar.get(), bytes); }, stop);
+  ::lseek(tar.get(), 0, SEEK_SET);
+  std::vector<char> buffer(1 << 16);
+  image::TarReader reader([&]() -> std::string_view {
+    return {buffer.data(), read_full(tar.get(), std::as_writable_bytes(std::span(buffer)))};
+  });
+  LayerListing out;
+  image::TarEntry entry;
+  while (reader.next(entry)) {
+    const Digest content = entry.type == '0' ? content_digest(reader) : Digest();
+    out[entry.path] = describe(entry, content);
+  }
+  return out;
+}
+
+std::map<std::string, std::string> differences(const LayerListing& a, const LayerListing& b) {
+  static const std::string k_nothing = "nothing";
+  const auto said = [](const LayerListing& listing, const std::string& path) -> const std::string& {
+    const auto found = listing.find(path);
+    return found == listing.end() ? k_nothing : found->second;
+  };
+  std::map<std::string, std::string> out;
+  for (const auto* listing : {&a, &b}) {
+    for (const auto& [path, text] : *listing) {
+      if (said(a, path) != said(b, path)) out[path] = fmt::format("{}; {}", said(a, path), said(b, path));
+    }
+  }
+  return out;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,160 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+#include "worker/native/linking.h"
+#include "worker/native/loader_cache.h"
+#include "worker/native/native_set.h"
+#include "worker/native/packages.h"
+#include "worker/native/root_files.h"
+
+using namespace mbuild;
+using namespace mbuild::executor;
+using mbuild::testing::TemporaryDirectory;
+
+namespace {
+
+// A root directory with dpkg's database, filled by the tests.
+class Root {
+ public:
+  Root() {
+    make_directories(place_ / "var/lib/dpkg/info");
+    make_directories(place_ / "usr/bin");
+    install("gzip", "1.12-1", "usr/bin/gzip", "the program");
+  }
+  void install(const std::string& package, const std::string& version, const std::string& path,
+               const std::string& content) {
+    write(path, content);
+    status_ += "Package: " + package + "\nStatus: install ok installed\nVersion: " + version + "\n\n";
+    write("var/lib/dpkg/status", status_);
+    const Fd file = open_file(place_ / path, O_RDONLY);
+    write("var/lib/dpkg/info/" + package + ".md5sums", md5_of_rest(file.get()) + "  " + path + "\n");
+  }
+  void write(const std::string& path, const std::string& content) {
+    write_file_atomically(place_ / path, content, 0755);
+  }
+  Fd open() const { return open_file(place_.path(), O_RDONLY | O_DIRECTORY); }
+  std::string operator/(const std::string& path) const { return place_ / path; }
+
+ private:
+  TemporaryDirectory place_;
+  std::string status_;
+};
+
+}  // namespace
+
+TEST_CASE("a program is known by its package, version and checksum", "[native]") {
+  Root root;
+  const auto found = substitutable(root.open().get(), "usr/bin/gzip");
+  REQUIRE(found);
+  CHECK(found->package == "gzip");
+  CHECK(found->version == "1.12-1");
+  CHECK(is_as_packaged(root.open().get(), "usr/bin/gzip", *found));
+  CHECK(!is_as_packaged(root.open().get(), "usr/bin/gzip", {"gzip", "1.12-2"}));
+}
+
+TEST_CASE("a changed program has no native equivalent", "[native]") {
+  Root root;
+  root.write("usr/bin/gzip", "another program");
+  CHECK(!substitutable(root.open().get(), "usr/bin/gzip"));
+}
+
+TEST_CASE("of the packages' programs those that tell of the machine are left out", "[native]") {
+  Root root;
+  root.install("coreutils", "9.1-1", "usr/bin/uname", "tells");
+  CHECK(!substitutable(root.open().get(), "usr/bin/uname"));
+  root.install("dpkg", "1.21", "usr/bin/dpkg", "knows its architecture");
+  CHECK(!substitutable(root.open().get(), "usr/bin/dpkg"));
+  root.install("dpkg", "1.21", "usr/bin/dpkg-deb", "packs");
+  CHECK(substitutable(root.open().get(), "usr/bin/dpkg-deb"));
+  root.install("perl-base", "5.36", "usr/bin/perl", "has native modules");
+  CHECK(!substitutable(root.open().get(), "usr/bin/perl"));
+}
+
+TEST_CASE("names of packages are of the time before bin was a link to usr/bin", "[native]") {
+  Root root;
+  root.install("sed", "4.9-1", "usr/bin/sed", "edits");
+  const Fd file = open_file(root / "usr/bin/sed", O_RDONLY);
+  root.write("var/lib/dpkg/info/sed.md5sums", md5_of_rest(file.get()) + "  bin/sed\n");
+  CHECK(substitutable(root.open().get(), "usr/bin/sed"));
+}
+
+TEST_CASE("a database that is no file, or leads to a device, knows nothing", "[native]") {
+  Root root;
+  const std::string status = root / "var/lib/dpkg/status";
+  std::filesystem::remove(status);
+  CHECK(!substitutable(root.open().get(), "usr/bin/gzip"));
+  REQUIRE(::mkfifo(status.c_str(), 0644) == 0);
+  CHECK(!substitutable(root.open().get(), "usr/bin/gzip"));
+  std::filesystem::remove(status);
+  std::filesystem::create_symlink("/dev/zero", status);
+  CHECK(!substitutable(root.open().get(), "usr/bin/gzip"));
+}
+
+TEST_CASE("a file of no sane size is not read", "[native]") {
+  Root root;
+  std::filesystem::resize_file(root / "usr/bin/gzip", std::uintmax_t{1} << 40);
+  CHECK(!open_sane(root.open().get(), "usr/bin/gzip"));
+  CHECK(!substitutable(root.open().get(), "usr/bin/gzip"));
+}
+
+TEST_CASE("how a program of this host is linked", "[native]") {
+  const std::string bytes = read_file("/bin/sh");
+  const auto linking = read_linking(bytes);
+  REQUIRE(linking);
+  CHECK(linking->interpreter.starts_with("/lib"));
+  CHECK(std::ranges::find(linking->needed, "libc.so.6") != linking->needed.end());
+  const auto other = read_linking(relinked(bytes, *linking, "/proc/driver/ld"));
+  REQUIRE(other);
+  CHECK(other->interpreter == "/proc/driver/ld");
+  CHECK(other->needed == linking->needed);
+}
+
+TEST_CASE("what is no program, or damaged, has no linking", "[native]") {
+  CHECK(!read_linking(""));
+  CHECK(!read_linking("#!/bin/sh\n"));
+  const std::string bytes = read_file("/bin/sh");
+  for (std::size_t size = 0; size < 4096; size += 7) CHECK_NOTHROW(read_linking(bytes.substr(0, size)));
+}
+
+TEST_CASE("the loader's cache is sorted as the loader searches it", "[native]") {
+  const auto cache = loader_cache({{"liba.so.2", "/x"}, {"liba.so.10", "/y"}, {"libb.so", "/z"}});
+  CHECK(cache.starts_with("glibc-ld.so.cache1.1"));
+  CHECK(cache.find("libb.so") < cache.find("liba.so.10"));
+  CHECK(cache.find("liba.so.10") < cache.find("liba.so.2"));
+}
+
+TEST_CASE("a set has a program with its loader and libraries, by numbers", "[native]") {
+  TemporaryDirectory place;
+  NativeSet set(place.path(), open_file("/", O_RDONLY | O_DIRECTORY));
+  const auto gzip = set.add("usr/bin/gzip");
+  CHECK(set.add("usr/bin/gzip") == gzip);
+  const std::string program = place / ("p/" + std::to_string(gzip) + "/gzip");
+  CHECK(read_linking(read_file(program))->interpreter == "/proc/driver/ld");
+  CHECK(path_exists(place / "ld"));
+  CHECK(read_file(place / "c").starts_with("glibc-ld.so.cache1.1"));
+  CHECK(set.name(gzip, "gunzip"));
+  CHECK(path_exists(place / ("p/" + std::to_string(gzip) + "/gunzip")));
+  CHECK(!set.name(gzip, "../gunzip"));
+  CHECK(!set.name(gzip, ""));
+  CHECK(!set.name(gzip + 1, "gzip"));
+}
+
+TEST_CASE("what can't be run by a loader of its own is refused", "[native]") {
+  Root root;
+  TemporaryDirectory place;
+  NativeSet set(place.path(), root.open());
+  CHECK_THROWS_AS(set.add("usr/bin/gzip"), Error);     // no program
+  CHECK_THROWS_AS(set.add("usr/bin/missing"), Error);  // not there
+  root.write("usr/bin/sh", read_file("/bin/sh"));      // the root has no loader
+  CHECK_THROWS_AS(set.add("usr/bin/sh"), Error);
+}

@@ -1,0 +1,124 @@
+#include "worker/native/linking.h"
+
+#include <elf.h>
+
+#include <cstring>
+
+namespace mbuild::executor {
+namespace {
+
+#if defined(__aarch64__)
+constexpr Elf64_Half k_machine = EM_AARCH64;
+#else
+constexpr Elf64_Half k_machine = EM_X86_64;
+#endif
+
+// Reads within bounds: what lies outside is nothing.
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : bytes_(bytes) {}
+
+  template <class T>
+  std::optional<T> get(std::size_t at) const {
+    if (at > bytes_.size() || bytes_.size() - at < sizeof(T)) return std::nullopt;
+    T out;
+    std::memcpy(&out, bytes_.data() + at, sizeof out);
+    return out;
+  }
+  std::optional<std::string> text(std::size_t at) const {
+    if (at >= bytes_.size()) return std::nullopt;
+    const auto end = bytes_.find('\0', at);
+    return end == bytes_.npos ? std::nullopt : std::optional(std::string(bytes_.substr(at, end - at)));
+  }
+
+ private:
+  std::string_view bytes_;
+};
+
+std::optional<std::vector<Elf64_Phdr>> segments_of(const Reader& file) {
+  const auto header = file.get<Elf64_Ehdr>(0);
+  if (!header || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0 || header->e_ident[EI_CLASS] != ELFCLASS64 ||
+      header->e_machine != k_machine || header->e_phentsize != sizeof(Elf64_Phdr))
+    return std::nullopt;
+  std::vector<Elf64_Phdr> out;
+  for (std::size_t i = 0; i < header->e_phnum; ++i) {
+    const auto segment = file.get<Elf64_Phdr>(header->e_phoff + i * sizeof(Elf64_Phdr));
+    if (!segment) return std::nullopt;
+    out.push_back(*segment);
+  }
+  return out;
+}
+
+std::optional<std::size_t> offset_of(const std::vector<Elf64_Phdr>& segments, std::uint64_t address) {
+  for (const auto& segment : segments) {
+    if (segment.p_type != PT_LOAD || address < segment.p_vaddr || address - segment.p_vaddr >= segment.p_filesz)
+      continue;
+    return address - segment.p_vaddr + segment.p_offset;
+  }
+  return std::nullopt;
+}
+
+struct DynamicEntry {
+  std::size_t at = 0;
+  Elf64_Dyn entry = {};
+};
+
+std::vector<DynamicEntry> dynamic_entries(const Reader& file, const Elf64_Phdr& segment) {
+  std::vector<DynamicEntry> out;
+  for (std::size_t at = segment.p_offset; at - segment.p_offset < segment.p_filesz; at += sizeof(Elf64_Dyn)) {
+    const auto entry = file.get<Elf64_Dyn>(at);
+    if (!entry || entry->d_tag == DT_NULL) break;
+    out.push_back({at, *entry});
+  }
+  return out;
+}
+
+bool read_dynamic(const Reader& file, const std::vector<Elf64_Phdr>& segments, const Elf64_Phdr& dynamic,
+                  Linking& out) {
+  const auto entries = dynamic_entries(file, dynamic);
+  std::optional<std::size_t> strings;
+  for (const auto& [at, entry] : entries) {
+    if (entry.d_tag == DT_STRTAB) strings = offset_of(segments, entry.d_un.d_ptr);
+  }
+  for (const auto& [at, entry] : entries) {
+    const bool is_path = entry.d_tag == DT_RUNPATH || entry.d_tag == DT_RPATH;
+    if (!is_path && entry.d_tag != DT_NEEDED) continue;
+    const auto text = strings ? file.text(*strings + entry.d_un.d_val) : std::nullopt;
+    if (!text) return false;
+    if (entry.d_tag == DT_NEEDED) out.needed.push_back(*text);
+    if (is_path) out.path_at.push_back(at);
+    if (entry.d_tag == DT_RUNPATH || (is_path && out.run_path.empty())) out.run_path = *text;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::optional<Linking> read_linking(std::string_view bytes) {
+  const Reader file(bytes);
+  const auto segments = segments_of(file);
+  if (!segments) return std::nullopt;
+  Linking out;
+  for (const auto& segment : *segments) {
+    if (segment.p_type == PT_INTERP) {
+      const auto text = file.text(segment.p_offset);
+      if (!text) return std::nullopt;
+      out.interpreter = *text;
+      out.interpreter_at = segment.p_offset;
+    }
+    if (segment.p_type == PT_DYNAMIC && !read_dynamic(file, *segments, segment, out)) return std::nullopt;
+  }
+  return out;
+}
+
+std::string relinked(std::string bytes, const Linking& linking, std::string_view interpreter) {
+  if (!linking.interpreter.empty()) {
+    std::memset(bytes.data() + linking.interpreter_at, 0, linking.interpreter.size());
+    std::memcpy(bytes.data() + linking.interpreter_at, interpreter.data(), interpreter.size());
+  }
+  constexpr Elf64_Sxword k_ignored = 0x6ffff000;  // DT_HIOS: of no meaning to loaders
+  for (const auto at : linking.path_at) std::memcpy(bytes.data() + at, &k_ignored, sizeof k_ignored);
+  return bytes;
+}
+
+}  // namespace mbuild::executor

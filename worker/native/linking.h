@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mbuild::executor {
+
+// How a 64-bit ELF program or library of this host is linked (ELF specification, gabi: Dynamic Linking).
+struct Linking {
+  std::string interpreter;  // "": none
+  std::size_t interpreter_at = 0;
+  std::vector<std::string> needed;   // names of libraries
+  std::string run_path;              // DT_RUNPATH, else DT_RPATH
+  std::vector<std::size_t> path_at;  // of the dynamic entries with one of these
+};
+
+// Nothing where the bytes are no such file of this host, or are damaged.
+std::optional<Linking> read_linking(std::string_view bytes);
+
+// The program with another interpreter, whose path is no longer than its own, and without search paths of its own.
+std::string relinked(std::string bytes, const Linking& linking, std::string_view interpreter);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,151 @@
+#include "worker/native/native_set.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "emu/accel/piece/protocol.h"
+#include "files/root_path.h"
+#include "worker/native/linking.h"
+#include "worker/native/loader_cache.h"
+#include "worker/native/root_files.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr const char* k_loader = MBUILD_ACCEL_PLACE "/ld";
+constexpr const char* k_cache = MBUILD_ACCEL_PLACE "/c";
+constexpr std::size_t k_most_names = 4096;
+
+#if defined(__aarch64__)
+constexpr const char* k_library_directories[] = {
+    "/lib/aarch64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+    "/usr/local/lib"};
+#else
+constexpr const char* k_library_directories[] = {
+    "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"};
+#endif
+
+Error unusable(const std::string& path, std::string_view why) {
+  return Error(ExitClass::host, fmt::format("{} has no native use: {}", path, why));
+}
+
+void write_program(const std::string& path, std::string_view bytes) {
+  const Fd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0755);
+  write_all(file.get(), bytes);
+  ::fchmod(file.get(), 0755);
+}
+
+// Puts another path, which is no longer, in the place of one that the loader has compiled in.
+bool replace_path(std::string& bytes, std::string_view path, std::string_view by) {
+  const std::string old = std::string(path) + '\0';
+  const auto at = bytes.find(old);
+  if (at == bytes.npos) return false;
+  std::string fresh(by);
+  fresh.resize(path.size(), '\0');
+  bytes.replace(at, path.size(), fresh);
+  return true;
+}
+
+std::string expand_origin(std::string directory, const std::string& origin) {
+  for (const char* name : {"$ORIGIN", "${ORIGIN}"}) {
+    const auto at = directory.find(name);
+    if (at != directory.npos) directory.replace(at, std::string_view(name).size(), "/" + origin);
+  }
+  return directory;
+}
+
+}  // namespace
+
+NativeSet::NativeSet(std::string directory, Fd root) : directory_(std::move(directory)), root_(std::move(root)) {
+  for (const char* name : {"p", "l"}) make_directories(join_path(directory_, name), 0755);
+}
+
+std::uint64_t NativeSet::add(const std::string& path) {
+  if (const auto known = programs_.find(path); known != programs_.end()) return known->second;
+  std::string bytes = read_sane(root_.get(), path);
+  const auto linking = read_linking(bytes);
+  if (!linking) throw unusable(path, "it is no program of this host");
+  if (!linking->interpreter.empty()) {
+    take_loader(linking->interpreter);
+    take_libraries(linking->needed, linking->run_path, resolved_parent(path));
+    write_cache();
+  }
+  const auto number = programs_.size();
+  const std::string place = fmt::format("{}/p/{}", directory_, number);
+  make_directories(place, 0755);
+  write_program(join_path(place, resolved_name(path)), relinked(std::move(bytes), *linking, k_loader));
+  programs_.emplace(path, number);
+  return number;
+}
+
+bool NativeSet::name(std::uint64_t number, const std::string& name) {
+  if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) return false;
+  for (const auto& [path, one] : programs_) {
+    if (one != number) continue;
+    const std::string program = resolved_name(path);
+    if (name == program) return true;
+    const std::string link = fmt::format("{}/p/{}/{}", directory_, number, name);
+    if (::access(link.c_str(), F_OK) == 0) return true;
+    return names_++ < k_most_names && ::symlink(program.c_str(), link.c_str()) == 0;
+  }
+  return false;
+}
+
+void NativeSet::take_loader(const std::string& interpreter) {
+  const std::string path = resolve_in_root(root_.get(), interpreter).path;
+  if (path == loader_) return;
+  if (!loader_.empty()) throw unusable(interpreter, "another loader than that of other programs");
+  if (!resolved_name(path).starts_with("ld-") || interpreter.size() < std::string_view(k_loader).size()) {
+    throw unusable(interpreter, "the loader is not glibc's");
+  }
+  std::string bytes = read_sane(root_.get(), path);
+  if (!replace_path(bytes, "/etc/ld.so.cache", k_cache)) throw unusable(interpreter, "the loader is not glibc's");
+  replace_path(bytes, "/etc/ld.so.preload", MBUILD_ACCEL_PLACE "/-");
+  write_program(join_path(directory_, "ld"), bytes);
+  loader_ = path;
+}
+
+std::string NativeSet::find_library(const std::string& name, const std::string& run_path,
+                                    const std::string& origin) const {
+  std::vector<std::string> directories;
+  for (const auto& one : split(run_path, ':')) directories.push_back(expand_origin(one, origin));
+  directories.insert(directories.end(), std::begin(k_library_directories), std::end(k_library_directories));
+  for (const auto& directory : directories) {
+    if (directory.empty()) continue;
+    const auto found = resolve_in_root(root_.get(), join_path(directory, name));
+    if (found.status && S_ISREG(found.status->st_mode)) return found.path;
+  }
+  throw unusable(name, "the library is missing");
+}
+
+void NativeSet::take_libraries(const std::vector<std::string>& names, const std::string& run_path,
+                               const std::string& origin) {
+  for (const auto& name : names) {
+    if (libraries_.contains(name)) continue;
+    const std::string path = find_library(name, run_path, origin);
+    if (path == loader_) {
+      libraries_[name] = k_loader;
+      continue;
+    }
+    std::string bytes = read_sane(root_.get(), path);
+    const auto linking = read_linking(bytes);
+    if (!linking) throw unusable(name, "it is no library of this host");
+    const std::string number = std::to_string(libraries_.size());
+    Linking own = *linking;
+    own.interpreter.clear();  // libc can be executed, and need not be
+    write_program(fmt::format("{}/l/{}", directory_, number), relinked(std::move(bytes), own, ""));
+    libraries_[name] = MBUILD_ACCEL_PLACE "/l/" + number;
+    take_libraries(linking->needed, linking->run_path, resolved_parent(path));
+  }
+}
+
+void NativeSet::write_cache() { write_file_atomically(join_path(directory_, "c"), loader_cache(libraries_), 0644); }
+
+}  // namespace mbuild::executor

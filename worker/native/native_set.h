@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace mbuild::executor {
+
+// Programs of the host's platform, with the loader and the libraries that they need, in a directory that a sandbox sees
+// at MBUILD_ACCEL_PLACE (emu/accel/piece/protocol.h). They run under their own loader and libraries wherever they are
+// executed from: the path of the loader in each copy, and that of the loader's cache in its own, lead there.
+//
+// All come from one root file system. Files in the directory have numbers for names but for programs, whose names are
+// seen in /proc: a search of the file system finds nothing that looks like a library.
+class NativeSet {
+ public:
+  // `directory` is empty, `root` an open root directory of the host's platform.
+  NativeSet(std::string directory, Fd root);
+
+  // The number of the program at a resolved path of the root, copied when it is first asked for. Throws Error where it
+  // can't be had: no program of the host's, a loader that is not glibc's, a library that is missing.
+  std::uint64_t add(const std::string& path);
+  // Lets a program be executed by another name, too. False where there are too many.
+  bool name(std::uint64_t number, const std::string& name);
+
+ private:
+  void take_loader(const std::string& interpreter);
+  void take_libraries(const std::vector<std::string>& names, const std::string& run_path, const std::string& origin);
+  std::string find_library(const std::string& name, const std::string& run_path, const std::string& origin) const;
+  void write_cache();
+
+  std::string directory_;
+  Fd root_;
+  std::string loader_;                             // its path in the root; "": not taken yet
+  std::map<std::string, std::string> libraries_;   // name -> path in the sandbox
+  std::map<std::string, std::uint64_t> programs_;  // path in the root -> number
+  std::size_t names_ = 0;
+};
+
+}  // namespace mbuild::executor

@@ -1,0 +1,92 @@
+#include "worker/native/packages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "files/root_path.h"
+#include "worker/native/root_files.h"
+
+// A program is known by the package that it came with and by its checksum there. That guards against mistakes (a
+// program that a step has put in the place of a package's), not against malice, and need not: who writes an image's
+// database writes the image of the host's platform, too, from which the native program is taken, and both run in the
+// sandbox.
+namespace mbuild::executor {
+namespace {
+
+// Programs whose results do not depend on the architecture that they were compiled for.
+constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         "grep", "gzip",      "xz-utils",
+                                           "bzip2", "zstd",      "tar",         "mawk", "findutils", "diffutils",
+                                           "patch", "make",      "ninja-build", "git",  "cmake",     "dpkg"};
+// Those of them that say something of the machine or of its numbers, or load libraries into programs of the
+// architecture; of dpkg itself, which has the architecture compiled in, only what packs and unpacks.
+constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "stdbuf", "chroot"};
+constexpr std::string_view k_of_dpkg[] = {"dpkg-deb", "dpkg-split"};
+
+bool lists(std::span<const std::string_view> list, std::string_view name) {
+  return std::ranges::find(list, name) != list.end();
+}
+
+bool is_wanted(std::string_view package, const std::string& path) {
+  const std::string name = resolved_name(path);
+  return !lists(k_never, name) && (package != "dpkg" || lists(k_of_dpkg, name));
+}
+
+// The MD5 that the package has of the file, "" where it has not. The database has names as packages have them: with
+// bin a link to usr/bin, "bin/sed" is usr/bin/sed.
+std::string packaged_checksum(int root, std::string_view package, const std::string& path) {
+  std::string list = read_sane(root, fmt::format("var/lib/dpkg/info/{}.md5sums", package));
+  const std::string unmerged = path.starts_with("usr/") ? path.substr(4) : path;
+  for (const auto& line : split(list, '\n')) {
+    const auto space = line.find("  ");
+    if (space != 32) continue;
+    const std::string_view name = std::string_view(line).substr(34);
+    if (name == path || name == unmerged) return line.substr(0, 32);
+  }
+  return "";
+}
+
+// The value of a field in the stanza of a package in the status file; "" where it is not installed.
+std::string installed_version(int root, std::string_view package) {
+  const std::string status = read_sane(root, "var/lib/dpkg/status");
+  const std::string first = fmt::format("Package: {}\n", package);
+  auto begin = status.starts_with(first) ? 0 : status.find("\n" + first);
+  if (begin == status.npos) return "";
+  const auto end = status.find("\n\n", begin + 1);
+  for (const auto& line : split(status.substr(begin, end == status.npos ? end : end - begin), '\n')) {
+    if (line.starts_with("Version: ")) return line.substr(9);
+  }
+  return "";
+}
+
+std::string checksum(int root, const std::string& path) {
+  const Fd file = open_sane(root, path);
+  return file ? md5_of_rest(file.get()) : "";
+}
+
+}  // namespace
+
+std::optional<PackagedFile> substitutable(int root, const std::string& path) {
+  for (const auto package : k_packages) {
+    if (!is_wanted(package, path)) continue;
+    const std::string expected = packaged_checksum(root, package, path);
+    if (expected.empty()) continue;
+    const std::string version = installed_version(root, package);
+    if (version.empty() || checksum(root, path) != expected) return std::nullopt;
+    return PackagedFile{std::string(package), version};
+  }
+  return std::nullopt;
+}
+
+bool is_as_packaged(int root, const std::string& path, const PackagedFile& expected) {
+  const std::string sum = packaged_checksum(root, expected.package, path);
+  return !sum.empty() && installed_version(root, expected.package) == expected.version && checksum(root, path) == sum;
+}
+
+}  // namespace mbuild::executor

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+// What dpkg's database says of the files of a root directory (deb(5), dpkg(1): /var/lib/dpkg/status and
+// info/*.md5sums).
+namespace mbuild::executor {
+
+struct PackagedFile {
+  std::string package, version;
+  bool operator==(const PackagedFile&) const = default;
+};
+
+// The package that a program may come from to have a native equivalent ("native programs", docs/emulation.md), by the
+// program's resolved path ("usr/bin/gzip"); nothing where no such package has the file, or the file is not as the
+// package brought it. `root` is an open directory. A database that is not there or is damaged knows nothing.
+std::optional<PackagedFile> substitutable(int root, const std::string& path);
+
+// True where the file at the resolved path is that of this very package and version, as it was brought.
+bool is_as_packaged(int root, const std::string& path, const PackagedFile& expected);
+
+}  // namespace mbuild::executor

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "base/fd.h"
+#include "worker/native/native_set.h"
+#include "worker/native/native_source.h"
+
+namespace mbuild::executor {
+
+// Decides for the programs that a step starts under emulation whether a native one does the same: where the program is
+// as a package of the allow-list brought it (packages.h), and the sibling has the same path of the same version of that
+// package, as it was brought. What a step does to its own files is seen: each file is looked at when it is first
+// executed, and again when it was changed. Used by the one thread that supervises the step.
+class Substitution {
+ public:
+  // `root`: of the step, as it is seen from outside. `scratch`: a directory that lives as long as the step.
+  Substitution(NativeSource source, int root, std::string scratch);
+
+  // Of a process that is about to be emulated: `process` is its directory in a procfs, `program` its descriptor of the
+  // program. The number by which the piece in the emulator finds the native one; nothing: there is none.
+  std::optional<std::uint64_t> find(int process, int program);
+
+  const std::string& machine() const { return source_.machine; }
+  const std::string& node() const { return source_.node; }
+  std::uint64_t started() const { return started_; }  // programs
+  std::uint64_t native() const { return native_; }    // of these, executed natively
+
+ private:
+  using Identity = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
+
+  std::optional<std::uint64_t> choose(int process, int program, const struct stat& status);
+  int sibling_root();
+
+  NativeSource source_;
+  std::string scratch_;
+  struct stat root_;
+  Fd sibling_;
+  std::unique_ptr<NativeSet> set_;
+  std::map<Identity, std::optional<std::uint64_t>> known_;
+  std::uint64_t started_ = 0, native_ = 0;
+};
+
+}  // namespace mbuild::executor
