@@ -95,10 +95,12 @@ as_ordinary_user() {
   install -D build/release/mbuild "$home/top/build/release/mbuild"
   suite=${MBUILD_CONFORMANCE:-../shared/conformance}
   [ ! -d "$suite" ] || cp -r "$suite" "$home/conformance"
+  suite=${MBUILD_BAKE_SUITE:-../shared/bake}
+  [ ! -d "$suite" ] || cp -r "$suite" "$home/bake"
   chown -R "$user" "$home"
   chmod -R u+rwX "$home"
   setpriv --reuid "$user" --regid "$user" --init-groups --reset-env \
-    env HOME="$home" TMPDIR="$home/tmp" MBUILD_CONFORMANCE="$home/conformance" \
+    env HOME="$home" TMPDIR="$home/tmp" MBUILD_CONFORMANCE="$home/conformance" MBUILD_BAKE_SUITE="$home/bake" \
     bash -c 'cd "$HOME/top" && scripts/test --no-unit --bases build/bases'
   local status=$?
   rm -rf "$home"

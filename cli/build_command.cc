@@ -9,18 +9,17 @@
 #include "base/output_file.h"
 #include "base/strings.h"
 #include "cli/build_flags.h"
+#include "cli/call.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
-#include "cli/config/config.h"
 #include "cli/config/store_root.h"
-#include "cli/config/surroundings.h"
 #include "cli/display/progress.h"
 #include "cli/display/report.h"
-#include "cli/display/report_call.h"
 #include "cli/display/terminal.h"
 #include "cli/metadata.h"
+#include "cli/session.h"
+#include "executor/api/option_values.h"
 #include "executor/build.h"
-#include "executor/describe.h"
 #include "frontend/dockerfile/table.h"
 #include "oci/reference.h"
 
@@ -53,21 +52,6 @@ void add_build_args(const BuildFlags& flags, executor::BuildRequest& request) {
   if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH")) request.build_args.try_emplace("SOURCE_DATE_EPOCH", epoch);
 }
 
-ProgressMode progress_mode(const BuildFlags& flags) {
-  if (flags.quiet) return ProgressMode::quiet;
-  if (!flags.progress.empty()) return parse_progress_mode(flags.progress);
-  const char* value = std::getenv("BUILDKIT_PROGRESS");
-  return parse_progress_mode(value != nullptr && *value != '\0' ? value : "auto");
-}
-
-graph::NetworkMode parse_network(const std::string& name) {
-  if (name == "default" || name.empty()) return graph::NetworkMode::standard;
-  if (name == "none") return graph::NetworkMode::none;
-  if (name == "host") return graph::NetworkMode::host;
-  throw Error(ExitClass::usage, fmt::format("network mode \"{}\" not supported", name))
-      .with_advice("Modes are default, none and host.");
-}
-
 const std::string& checked_tag(const std::string& text) {
   try {
     frontend::parse_reference(text);
@@ -93,8 +77,7 @@ executor::SshAgent with_own_agent(executor::SshAgent agent) {
 
 executor::BuildRequest request_of(const BuildFlags& flags) {
   executor::BuildRequest request;
-  request.surroundings = surroundings();
-  request.store_root = store_root(flags.root);
+  static_cast<executor::SessionRequest&>(request) = session_request(flags.root, flags.allow_less_isolation);
   request.context = flags.context;
   request.dockerfile = flags.file;
   request.target = flags.target;
@@ -103,9 +86,9 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
     platform_text = fallback;
   if (!platform_text.empty()) request.platforms = platforms::parse_platform_list(platform_text);
   add_build_args(flags, request);
-  for (const auto& text : flags.build_context) request.contexts.push_back(parse_pair(text, "context value"));
+  for (const auto& text : flags.build_context) request.contexts.push_back(executor::parse_pair(text, "context value"));
   for (const auto& text : flags.label)
-    request.labels.push_back(parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
+    request.labels.push_back(executor::parse_pair(text.find('=') == std::string::npos ? text + "=" : text, "label"));
   for (const auto& text : flags.tag) request.tags.push_back(checked_tag(text));
   for (const auto& text : flags.output) request.outputs.push_back(parse_output(text));
   if (flags.push) request.outputs.push_back(executor::default_output(executor::OutputType::registry));
@@ -131,11 +114,11 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   request.pull = flags.pull;
   request.explain = flags.explain;
   request.offline = flags.offline;
-  request.network = parse_network(flags.network);
+  request.network = executor::parse_network(flags.network);
   for (const auto& text : flags.add_host) {
-    for (auto& host : parse_add_host(text)) request.extra_hosts.push_back(std::move(host));
+    for (auto& host : executor::parse_add_host(text)) request.extra_hosts.push_back(std::move(host));
   }
-  for (const auto& text : flags.ulimit) request.ulimits.push_back(parse_ulimit(text));
+  for (const auto& text : flags.ulimit) request.ulimits.push_back(executor::parse_ulimit(text));
   if (!flags.shm_size.empty()) request.shm_size = parse_size(flags.shm_size);
   request.cgroup_parent = flags.cgroup_parent;
   request.reproducible = flags.reproducible;
@@ -160,50 +143,6 @@ void warn_of_what_is_not_done(const BuildFlags& flags) {
   if (!flags.cgroup_parent.empty()) say("WARNING: --cgroup-parent has no effect.\n");
 }
 
-void say_what_is_left_out(const std::vector<std::string>& sources) {
-  if (sources.empty()) return;
-  say("--offline: not looked up, nor checked what depends on it: {}\n", join(sources, ", "));
-}
-
-// What --call asks for instead of a build; none when it is a build.
-std::optional<int> answer_call(const BuildFlags& flags, const executor::BuildRequest& request, std::stop_token stop) {
-  static const std::vector<std::string> k_calls = {"build", "check", "outline", "targets", "subrequests.describe"};
-  const auto words = split(flags.check ? "check" : flags.call, ',');
-  const std::string name = words[0] == "lint" ? "check" : words[0];
-  bool json = false;
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    if (!words[i].starts_with("format=")) continue;
-    const std::string format = words[i].substr(std::string_view("format=").size());
-    if (format != "json" && format != "text") {
-      throw Error(ExitClass::usage, fmt::format("unsupported format \"{}\" of --call", format))
-          .with_advice("Formats are text and json.");
-    }
-    json = format == "json";
-  }
-  if (name == "build") {
-    if (!flags.offline) return std::nullopt;
-    throw Error(ExitClass::usage, "--offline goes with --check and --call only");
-  }
-  if (name == "check") {
-    const auto result = executor::run_check(request, stop);
-    say_what_is_left_out(result.left_out);
-    return print_check(result, words);
-  }
-  if (name == "outline") {
-    const auto described = executor::run_outline(request, stop);
-    say_what_is_left_out(described.left_out);
-    print_outline(described, json);
-  } else if (name == "targets") {
-    print_targets(executor::run_targets(request, stop), json);
-  } else if (name == "subrequests.describe") {
-    print_subrequests(json);
-  } else {
-    throw Error(ExitClass::usage, fmt::format("unsupported call \"{}\"{}", name, did_you_mean(name, k_calls)))
-        .with_advice("Calls are " + join(k_calls, ", ") + ".");
-  }
-  return 0;
-}
-
 std::string shown_dockerfile(const BuildFlags& flags) {
   return flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file);
 }
@@ -226,18 +165,14 @@ int run_build_command(const BuildFlags& flags) {
         .with_advice("Often it is \".\", the current directory.");
   }
   executor::BuildRequest request = request_of(flags);
-  const Config config = load_config();
-  request.registries = config.registries;
-  request.allow_less_isolation = flags.allow_less_isolation || config.sandbox.allow_less_isolation;
-  request.log_limits = log_limits(config);
-  const std::string& accel = flags.accel.empty() ? config.emulation.accel : flags.accel;
-  if (!accel.empty()) request.acceleration = executor::parse_acceleration(accel);
-  request.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
+  if (!flags.accel.empty()) request.acceleration = executor::parse_acceleration(flags.accel);
   CancelOnSignal cancel;
-  if (const auto status = answer_call(flags, request, cancel.token())) return *status;
+  const auto call = parse_call(flags.check ? "check" : flags.call);
+  if (call.name != "build") return answer_call(call, request, cancel.token());
+  if (flags.offline) throw Error(ExitClass::usage, "--offline goes with --check and --call only");
 
   warn_of_what_is_not_done(flags);
-  auto sink = make_progress(progress_mode(flags));
+  auto sink = make_progress(progress_mode(flags.progress, flags.quiet));
   if (request.outputs.empty() && (!request.tags.empty() || !flags.iidfile.empty())) {
     keep_in_store(request);
   } else if (request.outputs.empty()) {

@@ -2,31 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/config/store_root.h"
-#include "executor/api/attribute_values.h"
+#include "executor/api/option_values.h"
 
 namespace mbuild::cli {
-namespace {
 
-std::int64_t parse_limit(std::string_view text, const std::string& whole) {
-  if (text == "unlimited") return -1;
-  if (const auto value = executor::number_in(text)) return *value;
-  throw usage_error(fmt::format("invalid ulimit argument: {}", whole));
-}
-
-}  // namespace
-
-std::pair<std::string, std::string> parse_pair(const std::string& text, std::string_view what) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos) throw usage_error(fmt::format("invalid {} \"{}\": expected key=value", what, text));
-  if (equals == 0) throw usage_error(fmt::format("invalid {} \"{}\": empty key", what, text));
-  return {text.substr(0, equals), text.substr(equals + 1)};
-}
+using executor::parse_pair;
 
 executor::Output parse_output(const std::string& text) {
   if (text == "-") return executor::parse_output({{"type", "tar"}, {"dest", "-"}});
@@ -86,35 +71,6 @@ executor::SshAgent parse_ssh(const std::string& text) {
   if (equals != std::string::npos) agent.paths = split(text.substr(equals + 1), ',');
   if (agent.id.empty()) throw usage_error(fmt::format("invalid --ssh {}", text));
   return agent;
-}
-
-std::vector<std::pair<std::string, std::string>> parse_add_host(const std::string& text) {
-  const auto separator = text.find_first_of("=:");
-  if (separator == 0 || separator == std::string::npos) throw usage_error(fmt::format("invalid host {}", text));
-  std::vector<std::pair<std::string, std::string>> hosts;
-  for (auto address : split(text.substr(separator + 1), ',')) {
-    if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
-    if (address.empty()) throw usage_error(fmt::format("invalid host {}", text));
-    hosts.emplace_back(text.substr(0, separator), address);
-  }
-  return hosts;
-}
-
-graph::Ulimit parse_ulimit(const std::string& text) {
-  static const std::vector<std::string> k_names = {"core",    "cpu",      "data",   "fsize",      "locks",
-                                                   "memlock", "msgqueue", "nice",   "nofile",     "nproc",
-                                                   "rss",     "rtprio",   "rttime", "sigpending", "stack"};
-  const auto [name, value] = parse_pair(text, "ulimit argument");
-  if (std::find(k_names.begin(), k_names.end(), name) == k_names.end()) {
-    throw usage_error(fmt::format("invalid ulimit type: {}{}", name, did_you_mean(name, k_names)));
-  }
-  const auto colon = value.find(':');
-  graph::Ulimit limit{.name = name, .soft = parse_limit(value.substr(0, colon), text), .hard = 0};
-  limit.hard = colon == std::string::npos ? limit.soft : parse_limit(value.substr(colon + 1), text);
-  if (limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard)) {
-    throw usage_error(fmt::format("ulimit soft limit must be less than or equal to hard limit: {}", text));
-  }
-  return limit;
 }
 
 }  // namespace mbuild::cli

@@ -5,6 +5,7 @@
 // One function a command: it adds the command with its options to the program.
 namespace mbuild::cli {
 
+void add_bake_command(Command& top);
 void add_build_command(Command& top);
 void add_doctor_command(Command& top);
 void add_du_command(Command& top);

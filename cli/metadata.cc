@@ -35,7 +35,7 @@ ordered_json warnings_json(const executor::BuildResult& result, const std::strin
 }
 
 // Arguments may be confidential: only their digest is written.
-Digest arguments_digest(const executor::BuildRequest& request) {
+Digest arguments_digest(const executor::TargetRequest& request) {
   Sha256 sha;
   for (const auto& [name, value] : request.build_args) {
     sha.field(name);
@@ -44,7 +44,7 @@ Digest arguments_digest(const executor::BuildRequest& request) {
   return sha.digest();
 }
 
-ordered_json inputs_json(const executor::BuildRequest& request, const executor::BuildResult& result) {
+ordered_json inputs_json(const executor::TargetRequest& request, const executor::BuildResult& result) {
   ordered_json inputs = {{"buildArgs", arguments_digest(request)}, {"target", request.target}};
   if (!result.dockerfile.empty()) inputs["dockerfile"] = result.dockerfile;
   if (path_exists(request.context) && !find_program("git").empty()) {
@@ -54,12 +54,9 @@ ordered_json inputs_json(const executor::BuildRequest& request, const executor::
   return inputs;
 }
 
-}  // namespace
-
-std::string metadata_json(const executor::BuildResult& result, const std::string& dockerfile,
-                          const executor::BuildRequest* request) {
+// Without the warnings.
+ordered_json result_json(const executor::BuildResult& result, const executor::TargetRequest* request) {
   ordered_json json = ordered_json::object();
-  if (is_set("BUILDX_METADATA_WARNINGS")) json["buildx.build.warnings"] = warnings_json(result, dockerfile);
   if (!result.descriptor.digest.empty()) {
     if (result.images.size() == 1) json["containerimage.config.digest"] = result.images.front().config;
     json["containerimage.descriptor"] = ordered_json::parse(image::serialise_descriptor(result.descriptor));
@@ -67,7 +64,35 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
   }
   if (request != nullptr) json[k_inputs_key] = inputs_json(*request, result);
   if (!result.names.empty()) json["image.name"] = join(result.names, ",");
+  return json;
+}
+
+std::string text_of(const ordered_json& json) {
   return json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string metadata_json(const executor::BuildResult& result, const std::string& dockerfile,
+                          const executor::TargetRequest* request) {
+  ordered_json json = ordered_json::object();
+  if (is_set("BUILDX_METADATA_WARNINGS")) json["buildx.build.warnings"] = warnings_json(result, dockerfile);
+  json.update(result_json(result, request));
+  return text_of(json);
+}
+
+std::string metadata_json(const std::vector<NamedResult>& results) {
+  ordered_json json = ordered_json::object();
+  auto warnings = ordered_json::array();
+  for (const auto& [request, result] : results) {
+    if (result.error) continue;
+    const auto& file = request.dockerfile;
+    for (auto& warning : warnings_json(result, file.empty() ? "Dockerfile" : base_name(file)))
+      warnings.push_back(std::move(warning));
+    json[request.name] = result_json(result, &request);
+  }
+  if (is_set("BUILDX_METADATA_WARNINGS")) json["buildx.build.warnings"] = std::move(warnings);
+  return text_of(json);
 }
 
 }  // namespace mbuild::cli

@@ -50,6 +50,7 @@ std::optional<int> run_internal(int argc, char** argv) {
 }
 
 void add_commands(Command& top) {
+  add_bake_command(top);
   add_build_command(top);
   add_doctor_command(top);
   add_du_command(top);
@@ -80,6 +81,7 @@ const Program& program() {
           "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
       .add = add_commands,
       .implied_command = "build",
+      .statuses = {{"bake", 1}, {"f", 1}},
   };
   return k_program;
 }

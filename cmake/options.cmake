@@ -76,6 +76,8 @@ mbuild_library(sqlite sqlite3)
 mbuild_library(compression deflate isal zstd z)
 mbuild_library(archive archive lzma bz2 zstd z)
 mbuild_library(sandbox seccomp cap)
+mbuild_library(yaml yaml)
+mbuild_library(language re2 mpfr gmp utf8proc crypt)
 target_link_libraries(mbuild_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 target_link_libraries(mbuild_sqlite INTERFACE Threads::Threads ${CMAKE_DL_LIBS} m)
 

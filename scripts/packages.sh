@@ -5,6 +5,7 @@
 build_packages="cmake ninja-build g++ pkg-config ccache git
   libfmt-dev libssl-dev libtomlplusplus-dev nlohmann-json3-dev libcurl4-openssl-dev libsqlite3-dev
   libarchive-dev libbz2-dev liblzma-dev zlib1g-dev libcli11-dev libdeflate-dev libisal-dev libzstd-dev libseccomp-dev libcap-dev
+  libre2-dev libmpfr-dev libgmp-dev libutf8proc-dev libcrypt-dev libyaml-dev
   llvm-19-dev libxml2-dev libz3-dev catch2"
 
 # To run it, and to make base images. QEMU in user mode is needed for foreign platforms only, uidmap for

@@ -130,6 +130,11 @@ Command& Command::flag(const std::string& names, bool& into, const std::string& 
   return *this;
 }
 
+Command& Command::flag(const std::string& names, std::optional<bool>& into, const std::string& help) {
+  app_->add_flag_function(names, [&into](std::int64_t count) { into = count > 0; }, help)->take_last();
+  return *this;
+}
+
 Command& Command::values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                          Presence presence, char separator) {
   auto* option = app_->add_option(names, into, help);
@@ -163,6 +168,7 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
   Command top(app, status);
   program.add(top);
   words = with_command(app, program.implied_command, std::move(words));
+  const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
     app.parse(words);
@@ -173,7 +179,7 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
     return code;
   } catch (const CLI::ParseError& error) {
     say("ERROR: {}\n       {} --help lists the commands and flags.\n", usage_message(app, error), program.name);
-    return static_cast<int>(ExitClass::usage);
+    return own_status == program.statuses.end() ? static_cast<int>(ExitClass::usage) : own_status->second;
   }
   return status;
 }

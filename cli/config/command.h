@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ class Command {
                  Presence presence = Presence::optional);
   Command& number(const std::string& names, unsigned& into, const std::string& help);
   Command& flag(const std::string& names, bool& into, const std::string& help);
+  // Left empty where it is not given; "--flag=false" is false.
+  Command& flag(const std::string& names, std::optional<bool>& into, const std::string& help);
   // One each time the option is given; a positional one takes several. `separator`: splits each further.
   Command& values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                   Presence presence = Presence::optional, char separator = '\0');
@@ -47,8 +51,9 @@ class Command {
 
 struct Program {
   std::string name, version, about;
-  std::function<void(Command&)> add;  // adds all commands
-  std::string implied_command;        // whose flags and context a command line without a command has
+  std::function<void(Command&)> add;    // adds all commands
+  std::string implied_command;          // whose flags and context a command line without a command has
+  std::map<std::string, int> statuses;  // of a wrong command line, for commands that have not the usual one
 };
 
 // Runs the command that the words (those after the program's name) say, and returns the status of the program. A first

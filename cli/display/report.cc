@@ -93,8 +93,7 @@ std::string check_json(const executor::CheckResult& result) {
 
 }  // namespace
 
-int print_check(const executor::CheckResult& result, const std::vector<std::string>& call) {
-  const bool json = std::find(call.begin(), call.end(), "format=json") != call.end();
+int print_check(const executor::CheckResult& result, bool json) {
   if (json) {
     print("{}\n", check_json(result));
   } else {

@@ -2,7 +2,6 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "base/error.h"
 #include "executor/api/build_request.h"
@@ -16,7 +15,7 @@ void print_explanations(const executor::BuildResult& result);
 void print_error(const Error& error);
 // "N warnings found" and a line for each, on standard error.
 void print_warnings(std::span<const frontend::dockerfile::Warning> warnings, const std::string& dockerfile);
-// The answer of --call=check on standard output; `call` is its words ("check", "format=json"). Returns the exit status.
-int print_check(const executor::CheckResult& result, const std::vector<std::string>& call);
+// The answer of --call=check on standard output. Returns the exit status.
+int print_check(const executor::CheckResult& result, bool json);
 
 }  // namespace mbuild::cli

@@ -41,6 +41,14 @@ void write_out(std::string_view text) { write_to(stdout, clean_text(text)); }
 
 void write_error(std::string_view text) { write_to(stderr, clean_text(text)); }
 
+bool answers_yes(std::string_view question) {
+  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) return false;
+  write_error(question);
+  bool yes = false;
+  for (int c = std::getchar(), first = c; c != '\n' && c != EOF; c = std::getchar()) yes = first == 'y' || first == 'Y';
+  return yes;
+}
+
 void print_document(std::string_view bytes) {
   if (::isatty(STDOUT_FILENO) == 1) return write_out(bytes);
   write_to(stdout, bytes);

@@ -26,6 +26,9 @@ void say(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
   write_error(fmt::format(format, std::forward<Arguments>(arguments)...));
 }
 
+// Asks on standard error, where both ends are terminals, for a line that begins with "y". False where nobody is there.
+bool answers_yes(std::string_view question);
+
 // To standard output: the bytes as they are where a program or a file takes them, whose digest matters; cleaned where
 // it is a terminal.
 void print_document(std::string_view bytes);

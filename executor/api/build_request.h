@@ -54,10 +54,11 @@ struct SessionRequest {
 
 // What is asked of one target.
 struct TargetRequest {
-  std::string name;        // among the targets of a session, where there are several
-  std::string context;     // directory, "-", or a git or http address
-  std::string dockerfile;  // path, "-", or "" for CONTEXT/Dockerfile
-  std::string target;      // stage
+  std::string name;                            // among the targets of a session, where there are several
+  std::string context;                         // directory, "-", or a git or http address
+  std::string dockerfile;                      // path, "-", or "" for CONTEXT/Dockerfile
+  std::optional<std::string> dockerfile_text;  // itself, in place of a file
+  std::string target;                          // stage
   std::vector<platforms::Platform> platforms;
   std::map<std::string, std::string> build_args;
   // NAME=VALUE; "target:NAME" is the image of another target of the session.

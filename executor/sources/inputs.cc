@@ -142,7 +142,9 @@ void read_context_from_stdin(Inputs& inputs, const SessionRequest& session, cons
 // True when the Dockerfile is not in the context: it was read.
 bool read_dockerfile_from_elsewhere(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
                                     const std::string& scratch, const std::stop_token& stop) {
-  if (request.dockerfile == "-") {
+  if (request.dockerfile_text) {
+    inputs.dockerfile_text = *request.dockerfile_text;
+  } else if (request.dockerfile == "-") {
     inputs.dockerfile_text = read_standard_input(session.surroundings);
   } else if (graph::is_http_address(request.dockerfile)) {
     inputs.dockerfile_text = fetch_text(session, request, request.dockerfile, scratch, stop);

@@ -1,0 +1,193 @@
+#include "bake/compose/project.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "bake/compose/dotenv.h"
+#include "bake/compose/merge.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+
+namespace mbuild::bake::compose {
+namespace {
+
+void interpolate_all(Node& node, const Lookup& lookup) {
+  if (node.kind == Node::Kind::scalar && node.text.find('$') != std::string::npos)
+    node.text = interpolate(node.text, lookup);
+  for (auto& item : node.items) interpolate_all(item, lookup);
+  for (auto& [key, value] : node.members) interpolate_all(value, lookup);
+}
+
+// A text, a list of texts, or a mapping with such a member.
+std::vector<std::string> texts_of(const Node& node, std::string_view key) {
+  if (node.kind == Node::Kind::scalar) return {node.text};
+  std::vector<std::string> texts;
+  for (const auto& item : node.items) {
+    for (auto& text : texts_of(item, key)) texts.push_back(std::move(text));
+  }
+  if (const auto* inner = find(node, key)) return texts_of(*inner, key);
+  return texts;
+}
+
+std::string below(const std::string& directory, const std::string& path) {
+  return directory.empty() || path.starts_with('/') ? path : join_path(directory, path);
+}
+
+class Loader {
+ public:
+  explicit Loader(Lookup variable) : variable_(std::move(variable)) {}
+
+  Node load(const ComposeFile& file) {
+    if (!under_way_.insert(file.name).second) throw usage_error(fmt::format("{} includes itself", file.name));
+    Node model = prepared(file);
+    Node whole;
+    whole.kind = Node::Kind::map;
+    if (const auto* included = find(model, "include")) {
+      for (const auto& other : included_files(*included, file)) merge(whole, load(other));
+    }
+    extend_services(model, file);
+    place_paths(model, file.directory);
+    under_way_.erase(file.name);
+    merge(whole, std::move(model));
+    return whole;
+  }
+
+ private:
+  // The file's own tree, in the one form that merging needs.
+  Node prepared(const ComposeFile& file) {
+    Node model = parse_yaml(file.name, file.text);
+    if (model.kind == Node::Kind::null) model.kind = Node::Kind::map;
+    if (model.kind != Node::Kind::map)
+      throw usage_error(fmt::format("parsing {}: yaml: top level is {}, not a mapping", file.name, kind_name(model)));
+    if (const auto* name = find(model, "name"); name != nullptr && name->kind == Node::Kind::scalar)
+      project_ = interpolate(name->text, variable_);
+    try {
+      interpolate_all(model, [this](const std::string& name) { return value_of(name); });
+      normalise(model);
+    } catch (Error& error) {
+      throw std::move(error).with_context(file.name);
+    }
+    return model;
+  }
+
+  std::optional<std::string> value_of(const std::string& name) const {
+    if (name == "COMPOSE_PROJECT_NAME" && project_) return project_;
+    auto value = variable_(name);
+    if (!value && name == "COMPOSE_PROJECT_NAME") value = "bake";
+    return value;
+  }
+
+  static std::vector<ComposeFile> included_files(const Node& include, const ComposeFile& from) {
+    if (include.kind != Node::Kind::list)
+      throw usage_error(fmt::format("{}: include is {}, not a list", from.name, kind_name(include)));
+    std::vector<ComposeFile> files;
+    for (const auto& item : include.items) {
+      const auto* project = find(item, "project_directory");
+      for (const auto& path : texts_of(item, "path")) {
+        const auto name = below(dir_name(from.name) == "." ? "" : dir_name(from.name), path);
+        const auto directory = project == nullptr ? dir_name(name) : below(from.directory, project->text);
+        files.push_back({name, read_file(name), directory});
+      }
+    }
+    return files;
+  }
+
+  void extend_services(Node& model, const ComposeFile& file) {
+    auto& services = member(model, "services");
+    std::set<std::string> under_way;
+    for (std::size_t i = 0; i < services.members.size(); ++i)
+      extend(services, services.members[i].key, file, under_way);
+  }
+
+  void extend(Node& services, const std::string& name, const ComposeFile& file, std::set<std::string>& under_way) {
+    Node service = *find(services, name);
+    const auto* extends = find(service, "extends");
+    if (extends == nullptr) return;
+    if (!under_way.insert(name).second)
+      throw usage_error(fmt::format("{}: services.{} extends itself", file.name, name));
+    Node base = base_service(services, *extends, name, file, under_way);
+    std::erase_if(service.members, [](const auto& one) { return one.key == "extends"; });
+    merge(base, std::move(service));
+    member(services, name) = std::move(base);
+    under_way.erase(name);
+  }
+
+  Node base_service(Node& services, const Node& extends, const std::string& name, const ComposeFile& file,
+                    std::set<std::string>& under_way) {
+    const auto* named = extends.kind == Node::Kind::scalar ? &extends : find(extends, "service");
+    const std::string base = named == nullptr ? "" : named->text;
+    const auto* path = find(extends, "file");
+    Node found;
+    if (path == nullptr) {
+      if (find(services, base) == nullptr) throw no_service(file.name, name, base);
+      extend(services, base, file, under_way);
+      found = *find(services, base);
+    } else {
+      found = service_of_file(*path, name, base, file);
+    }
+    std::erase_if(found.members, [](const auto& one) { return one.key == "extends"; });
+    return found;
+  }
+
+  // Its paths are relative to its own file, and are written as this one's.
+  Node service_of_file(const Node& path, const std::string& name, const std::string& base, const ComposeFile& from) {
+    const auto other = below(dir_name(from.name) == "." ? "" : dir_name(from.name), path.text);
+    const ComposeFile file{other, read_file(other), ""};
+    Node model = prepared(file);
+    extend_services(model, file);
+    const auto* service = find(*find(model, "services"), base);
+    if (service == nullptr) throw no_service(other, name, base);
+    Node found = *service;
+    if (const auto directory = dir_name(path.text); directory != ".") place_service(found, directory);
+    return found;
+  }
+
+  static Error no_service(const std::string& file, const std::string& name, const std::string& base) {
+    return usage_error(fmt::format("{}: service \"{}\" extends \"{}\", which is not defined", file, name, base));
+  }
+
+  Lookup variable_;
+  std::optional<std::string> project_;  // what a file says
+  std::set<std::string> under_way_;
+};
+
+// --var and the environment go before the file .env of the working directory.
+Lookup lookup_of(const Outside& outside) {
+  const Lookup above = [&outside](const std::string& name) { return override_of(outside, name); };
+  if (!path_exists(".env")) return above;
+  return [above, below = parse_dotenv(".env", read_file(".env"), above)](const std::string& name) {
+    auto value = above(name);
+    if (const auto found = below.find(name); !value && found != below.end()) value = found->second;
+    return value;
+  };
+}
+
+}  // namespace
+
+Project load_project(const std::vector<ComposeFile>& files, const Outside& outside) {
+  Project project;
+  project.variable = lookup_of(outside);
+  Node whole;
+  whole.kind = Node::Kind::map;
+  Loader loader(project.variable);
+  for (const auto& file : files) merge(whole, loader.load(file));
+  project.services = std::move(member(whole, "services"));
+  project.secrets = std::move(member(whole, "secrets"));
+  return project;
+}
+
+bool looks_like_compose(const std::string& text) {
+  try {
+    const auto model = parse_yaml("", text);
+    const auto* services = find(model, "services");
+    return services != nullptr && services->kind == Node::Kind::map;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace mbuild::bake::compose

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+// YAML as far as compose files need it: documents as trees, aliases and merge keys ("<<") resolved.
+namespace mbuild::bake::compose {
+
+struct Member;
+
+struct Node {
+  enum class Kind { null, scalar, list, map };
+
+  Kind kind = Kind::null;
+  std::string text;       // of a scalar; numbers and bools in their usual form
+  bool replaces = false;  // !override or !reset: merged over another it takes its place
+  std::vector<Node> items;
+  std::vector<Member> members;  // of a map, in their order, no key twice
+};
+
+struct Member {
+  std::string key;
+  Node value;
+};
+
+// The first document; null where there is none. `name` is the file's in messages. Throws Error (usage).
+Node parse_yaml(const std::string& name, const std::string& text);
+
+Node text_node(std::string text);
+const Node* find(const Node& map, std::string_view key);
+// The member, added as null where it is missing.
+Node& member(Node& map, const std::string& key);
+// "a string", "a list" ... for messages.
+std::string kind_name(const Node& node);
+
+}  // namespace mbuild::bake::compose

@@ -1,0 +1,101 @@
+#include <crypt.h>
+#include <fmt/format.h>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include <memory>
+
+#include "bake/hcl/functions/base64.h"
+#include "bake/hcl/functions/digest.h"
+#include "bake/hcl/functions/table.h"
+
+namespace mbuild::bake::hcl {
+
+namespace {
+
+constexpr std::int64_t k_default_cost = 10;
+
+std::string hexadecimal(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    text += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  }
+  return text;
+}
+
+void define_hash(Table& table, std::string_view name, const char* algorithm) {
+  define(table, name, {text("str")}, [algorithm](Arguments arguments) {
+    return string_value(hexadecimal(digest_of(algorithm, as_string(arguments[0]))));
+  });
+}
+
+Value bcrypt(Arguments arguments) {
+  if (arguments.size() > 2) {
+    throw CallError("there is but one cost");
+  }
+  const std::int64_t cost = arguments.size() == 2 ? whole_argument(arguments, 1) : k_default_cost;
+  if (cost > 31) {
+    throw CallError("a cost is from 4 to 31", 1);
+  }
+  if (as_string(arguments[0]).size() > 72) {
+    throw CallError("at most 72 bytes can be hashed", 0);
+  }
+  const std::string salt = random_bytes(16);
+  char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+  // What is below the lowest cost is taken for the default.
+  const auto rounds = static_cast<unsigned long>(cost < 4 ? k_default_cost : cost);
+  auto data = std::make_unique<crypt_data>();
+  if (!crypt_gensalt_rn("$2a$", rounds, salt.data(), static_cast<int>(salt.size()), setting, sizeof setting) ||
+      !crypt_r(as_string(arguments[0]).c_str(), setting, data.get()) || data->output[0] == '*') {
+    throw CallError("the system's crypt library has no bcrypt");
+  }
+  return string_value(data->output);
+}
+
+using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using Context = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
+
+Key read_key(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                      BIO_free);
+  // Without a callback that has no passphrase, the library would ask for one on the terminal.
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
+  if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
+    throw CallError("this is no RSA private key in PEM form without a passphrase", 1);
+  }
+  return key;
+}
+
+Value rsadecrypt(Arguments arguments) {
+  const auto cipher = decode_base64(as_string(arguments[0]));
+  if (!cipher) {
+    throw CallError("this is no base64", 0);
+  }
+  const Key key = read_key(as_string(arguments[1]));
+  const Context context(EVP_PKEY_CTX_new(key.get(), nullptr), EVP_PKEY_CTX_free);
+  std::string plain(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
+  std::size_t size = plain.size();
+  const auto* in = reinterpret_cast<const unsigned char*>(cipher->data());
+  if (!context || EVP_PKEY_decrypt_init(context.get()) <= 0 ||
+      EVP_PKEY_CTX_ctrl_str(context.get(), "rsa_padding_mode", "pkcs1") <= 0 ||
+      EVP_PKEY_decrypt(context.get(), reinterpret_cast<unsigned char*>(plain.data()), &size, in, cipher->size()) <= 0) {
+    throw CallError("the text cannot be decrypted with this key", 0);
+  }
+  plain.resize(size);
+  return text_value(plain);
+}
+
+}  // namespace
+
+void add_hashes(Table& table) {
+  define_hash(table, "md5", "MD5");
+  define_hash(table, "sha1", "SHA1");
+  define_hash(table, "sha256", "SHA256");
+  define_hash(table, "sha512", "SHA512");
+  define_variadic(table, "bcrypt", {text("str")}, number("cost"), bcrypt);
+  define(table, "rsadecrypt", {text("ciphertext"), text("privatekey")}, rsadecrypt);
+}
+
+}  // namespace mbuild::bake::hcl

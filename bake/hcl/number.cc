@@ -1,0 +1,191 @@
+#include "bake/hcl/number.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace mbuild::bake::hcl {
+
+namespace {
+
+mpfr_prec_t common_precision(const Number& a, const Number& b) {
+  return std::max(mpfr_get_prec(a.get()), mpfr_get_prec(b.get()));
+}
+
+template <typename Operation>
+Number with_result(mpfr_prec_t precision, Operation operation) {
+  Number result(Number::Uninitialized{precision});
+  operation(result.raw());
+  return result;
+}
+
+std::size_t skip_digits(std::string_view text, std::size_t i) {
+  while (i < text.size() && text[i] >= '0' && text[i] <= '9') {
+    ++i;
+  }
+  return i;
+}
+
+std::size_t skip_sign(std::string_view text, std::size_t i) {
+  return i < text.size() && (text[i] == '+' || text[i] == '-') ? i + 1 : i;
+}
+
+// [+-] digits and a fraction, of which one may be missing, and an exponent.
+bool is_decimal(std::string_view text) {
+  const std::size_t begin = skip_sign(text, 0);
+  std::size_t i = skip_digits(text, begin);
+  std::size_t digits = i - begin;
+  if (i < text.size() && text[i] == '.') {
+    const std::size_t fraction = ++i;
+    i = skip_digits(text, i);
+    digits += i - fraction;
+  }
+  if (digits == 0) {
+    return false;
+  }
+  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
+    const std::size_t exponent = skip_sign(text, i + 1);
+    i = skip_digits(text, exponent);
+    return i > exponent && i == text.size();
+  }
+  return i == text.size();
+}
+
+// Numbers with more digits before the point, or zeros after it, are shown with an exponent.
+constexpr long k_written_digits = 1'000'000;
+
+}  // namespace
+
+Number::Number(Uninitialized size) {
+  mpfr_init2(value_, size.precision);
+  mpfr_set_zero(value_, 1);
+}
+
+Number::Number(std::int64_t value) {
+  mpfr_init2(value_, 64);
+  mpfr_set_si(value_, value, MPFR_RNDN);
+}
+
+Number Number::of_double(double value) {
+  return with_result(53, [&](mpfr_ptr result) { mpfr_set_d(result, value, MPFR_RNDN); });
+}
+
+Number::Number(const Number& other) {
+  mpfr_init2(value_, mpfr_get_prec(other.value_));
+  mpfr_set(value_, other.value_, MPFR_RNDN);
+}
+
+Number& Number::operator=(const Number& other) {
+  if (this != &other) {
+    mpfr_set_prec(value_, mpfr_get_prec(other.value_));
+    mpfr_set(value_, other.value_, MPFR_RNDN);
+  }
+  return *this;
+}
+
+Number::~Number() { mpfr_clear(value_); }
+
+std::optional<Number> parse_number(std::string_view text) {
+  if (!is_decimal(text)) {
+    return std::nullopt;
+  }
+  const std::string terminated(text);
+  return with_result(k_number_precision,
+                     [&](mpfr_ptr result) { mpfr_set_str(result, terminated.c_str(), 10, MPFR_RNDN); });
+}
+
+std::string to_text(const Number& number) {
+  const std::string sign = is_negative(number) ? "-" : "";
+  if (is_infinite(number)) {
+    return sign.empty() ? "+Inf" : "-Inf";
+  }
+  const auto [digits, point] = shortest_digits(number);
+  if (digits.empty()) {
+    return sign + "0";
+  }
+  if (std::labs(point) > k_written_digits) {
+    return sign + "0." + digits + "e" + std::to_string(point);
+  }
+  if (point <= 0) {
+    return sign + "0." + std::string(static_cast<std::size_t>(-point), '0') + digits;
+  }
+  const auto whole = static_cast<std::size_t>(point);
+  if (digits.size() <= whole) {
+    return sign + digits + std::string(whole - digits.size(), '0');
+  }
+  return sign + digits.substr(0, whole) + "." + digits.substr(whole);
+}
+
+bool is_whole(const Number& number) { return mpfr_integer_p(number.get()) != 0; }
+
+bool is_infinite(const Number& number) { return mpfr_inf_p(number.get()) != 0; }
+
+bool is_negative(const Number& number) { return mpfr_signbit(number.get()) != 0; }
+
+std::optional<std::int64_t> to_int64(const Number& number) {
+  if (!is_whole(number) || !mpfr_fits_slong_p(number.get(), MPFR_RNDZ)) {
+    return std::nullopt;
+  }
+  return mpfr_get_si(number.get(), MPFR_RNDZ);
+}
+
+double to_double(const Number& number) { return mpfr_get_d(number.get(), MPFR_RNDN); }
+
+int compare(const Number& a, const Number& b) { return mpfr_cmp(a.get(), b.get()); }
+
+Number add(const Number& a, const Number& b) {
+  return with_result(common_precision(a, b), [&](mpfr_ptr r) { mpfr_add(r, a.get(), b.get(), MPFR_RNDN); });
+}
+
+Number subtract(const Number& a, const Number& b) {
+  return with_result(common_precision(a, b), [&](mpfr_ptr r) { mpfr_sub(r, a.get(), b.get(), MPFR_RNDN); });
+}
+
+Number multiply(const Number& a, const Number& b) {
+  return with_result(common_precision(a, b), [&](mpfr_ptr r) { mpfr_mul(r, a.get(), b.get(), MPFR_RNDN); });
+}
+
+Number divide(const Number& a, const Number& b) {
+  return with_result(common_precision(a, b), [&](mpfr_ptr r) { mpfr_div(r, a.get(), b.get(), MPFR_RNDN); });
+}
+
+bool is_defined(const Number& number) { return mpfr_nan_p(number.get()) == 0; }
+
+Number modulo(const Number& a, const Number& b) {
+  if (mpfr_zero_p(b.get()) != 0 || is_infinite(b)) {
+    return a;
+  }
+  const Number quotient = truncate(divide(a, b));
+  return subtract(a, multiply(quotient, b));
+}
+
+Number negate(const Number& a) {
+  Number result = a;
+  mpfr_neg(result.raw(), result.get(), MPFR_RNDN);
+  return result;
+}
+
+Number absolute(const Number& a) {
+  Number result = a;
+  mpfr_abs(result.raw(), result.get(), MPFR_RNDN);
+  return result;
+}
+
+Number truncate(const Number& a) {
+  Number result = a;
+  mpfr_trunc(result.raw(), result.get());
+  return result;
+}
+
+Number floor(const Number& a) {
+  Number result = a;
+  mpfr_floor(result.raw(), result.get());
+  return result;
+}
+
+Number ceiling(const Number& a) {
+  Number result = a;
+  mpfr_ceil(result.raw(), result.get());
+  return result;
+}
+
+}  // namespace mbuild::bake::hcl

@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "bake/requests.h"
+#include "base/error.h"
+#include "base/heap.h"
+#include "base/output_file.h"
+#include "base/strings.h"
+#include "cli/bake_flags.h"
+#include "cli/bake_plan.h"
+#include "cli/call.h"
+#include "cli/cancel.h"
+#include "cli/commands.h"
+#include "cli/display/progress.h"
+#include "cli/display/report.h"
+#include "cli/display/terminal.h"
+#include "cli/metadata.h"
+#include "cli/session.h"
+#include "executor/build.h"
+
+namespace mbuild::cli {
+namespace {
+
+using Requests = std::vector<executor::TargetRequest>;
+
+// What a target asks for instead of a build.
+Call call_of(const bake::Target& target) {
+  const auto* text = bake::text_of(target, bake::Attribute::call);
+  return text == nullptr ? Call() : parse_call(*text);
+}
+
+// The answers for all targets that have a call; none where all are to be built.
+std::optional<int> answer_calls(const BakePlan& plan, const executor::SessionRequest& session, std::stop_token stop) {
+  std::optional<int> status;
+  for (const auto& request : plan.requests) {
+    const auto& target = plan.selection.targets.at(request.name);
+    const auto call = call_of(target);
+    if (call.name == "build") continue;
+    executor::BuildRequest one;
+    static_cast<executor::SessionRequest&>(one) = session;
+    static_cast<executor::TargetRequest&>(one) = request;
+    if (!call.json) print("{}{}\n", status ? "\n" : "", request.name);
+    if (const auto* description = bake::text_of(target, bake::Attribute::description); description && !call.json)
+      print("{}\n", *description);
+    if (!call.json) print("\n");
+    const int own = answer_call(call, one, stop);
+    if (!status || *status == 0) status = own;
+  }
+  return status;
+}
+
+// As `mbuild build` does: a name that is given to an image is not thrown away with it.
+void keep_named(const bake::Selection& selection, Requests& requests) {
+  std::vector<std::string> kept, lost;
+  for (auto& request : requests) {
+    if (!request.outputs.empty() || selection.linked.contains(request.name)) continue;
+    (request.tags.empty() ? lost : kept).push_back(request.name);
+    if (!request.tags.empty()) request.outputs.push_back(executor::default_output(executor::OutputType::image));
+  }
+  if (!kept.empty()) {
+    say("No output is asked for: kept in the store (`mbuild images`): {}; --push, --load or output send them on.\n",
+        join_some(kept));
+  }
+  if (!lost.empty()) {
+    say("WARNING: no output is asked for: the result stays in the cache: {}. tags, output, --push or --load keep "
+        "one.\n",
+        join_some(lost));
+  }
+}
+
+void print_all_warnings(const Requests& requests, const std::vector<executor::BuildResult>& results) {
+  for (std::size_t i = 0; i < std::min(requests.size(), results.size()); ++i) {
+    const auto& file = requests[i].dockerfile;
+    print_warnings(results[i].warnings, file.empty() ? "Dockerfile" : base_name(file));
+  }
+}
+
+std::vector<NamedResult> named(const Requests& requests, const std::vector<executor::BuildResult>& results) {
+  std::vector<NamedResult> all;
+  for (std::size_t i = 0; i < std::min(requests.size(), results.size()); ++i) all.push_back({requests[i], results[i]});
+  return all;
+}
+
+int build(const BakeFlags& flags, BakePlan plan, const executor::SessionRequest& session, std::stop_token stop) {
+  if (const auto status = answer_calls(plan, session, stop)) return *status;
+  print_bake_warnings(bake::unsupported(plan.selection));
+  keep_named(plan.selection, plan.requests);
+  if (plan.requests.empty()) return 0;
+  auto sink = make_progress(progress_mode(flags.progress, false));
+  std::vector<executor::BuildResult> results;
+  const auto finish = [&](bool complete) {
+    sink.reset();
+    for (const auto& result : results) {
+      if (flags.explain) print_explanations(result);
+    }
+    print_all_warnings(plan.requests, results);
+    if (!flags.metadata_file.empty() && (complete || flags.keep_going))
+      write_output(flags.metadata_file, metadata_json(named(plan.requests, results)));
+  };
+  try {
+    executor::run_builds(session, plan.requests, *sink, stop, results);
+  } catch (...) {
+    finish(false);
+    throw;
+  }
+  finish(true);
+  return 0;
+}
+
+executor::SessionRequest session_of(const BakeFlags& flags) {
+  auto session = session_request(flags.root, flags.allow_less_isolation);
+  session.keep_going = flags.keep_going;
+  session.steps_at_once = flags.jobs;
+  session.explain = flags.explain;
+  return session;
+}
+
+int run_bake_command(const BakeFlags& flags) {
+  use_huge_pages();
+  const CancelOnSignal cancel;
+  std::optional<BakePlan> plan;
+  executor::SessionRequest session;
+  try {
+    session = session_of(flags);
+    plan = plan_bake(flags, session, cancel.token());
+  } catch (Error& error) {  // as others have it: whatever is wrong with a definition is status 1
+    if (error.exit_class == ExitClass::usage || error.exit_class == ExitClass::store)
+      error.exit_class = ExitClass::step_failed;
+    throw;
+  }
+  return plan ? build(flags, std::move(*plan), session, cancel.token()) : 0;
+}
+
+}  // namespace
+
+void add_bake_command(Command& top) {
+  auto flags = std::make_shared<BakeFlags>();
+  Command bake = top.add("bake", "Build what a definition file says", "f");
+  add_bake_flags(bake, *flags);
+  bake.run([flags] { return run_bake_command(*flags); });
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,111 @@
+#include "cli/bake_flags.h"
+
+#include <fmt/format.h>
+
+#include "bake/entries.h"
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/call.h"
+#include "cli/config/store_root.h"
+
+namespace mbuild::cli {
+namespace {
+
+std::string bool_text(bool value) { return value ? "true" : "false"; }
+
+// --sbom and --provenance: a word for true or false, or the attributes.
+std::string attestation(const std::string& type, const std::string& value) {
+  if (const auto enabled = bake::bool_word(value))
+    return fmt::format("*.attest=type={},disabled={}", type, bool_text(!*enabled));
+  return fmt::format("*.attest=type={},{}", type, value);
+}
+
+// Disables policies, where it does nothing else.
+bool disables_policies(const std::string& value) {
+  bool disabled = false;
+  const auto fields = split_csv(value);
+  for (const auto& field : fields) {
+    const auto key = to_lower(trim(field.substr(0, field.find('='))));
+    if (key == "filename" || key == "reset")
+      throw usage_error(fmt::format("--policy does not accept {}", key)).with_advice("The definition names policies.");
+    if (key == "disabled") disabled = bake::bool_word(field.substr(field.find('=') + 1)).value_or(false);
+  }
+  if (disabled && fields.size() > 1) throw usage_error("disabled policy cannot be combined with other policy flags");
+  return disabled;
+}
+
+void add_policies(const std::vector<std::string>& values, std::vector<std::string>& texts) {
+  for (const auto& value : values) {
+    const bool disabled = disables_policies(value);
+    if (disabled && values.size() > 1) throw usage_error("disabled policy cannot be combined with other policy flags");
+    texts.push_back(fmt::format("*.policy{}={}", disabled ? "" : "+", value));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> override_texts(const BakeFlags& flags) {
+  auto texts = flags.set;
+  if (flags.push) texts.emplace_back("*.push=true");
+  if (flags.load) texts.emplace_back("*.load=true");
+  if (flags.check || !flags.call.empty()) {
+    const auto call = parse_call(flags.check ? "check" : flags.call);
+    std::string name = call.name == "check" ? "lint" : call.name;
+    if (call.json) name += ",format=json";
+    if (call.ignores_status) name += ",ignorestatus=true";
+    if (call.name != "build") texts.push_back("*.call=" + name);
+  }
+  if (flags.no_cache) texts.push_back("*.no-cache=" + bool_text(*flags.no_cache));
+  if (flags.pull) texts.push_back("*.pull=" + bool_text(*flags.pull));
+  for (const auto& value : flags.sbom) texts.push_back(attestation("sbom", value));
+  for (const auto& value : flags.provenance) texts.push_back(attestation("provenance", value));
+  add_policies(flags.policy, texts);
+  return texts;
+}
+
+std::map<std::string, std::string> given_variables(const BakeFlags& flags) {
+  std::map<std::string, std::string> variables;
+  for (const auto& text : flags.var) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos)
+      throw usage_error(fmt::format("invalid variable \"{}\", expected key=value", text))
+          .with_advice("--var NAME=VALUE gives a variable of the definition its value.");
+    if (equals == 0) throw usage_error(fmt::format("invalid variable \"{}\": key is empty", text));
+    variables[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return variables;
+}
+
+void add_bake_flags(Command& bake, BakeFlags& flags) {
+  bake.values("targets", flags.targets, "Targets and groups to build, or patterns of them (default: default)");
+  bake.values("--allow", flags.allow, "Grant what a definition needs (fs=PATH, fs.read=PATH, network.host, ssh, ...)");
+  bake.flag("--allow-less-isolation", flags.allow_less_isolation,
+            "Run steps where this host refuses them a /proc or a user namespace of their own");
+  bake.value("--builder", flags.builder, "Accepted; there are no builders", Presence::hidden);
+  bake.value("--call", flags.call, "What to do: build, check, outline, targets; [,format=json]");
+  bake.flag("--check", flags.check, "Same as --call=check");
+  bake.flag("-D,--debug", flags.debug, "Accepted; says nothing more");
+  bake.flag("--explain", flags.explain, "Say for each step that ran why it did");
+  bake.values("-f,--file", flags.file, "Definition file, - for standard input (default: those that are there)");
+  bake.number("--jobs,-j", flags.jobs, "Steps at once (default: 4 a core, at least 32)");
+  bake.flag("--keep-going", flags.keep_going, "A target that fails spares those that do not need it");
+  bake.value("--list", flags.list, "Show targets or variables (type=targets,format=json)");
+  bake.unused_flag("--list-targets", [&flags] { flags.list = "targets"; });
+  bake.unused_flag("--list-variables", [&flags] { flags.list = "variables"; });
+  bake.flag("--load", flags.load, "Hand images to Docker or Podman (same as --set=*.load=true)");
+  bake.value("--metadata-file", flags.metadata_file, "Write the results' digests as JSON, by target");
+  bake.flag("--no-cache", flags.no_cache, "Run every step");
+  bake.values("--policy", flags.policy, "Change policies (disabled=true)", Presence::hidden);
+  bake.flag("--print", flags.print, "Show what would be built as JSON");
+  bake.value("--progress", flags.progress,
+             "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
+  bake.values("--provenance", flags.provenance, "Accepted; attestations are not made", Presence::hidden);
+  bake.flag("--pull", flags.pull, "Look up every base image anew");
+  bake.flag("--push", flags.push, "Push images (same as --set=*.push=true)");
+  add_root_option(bake, flags.root);
+  bake.values("--sbom", flags.sbom, "Accepted; attestations are not made", Presence::hidden);
+  bake.values("--set", flags.set, "Change attributes of targets (TARGET.KEY=VALUE; += appends)");
+  bake.values("--var", flags.var, "Give a variable its value (NAME=VALUE)");
+}
+
+}  // namespace mbuild::cli

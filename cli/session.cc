@@ -1,0 +1,30 @@
+#include "cli/session.h"
+
+#include "cli/config/config.h"
+#include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
+#include "executor/api/source_policy.h"
+
+namespace mbuild::cli {
+
+executor::SessionRequest session_request(const std::string& root, bool allow_less_isolation) {
+  executor::SessionRequest session;
+  session.surroundings = surroundings();
+  session.store_root = store_root(root);
+  const Config config = load_config();
+  session.registries = config.registries;
+  session.allow_less_isolation = allow_less_isolation || config.sandbox.allow_less_isolation;
+  session.log_limits = log_limits(config);
+  if (!config.emulation.accel.empty()) session.acceleration = executor::parse_acceleration(config.emulation.accel);
+  session.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
+  return session;
+}
+
+ProgressMode progress_mode(const std::string& flag, bool quiet) {
+  if (quiet) return ProgressMode::quiet;
+  if (!flag.empty()) return parse_progress_mode(flag);
+  const auto value = environment_variable("BUILDKIT_PROGRESS");
+  return parse_progress_mode(value.empty() ? "auto" : value);
+}
+
+}  // namespace mbuild::cli

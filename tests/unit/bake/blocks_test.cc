@@ -1,0 +1,94 @@
+#include "bake/blocks.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+#include "tests/unit/bake/definitions.h"
+
+using namespace mbuild;
+using namespace mbuild::bake;
+using mbuild::testing::definition_of;
+using mbuild::testing::error_of;
+using mbuild::testing::outside_with;
+
+namespace {
+
+bool says(const std::string& text, const std::string& phrase, const Outside& outside = outside_with()) {
+  const auto error = error_of([&] { definition_of(text, outside); });
+  INFO(error);
+  return error.find(phrase) != std::string::npos;
+}
+
+std::string description(const std::string& text, const Outside& outside = outside_with()) {
+  const auto definition = definition_of(text, outside);
+  return *text_of(definition.targets.back(), Attribute::description);
+}
+
+}  // namespace
+
+TEST_CASE("A variable has the value of a flag, the environment or its default") {
+  const std::string text = "variable \"V\" { default = \"d\" }\ntarget \"t\" { description = V }\n";
+  CHECK(description(text) == "d");
+  auto outside = outside_with({{"V", "e"}});
+  CHECK(description(text, outside) == "e");
+  outside.given["V"] = "f";
+  CHECK(description(text, outside) == "f");
+  CHECK(description(text, outside_with({{"V", "e"}, {"BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP", "1"}})) == "d");
+}
+
+TEST_CASE("A variable's type decides how text is read") {
+  const std::string list =
+      "variable \"L\" { type = list(number) }\ntarget \"t\" { description = \"${L[0] + L[1]}\" }\n";
+  CHECK(description(list, outside_with({{"L", "1,2.5"}})) == "3.5");
+  CHECK(description(list, outside_with({{"L", "9"}, {"L_JSON", "[1, 1]"}})) == "2");
+  CHECK(says(list, "failed to parse L as number", outside_with({{"L", "x"}})));
+  const std::string map = "variable \"M\" { type = map(string) }\ntarget \"t\" { description = M.b }\n";
+  CHECK(description(map, outside_with({{"M", "a:1,\"b:2,3\""}})) == "2,3");
+  CHECK(says(map, "one k/v pair", outside_with({{"M", "a:b:c"}})));
+  CHECK(says("variable \"T\" { type = tuple([string, string]) }\n", "expects 2 elements but only 1",
+             outside_with({{"T", "a"}})));
+}
+
+TEST_CASE("A validation that does not hold shows its message") {
+  CHECK(says(
+      "variable \"V\" {\n  default = 1\n  validation {\n    condition = V > 1\n    error_message = \"low\"\n  }\n}\n",
+      "x.hcl:4,17-22: Validation failed; low"));
+}
+
+TEST_CASE("What needs itself is an error") {
+  CHECK(says("a = b\nb = a\n", "variable cycle not allowed"));
+  CHECK(says("function \"f\" {\n  params = [x]\n  result = f(x)\n}\n", "function cycle not allowed for f"));
+  CHECK(says("target \"a\" { context = target.b.context }\ntarget \"b\" { context = target.a.context }\n",
+             "reference cycle not allowed"));
+}
+
+TEST_CASE("Targets refer to what others set themselves") {
+  CHECK(description("target \"a\" { tags = [\"x:1\"] }\ntarget \"t\" { description = target.a.tags[0] }\n") == "x:1");
+  CHECK(description("target \"a\" {}\ntarget \"t\" { description = \"${target.a.context == null}\" }\n") == "true");
+  CHECK(says("target \"a\" {}\ntarget \"t\" { description = target.a.tag }\n", "named \"tag\""));
+  CHECK(says("target \"t\" { description = target.a.tags[0] }\n", "no target named \"a\""));
+}
+
+TEST_CASE("A matrix makes a target of each combination, and a group of them") {
+  const auto definition = definition_of(
+      "target \"m\" {\n  name = \"m-${a}-${b}\"\n  matrix = {\n    a = [\"x\", \"y\"]\n    b = [1, 2]\n  }\n}\n");
+  CHECK(definition.targets.size() == 4);
+  REQUIRE(definition.groups.size() == 1);
+  CHECK(definition.groups[0].targets->size() == 4);
+  CHECK(says("target \"m\" { matrix = { a = [1, 2] } }\n", "duplicate name \"m\""));
+  CHECK(says("target \"m\" {\n  name = \"m\"\n}\n", "name requires matrix"));
+  CHECK(says("target \"m\" {\n  name = \"m\"\n  matrix = { a = \"x\" }\n}\n", "matrix values must be a list"));
+}
+
+TEST_CASE("What nobody knows gives a warning with what was meant") {
+  const auto definition = definition_of("target \"a\" {\n  tag = [nothing]\n}\nvariable \"V\" {}\ntargett \"b\" {}\n");
+  const auto warned = [&](const std::string& phrase) {
+    return std::ranges::any_of(definition.warnings,
+                               [&](const auto& warning) { return warning.find(phrase) != std::string::npos; });
+  };
+  CHECK(warned("x.hcl:2,3-6: target \"a\" has no attribute \"tag\", which is ignored (did you mean tags?)"));
+  CHECK(warned("variable \"V\" is not used"));
+  CHECK(warned("there are no blocks \"targett\", and it is ignored (did you mean target?)"));
+}

@@ -1,0 +1,97 @@
+#include "bake/selection.h"
+
+#include "base/error.h"
+#include "tests/catch.h"
+#include "tests/temporary.h"
+#include "tests/unit/bake/definitions.h"
+
+using namespace mbuild;
+using namespace mbuild::bake;
+using mbuild::testing::definition_of;
+using mbuild::testing::error_of;
+using mbuild::testing::outside_with;
+using mbuild::testing::printed;
+
+namespace {
+
+Selection selected(const std::string& text, const std::vector<std::string>& words) {
+  const auto definition = definition_of(text);
+  return select(definition, words, {}, outside_with());
+}
+
+std::vector<std::string> names(const std::map<std::string, Target>& targets) {
+  std::vector<std::string> list;
+  for (const auto& [name, target] : targets) list.push_back(name);
+  return list;
+}
+
+}  // namespace
+
+TEST_CASE("Groups nest, and a group hides a target of its name but as its own member") {
+  const std::string text =
+      "group \"g\" { targets = [\"g\", \"h\"] }\ngroup \"h\" { targets = [\"a\"] }\n"
+      "target \"g\" {}\ntarget \"a\" {}\ntarget \"b\" {}\n";
+  const auto selection = selected(text, {"g"});
+  CHECK(names(selection.targets) == std::vector<std::string>{"a", "g"});
+  CHECK(selection.groups.at("default").targets == Texts{"g"});
+  CHECK(selection.groups.contains("h"));
+}
+
+TEST_CASE("A group within itself is no target") {
+  CHECK(error_of([] {
+          selected("group \"a\" { targets = [\"b\"] }\ngroup \"b\" { targets = [\"a\"] }\n", {"a"});
+        }).find("failed to find target a") != std::string::npos);
+}
+
+TEST_CASE("Patterns mean groups and targets") {
+  const std::string text = "group \"app\" { targets = [\"x\"] }\ntarget \"app1\" {}\ntarget \"x\" {}\n";
+  CHECK(names(selected(text, {"app*"}).targets) == std::vector<std::string>{"app1", "x"});
+  CHECK(error_of([&] { selected(text, {"z*"}); }).find("could not find any target matching \"z*\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("Parents are merged in their order, each with its own") {
+  const auto definition = definition_of(R"(
+target "root" { args = { x = "root", r = "root" } }
+target "left" {
+  inherits = ["root"]
+  args = { x = "left" }
+}
+target "right" {
+  inherits = ["root"]
+  tags = ["r"]
+}
+target "t" { inherits = ["left", "right"] }
+)");
+  CHECK(printed(definition, {"t"}) ==
+        R"({"t":{"context":".","dockerfile":"Dockerfile","args":{"r":"root","x":"root"},"tags":["r"]}})");
+}
+
+TEST_CASE("Targets that are contexts are there, with their outputs taken away") {
+  const auto definition = definition_of(R"(
+target "base" { output = ["type=docker"] }
+target "t" { contexts = { b = "target:base" } }
+)");
+  const auto selection = select(definition, {"t"}, {}, outside_with());
+  CHECK(selection.linked == std::set<std::string>{"base"});
+  CHECK(entries_of(selection.targets.at("base"), Attribute::output)[0].fields.at("type") == "cacheonly");
+  const auto both = select(definition, {"t", "base"}, {}, outside_with());
+  CHECK(entries_of(both.targets.at("base"), Attribute::output)[0].fields.at("type") == "docker");
+}
+
+TEST_CASE("A context of its own is an error, and so is a circle") {
+  CHECK(error_of([] { selected("target \"a\" { contexts = { x = \"target:a\" } }\n", {"a"}); }) ==
+        "2 target a cannot link to itself");
+  CHECK(error_of([] {
+          selected(
+              "target \"a\" { contexts = { x = \"target:b\" } }\ntarget \"b\" { contexts = { x = \"target:a\" } }\n",
+              {"a"});
+        }).starts_with("2 infinite loop from b to a"));
+}
+
+TEST_CASE("The epoch of the environment is an argument of all targets that have none") {
+  const auto outside = outside_with({{"SOURCE_DATE_EPOCH", "7"}});
+  const auto definition = definition_of("target \"a\" {}\n", outside);
+  CHECK(printed(definition, {"a"}, {}, outside) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile","args":{"SOURCE_DATE_EPOCH":"7"}}})");
+}
