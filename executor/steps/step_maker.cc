@@ -179,8 +179,8 @@ void StepMaker::verify(graph::NodeId id, const RunTask& task, RunResult& result,
   const auto without = list_emulated(id, task, stop);
   auto wrong = differences(with, without);
   if (wrong.empty()) return;
-  const auto again = list_emulated(id, task, stop);
-  std::erase_if(wrong, [&](const auto& one) { return differences(without, again).contains(one.first); });
+  const auto own = differences(without, list_emulated(id, task, stop));
+  std::erase_if(wrong, [&](const auto& one) { return own.contains(one.first); });
   if (wrong.empty()) return;
   Error error(ExitClass::step_failed,
               fmt::format("native programs gave another result than emulated ones: {} paths differ", wrong.size()));
