@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "base/fd.h"
@@ -30,7 +31,10 @@ TEST_CASE("Of a file that grows all the time a beginning is read, and its digest
   std::atomic<bool> done = false;
   std::thread writer([&] {
     const Fd log = open_file(tree.host_path("log"), O_WRONLY | O_APPEND);
-    while (!done) write_all(log.get(), "one more line of the log\n");
+    while (!done) {  // slower than it is read: what reads to the end comes to it
+      write_all(log.get(), "one more line of the log\n");
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
   });
   for (int i = 0; i < 20; ++i) {
     const Fd out = open_file(tree.host_path("out"), O_RDWR);
