@@ -58,6 +58,7 @@ void add_commands(Command& top) {
   add_imagetools_command(top);
   add_merge_command(top);
   add_prune_command(top);
+  add_run_command(top);
   add_verify_command(top);
 }
 
@@ -81,7 +82,7 @@ const Program& program() {
           "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
       .add = add_commands,
       .implied_command = "build",
-      .statuses = {{"bake", 1}, {"f", 1}},
+      .statuses = {{"bake", 1}, {"f", 1}, {"run", 125}},
   };
   return k_program;
 }

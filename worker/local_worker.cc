@@ -109,13 +109,13 @@ RunResult LocalWorker::run(const RunTask& task, StepSink& sink, std::stop_token 
   return run_once(task, sink, stop);
 }
 
-RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop) {
-  RunResult result;
+// All but the streams and the place of the layer.
+jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string& work, CacheMounts::Held& held,
+                                          RunResult& result, const std::stop_token& stop) {
   parts_.inner.get_for_run();
   jobs::RunRequest run;
   run.owners = owner_mode();
-  run.work = parts_.work.next();
-  run.final_path = parts_.store.layer_path(task.layer);
+  run.work = work;
   run.check_platform = task.platform;
   if (task.platform) result.emulator = parts_.inner.emulate(*task.platform);
 
@@ -134,7 +134,6 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
   spec.single_id = parts_.inner.map().single;
   spec.less_isolation = task.less_isolation;
   if (task.sibling && !result.emulator.empty()) spec.native = native_source(task, run.work, stop);
-  CacheMounts::Held held;
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
   if (task.network == graph::NetworkMode::standard) {
@@ -143,25 +142,52 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
     if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
     result.own_network = network.name_space >= 0;
   }
+  return run;
+}
 
+namespace {
+
+void take_outcome(const SandboxResult& from, RunResult& result) {
+  result.exit_code = from.exit_code;
+  result.signal = from.signal;
+  result.host_proc = from.host_proc;
+  result.shared_ids = from.shared_ids;
+  result.programs_started = from.programs_started;
+  result.programs_native = from.programs_native;
+}
+
+}  // namespace
+
+RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop) {
+  RunResult result;
+  CacheMounts::Held held;
+  auto run = run_request(task, parts_.work.next(), held, result, stop);
+  run.final_path = parts_.store.layer_path(task.layer);
   OutputPump output(sink);
   Inner& inner = inner_for(task, !result.emulator.empty(), run);
-  spec.stdout_fd = output.take_stdout();
-  spec.stderr_fd = output.take_stderr();
+  run.spec.stdout_fd = output.take_stdout();
+  run.spec.stderr_fd = output.take_stderr();
   auto reply = jobs::run(inner, std::move(run), stop);
   output.finish();
   sink.usage({.user_microseconds = reply.result.user_microseconds,
               .system_microseconds = reply.result.system_microseconds,
               .peak_memory = reply.result.peak_memory});
-  result.exit_code = reply.result.exit_code;
-  result.signal = reply.result.signal;
-  result.host_proc = reply.result.host_proc;
-  result.shared_ids = reply.result.shared_ids;
-  result.programs_started = reply.result.programs_started;
-  result.programs_native = reply.result.programs_native;
+  take_outcome(reply.result, result);
   if (result.exit_code != 0) return result;
   held.fresh.succeed();
   result.layer = named(task.layer, std::move(reply.layer));
+  return result;
+}
+
+RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
+  RunResult result;
+  CacheMounts::Held held;
+  auto run = run_request(task.run, task.directory, held, result, stop);
+  for (auto& bind : task.binds) run.spec.mounts.push_back(std::move(bind));
+  run.spec.container = std::move(task.setup);
+  run.spec.stdout_fd = std::move(task.stdout_fd);
+  run.spec.stderr_fd = std::move(task.stderr_fd);
+  take_outcome(jobs::run(parts_.inner.get(), std::move(run), std::move(stop)).result, result);
   return result;
 }
 

@@ -29,6 +29,15 @@ struct LocalWorkerParts {
   std::function<std::string(const std::string& id)> agent_socket;  // a path
 };
 
+// A program that is attended while it runs. What it writes is left in `directory`/upper; there is no layer.
+struct ContainerTask {
+  RunTask run;                      // without a layer
+  std::string directory;            // an existing one in the store, of this container alone
+  std::vector<SandboxMount> binds;  // of the caller's directories
+  ContainerSetup setup;
+  Fd stdout_fd, stderr_fd;  // none where it has a terminal
+};
+
 // Gives a sink what a file holds from where it stands. Throws Error for what can't be read.
 void give_all(int file, const TarSink& sink);
 
@@ -46,12 +55,16 @@ class LocalWorker final : public Worker {
   std::string prepare(const RunTask& task) override;
   bool needs_first_content(const TaskMount& cache) override { return caches_.needs_first_content(cache); }
   RunResult run(const RunTask& task, StepSink& sink, std::stop_token stop) override;
+  // A RUN of this machine's alone: a container. Throws and is cancelled as `run` is.
+  RunResult run_container(ContainerTask task, std::stop_token stop);
   FilesResult apply(const FilesTask& task, std::stop_token stop) override;
   ProbeResult probe(const FilesTask& task, std::stop_token stop) override;
   Digest digest(const LayerIds& snapshot, const std::string& selector, std::stop_token stop) override;
 
  private:
   RunResult run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop);
+  jobs::RunRequest run_request(const RunTask& task, const std::string& work, CacheMounts::Held& held, RunResult& result,
+                               const std::stop_token& stop);
   SandboxMount sandbox_mount(const TaskMount& mount, jobs::RunRequest& run, CacheMounts::Held& held,
                              const std::stop_token& stop);
   NativeSource native_source(const RunTask& task, const std::string& work, const std::stop_token& stop);

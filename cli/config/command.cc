@@ -154,8 +154,24 @@ Command& Command::unused_flag(const std::string& names, std::function<void()> no
   return *this;
 }
 
+Command& Command::rest(std::vector<std::string>& into) {
+  app_->prefix_command();
+  app_->set_help_flag("--help", "Print this help message and exit");
+  rest_ = &into;
+  return *this;
+}
+
 void Command::run(std::function<int()> action) {
-  app_->callback([action = std::move(action), status = status_] { *status = action(); });
+  app_->callback([action = std::move(action), status = status_, app = app_, rest = rest_] {
+    if (rest != nullptr) {
+      *rest = app->remaining();
+      // A flag that nothing knows ends the flags, too.
+      if (!rest->empty() && rest->front().size() > 1 && rest->front().starts_with('-')) {
+        throw CLI::ExtrasError(app->get_name(), *rest);
+      }
+    }
+    *status = action();
+  });
 }
 
 bool Command::chosen() const { return app_->parsed(); }

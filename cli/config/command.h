@@ -36,6 +36,9 @@ class Command {
   // One each time the option is given; a positional one takes several. `separator`: splits each further.
   Command& values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                   Presence presence = Presence::optional, char separator = '\0');
+  // What follows the first word that is no flag, that word included, is taken as it is. Before flags are added: -h is
+  // free for one.
+  Command& rest(std::vector<std::string>& into);
   // Hidden options without a meaning here: `note` is called when one is given.
   Command& unused_value(const std::string& names, std::function<void()> note);
   Command& unused_flag(const std::string& names, std::function<void()> note);
@@ -47,6 +50,7 @@ class Command {
  private:
   CLI::App* app_;
   int* status_;
+  std::vector<std::string>* rest_ = nullptr;
 };
 
 struct Program {

@@ -75,6 +75,19 @@ def test_as_root(case):
     finds_nothing(case, *network)
 
 
+@quick
+def test_in_a_container(case):
+    compile_for(case, HOST)
+    network = Services(case).arguments if own_network(case) else []
+    for flags in ((), ("--user", "1000:1000"), ("--init", "--cap-add", "ALL", "-v", case.dir + ":/shared")):
+        text = case.run([case.mbuild, "run", "--root", case.root, "-v", os.path.join(case.context, "escape") + ":/escape",
+                         *flags, "oci-layout:%s:busybox" % case.bases, "/escape", *network, *shared_memory(case)]).text
+        # What was asked for is no door.
+        found = [line for line in text.split("\n") if line.startswith("OPEN") and "--cap-add" not in flags]
+        found += [line for line in text.split("\n") if line.startswith("OPEN") and ": Cap" not in line]
+        expect(not found and "kinds tried" in text, text)
+
+
 def test_as_another_user(case):
     network = Services(case).arguments if own_network(case) else []
     finds_nothing(case, *network, user="1000:1000")

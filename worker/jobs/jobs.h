@@ -71,7 +71,7 @@ struct CacheDirectory {
 struct RunRequest {
   SandboxSpec spec;
   std::string work;                                   // an existing directory; upper, work and scratch are made in it
-  std::string final_path;                             // of the layer
+  std::string final_path;                             // of the layer; "": none is made
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
   std::vector<CacheDirectory> cache_directories;
   image::OwnerMode owners = image::OwnerMode::real;

@@ -104,7 +104,7 @@ RunReply run_job(RunRequest request) {
 
   RunReply reply;
   reply.result = run_sandbox(spec, snapshot);
-  if (reply.result.exit_code != 0) return reply;
+  if (reply.result.exit_code != 0 || request.final_path.empty()) return reply;
   const auto check_nodes = [&](int upper, const std::vector<std::string>& paths) {
     if (spec.security == graph::SecurityMode::insecure) return false;
     std::vector<Stack> binds;

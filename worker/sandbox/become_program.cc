@@ -6,10 +6,12 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +19,7 @@
 #include <csignal>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -31,9 +34,8 @@ constexpr cap_value_t k_default_capabilities[] = {
 
 constexpr const char* k_default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-bool is_default(int capability) {
-  return std::find(std::begin(k_default_capabilities), std::end(k_default_capabilities), capability) !=
-         std::end(k_default_capabilities);
+std::vector<int> capabilities_of(const SandboxSpec& spec) {
+  return spec.container ? spec.container->capabilities : default_capabilities();
 }
 
 Error identity_error(int code, std::string_view what, const SandboxUser& user) {
@@ -44,19 +46,21 @@ Error identity_error(int code, std::string_view what, const SandboxUser& user) {
           "--add-subuids 100000-165535 --add-subgids 100000-165535 $USER` (package uidmap must be installed)");
 }
 
-void limit_bounding_set() {
+void limit_bounding_set(const std::vector<int>& kept) {
   constexpr int k_last_of_all_kernels = CAP_AUDIT_READ;
   for (int capability = 0;; ++capability) {
-    if (is_default(capability) || ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
+    const bool is_kept = std::ranges::find(kept, capability) != kept.end();
+    if ((is_kept && capability <= k_last_of_all_kernels) || ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0)
+      continue;
     if (errno == EINVAL && capability > k_last_of_all_kernels) return;  // the kernel has no more
     throw system_error(errno, "limit the capabilities of the sandbox", ExitClass::host);
   }
 }
 
-void limit_own_set() {
+void limit_own_set(const std::vector<int>& kept) {
   const cap_t none = ::cap_init();
   const cap_t now = ::cap_get_proc();
-  for (const auto capability : k_default_capabilities) {
+  for (const cap_value_t capability : kept) {
     cap_flag_value_t held = CAP_CLEAR;
     ::cap_get_flag(now, capability, CAP_PERMITTED, &held);  // the host may have taken some from us
     ::cap_set_flag(none, CAP_PERMITTED, 1, &capability, held);
@@ -108,23 +112,28 @@ std::string variable(const std::vector<std::string>& env, std::string_view name,
   return fallback;
 }
 
+Error with_code(int code, std::string message) {
+  Error error(ExitClass::step_failed, std::move(message));
+  error.code = code;
+  return error;
+}
+
 std::string locate_program(const std::string& name, const std::vector<std::string>& env) {
   if (name.find('/') != std::string::npos) {
     const int code = check_program(name);
     if (code == 0) return name;
-    throw Error(
-        ExitClass::step_failed,
-        fmt::format("exec: \"{}\": {}{}", name, code == ENOENT ? fmt::format("stat {}: ", name) : "", reason(code)));
+    throw with_code(code, fmt::format("exec: \"{}\": {}{}", name, code == ENOENT ? fmt::format("stat {}: ", name) : "",
+                                      reason(code)));
   }
   for (const auto& directory : split(variable(env, "PATH", k_default_path), ':')) {
     std::string candidate = (directory.empty() ? "." : directory) + "/" + name;
     if (!name.empty() && check_program(candidate) == 0) return candidate;
   }
-  throw Error(ExitClass::step_failed, fmt::format("exec: \"{}\": executable file not found in $PATH", name));
+  throw with_code(ENOENT, fmt::format("exec: \"{}\": executable file not found in $PATH", name));
 }
 
 Error exec_error(const std::string& path, int code) {
-  Error error(ExitClass::step_failed, fmt::format("exec {}: {}", path, reason(code)));
+  Error error = with_code(code, fmt::format("exec {}: {}", path, reason(code)));
   if (code == ENOENT)
     error.advice = "the file is there: the interpreter or loader that it names is missing in the image";
   if (code == ENOEXEC) error.advice = "the file is no program for this platform, or a script without a #! line";
@@ -147,16 +156,21 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
 
 }  // namespace
 
+std::vector<int> default_capabilities() {
+  return {std::begin(k_default_capabilities), std::end(k_default_capabilities)};
+}
+
 void take_identity(const SandboxSpec& spec, const SandboxUser& user) {
   const bool limited = spec.security != graph::SecurityMode::insecure;
-  if (limited) limit_bounding_set();
+  const auto kept = capabilities_of(spec);
+  if (limited) limit_bounding_set(kept);
   // With one id, setgroups is denied, and there is only the one group to be in.
   if (!spec.single_id && ::setgroups(user.groups.size(), user.groups.data()) < 0) {
     throw identity_error(errno, "setgroups", user);
   }
   if (::setresgid(user.gid, user.gid, user.gid) < 0) throw identity_error(errno, "setgid", user);
   if (::setresuid(user.uid, user.uid, user.uid) < 0) throw identity_error(errno, "setuid", user);
-  if (limited && user.uid == 0) limit_own_set();
+  if (limited && user.uid == 0) limit_own_set(kept);
 }
 
 void set_limits(const std::vector<graph::Ulimit>& limits) {
@@ -197,11 +211,77 @@ void set_up_process(const SandboxSpec& spec, int null, int channel) {
   ::setsid();
   ::umask(022);
   // Copies first: one of the three may be the source of another.
-  const Fd in = duplicate(null), out = duplicate(spec.stdout_fd.get()), err = duplicate(spec.stderr_fd.get());
+  const auto copy = [&](const Fd& stream) { return duplicate(stream ? stream.get() : null); };
+  const Fd in = spec.container ? copy(spec.container->stdin_fd) : duplicate(null);
+  const Fd out = copy(spec.stdout_fd), err = copy(spec.stderr_fd);
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) {
     throw system_error(errno, "set up standard input and output", ExitClass::host);
   }
   close_all_but(channel);
+}
+
+Fd take_terminal(const SandboxUser& user) {
+  Fd other(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  int locked = 0;
+  if (!other || ::ioctl(other.get(), TIOCSPTLCK, &locked) < 0) {
+    throw system_error(errno, "make a terminal for the container", ExitClass::host);
+  }
+  const Fd own(::ioctl(other.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!own || ::ioctl(own.get(), TIOCSCTTY, 0) < 0) {
+    throw system_error(errno, "take the terminal of the container", ExitClass::host);
+  }
+  // With one id there are owners that can't be had.
+  [[maybe_unused]] const int result = ::fchown(own.get(), user.uid, static_cast<gid_t>(-1));
+  for (const int stream : {0, 1, 2}) {
+    if (::dup2(own.get(), stream) < 0) throw system_error(errno, "set up the terminal's streams", ExitClass::host);
+  }
+  return other;
+}
+
+namespace {
+
+// The program's process group is that of the terminal: what is typed is for it alone.
+void take_foreground() {
+  ::setpgid(0, 0);
+  ::signal(SIGTTOU, SIG_IGN);
+  ::tcsetpgrp(0, ::getpid());
+  ::signal(SIGTTOU, SIG_DFL);
+}
+
+// Waits for all that has ended; the status of the program where it is among these.
+std::optional<int> reap(pid_t program) {
+  std::optional<int> status;
+  int ended = 0;
+  for (pid_t pid; (pid = ::waitpid(-1, &ended, WNOHANG)) > 0;) {
+    if (pid == program) status = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
+  }
+  return status;
+}
+
+}  // namespace
+
+void stay_as_init(int channel) {
+  sigset_t all, none;
+  sigfillset(&all);
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  const pid_t program = ::fork();
+  if (program < 0) throw system_error(errno, "fork", ExitClass::host);
+  if (program == 0) {
+    take_foreground();
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    return;
+  }
+  ::close(channel);
+  for (;;) {
+    int signal = 0;
+    if (::sigwait(&all, &signal) != 0) continue;
+    if (signal != SIGCHLD) {
+      ::kill(program, signal);
+    } else if (const auto status = reap(program)) {
+      ::_exit(*status);
+    }
+  }
 }
 
 void enter_working_directory(const SandboxSpec& spec) {

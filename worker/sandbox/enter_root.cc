@@ -63,6 +63,7 @@ SystemMounts enter_root(const SandboxSpec& spec, PreparedRoot& prepared) {
   attach_all(root, prepared.system_mounts);
   attach_all(root, prepared.mounts);
   make_working_directory(spec, root, prepared.user);
+  if (spec.container && spec.container->read_only) set_mount_attributes(root, MOUNT_ATTR_RDONLY, false);
   pivot(root);
   verify_system(spec);
   return out;

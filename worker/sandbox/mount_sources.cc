@@ -59,6 +59,15 @@ PreparedMount bind_source(const SandboxSpec& spec, const SandboxMount& mount) {
   return select(mount, open_file(place, O_PATH | O_DIRECTORY).get(), mount.read_only);
 }
 
+// Devices of the host are none here, whoever owns the mount.
+PreparedMount host_source(const SandboxMount& mount) {
+  PreparedMount out{mount.target, mount.tree ? duplicate(mount.tree.get()) : clone_tree(AT_FDCWD, mount.source, true),
+                    true};
+  out.directory = is_directory(out.tree.get());
+  set_mount_attributes(out.tree.get(), MOUNT_ATTR_NODEV | (mount.read_only ? MOUNT_ATTR_RDONLY : 0), true);
+  return out;
+}
+
 PreparedMount cache_source(const SandboxMount& mount) {
   const Fd root = open_file(mount.source, O_PATH | O_DIRECTORY);
   return select(mount, root.get(), mount.read_only);
@@ -105,7 +114,7 @@ PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mou
     check_image_owner(mount.uid, mount.gid, "owner");
     switch (mount.kind) {
       case graph::MountKind::bind:
-        return bind_source(spec, mount);
+        return mount.source.empty() ? bind_source(spec, mount) : host_source(mount);
       case graph::MountKind::cache:
         return cache_source(mount);
       case graph::MountKind::tmpfs:

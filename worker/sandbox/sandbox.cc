@@ -60,17 +60,25 @@ void enter_namespaces(const SandboxSpec& spec) {
 struct Started {
   bool host_proc = false;
   Fd listener;  // seccomp
+  Fd terminal;  // the side that is not the sandbox's
 };
 
-void announce(int channel, bool host_proc, int listener) {
-  const int fds[] = {listener};
-  send_message(channel, {MessageType::ready, host_proc ? 1u : 0u, "", "", {}},
-               std::span<const int>(fds, listener >= 0 ? 1 : 0));
+// What the number of a "ready" message says: bits.
+constexpr std::uint64_t k_host_proc = 1, k_has_listener = 2;
+
+void announce(int channel, bool host_proc, const Fd& listener, const Fd& terminal) {
+  std::vector<int> fds;
+  for (const auto* fd : {&listener, &terminal}) {
+    if (*fd) fds.push_back(fd->get());
+  }
+  send_message(channel,
+               {MessageType::ready, (host_proc ? k_host_proc : 0) | (listener ? k_has_listener : 0), "", "", {}}, fds);
 }
 
 // The pipes of the log belong to the user of the step, who may open them by name (/dev/stdout).
 void give_log_pipes(const SandboxSpec& spec, const SandboxUser& user) {
-  for (const int fd : {spec.stdout_fd.get(), spec.stderr_fd.get()}) {
+  for (const int fd :
+       {spec.container ? spec.container->stdin_fd.get() : -1, spec.stdout_fd.get(), spec.stderr_fd.get()}) {
     struct stat status;
     if (::fstat(fd, &status) < 0 || !S_ISFIFO(status.st_mode)) continue;
     // With one id there are owners that can't be had; the descriptors work all the same.
@@ -98,9 +106,13 @@ void become_program(const Start& start, PreparedRoot& prepared, int channel) {
   // The host's network without the entitlement to it: none of the build's own could be made.
   if (spec.network == graph::NetworkMode::standard && !spec.network_fd) close_abstract_sockets();
   const auto env = complete_environment(spec.env, prepared.user);
-  const Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
-  announce(channel, system.host_proc, listener.get());
+  Fd terminal = spec.container && spec.container->terminal ? take_terminal(prepared.user) : Fd();
+  Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
+  announce(channel, system.host_proc, listener, terminal);
+  terminal.reset();
+  listener.reset();
   take_identity(spec, prepared.user);
+  if (spec.container && spec.container->init) stay_as_init(channel);
   execute(spec.argv, env);
 }
 
@@ -129,8 +141,10 @@ Started hear(int channel, pid_t pid) {
       ::waitpid(pid, nullptr, 0);
       throw decode_error(message->body());
     }
-    out.host_proc = message->id != 0;
-    if (!message->fds.empty()) out.listener = std::move(message->fds.front());
+    out.host_proc = (message->id & k_host_proc) != 0;
+    auto fd = message->fds.begin();
+    if ((message->id & k_has_listener) != 0 && fd != message->fds.end()) out.listener = std::move(*fd++);
+    if (fd != message->fds.end()) out.terminal = std::move(*fd);
   }
   return out;
 }
@@ -161,6 +175,15 @@ void collect(pid_t pid, SandboxResult& result) {
   result.user_microseconds = microseconds(usage.ru_utime);
   result.system_microseconds = microseconds(usage.ru_stime);
   result.peak_memory = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+// Tells whoever attends a container that its program runs.
+void report(const SandboxSpec& spec, const Fd& process, Started& started) {
+  if (!spec.container || !spec.container->report) return;
+  const int fds[] = {process.get(), started.terminal.get()};
+  send_message(spec.container->report.get(), {MessageType::ready, 0, "", "", {}},
+               std::span<const int>(fds, started.terminal ? 2 : 1));
+  started.terminal.reset();
 }
 
 void close_mounts(PreparedRoot& prepared) {
@@ -198,7 +221,10 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   const Fd user_namespace = own_user_namespace(spec);
   const Start start{spec, filter, user_namespace};
   SocketPair channel = make_socket_pair();
-  const pid_t pid = spawn_in_new_pid_namespace([&] { first_process(start, prepared, channel.b.get()); });
+  const auto begin = [&] { first_process(start, prepared, channel.b.get()); };
+  const bool stays = spec.container && spec.container->init;  // it never executes anything itself
+  const pid_t pid = stays ? fork_in_new_pid_namespace() : spawn_in_new_pid_namespace(begin);
+  if (pid == 0) begin();
   const Fd process = process_descriptor(pid);
   channel.b.reset();
   close_mounts(prepared);
@@ -206,6 +232,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   SandboxResult result;
   Started started = hear(channel.a.get(), pid);
   result.host_proc = started.host_proc;
+  report(spec, process, started);
   result.shared_ids = !user_namespace && spec.security != graph::SecurityMode::insecure;
   {
     std::vector<std::jthread> forwarders;

@@ -27,7 +27,8 @@ struct SandboxMount {
   std::string selector;
   std::string upper, work;
 
-  // cache: the directory of the cache (with `selector` in it). ssh: the socket.
+  // cache: the directory of the cache (with `selector` in it). ssh: the socket. bind: in place of a snapshot, the path
+  // of a directory or a file of the caller's, which is seen with all that is mounted below it.
   std::string source;
 
   std::uint64_t size = 0;  // tmpfs: bytes, 0 is unlimited
@@ -35,6 +36,21 @@ struct SandboxMount {
   // secret: the file's content comes from this descriptor, read from its beginning. secret, ssh: mode and owner.
   Fd content_fd = {};
   std::uint32_t uid = 0, gid = 0, mode = 0400;
+
+  // bind: what is at `source` as a detached mount, where the caller had to make it (host_directory.h).
+  Fd tree = {};
+};
+
+// What a container has and a RUN has not: somebody who attends it, and a choice in what it may do.
+struct ContainerSetup {
+  Fd stdin_fd;                    // none: there is nothing to be read
+  bool terminal = false;          // a terminal of its own in the place of all three streams
+  bool read_only = false;         // the root, when all is mounted
+  bool init = false;              // its first process passes signals on to the program and reaps what nobody waits for
+  std::vector<int> capabilities;  // that it may have, where the host gives them
+  // A socket: when the program has been executed it gets a message (ready) with a descriptor of the first process and,
+  // where there is a terminal, one of the side that is not the container's.
+  Fd report;
 };
 
 struct SandboxSpec {
@@ -60,6 +76,7 @@ struct SandboxSpec {
   bool less_isolation = false;         // where the host refuses a /proc or a user namespace of its own: do without
   std::optional<NativeSource> native;  // of an emulated step: nothing, and all of it is emulated
   Fd stdout_fd, stderr_fd;
+  std::optional<ContainerSetup> container;  // nothing: a RUN
 };
 
 struct SandboxResult {

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <termios.h>
+
+#include "base/fd.h"
+
+// What a command that attends a container needs of its own process.
+namespace mbuild::cli {
+
+// While this lives, what is typed at the terminal reaches the container as it is: the keys that are signals, too.
+// Nothing happens where `terminal` is none.
+class RawTerminal {
+ public:
+  explicit RawTerminal(int terminal);
+  ~RawTerminal();
+  RawTerminal(const RawTerminal&) = delete;
+  RawTerminal& operator=(const RawTerminal&) = delete;
+
+ private:
+  int terminal_;
+  termios before_ = {};
+};
+
+// A descriptor (signalfd) of the signals that are passed on to a container; they do nothing else from now on. What is
+// ignored stays ignored. Before any thread is started.
+Fd signals_for_container();
+
+}  // namespace mbuild::cli

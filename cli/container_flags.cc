@@ -1,0 +1,104 @@
+#include "cli/container_flags.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
+#include "containers/option_values.h"
+#include "executor/api/option_values.h"
+
+namespace mbuild::cli {
+namespace {
+
+// One that is named alone has the value that it has here; nothing where it has none.
+void add_variable(const std::string& text, std::vector<std::string>& into) {
+  if (text.empty() || text.starts_with('='))
+    throw usage_error(fmt::format("invalid environment variable: \"{}\"", text));
+  if (text.find('=') != std::string::npos) {
+    into.push_back(text);
+  } else if (const char* value = std::getenv(text.c_str())) {
+    into.push_back(text + "=" + value);
+  } else {
+    into.push_back(text);
+  }
+}
+
+std::vector<std::string> variables_of(const ContainerFlags& flags) {
+  std::vector<std::string> out;
+  for (const auto& file : flags.env_file) {
+    for (const auto& line : containers::parse_env_file(read_file(file), file)) add_variable(line, out);
+  }
+  for (const auto& text : flags.env) add_variable(text, out);
+  return out;
+}
+
+}  // namespace
+
+void add_container_flags(Command& command, ContainerFlags& flags) {
+  command.rest(flags.words);
+  command.values("--add-host", flags.add_host, "A line of /etc/hosts (NAME:ADDRESS)");
+  command.values("--cap-add", flags.cap_add, "Capabilities that the program has besides the usual ones");
+  command.values("--cap-drop", flags.cap_drop, "Capabilities that it has not");
+  command.values("--entrypoint", flags.entrypoint_given, "Program in the place of the image's entry point");
+  command.values("-e,--env", flags.env, "Environment variable (NAME=VALUE, or NAME for its value here)");
+  command.values("--env-file", flags.env_file, "File with a variable a line");
+  command.value("-h,--hostname", flags.hostname, "Host name");
+  command.flag("--init", flags.init, "A first process that passes signals on and reaps what nobody waits for");
+  command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
+  command.values("--mount", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
+  command.value("--network,--net", flags.network, "default, none or host");
+  command.value("--platform", flags.platform, "Platform of the image (default: this machine's)");
+  command.value("--pull", flags.pull, "always, missing or never");
+  command.flag("--read-only", flags.read_only, "The root directory can't be written");
+  command.flag("--rm", flags.remove, "Remove the container when it has ended");
+  command.value("--shm-size", flags.shm_size, "Size of /dev/shm (64m)");
+  command.values("--tmpfs", flags.tmpfs, "A file system in memory (DIR[:size=N,ro])");
+  command.flag("-t,--tty", flags.tty, "Give the program a terminal");
+  command.values("--ulimit", flags.ulimit, "NAME=SOFT[:HARD]");
+  command.value("-u,--user", flags.user, "USER[:GROUP], names or numbers");
+  command.values("-v,--volume", flags.volume, "Show a directory of the host (HOST:DIR[:ro])");
+  command.value("-w,--workdir", flags.workdir, "Working directory");
+  command.flag("--allow-less-isolation", flags.less_isolation, "Run where the host can't isolate as usual");
+  add_root_option(command, flags.root);
+}
+
+containers::Options options_of(const ContainerFlags& flags) {
+  if (flags.words.empty() || flags.words.front().empty()) {
+    throw usage_error("no image is named").with_advice("mbuild run [OPTIONS] IMAGE [COMMAND] [ARG...]");
+  }
+  containers::Options out;
+  out.image = flags.words.front();
+  out.arguments.assign(flags.words.begin() + 1, flags.words.end());
+  const std::string directory = surroundings().directory;
+  std::string platform = flags.platform.empty() ? environment_variable("DOCKER_DEFAULT_PLATFORM") : flags.platform;
+  if (!platform.empty()) out.platform = platforms::parse_platform_list(platform).front();
+  out.pull = containers::parse_pull(flags.pull);
+  if (!flags.entrypoint_given.empty()) out.entrypoint = flags.entrypoint_given.back();
+  out.env = variables_of(flags);
+  out.user = flags.user;
+  out.working_directory = flags.workdir;
+  out.hostname = flags.hostname;
+  for (const auto& text : flags.add_host) {
+    for (auto& host : executor::parse_add_host(text)) out.extra_hosts.push_back(std::move(host));
+  }
+  out.network = executor::parse_network(flags.network);
+  for (const auto& text : flags.volume) out.binds.push_back(containers::parse_volume(text, directory));
+  for (const auto& text : flags.mount) containers::parse_mount(text, directory, out);
+  for (const auto& text : flags.tmpfs) out.memory.push_back(containers::parse_tmpfs(text));
+  out.cap_add = flags.cap_add;
+  out.cap_drop = flags.cap_drop;
+  for (const auto& text : flags.ulimit) out.ulimits.push_back(executor::parse_ulimit(text));
+  if (!flags.shm_size.empty()) out.shm_size = parse_size(flags.shm_size);
+  out.read_only = flags.read_only;
+  out.init = flags.init;
+  out.open_stdin = flags.interactive;
+  out.terminal = flags.tty;
+  return out;
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,182 @@
+#include "containers/attend.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <string>
+
+#include "base/error.h"
+#include "base/message.h"
+
+namespace mbuild::containers {
+namespace {
+
+constexpr std::size_t k_part = 64 * 1024;
+constexpr int k_patience = 3;  // requests to end after which a container is killed
+
+// What comes from one descriptor goes to another.
+class Pump {
+ public:
+  Pump(Fd& from, int to) : from_(from), to_(to) {}
+
+  pollfd wanted() const { return {from_.get(), POLLIN, 0}; }
+  bool open() const { return static_cast<bool>(from_); }
+  // After poll said that there is something; the writer's end closes it.
+  void move() {
+    char buffer[k_part];
+    const ssize_t n = ::read(from_.get(), buffer, sizeof buffer);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n <= 0) return from_.reset();  // EIO: nobody has the terminal open any more
+    try {
+      write_all(to_, {buffer, static_cast<std::size_t>(n)});
+    } catch (const Error&) {
+      from_.reset();  // nobody listens: the container is told by its next write
+    }
+  }
+
+ private:
+  Fd& from_;
+  int to_;
+};
+
+// What the user types; the container takes it when it likes.
+class Input {
+ public:
+  Input(int from, Fd& to) : from_(from), to_(to) {
+    if (to_) ::fcntl(to_.get(), F_SETFL, ::fcntl(to_.get(), F_GETFL) | O_NONBLOCK);
+  }
+  void use(Fd& to, bool is_terminal) {
+    terminal_ = is_terminal;
+    other_ = &to;
+  }
+
+  pollfd source() const { return {pending_.empty() ? from_ : -1, POLLIN, 0}; }
+  pollfd sink() const { return {pending_.empty() ? -1 : target().get(), POLLOUT, 0}; }
+
+  void take() {
+    char buffer[k_part];
+    const ssize_t n = ::read(from_, buffer, sizeof buffer);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n <= 0) {
+      from_ = -1;
+      if (!terminal_) target().reset();  // that is how the program learns of the end
+      return;
+    }
+    pending_.assign(buffer, static_cast<std::size_t>(n));
+    give();
+  }
+  void give() {
+    if (!target()) return forget();
+    const ssize_t n = ::write(target().get(), pending_.data(), pending_.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n < 0) return forget();
+    pending_.erase(0, static_cast<std::size_t>(n));
+  }
+
+ private:
+  Fd& target() const { return other_ != nullptr ? *other_ : to_; }
+  void forget() {
+    pending_.clear();
+    from_ = -1;
+    if (!terminal_) target().reset();
+  }
+
+  int from_;
+  Fd& to_;
+  Fd* other_ = nullptr;
+  bool terminal_ = false;
+  std::string pending_;
+};
+
+void send_signal(const Fd& process, int signal) { ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0); }
+
+class Attendance {
+ public:
+  Attendance(const Streams& streams, Plugs& plugs, const Milestones& milestones, const std::function<void()>& stop)
+      : streams_(streams), plugs_(plugs), milestones_(milestones), stop_(stop), input_(streams.in, plugs.in) {}
+
+  void run() {
+    while (!done()) {
+      Pump out(plugs_.out, streams_.out), err(plugs_.err, streams_.err), terminal(plugs_.terminal, streams_.out);
+      // What it writes waits until its process is known: who reads that it is ready may send it a signal.
+      const bool heard = told_ || ended_, may_type = started_;
+      const pollfd none{-1, 0, 0};
+      pollfd wait[] = {{told_ ? -1 : milestones_.started.get(), POLLIN, 0},
+                       {ended_ ? -1 : milestones_.ended.get(), POLLIN, 0},
+                       {streams_.signals, POLLIN, 0},
+                       heard ? out.wanted() : none,
+                       heard ? err.wanted() : none,
+                       terminal.wanted(),
+                       may_type ? input_.source() : none,
+                       may_type ? input_.sink() : none};
+      if (::poll(wait, std::size(wait), -1) < 0) continue;
+      if (wait[0].revents != 0) hear();
+      if (wait[1].revents != 0) ended_ = true;
+      if (wait[2].revents != 0) pass_signal();
+      if (wait[3].revents != 0) out.move();
+      if (wait[4].revents != 0) err.move();
+      if (wait[5].revents != 0 && terminal.open()) terminal.move();
+      if (wait[6].revents != 0) input_.take();
+      if (wait[7].revents != 0) input_.give();
+    }
+  }
+
+ private:
+  bool done() const { return ended_ && !plugs_.out && !plugs_.err && !plugs_.terminal; }
+
+  void hear() {
+    told_ = true;
+    auto message = executor::receive_message(milestones_.started.get());
+    if (!message || message->fds.empty()) return;
+    started_ = true;
+    process_ = std::move(message->fds.front());
+    if (message->fds.size() < 2) return;
+    plugs_.terminal = std::move(message->fds[1]);
+    ::fcntl(plugs_.terminal.get(), F_SETFL, ::fcntl(plugs_.terminal.get(), F_GETFL) | O_NONBLOCK);
+    copy_window_size(streams_.window, plugs_.terminal.get());
+    input_.use(plugs_.terminal, true);
+  }
+
+  void pass_signal() {
+    signalfd_siginfo info;
+    if (::read(streams_.signals, &info, sizeof info) != sizeof info) return;
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGWINCH) return copy_window_size(streams_.window, plugs_.terminal.get());
+    const bool is_request = signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+    if (!process_) {
+      if (is_request) stop_();
+      return;
+    }
+    send_signal(process_, signal);
+    if ((signal == SIGINT || signal == SIGTERM) && ++requests_ == k_patience) send_signal(process_, SIGKILL);
+  }
+
+  const Streams& streams_;
+  Plugs& plugs_;
+  const Milestones& milestones_;
+  const std::function<void()>& stop_;
+  Input input_;
+  Fd process_;
+  bool told_ = false, started_ = false, ended_ = false;
+  int requests_ = 0;
+};
+
+}  // namespace
+
+void attend(const Streams& streams, Plugs plugs, const Milestones& milestones, const std::function<void()>& stop) {
+  Attendance(streams, plugs, milestones, stop).run();
+}
+
+void copy_window_size(int from, int to) {
+  winsize size;
+  if (from >= 0 && to >= 0 && ::ioctl(from, TIOCGWINSZ, &size) == 0) ::ioctl(to, TIOCSWINSZ, &size);
+}
+
+}  // namespace mbuild::containers

@@ -1,0 +1,105 @@
+#include "containers/image_root.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/partial_file.h"
+#include "base/strings.h"
+#include "image/image_place.h"
+#include "image/oci_layout.h"
+#include "oci/reference.h"
+#include "oci/select_image.h"
+
+namespace mbuild::containers {
+namespace {
+
+bool is_file_or_directory(const std::string& text) {
+  return (text.starts_with('/') || text.starts_with('.')) && path_exists(text);
+}
+
+// An image in files: its layers become blobs of the store.
+frontend::ResolvedImage take_from_files(const std::string& reference, const platforms::Platform& platform,
+                                        executor::ImageSources& images, cache::Store& store,
+                                        const std::stop_token& stop) {
+  const auto no_registry = []() -> remote::Registry& { throw Error(ExitClass::internal, "no registry is meant"); };
+  const auto place = image::find_image_place(reference, no_registry, stop);
+  const auto description = image::select_image(place.top, platform, place.read, reference, false);
+  frontend::ResolvedImage out{fmt::format("{}@{}", reference, description.manifest_digest),
+                              frontend::parse_image_config(description.config_bytes)};
+  const auto& layers = description.manifest.layers;
+  if (layers.size() != out.config.diff_ids.size()) {
+    throw Error(ExitClass::usage, fmt::format("{}: the manifest has {} layers but the configuration names {}",
+                                              reference, layers.size(), out.config.diff_ids.size()))
+        .with_advice("The image is damaged: make it anew.");
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    images.add_layer(out.config.diff_ids[i], layers[i], {});
+    if (store.find_layer(digest_hex(out.config.diff_ids[i])) || store.use_blob(layers[i].digest, layers[i].size))
+      continue;
+    const Fd from = place.open(layers[i]);
+    PartialFile to(store.blob_path(layers[i].digest), 0600);
+    image::copy_verified(from.get(), to.fd(), layers[i]);
+    to.commit();
+    store.added_blob();
+  }
+  return out;
+}
+
+std::map<std::uint32_t, executor::StepTarget> no_targets() { return {}; }
+
+}  // namespace
+
+frontend::ResolvedImage find_image(const Options& options, executor::ImageSources& images, cache::Store& store,
+                                   const std::stop_token& stop) {
+  const auto platform = options.platform.value_or(platforms::host_platform());
+  if (image::is_layout_reference(options.image) || is_file_or_directory(options.image)) {
+    return take_from_files(options.image, platform, images, store, stop);
+  }
+  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(options.image)));
+  if (options.pull == Pull::never && !store.find_image(name)) {
+    throw usage_error(fmt::format("the store has no image {}", options.image))
+        .with_advice("--pull=missing fetches it; mbuild images lists those there are.");
+  }
+  return images.resolve({{name, platform}}).front();
+}
+
+ImageRoot::ImageRoot(const executor::SessionRequest& session, executor::BuildStore& place,
+                     executor::Workplace& workplace, executor::ImageSources& images,
+                     const frontend::ResolvedImage& image, graph::ExecOp process, const platforms::Platform& platform,
+                     const std::stop_token& stop)
+    : stop_(stop),
+      imports_(
+          {}, images, {platform}, [](std::string) {}, stop),
+      steps_([&]() -> executor::StepEnvironment {
+        image_ = graph_.add({.op = graph::ImageSource{image.name, image.config.diff_ids}, .platform = platform}, {});
+        program_ = graph_.add({.op = std::move(process), .inputs = {{image_, 0}}, .platform = platform}, {});
+        const graph::Ref root{program_, 0};
+        plan_ = planner::make_plan(graph_, {&root, 1});
+        return {.graph = graph_,
+                .plan = plan_,
+                .session = session,
+                .targets = {graph_, no_targets()},
+                .platforms = {platform},
+                .store = place.store,
+                .directory = place.directory,
+                .images = images,
+                .imports = imports_,
+                .inner = workplace.inner,
+                .network = workplace.network,
+                .sink = sink_,
+                .warn_of_isolation = [](std::string) {},
+                .remove_later = [&workplace](std::string path) { workplace.remove_later(std::move(path)); }};
+      }()) {}
+
+executor::RunTask ImageRoot::task() {
+  auto& parts = steps_.parts();
+  auto task = parts.tasks.begin(program_, "");
+  parts.worker.prepare(task);  // comes up while the layers are prepared
+  steps_.run(image_, stop_);
+  parts.tasks.complete(task, program_, stop_);
+  return task;
+}
+
+}  // namespace mbuild::containers

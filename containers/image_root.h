@@ -1,0 +1,56 @@
+#pragma once
+
+#include <functional>
+#include <stop_token>
+#include <string>
+
+#include "containers/options.h"
+#include "executor/api/build_request.h"
+#include "executor/api/events.h"
+#include "executor/sources/base_images.h"
+#include "executor/sources/cache_import.h"
+#include "executor/steps/steps.h"
+#include "executor/workplace.h"
+#include "frontend/frontend.h"
+#include "graph/graph.h"
+#include "planner/plan.h"
+
+namespace mbuild::containers {
+
+// Finds an image where the user says it is: a name in the store, else in a registry; an OCI layout; an OCI archive or
+// what docker saved. No layer is read yet, but those of an archive, which the store takes.
+frontend::ResolvedImage find_image(const Options& options, executor::ImageSources& images, cache::Store& store,
+                                   const std::stop_token& stop);
+
+// The program of a container as a RUN on its image: a graph of two nodes, by which the executor's doors do the rest.
+class ImageRoot {
+ public:
+  // All that is given has to outlive this.
+  ImageRoot(const executor::SessionRequest& session, executor::BuildStore& place, executor::Workplace& workplace,
+            executor::ImageSources& images, const frontend::ResolvedImage& image, graph::ExecOp process,
+            const platforms::Platform& platform, const std::stop_token& stop);
+  ImageRoot(const ImageRoot&) = delete;
+  ImageRoot& operator=(const ImageRoot&) = delete;
+
+  // The task of the RUN, with its layers in the store, and what emulates it made ready.
+  executor::RunTask task();
+  executor::LocalWorker& worker() { return steps_.parts().worker; }
+  std::string next_directory() { return steps_.parts().work.next(); }
+
+ private:
+  struct NoSink final : executor::ProgressSink {
+    void vertex(const executor::VertexEvent&) override {}
+    void log(const executor::LogEvent&) override {}
+    void status(const executor::StatusEvent&) override {}
+  };
+
+  std::stop_token stop_;
+  NoSink sink_;
+  graph::Graph graph_;
+  graph::NodeId image_ = 0, program_ = 0;
+  planner::Plan plan_;
+  executor::ImportedCaches imports_;
+  executor::Steps steps_;
+};
+
+}  // namespace mbuild::containers

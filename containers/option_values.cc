@@ -1,0 +1,149 @@
+#include "containers/option_values.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "base/strings.h"
+
+namespace mbuild::containers {
+namespace {
+
+Error invalid(std::string_view flag, const std::string& text, std::string_view why) {
+  return usage_error(fmt::format("invalid {} \"{}\": {}", flag, text, why));
+}
+
+const std::string& checked_target(const std::string& target, std::string_view flag, const std::string& text) {
+  if (!target.starts_with('/'))
+    throw invalid(flag, text, fmt::format("\"{}\" is no absolute path in the container", target));
+  if (clean_path(target) == "/") throw invalid(flag, text, "nothing can be mounted in the place of the root directory");
+  return target;
+}
+
+std::string host_path(const std::string& source, const std::string& directory) {
+  return clean_path(source.starts_with('/') ? source : join_path(directory, source));
+}
+
+bool truth(const std::string& value, std::string_view flag, const std::string& text) {
+  if (value.empty() || value == "true" || value == "1") return true;
+  if (value == "false" || value == "0") return false;
+  throw invalid(flag, text, fmt::format("\"{}\" is neither true nor false", value));
+}
+
+}  // namespace
+
+HostBind parse_volume(const std::string& text, const std::string& directory) {
+  const auto fields = split(text, ':');
+  if (fields.size() < 2 || fields.size() > 3) throw invalid("-v", text, "it is HOST:DIR or HOST:DIR:ro");
+  if (!fields[0].starts_with('/') && !fields[0].starts_with('.')) {
+    throw invalid("-v", text, fmt::format("\"{}\" is no path", fields[0]))
+        .with_advice("Named volumes are not there yet. A directory of the host begins with / or with a dot.");
+  }
+  HostBind out{.source = host_path(fields[0], directory),
+               .target = clean_path(checked_target(fields[1], "-v", text)),
+               .read_only = false,
+               .make_source = true};
+  for (const auto& option : fields.size() == 3 ? split(fields[2], ',') : std::vector<std::string>()) {
+    if (option == "ro") {
+      out.read_only = true;
+    } else if (option != "rw" && option != "z" && option != "Z" && option != "rprivate" && option != "private") {
+      throw invalid("-v", text, fmt::format("unknown option \"{}\"", option)).with_advice("Options are ro and rw.");
+    }
+  }
+  return out;
+}
+
+void parse_mount(const std::string& text, const std::string& directory, Options& into) {
+  std::string type = "volume", source, target, size;
+  bool read_only = false;
+  for (const auto& field : split_csv(text)) {
+    const auto equals = field.find('=');
+    const std::string key = to_lower(field.substr(0, equals));
+    const std::string value = equals == std::string::npos ? "" : field.substr(equals + 1);
+    if (key == "type") {
+      type = value;
+    } else if (key == "src" || key == "source") {
+      source = value;
+    } else if (key == "dst" || key == "target" || key == "destination") {
+      target = value;
+    } else if (key == "readonly" || key == "ro") {
+      read_only = truth(value, "--mount", text);
+    } else if (key == "tmpfs-size") {
+      size = value;
+    } else {
+      throw invalid("--mount", text, fmt::format("unknown key \"{}\"", key))
+          .with_advice("Keys are type, src, dst, readonly and tmpfs-size.");
+    }
+  }
+  checked_target(target, "--mount", text);
+  if (type == "bind") {
+    if (source.empty()) throw invalid("--mount", text, "a bind needs src");
+    into.binds.push_back({host_path(source, directory), clean_path(target), read_only, false});
+  } else if (type == "tmpfs") {
+    into.memory.push_back({clean_path(target), size.empty() ? 0 : parse_size(size), read_only});
+  } else {
+    throw invalid("--mount", text, fmt::format("there are no mounts of type \"{}\"", type))
+        .with_advice("Types are bind and tmpfs.");
+  }
+}
+
+MemoryMount parse_tmpfs(const std::string& text) {
+  const auto colon = text.find(':');
+  MemoryMount out{.target = clean_path(checked_target(text.substr(0, colon), "--tmpfs", text))};
+  if (colon == std::string::npos) return out;
+  for (const auto& option : split(text.substr(colon + 1), ',')) {
+    if (option.starts_with("size=")) {
+      out.size = parse_size(option.substr(5));
+    } else if (option == "ro") {
+      out.read_only = true;
+    } else if (option != "rw" && option != "nosuid" && option != "nodev" && option != "exec" && option != "mode=1777") {
+      throw invalid("--tmpfs", text, fmt::format("unknown option \"{}\"", option))
+          .with_advice("Options are size=N, ro and rw.");
+    }
+  }
+  return out;
+}
+
+Pull parse_pull(const std::string& text) {
+  if (text == "always") return Pull::always;
+  if (text == "missing") return Pull::missing;
+  if (text == "never") return Pull::never;
+  throw usage_error(fmt::format("invalid --pull \"{}\"", text)).with_advice("It is always, missing or never.");
+}
+
+std::vector<std::string> parse_env_file(std::string_view text, const std::string& name) {
+  std::vector<std::string> out;
+  std::size_t number = 0;
+  for (auto line : split(text, '\n')) {
+    ++number;
+    if (line.ends_with('\r')) line.pop_back();
+    line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.empty() || line.starts_with('#')) continue;
+    const std::string variable = line.substr(0, line.find('='));
+    if (variable.empty() || variable.find_first_of(" \t") != std::string::npos) {
+      throw usage_error(fmt::format("{}:{}: \"{}\" is no name of a variable", name, number, variable))
+          .with_advice("A line of an --env-file is NAME=value, or NAME alone for the value that it has here.");
+    }
+    out.push_back(std::move(line));
+  }
+  return out;
+}
+
+std::string parse_detach_keys(const std::string& text) {
+  std::string out;
+  for (const auto& key : split(text, ',')) {
+    if (key.size() == 1) {
+      out += key;
+    } else if (key.size() == 6 && to_lower(key).starts_with("ctrl-")) {
+      const char letter = to_lower(key)[5];
+      const bool is_control = (letter >= 'a' && letter <= 'z') || std::string_view("@[\\]^_").contains(letter);
+      if (!is_control) throw usage_error(fmt::format("invalid --detach-keys \"{}\": no key {}", text, key));
+      out += static_cast<char>(letter & 0x1f);
+    } else {
+      throw usage_error(fmt::format("invalid --detach-keys \"{}\": no key \"{}\"", text, key))
+          .with_advice("Keys are single characters, or ctrl- and a letter, separated by commas.");
+    }
+  }
+  return out;
+}
+
+}  // namespace mbuild::containers

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "containers/options.h"
+
+// Options of a container as users write them. All throw Error (usage).
+namespace mbuild::containers {
+
+// -v HOST:DIR[:ro]; a relative HOST begins with a dot and is taken from `directory`.
+HostBind parse_volume(const std::string& text, const std::string& directory);
+// --mount type=bind,src=HOST,dst=DIR,readonly or type=tmpfs,dst=DIR,tmpfs-size=N, into the list that it belongs to.
+void parse_mount(const std::string& text, const std::string& directory, Options& into);
+// --tmpfs DIR[:size=N,ro].
+MemoryMount parse_tmpfs(const std::string& text);
+// always, missing, never.
+Pull parse_pull(const std::string& text);
+// The lines of an --env-file: "NAME=value", or "NAME" alone; "#" begins a comment.
+std::vector<std::string> parse_env_file(std::string_view text, const std::string& name);
+// "ctrl-p,ctrl-q" as the bytes that the keys send.
+std::string parse_detach_keys(const std::string& text);
+
+}  // namespace mbuild::containers
