@@ -9,8 +9,12 @@ void add_bake_command(Command& top);
 void add_build_command(Command& top);
 void add_doctor_command(Command& top);
 void add_du_command(Command& top);
+void add_image_commands(Command& top);
+// `ls` of the kept images.
+void add_image_listing(Command& image);
 void add_images_command(Command& top);
 void add_imagetools_command(Command& top);
+void add_login_commands(Command& top);
 void add_merge_command(Command& top);
 void add_prune_command(Command& top);
 void add_run_command(Command& top);

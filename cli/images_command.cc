@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/display/terminal.h"
+#include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
 #include "oci/reference.h"
 
@@ -67,29 +68,10 @@ int list_images(const ImagesFlags& flags) {
   return 0;
 }
 
-// By name, or by the beginning of a digest that fits one image only.
-std::string find_name(const std::vector<cache::StoredImage>& images, const std::string& word) {
-  std::vector<std::string> by_digest;
-  for (const auto& image : images) {
-    const bool starts = image.digest.starts_with(word) || digest_hex(image.digest).starts_with(word);
-    if (starts && word.size() >= 4) by_digest.push_back(image.name);
-  }
-  if (by_digest.size() == 1) return by_digest.front();
-  if (by_digest.size() > 1) {
-    throw Error(ExitClass::usage, fmt::format("{} means {} images", word, by_digest.size()))
-        .with_advice("Name one of " + join_some(by_digest) + ".");
-  }
-  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
-  for (const auto& image : images) {
-    if (image.name == name) return name;
-  }
-  throw Error(ExitClass::usage, "the store has no image " + word).with_advice("mbuild images lists those there are.");
-}
-
 int remove_images(const ImagesFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
   for (const auto& word : flags.names) {
-    const auto name = find_name(store.images(), word);
+    const auto name = executor::find_stored(store, word).name;
     store.remove_image(name);
     print("Removed {}\n", name);
   }
@@ -97,6 +79,15 @@ int remove_images(const ImagesFlags& flags) {
 }
 
 }  // namespace
+
+void add_image_listing(Command& image) {
+  auto flags = std::make_shared<ImagesFlags>();
+  Command list = image.add("ls", "List the images kept in the store", "list");
+  list.value("--format", flags->format, "table or json");
+  list.flag("-q,--quiet", flags->quiet, "Digests only");
+  add_root_option(list, flags->root);
+  list.run([flags] { return list_images(*flags); });
+}
 
 void add_images_command(Command& top) {
   auto flags = std::make_shared<ImagesFlags>();

@@ -54,8 +54,10 @@ void add_commands(Command& top) {
   add_build_command(top);
   add_doctor_command(top);
   add_du_command(top);
+  add_image_commands(top);
   add_images_command(top);
   add_imagetools_command(top);
+  add_login_commands(top);
   add_merge_command(top);
   add_prune_command(top);
   add_run_command(top);

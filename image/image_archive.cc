@@ -81,7 +81,15 @@ void ImageArchive::read_layout() {
   const auto text = document_member("index.json");
   Index index = parse_index(text);
   std::set<Digest> different;
-  for (const auto& entry : index.manifests) different.insert(entry.digest);
+  for (const auto& entry : index.manifests) {
+    different.insert(entry.digest);
+    for (const auto key : {k_annotation_image_name, k_annotation_ref_name}) {
+      const auto name = entry.annotations.find(std::string(key));
+      if (name == entry.annotations.end()) continue;
+      names_.push_back(name->second);
+      break;
+    }
+  }
   if (different.empty()) throw no_image(path_, "its index.json names no image");
   if (different.size() == 1) {
     top_ = index.manifests.front();
@@ -106,6 +114,9 @@ void ImageArchive::read_docker_save() {
   for (const auto& entry : list) {
     if (!entry.is_object() || !entry.contains("Config") || !entry.contains("Layers") || !entry["Layers"].is_array())
       throw no_image(path_, "its manifest.json is malformed");
+    for (const auto& name : entry.value("RepoTags", json::array())) {
+      if (name.is_string()) names_.push_back(name.get<std::string>());
+    }
     Manifest manifest{.media_type = std::string(media_type::k_docker_manifest)};
     manifest.config = add(entry["Config"], media_type::k_docker_config);
     for (const auto& layer : entry["Layers"]) manifest.layers.push_back(add(layer, media_type::k_docker_layer));

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/mapped_file.h"
 #include "oci/manifest.h"
@@ -21,6 +22,8 @@ class ImageArchive {
 
   // What the archive holds: its only image, or an index of several.
   const Descriptor& top() const { return top_; }
+  // What the images in it are called, as it is written there; none where they have no names.
+  const std::vector<std::string>& names() const { return names_; }
   // The verified bytes of a manifest, index or config.
   std::string read(const Descriptor& document) const;
   // The bytes of a blob, valid as long as this; their digest is not checked.
@@ -39,6 +42,7 @@ class ImageArchive {
   std::map<Digest, std::string_view> named_;         // blobs and documents that are under no blobs/ path
   std::map<Digest, std::string> made_;               // documents made here
   Descriptor top_;
+  std::vector<std::string> names_;
 };
 
 }  // namespace mbuild::image

@@ -1,5 +1,6 @@
 #include "cli/display/terminal.h"
 
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -7,6 +8,7 @@
 #include <system_error>
 
 #include "base/clean_text.h"
+#include "base/error.h"
 
 namespace mbuild::cli {
 namespace {
@@ -47,6 +49,25 @@ bool answers_yes(std::string_view question) {
   bool yes = false;
   for (int c = std::getchar(), first = c; c != '\n' && c != EOF; c = std::getchar()) yes = first == 'y' || first == 'Y';
   return yes;
+}
+
+std::string ask(std::string_view question, Echo echo) {
+  termios before;
+  if (::tcgetattr(STDIN_FILENO, &before) != 0) {
+    throw usage_error(fmt::format("{}nobody is there to answer: standard input is no terminal", question))
+        .with_advice("Give it on the command line, or by standard input where there is a flag for it.");
+  }
+  write_error(question);
+  termios silent = before;
+  silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  if (echo == Echo::off) ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  std::string line;
+  for (int c = std::getchar(); c != '\n' && c != EOF; c = std::getchar()) line += static_cast<char>(c);
+  if (echo == Echo::off) {
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    write_error("\n");
+  }
+  return line;
 }
 
 void print_document(std::string_view bytes) {

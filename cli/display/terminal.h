@@ -29,6 +29,11 @@ void say(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
 // Asks on standard error, where both ends are terminals, for a line that begins with "y". False where nobody is there.
 bool answers_yes(std::string_view question);
 
+enum class Echo { on, off };
+// Asks on standard error for a line, which `Echo::off` does not show while it is typed. Throws Error (usage) where
+// standard input is no terminal.
+std::string ask(std::string_view question, Echo echo);
+
 // To standard output: the bytes as they are where a program or a file takes them, whose digest matters; cleaned where
 // it is a terminal.
 void print_document(std::string_view bytes);

@@ -1,0 +1,301 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/clean_text.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/partial_file.h"
+#include "base/strings.h"
+#include "cli/cancel.h"
+#include "cli/commands.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
+#include "cli/registry_client.h"
+#include "executor/outputs/kept_images.h"
+#include "executor/outputs/stored_images.h"
+#include "image/copy_image.h"
+#include "image/image_archive.h"
+#include "oci/list_images.h"
+#include "oci/reference.h"
+
+namespace mbuild::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct ImageFlags {
+  std::string root, platform, file;
+  std::vector<std::string> names;
+  bool all_platforms = false, quiet = false, force = false;
+};
+
+std::string full_name(const std::string& word) {
+  return frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
+}
+
+std::string asked_platform(const ImageFlags& flags) {
+  return flags.platform.empty() ? environment_variable("DOCKER_DEFAULT_PLATFORM") : flags.platform;
+}
+
+std::optional<platforms::Platform> platform_of(const ImageFlags& flags) {
+  if (flags.all_platforms && !flags.platform.empty())
+    throw usage_error("--platform and --all-platforms can't be used together");
+  if (flags.all_platforms) return std::nullopt;
+  const auto text = asked_platform(flags);
+  return text.empty() ? platforms::host_platform() : platforms::parse_platform_list(text).front();
+}
+
+int tag_image(const ImageFlags& flags) {
+  if (flags.names.size() != 2) throw usage_error("mbuild tag takes two names: the image, and its new name");
+  auto store = executor::open_store(store_root(flags.root));
+  auto kept = executor::find_stored(store, flags.names[0]);
+  const auto reference = frontend::with_default_tag(frontend::parse_reference(flags.names[1]));
+  if (!reference.digest.empty()) throw usage_error(fmt::format("a new name has no digest: {}", flags.names[1]));
+  kept.name = frontend::to_string(reference);
+  store.add_image(kept);
+  return 0;
+}
+
+int pull_images(const ImageFlags& flags) {
+  CancelOnSignal cancel;
+  RegistryClient client;
+  const auto platform = platform_of(flags);
+  auto store = executor::open_store(store_root(flags.root));
+  for (const auto& word : flags.names) {
+    const auto name = full_name(word);
+    if (!flags.quiet) say("Pulling {}\n", name);
+    const auto place = image::find_image_place(name, client.get(), cancel.token());
+    const auto kept = executor::keep_image(place, {name}, platform, client.get(), store, cancel.token());
+    flags.quiet ? print("{}\n", name) : print("{}@{}\n", name, kept.digest);
+  }
+  return 0;
+}
+
+int push_images(const ImageFlags& flags) {
+  CancelOnSignal cancel;
+  RegistryClient client;
+  auto store = executor::open_store(store_root(flags.root));
+  for (const auto& word : flags.names) {
+    const auto name = full_name(word);
+    const auto kept = store.find_image(name);
+    if (!kept) {
+      throw usage_error(fmt::format("the store has no image {}", word))
+          .with_advice("mbuild images lists those there are; mbuild tag gives one the name of a registry.");
+    }
+    const auto target = image::parse_image_target(name);
+    const auto place = executor::stored_place(store, *kept);
+    if (!flags.quiet) say("Pushing {}\n", name);
+    image::copy_content(place, place.top, target, client.get(), cancel.token());
+    image::put_top(place.top, place.read(place.top), target, client.get(), cancel.token());
+    flags.quiet ? print("{}\n", name) : print("{}@{}\n", name, kept->digest);
+  }
+  return 0;
+}
+
+int save_image(const ImageFlags& flags) {
+  CancelOnSignal cancel;
+  auto store = executor::open_store(store_root(flags.root));
+  const auto kept = executor::find_stored(store, flags.names.front());
+  std::vector<std::string> names;
+  for (const auto& word : flags.names) {
+    const auto one = executor::find_stored(store, word);
+    if (one.digest != kept.digest) {
+      throw usage_error(fmt::format("{} and {} are two images", flags.names.front(), word))
+          .with_advice("An archive holds one image, under one or several names: save them one by one.");
+    }
+    if (one.name != one.digest) names.push_back(one.name);
+  }
+  const auto place = executor::stored_place(store, kept);
+  auto set = executor::stored_set(place, names);
+  if (const auto text = flags.platform; !text.empty()) {
+    const auto platform = platforms::parse_platform_list(text).front();
+    std::erase_if(set.images, [&](const auto& one) { return !platforms::satisfies(one.platform, platform); });
+    if (set.images.empty())
+      throw usage_error(fmt::format("{} is not for {}", flags.names.front(), text))
+          .with_advice("It is for " + kept.platforms + ".");
+  }
+  if (flags.file.empty() && ::isatty(STDOUT_FILENO) == 1) {
+    throw usage_error("an archive is not for a terminal").with_advice("Name a file with -o, or redirect the output.");
+  }
+  const auto open_blob = [&](const Digest& digest) { return open_file(store.blob_path(digest), O_RDONLY); };
+  const auto archive_to = [&](int fd) {
+    image::LayoutTar tar(fd, cancel.token());
+    set.images.size() == 1 ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
+  };
+  if (flags.file.empty()) {
+    archive_to(STDOUT_FILENO);
+  } else {
+    PartialFile file(flags.file);
+    archive_to(file.fd());
+    file.commit();
+  }
+  return 0;
+}
+
+// Standard input as a file that can be read anywhere.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& name) : path_(name) {
+    if (!name.empty()) return;
+    if (::isatty(STDIN_FILENO) == 1) {
+      throw usage_error("standard input is a terminal, no archive").with_advice("Name a file with -i.");
+    }
+    file_ = open_file("/var/tmp", O_TMPFILE | O_RDWR, 0600);
+    char buffer[1 << 16];
+    while (const auto n = read_full(STDIN_FILENO, std::as_writable_bytes(std::span(buffer)))) {
+      write_all(file_.get(), {buffer, n});
+    }
+    path_ = fmt::format("/proc/self/fd/{}", file_.get());
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  Fd file_;
+};
+
+int load_image(const ImageFlags& flags) {
+  CancelOnSignal cancel;
+  RegistryClient client;
+  const InputFile input(flags.file);
+  auto store = executor::open_store(store_root(flags.root));
+  std::vector<std::string> names;
+  const image::ImageArchive archive(input.path());
+  for (const auto& text : archive.names()) {
+    try {
+      names.push_back(full_name(text));
+    } catch (const Error&) {
+      // It is called so in the archive alone.
+    }
+  }
+  const auto place = image::find_image_place(input.path(), client.get(), cancel.token());
+  const bool is_nameless = names.empty();
+  if (is_nameless) names.push_back(place.top.digest);
+  const auto kept = executor::keep_image(place, names, std::nullopt, client.get(), store, cancel.token());
+  for (const auto& name : names) print("Loaded image{}: {}\n", is_nameless ? " ID" : "", name);
+  return 0;
+}
+
+// ---- what an image says of itself
+
+struct Shown {
+  cache::StoredImage kept;
+  image::ImageDescription description;
+};
+
+Shown shown(cache::Store& store, const ImageFlags& flags, const std::string& word) {
+  auto kept = executor::find_stored(store, word);
+  const auto place = executor::stored_place(store, kept);
+  const auto there = image::list_images(place.top, place.read);
+  const auto text = asked_platform(flags);
+  auto platform = text.empty() ? platforms::host_platform() : platforms::parse_platform_list(text).front();
+  if (text.empty() && there.size() == 1) platform = there.front().platform;
+  auto description = image::select_image(place.top, platform, place.read, word, false);
+  return {std::move(kept), std::move(description)};
+}
+
+int inspect_images(const ImageFlags& flags) {
+  auto store = executor::open_store(store_root(flags.root));
+  auto list = ordered_json::array();
+  for (const auto& word : flags.names) {
+    const auto image = shown(store, flags, word);
+    const auto config = ordered_json::parse(image.description.config_bytes);
+    list.push_back({{"Id", image.description.manifest.config.digest},
+                    {"RepoTags", {frontend::familiar_string(frontend::parse_reference(image.kept.name))}},
+                    {"RepoDigests", {image.kept.digest}},
+                    {"Created", config.value("created", "")},
+                    {"Architecture", config.value("architecture", "")},
+                    {"Os", config.value("os", "")},
+                    {"Size", image.kept.bytes},
+                    {"Config", config.value("config", ordered_json::object())},
+                    {"RootFS", config.value("rootfs", ordered_json::object())},
+                    {"Platforms", split(image.kept.platforms, ',')}});
+  }
+  print("{}\n", list.dump(2, ' ', true, ordered_json::error_handler_t::replace));
+  return 0;
+}
+
+int show_history(const ImageFlags& flags) {
+  auto store = executor::open_store(store_root(flags.root));
+  const auto image = shown(store, flags, flags.names.front());
+  const auto config = frontend::parse_image_config(image.description.config_bytes);
+  print("{:<20}  {}\n", "CREATED", "CREATED BY");
+  for (auto entry = config.history.rbegin(); entry != config.history.rend(); ++entry) {
+    print("{:<20}  {}\n", entry->created.substr(0, 20), clean_line(entry->created_by));
+  }
+  return 0;
+}
+
+int remove_images(const ImageFlags& flags) {
+  auto store = executor::open_store(store_root(flags.root));
+  for (const auto& word : flags.names) {
+    const auto kept = executor::find_stored(store, word);
+    store.remove_image(kept.name);
+    print("Untagged: {}\n", kept.name);
+  }
+  return 0;
+}
+
+// ---- the commands, each at the top and below `image`
+
+using Action = int (*)(const ImageFlags&);
+
+Command add(Command& parent, const std::shared_ptr<ImageFlags>& flags, const char* name, const char* help,
+            Action action, const char* alias = "") {
+  Command command = parent.add(name, help, alias);
+  add_root_option(command, flags->root);
+  command.run([flags, action] { return action(*flags); });
+  return command;
+}
+
+void add_moving(Command& parent) {
+  const auto flags = std::make_shared<ImageFlags>();
+  add(parent, flags, "tag", "Give an image of the store another name", tag_image)
+      .values("name", flags->names, "IMAGE NEW-NAME", Presence::required);
+  add(parent, flags, "pull", "Fetch images of registries into the store", pull_images)
+      .value("--platform", flags->platform, "Platform (default: this machine's)")
+      .flag("-a,--all-platforms", flags->all_platforms, "All platforms, with the image index")
+      .flag("-q,--quiet", flags->quiet, "Names only")
+      .values("name", flags->names, "HOST/NAME:TAG", Presence::required);
+  add(parent, flags, "push", "Send images of the store to their registries", push_images)
+      .flag("-q,--quiet", flags->quiet, "Names only")
+      .values("name", flags->names, "HOST/NAME:TAG", Presence::required);
+  add(parent, flags, "save", "Write an image of the store to an archive", save_image)
+      .value("-o,--output", flags->file, "File (default: standard output)")
+      .value("--platform", flags->platform, "The image for this platform alone")
+      .values("name", flags->names, "Name, or several of one image", Presence::required);
+  add(parent, flags, "load", "Take an image from an archive into the store", load_image)
+      .value("-i,--input", flags->file, "File (default: standard input)")
+      .flag("-q,--quiet", flags->quiet, "Accepted; there is no display");
+}
+
+}  // namespace
+
+void add_image_commands(Command& top) {
+  add_moving(top);
+  const auto flags = std::make_shared<ImageFlags>();
+  add(top, flags, "rmi", "Remove names of images; their blobs go with the next prune", remove_images)
+      .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
+      .values("name", flags->names, "Names or digests", Presence::required);
+  Command image = top.add("image", "Work on the images of the store");
+  image.require_subcommand();
+  add_image_listing(image);
+  add_moving(image);
+  add(image, flags, "inspect", "Show images as JSON", inspect_images)
+      .value("--platform", flags->platform, "The image for this platform")
+      .values("name", flags->names, "Names or digests", Presence::required);
+  add(image, flags, "history", "Show what an image was made by", show_history)
+      .value("--platform", flags->platform, "The image for this platform")
+      .values("name", flags->names, "Name or digest", Presence::required);
+  add(image, flags, "rm", "Remove names of images", remove_images, "remove")
+      .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
+      .values("name", flags->names, "Names or digests", Presence::required);
+}
+
+}  // namespace mbuild::cli

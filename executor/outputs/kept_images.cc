@@ -1,0 +1,178 @@
+#include "executor/outputs/kept_images.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "base/partial_file.h"
+#include "base/strings.h"
+#include "image/oci_layout.h"
+#include "oci/list_images.h"
+#include "oci/reference.h"
+#include "oci/select_image.h"
+
+namespace mbuild::executor {
+namespace {
+
+constexpr unsigned k_blobs_at_once = 4;
+constexpr int k_max_nesting = 8;
+
+// All that an image or an index consists of.
+class Parts {
+ public:
+  explicit Parts(const image::ImagePlace& from) : from_(from) {}
+
+  void add(const image::Descriptor& document, int depth = 0) {
+    if (depth > k_max_nesting) throw Error(ExitClass::usage, "the image indexes are nested too deeply");
+    if (!seen_.insert(document.digest).second) return;
+    const std::string bytes = from_.read(document);
+    if (image::is_index_type(document.media_type)) {
+      for (const auto& inner : image::parse_index(bytes).manifests) add(inner, depth + 1);
+    } else {
+      const auto manifest = image::parse_manifest(bytes);
+      add_blob(manifest.config);
+      for (const auto& layer : manifest.layers) add_blob(layer);
+    }
+    documents.emplace_back(document, bytes);
+  }
+
+  std::vector<std::pair<image::Descriptor, std::string>> documents;  // what they name before them
+  std::vector<image::Descriptor> blobs;
+
+ private:
+  void add_blob(const image::Descriptor& blob) {
+    if (seen_.insert(blob.digest).second) blobs.push_back(blob);
+  }
+  const image::ImagePlace& from_;
+  std::set<Digest> seen_;
+};
+
+void take_blob(const image::ImagePlace& from, const image::Descriptor& blob, const image::GetRegistry& registry,
+               cache::Store& store, const std::stop_token& stop) {
+  if (store.use_blob(blob.digest, blob.size)) return;
+  PartialFile to(store.blob_path(blob.digest), 0600);
+  if (from.repository) {
+    registry().pull_blob(
+        *from.repository, {blob.digest, blob.size},
+        {.data = [&](std::string_view bytes) { write_all(to.fd(), bytes); }, .restart = [&] { to.start_again(); }},
+        stop);
+  } else {
+    image::copy_verified(from.open(blob).get(), to.fd(), blob, stop);
+  }
+  to.commit();
+  store.added_blob();
+}
+
+image::Descriptor image_for(const image::ImagePlace& from, const platforms::Platform& platform) {
+  const auto found =
+      image::select_image(from.top, platform, from.read, from.name, !image::is_index_type(from.top.media_type));
+  return {
+      .media_type = found.manifest.media_type, .digest = found.manifest_digest, .size = found.manifest_bytes.size()};
+}
+
+}  // namespace
+
+cache::StoredImage keep_image(const image::ImagePlace& from, const std::vector<std::string>& names,
+                              const std::optional<platforms::Platform>& platform, const image::GetRegistry& registry,
+                              cache::Store& store, const std::stop_token& stop) {
+  const auto top = platform ? image_for(from, *platform) : from.top;
+  Parts parts(from);
+  parts.add(top);
+  parallel_for(parts.blobs.size(), k_blobs_at_once,
+               [&](std::size_t i) { take_blob(from, parts.blobs[i], registry, store, stop); });
+  cache::StoredImage kept{.name = {},
+                          .media_type = top.media_type,
+                          .digest = top.digest,
+                          .size = top.size,
+                          .platforms = {},
+                          .created = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
+                          .blobs = {}};
+  for (const auto& [document, bytes] : parts.documents) {
+    if (!store.use_blob(document.digest, bytes.size())) {
+      write_file_atomically(store.blob_path(document.digest), bytes, 0600);
+      store.added_blob();
+    }
+    kept.blobs.push_back(document.digest);
+    kept.bytes += bytes.size();
+  }
+  for (const auto& blob : parts.blobs) {
+    kept.blobs.push_back(blob.digest);
+    kept.bytes += blob.size;
+  }
+  std::vector<std::string> there;
+  for (const auto& one : image::list_images(top, from.read)) there.push_back(platforms::to_string(one.platform));
+  kept.platforms = join(there, ",");
+  for (const auto& name : names) {
+    kept.name = name;
+    store.add_image(kept);
+  }
+  return kept;
+}
+
+image::ImagePlace stored_place(cache::Store& store, const cache::StoredImage& kept) {
+  const auto lost = [name = kept.name](const Digest& digest) {
+    return Error(ExitClass::store, fmt::format("the image {} that the store keeps lacks {}", name, digest))
+        .with_advice(fmt::format("Build or pull it again, or forget it: mbuild rmi {}", name));
+  };
+  image::ImagePlace place;
+  place.name = kept.name;
+  place.top = {.media_type = kept.media_type, .digest = kept.digest, .size = kept.size};
+  place.read = [&store, lost](const image::Descriptor& document) {
+    if (!store.use_blob(document.digest)) throw lost(document.digest);
+    auto bytes = read_file(store.blob_path(document.digest));
+    if (sha256(bytes) != document.digest) throw lost(document.digest);
+    return bytes;
+  };
+  place.open = [&store, lost](const image::Descriptor& blob) {
+    if (!store.use_blob(blob.digest, blob.size)) throw lost(blob.digest);
+    return open_file(store.blob_path(blob.digest), O_RDONLY);
+  };
+  place.referrers = [](const Digest&) { return std::vector<image::Descriptor>(); };
+  return place;
+}
+
+image::ImageSet stored_set(const image::ImagePlace& place, const std::vector<std::string>& names) {
+  image::ImageSet set;
+  set.names = names;
+  for (const auto& one : image::list_images(place.top, place.read)) {
+    image::FinishedImage finished;
+    finished.platform = one.platform;
+    finished.manifest = one.descriptor;
+    finished.manifest_bytes = place.read(one.descriptor);
+    finished.manifest.size = finished.manifest_bytes.size();
+    const auto manifest = image::parse_manifest(finished.manifest_bytes);
+    finished.manifest.media_type = manifest.media_type;
+    finished.config = manifest.config;
+    finished.config_bytes = place.read(manifest.config);
+    finished.layers = manifest.layers;
+    if (manifest.media_type == image::media_type::k_docker_manifest) set.flavour = image::MediaFlavour::docker;
+    set.images.push_back(std::move(finished));
+  }
+  return set;
+}
+
+cache::StoredImage find_stored(cache::Store& store, const std::string& word) {
+  std::vector<cache::StoredImage> by_digest;
+  for (const auto& kept : store.images()) {
+    const bool starts = kept.digest.starts_with(word) || digest_hex(kept.digest).starts_with(word);
+    if (starts && word.size() >= 4) by_digest.push_back(kept);
+  }
+  const bool is_one =
+      std::ranges::all_of(by_digest, [&](const auto& kept) { return kept.digest == by_digest.front().digest; });
+  if (!by_digest.empty() && is_one) return by_digest.front();
+  if (!by_digest.empty()) {
+    throw usage_error(fmt::format("{} means {} images", word, by_digest.size()))
+        .with_advice("Give more digits of the digest.");
+  }
+  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
+  if (auto kept = store.find_image(name)) return *kept;
+  throw usage_error("the store has no image " + word).with_advice("mbuild images lists those there are.");
+}
+
+}  // namespace mbuild::executor
