@@ -38,4 +38,21 @@ Fd signals_for_container() {
   return out;
 }
 
+int attend_from_here(bool terminal, bool open_stdin, const std::function<int(const containers::Streams&)>& attended) {
+  if (terminal && open_stdin && ::isatty(STDIN_FILENO) != 1) {
+    throw usage_error("the input device is not a TTY").with_advice("Leave -t out where standard input is no terminal.");
+  }
+  const Fd signals = signals_for_container();
+  const containers::Streams streams{.in = open_stdin ? STDIN_FILENO : -1,
+                                    .write =
+                                        [](int stream, std::string_view bytes) {
+                                          const int to = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
+                                          write_all(to, bytes);
+                                        },
+                                    .signals = signals.get(),
+                                    .window = terminal ? STDOUT_FILENO : -1};
+  const RawTerminal raw(terminal && open_stdin ? STDIN_FILENO : -1);
+  return attended(streams);
+}
+
 }  // namespace mbuild::cli

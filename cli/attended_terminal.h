@@ -2,7 +2,10 @@
 
 #include <termios.h>
 
+#include <functional>
+
 #include "base/fd.h"
+#include "containers/attend.h"
 
 // What a command that attends a container needs of its own process.
 namespace mbuild::cli {
@@ -24,5 +27,9 @@ class RawTerminal {
 // A descriptor (signalfd) of the signals that are passed on to a container; they do nothing else from now on. What is
 // ignored stays ignored. Before any thread is started.
 Fd signals_for_container();
+
+// Calls `attended` with the streams of this process; its terminal is raw meanwhile where the container has one. Throws
+// Error (usage) where a terminal is asked for and standard input, which is to be passed on, is none.
+int attend_from_here(bool terminal, bool open_stdin, const std::function<int(const containers::Streams&)>& attended);
 
 }  // namespace mbuild::cli

@@ -7,6 +7,8 @@ namespace mbuild::cli {
 
 void add_bake_command(Command& top);
 void add_build_command(Command& top);
+// Those of containers but `run`, which is among those below `container`.
+void add_container_commands(Command& top);
 void add_doctor_command(Command& top);
 void add_du_command(Command& top);
 void add_image_commands(Command& top);

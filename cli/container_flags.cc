@@ -10,23 +10,11 @@
 #include "cli/config/store_root.h"
 #include "cli/config/surroundings.h"
 #include "containers/option_values.h"
+#include "containers/ports.h"
 #include "executor/api/option_values.h"
 
 namespace mbuild::cli {
 namespace {
-
-// One that is named alone has the value that it has here; nothing where it has none.
-void add_variable(const std::string& text, std::vector<std::string>& into) {
-  if (text.empty() || text.starts_with('='))
-    throw usage_error(fmt::format("invalid environment variable: \"{}\"", text));
-  if (text.find('=') != std::string::npos) {
-    into.push_back(text);
-  } else if (const char* value = std::getenv(text.c_str())) {
-    into.push_back(text + "=" + value);
-  } else {
-    into.push_back(text);
-  }
-}
 
 std::vector<std::string> variables_of(const ContainerFlags& flags) {
   std::vector<std::string> out;
@@ -39,20 +27,35 @@ std::vector<std::string> variables_of(const ContainerFlags& flags) {
 
 }  // namespace
 
+void add_variable(const std::string& text, std::vector<std::string>& into) {
+  if (text.empty() || text.starts_with('='))
+    throw usage_error(fmt::format("invalid environment variable: \"{}\"", text));
+  if (text.find('=') != std::string::npos) {
+    into.push_back(text);
+  } else if (const char* value = std::getenv(text.c_str())) {
+    into.push_back(text + "=" + value);
+  } else {
+    into.push_back(text);
+  }
+}
+
 void add_container_flags(Command& command, ContainerFlags& flags) {
   command.rest(flags.words);
   command.values("--add-host", flags.add_host, "A line of /etc/hosts (NAME:ADDRESS)");
   command.values("--cap-add", flags.cap_add, "Capabilities that the program has besides the usual ones");
   command.values("--cap-drop", flags.cap_drop, "Capabilities that it has not");
   command.values("--entrypoint", flags.entrypoint_given, "Program in the place of the image's entry point");
+  command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
   command.values("-e,--env", flags.env, "Environment variable (NAME=VALUE, or NAME for its value here)");
   command.values("--env-file", flags.env_file, "File with a variable a line");
   command.value("-h,--hostname", flags.hostname, "Host name");
   command.flag("--init", flags.init, "A first process that passes signals on and reaps what nobody waits for");
   command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
   command.values("--mount", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
+  command.value("--name", flags.name, "Name of the container");
   command.value("--network,--net", flags.network, "default, none or host");
   command.value("--platform", flags.platform, "Platform of the image (default: this machine's)");
+  command.values("-p,--publish", flags.publish, "Lead a port of the host into it ([IP:][HOST:]PORT[/udp])");
   command.value("--pull", flags.pull, "always, missing or never");
   command.flag("--read-only", flags.read_only, "The root directory can't be written");
   command.flag("--rm", flags.remove, "Remove the container when it has ended");
@@ -88,6 +91,13 @@ containers::Options options_of(const ContainerFlags& flags) {
   }
   out.network = executor::parse_network(flags.network);
   for (const auto& text : flags.volume) out.binds.push_back(containers::parse_volume(text, directory));
+  for (const auto& text : flags.publish) {
+    for (auto& port : containers::parse_publish(text)) out.ports.push_back(std::move(port));
+  }
+  if (!out.ports.empty() && out.network != graph::NetworkMode::standard) {
+    throw usage_error("ports are published with the default network alone")
+        .with_advice("With --network host the container has the host's ports; with none it has no network.");
+  }
   for (const auto& text : flags.mount) containers::parse_mount(text, directory, out);
   for (const auto& text : flags.tmpfs) out.memory.push_back(containers::parse_tmpfs(text));
   out.cap_add = flags.cap_add;

@@ -10,14 +10,19 @@ namespace mbuild::cli {
 
 // The flags of a container as they were typed.
 struct ContainerFlags {
-  std::vector<std::string> add_host, cap_add, cap_drop, env, env_file, mount, tmpfs, ulimit, volume, words;
+  std::vector<std::string> add_host, cap_add, cap_drop, env, env_file, mount, publish, tmpfs, ulimit, volume, words;
   std::string root, platform, pull = "missing", hostname, network = "default", shm_size, user, workdir;
   std::vector<std::string> entrypoint_given;  // one, where it was given: it may be empty
-  bool init = false, interactive = false, read_only = false, remove = false, tty = false, less_isolation = false;
+  std::string name;
+  bool detach = false, init = false, interactive = false, read_only = false, remove = false, tty = false,
+       less_isolation = false;
 };
 
 // Adds the flags, and what follows them: the image and its arguments.
 void add_container_flags(Command& command, ContainerFlags& flags);
+
+// "NAME=value", or "NAME" for the value that it has here: "NAME" stays where it has none. Throws Error (usage).
+void add_variable(const std::string& text, std::vector<std::string>& into);
 
 // What they say. Throws Error (usage).
 containers::Options options_of(const ContainerFlags& flags);

@@ -17,6 +17,8 @@
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "cli/main.h"
+#include "cli/session.h"
+#include "containers/run.h"
 #include "executor/collect.h"
 #include "worker/inner/supervisor.h"
 #include "worker/process_worker.h"
@@ -46,12 +48,16 @@ std::optional<int> run_internal(int argc, char** argv) {
     executor::keep_up(argv[2], collect_requests(load_config().gc, argv[2]));
     return 0;
   }
+  if (argc == 4 && std::string_view(argv[1]) == containers::k_supervisor_argument) {
+    return containers::supervise(session_request(argv[2], false), argv[3], 0);
+  }
   return std::nullopt;
 }
 
 void add_commands(Command& top) {
   add_bake_command(top);
   add_build_command(top);
+  add_container_commands(top);
   add_doctor_command(top);
   add_du_command(top);
   add_image_commands(top);

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/container_flags.h"
 #include "cli/display/report.h"
+#include "cli/display/terminal.h"
 #include "cli/session.h"
 #include "containers/run.h"
 
@@ -15,20 +16,16 @@ namespace {
 
 int run_container(const ContainerFlags& flags) {
   const auto options = options_of(flags);
-  const bool has_terminal = ::isatty(STDIN_FILENO) == 1;
-  if (options.terminal && options.open_stdin && !has_terminal) {
-    throw usage_error("the input device is not a TTY").with_advice("Leave -t out where standard input is no terminal.");
-  }
+  const auto record = containers::new_record(options, flags.name, flags.remove, flags.less_isolation);
   const auto session = session_request(flags.root, flags.less_isolation);
-  const Fd signals = signals_for_container();
-  const bool raw = options.terminal && options.open_stdin;
-  const containers::Streams streams{.in = options.open_stdin ? STDIN_FILENO : -1,
-                                    .out = STDOUT_FILENO,
-                                    .err = STDERR_FILENO,
-                                    .signals = signals.get(),
-                                    .window = options.terminal ? STDOUT_FILENO : -1};
-  const RawTerminal terminal(raw ? STDIN_FILENO : -1);
-  return containers::run_attended(session, options, streams);
+  if (flags.detach) {
+    containers::run_detached(session, record);
+    print("{}\n", record.id);
+    return 0;
+  }
+  return attend_from_here(options.terminal, options.open_stdin, [&](const containers::Streams& streams) {
+    return containers::run_attended(session, record, streams);
+  });
 }
 
 // Statuses below 125 are the program's own.

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/message.h"
@@ -24,7 +26,7 @@ constexpr int k_patience = 3;  // requests to end after which a container is kil
 // What comes from one descriptor goes to another.
 class Pump {
  public:
-  Pump(Fd& from, int to) : from_(from), to_(to) {}
+  Pump(Fd& from, int stream, const Streams& streams) : from_(from), stream_(stream), streams_(streams) {}
 
   pollfd wanted() const { return {from_.get(), POLLIN, 0}; }
   bool open() const { return static_cast<bool>(from_); }
@@ -35,7 +37,7 @@ class Pump {
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (n <= 0) return from_.reset();  // EIO: nobody has the terminal open any more
     try {
-      write_all(to_, {buffer, static_cast<std::size_t>(n)});
+      streams_.write(stream_, {buffer, static_cast<std::size_t>(n)});
     } catch (const Error&) {
       from_.reset();  // nobody listens: the container is told by its next write
     }
@@ -43,7 +45,8 @@ class Pump {
 
  private:
   Fd& from_;
-  int to_;
+  int stream_;
+  const Streams& streams_;
 };
 
 // What the user types; the container takes it when it likes.
@@ -104,7 +107,7 @@ class Attendance {
 
   void run() {
     while (!done()) {
-      Pump out(plugs_.out, streams_.out), err(plugs_.err, streams_.err), terminal(plugs_.terminal, streams_.out);
+      Pump out(plugs_.out, 1, streams_), err(plugs_.err, 2, streams_), terminal(plugs_.terminal, 1, streams_);
       // What it writes waits until its process is known: who reads that it is ready may send it a signal.
       const bool heard = told_ || ended_, may_type = started_;
       const pollfd none{-1, 0, 0};
@@ -115,7 +118,8 @@ class Attendance {
                        heard ? err.wanted() : none,
                        terminal.wanted(),
                        may_type ? input_.source() : none,
-                       may_type ? input_.sink() : none};
+                       may_type ? input_.sink() : none,
+                       {started_ && !ended_ ? milestones_.requests : -1, POLLIN, 0}};
       if (::poll(wait, std::size(wait), -1) < 0) continue;
       if (wait[0].revents != 0) hear();
       if (wait[1].revents != 0) ended_ = true;
@@ -125,6 +129,7 @@ class Attendance {
       if (wait[5].revents != 0 && terminal.open()) terminal.move();
       if (wait[6].revents != 0) input_.take();
       if (wait[7].revents != 0) input_.give();
+      if (wait[8].revents != 0) pass_request();
     }
   }
 
@@ -137,6 +142,7 @@ class Attendance {
     if (!message || message->fds.empty()) return;
     started_ = true;
     process_ = std::move(message->fds.front());
+    if (milestones_.on_start) milestones_.on_start(process_);
     if (message->fds.size() < 2) return;
     plugs_.terminal = std::move(message->fds[1]);
     ::fcntl(plugs_.terminal.get(), F_SETFL, ::fcntl(plugs_.terminal.get(), F_GETFL) | O_NONBLOCK);
@@ -156,6 +162,23 @@ class Attendance {
     }
     send_signal(process_, signal);
     if ((signal == SIGINT || signal == SIGTERM) && ++requests_ == k_patience) send_signal(process_, SIGKILL);
+  }
+
+  // A request to start another program: the container's job answers to whom the request names.
+  void pass_request() {
+    const Fd caller(::accept4(milestones_.requests, nullptr, nullptr, SOCK_CLOEXEC));
+    const timeval patience{1, 0};  // with one that says nothing
+    if (!caller || ::setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) return;
+    try {
+      const auto message = executor::receive_message(caller.get());
+      if (!message) return;
+      std::vector<int> fds;
+      for (const auto& fd : message->fds) fds.push_back(fd.get());
+      executor::send_message(milestones_.started.get(),
+                             {message->type, 0, message->operation, std::string(message->body()), {}}, fds);
+    } catch (const Error&) {
+      // The caller sees its socket hang up.
+    }
   }
 
   const Streams& streams_;

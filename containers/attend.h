@@ -3,6 +3,7 @@
 #include <functional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/fd.h"
 
@@ -12,7 +13,8 @@ namespace mbuild::containers {
 // The streams of whoever attends; they are borrowed.
 struct Streams {
   int in = -1;  // -1: nothing is read
-  int out = -1, err = -1;
+  // Where what it writes goes: 1 stdout (and a terminal), 2 stderr. It throws Error where nobody listens.
+  std::function<void(int stream, std::string_view bytes)> write;
   int signals = -1;  // a signalfd, with the signals that are passed on; -1: none are
   int window = -1;   // a terminal whose size the container's has; -1: there is none
 };
@@ -25,6 +27,9 @@ struct Plugs {
 
 // Tells when the program runs, once, and when it has ended.
 struct Milestones {
+  // Called once with the process when it runs; may be empty.
+  std::function<void(const Fd& process)> on_start;
+  int requests = -1;  // a listening socket: what comes by it is passed on to the container; -1: there is none
   Fd started;  // a socket: one message with the descriptors of the process and, where it has one, of the terminal
   Fd ended;    // readable then
 };

@@ -128,22 +128,4 @@ std::vector<std::string> parse_env_file(std::string_view text, const std::string
   return out;
 }
 
-std::string parse_detach_keys(const std::string& text) {
-  std::string out;
-  for (const auto& key : split(text, ',')) {
-    if (key.size() == 1) {
-      out += key;
-    } else if (key.size() == 6 && to_lower(key).starts_with("ctrl-")) {
-      const char letter = to_lower(key)[5];
-      const bool is_control = (letter >= 'a' && letter <= 'z') || std::string_view("@[\\]^_").contains(letter);
-      if (!is_control) throw usage_error(fmt::format("invalid --detach-keys \"{}\": no key {}", text, key));
-      out += static_cast<char>(letter & 0x1f);
-    } else {
-      throw usage_error(fmt::format("invalid --detach-keys \"{}\": no key \"{}\"", text, key))
-          .with_advice("Keys are single characters, or ctrl- and a letter, separated by commas.");
-    }
-  }
-  return out;
-}
-
 }  // namespace mbuild::containers

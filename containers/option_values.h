@@ -19,7 +19,4 @@ MemoryMount parse_tmpfs(const std::string& text);
 Pull parse_pull(const std::string& text);
 // The lines of an --env-file: "NAME=value", or "NAME" alone; "#" begins a comment.
 std::vector<std::string> parse_env_file(std::string_view text, const std::string& name);
-// "ctrl-p,ctrl-q" as the bytes that the keys send.
-std::string parse_detach_keys(const std::string& text);
-
 }  // namespace mbuild::containers

@@ -31,6 +31,14 @@ struct MemoryMount {
 
 enum class Pull { always, missing, never };
 
+// A port of the host that leads into the container.
+struct Port {
+  std::string address;  // of the host; "": all
+  unsigned host = 0, container = 0;
+  bool udp = false;
+  bool operator==(const Port&) const = default;
+};
+
 struct Options {
   std::string image;                            // as the user names it
   std::optional<platforms::Platform> platform;  // none: the host's
@@ -43,6 +51,7 @@ struct Options {
   graph::NetworkMode network = graph::NetworkMode::standard;
   std::vector<HostBind> binds;
   std::vector<MemoryMount> memory;
+  std::vector<Port> ports;
   std::vector<std::string> cap_add, cap_drop;
   std::vector<graph::Ulimit> ulimits;
   std::uint64_t shm_size = 0;

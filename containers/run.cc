@@ -1,25 +1,41 @@
 #include "containers/run.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/message.h"
+#include "base/strings.h"
+#include "base/subprocess.h"
 #include "containers/image_root.h"
+#include "containers/log.h"
+#include "containers/ports.h"
 #include "containers/process.h"
 #include "executor/outputs/export.h"
+#include "executor/outputs/stored_images.h"
 #include "executor/upkeep.h"
 #include "executor/workplace.h"
 #include "worker/host_directory.h"
 
+// The process of a container, be it before a terminal or in the background, is the outer process of a build of one
+// step. It holds the container's lock, writes its log and listens at its socket; when it dies, so does the container.
 namespace mbuild::containers {
 namespace {
 
@@ -50,31 +66,187 @@ void connect(const Options& options, Ends& ends, Plugs& plugs) {
   ends.in = std::move(in.read);
 }
 
-// The whole life of a container, from its image to its end.
-int live(const executor::SessionRequest& session, const Options& options, Ends ends, const std::stop_token& stop) {
-  executor::BuildStore place(session.store_root);
-  executor::Workplace workplace(place, [](std::string) {}, stop);
-  auto image_options = executor::image_options(session, {}, executor::registries_of(session, {}));
-  image_options.stored = options.pull != Pull::always;
-  executor::ImageSources images(place.store, std::move(image_options), stop);
-  const auto platform = options.platform.value_or(platforms::host_platform());
-  const auto image = find_image(options, images, place.store, stop);
-  ImageRoot root(session, place, workplace, images, image, process_of(image.config, options), platform, stop);
-  executor::ContainerTask task;
-  task.setup = {.stdin_fd = std::move(ends.in),
-                .terminal = options.terminal,
-                .read_only = options.read_only,
-                .init = options.init,
-                .capabilities = capabilities_of(options.cap_add, options.cap_drop),
-                .report = std::move(ends.report)};
-  for (const auto& bind : options.binds) {
-    task.binds.push_back(executor::host_directory(real_path(bind), bind.target, bind.read_only, place.map));
+// Its number for the host, by what the kernel says of the descriptor.
+std::int32_t number_of(const Fd& process) {
+  constexpr std::string_view k_pid = "Pid:\t";
+  std::int32_t out = 0;
+  for (const auto& line : split(read_file(fmt::format("/proc/self/fdinfo/{}", process.get())), '\n')) {
+    if (!line.starts_with(k_pid)) continue;
+    std::from_chars(line.data() + k_pid.size(), line.data() + line.size(), out);
   }
-  task.run = root.task();
-  task.directory = root.next_directory();
-  task.stdout_fd = std::move(ends.out);
-  task.stderr_fd = std::move(ends.err);
-  return root.worker().run_container(std::move(task), stop).exit_code;
+  return out;
+}
+
+// A socket in a directory whose path may be too long for an address.
+Fd listen_at(const std::string& path) {
+  Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const Fd directory = open_file(dir_name(path), O_PATH | O_DIRECTORY);
+  const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(path));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!out || ::bind(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
+      ::listen(out.get(), 8) < 0) {
+    throw system_error(errno, "listen at " + path, ExitClass::host);
+  }
+  return out;
+}
+
+class Host {
+ public:
+  Host(const executor::SessionRequest& session, executor::BuildStore& place, Container container,
+       std::function<void()> started)
+      : session_(session),
+        place_(place),
+        container_(std::move(container)),
+        options_(container_.record.options),
+        started_(std::move(started)),
+        lock_(hold(container_)),
+        log_(log_path(container_)) {
+    if (options_.hostname.empty() && options_.network != graph::NetworkMode::host) {
+      options_.hostname = container_.record.id.substr(0, k_shown_id);
+    }
+  }
+
+  int run(const Streams& streams) {
+    Ends ends;
+    Plugs plugs;
+    connect(options_, ends, plugs);
+    executor::SocketPair told = executor::make_socket_pair();
+    ends.report = std::move(told.b);
+    const Fd requests = listen_at(socket_path(container_));
+    const Milestones milestones{.on_start = [&](const Fd& process) { note_start(process); },
+                                .requests = requests.get(),
+                                .started = std::move(told.a),
+                                .ended = Fd(::eventfd(0, EFD_CLOEXEC))};
+    if (!milestones.ended) throw system_error(errno, "eventfd", ExitClass::host);
+    Streams with_log = streams;
+    with_log.write = [&](int stream, std::string_view bytes) {
+      log_.write(stream, bytes);
+      if (streams.write) streams.write(stream, bytes);
+    };
+    {
+      std::jthread life([&, taken = std::move(ends)]() mutable {
+        try {
+          status_ = live(std::move(taken));
+        } catch (...) {
+          failure_ = std::current_exception();
+        }
+        taken = {};
+        ::eventfd_write(milestones.ended.get(), 1);
+      });
+      attend(with_log, std::move(plugs), milestones, [&] { stop_.request_stop(); });
+    }
+    if (failure_) std::rethrow_exception(failure_);
+    return status_;
+  }
+
+ private:
+  void note_start(const Fd& process) {
+    running_.process = number_of(process);
+    running_.start_time = start_time_of(running_.process).value_or(0);
+    running_.started = unix_seconds();
+    has_started_ = true;
+    try {
+      write_running(container_, running_);
+    } catch (const Error&) {
+      // The disk is full: it runs all the same, and is said to be created.
+    }
+    if (started_) started_();
+  }
+
+  // The whole life of a container, from its image to its end.
+  int live(Ends ends) {
+    const auto stop = stop_.get_token();
+    executor::Workplace workplace(place_, [](std::string) {}, stop);
+    try {
+      const int status = live_in(workplace, std::move(ends), stop);
+      log_.finish();
+      write_ended(container_, {.status = status, .finished = unix_seconds()});
+      if (container_.record.remove) remove(workplace);
+      return status;
+    } catch (...) {
+      if (!has_started_) remove(workplace);
+      throw;
+    }
+  }
+
+  void remove(executor::Workplace& workplace) {
+    workplace.remove_later(Shelf(containers_directory(place_.store)).take_away(container_));
+  }
+
+  // A port may be another container's.
+  void name_holders(const std::function<void()>& check) {
+    try {
+      check();
+    } catch (Error& error) {
+      for (const auto& other : Shelf(containers_directory(place_.store)).list()) {
+        if (other.state != State::running) continue;
+        for (const auto& port : other.record.options.ports) {
+          const auto same = [&](const Port& own) { return own.host == port.host && own.udp == port.udp; };
+          if (std::ranges::none_of(options_.ports, same)) continue;
+          throw error.with_context(fmt::format("the container {} publishes {}", other.record.name, to_string(port)));
+        }
+      }
+      throw;
+    }
+  }
+
+  int live_in(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
+    auto image_options = executor::image_options(session_, {}, executor::registries_of(session_, {}));
+    image_options.stored = options_.pull != Pull::always;
+    executor::ImageSources images(place_.store, std::move(image_options), stop);
+    const auto platform = options_.platform.value_or(platforms::host_platform());
+    if (!options_.ports.empty()) {
+      name_holders([&] { check_ports(options_.ports); });
+      workplace.network.publish(pasta_ports(options_.ports, false), pasta_ports(options_.ports, true));
+    }
+    const auto image = find_image(options_, images, place_.store, stop);
+    const auto process = process_of(image.config, options_);
+    running_.image = image.name;
+    running_.argv = process.argv;
+    running_.env = process.env;
+    running_.cwd = process.cwd;
+    running_.user = process.user;
+    if (!image.config.stop_signal.empty()) running_.stop_signal = signal_number(image.config.stop_signal);
+    ImageRoot root(session_, place_, workplace, images, image, process, platform, stop);
+    executor::ContainerTask task;
+    task.setup = {.stdin_fd = std::move(ends.in),
+                  .terminal = options_.terminal,
+                  .read_only = options_.read_only,
+                  .init = options_.init,
+                  .capabilities = capabilities_of(options_.cap_add, options_.cap_drop),
+                  .report = std::move(ends.report)};
+    for (const auto& bind : options_.binds) {
+      task.binds.push_back(executor::host_directory(real_path(bind), bind.target, bind.read_only, place_.map));
+    }
+    task.run = root.task();
+    task.directory = container_.directory + "/root";
+    task.stdout_fd = std::move(ends.out);
+    task.stderr_fd = std::move(ends.err);
+    return root.worker().run_container(std::move(task), stop).exit_code;
+  }
+
+  const executor::SessionRequest& session_;
+  executor::BuildStore& place_;
+  const Container container_;
+  Options options_;
+  const std::function<void()> started_;
+  const cache::FileLock lock_;
+  LogWriter log_;
+  Running running_;
+  std::atomic<bool> has_started_ = false;
+  std::stop_source stop_;
+  std::exception_ptr failure_;
+  int status_ = 0;
+};
+
+// True when something was added that upkeep has work with.
+bool finish(executor::BuildStore& place) { return place.store.has_volatile_rows(); }
+
+void quiet_streams() {
+  const Fd null = open_file("/dev/null", O_RDWR);
+  for (const int stream : {1, 2}) ::dup2(null.get(), stream);
 }
 
 }  // namespace
@@ -84,35 +256,78 @@ int status_of(const Error& error) {
   return error.code == ENOENT ? k_not_found : k_not_executable;
 }
 
-int run_attended(const executor::SessionRequest& session, const Options& given, const Streams& streams) {
-  Options options = given;
-  if (options.hostname.empty() && options.network != graph::NetworkMode::host) {
-    options.hostname = random_hex(k_shown_id / 2);
+Record new_record(const Options& options, const std::string& name, bool remove, bool less_isolation) {
+  Record out{.id = new_id(),
+             .name = name,
+             .options = options,
+             .remove = remove,
+             .less_isolation = less_isolation,
+             .created = unix_seconds()};
+  if (name.empty()) {
+    out.name = fmt::format("{}_{}", some_name(out.id), out.id.substr(0, 4));
+  } else {
+    check_name(name);
   }
-  Ends ends;
-  Plugs plugs;
-  connect(options, ends, plugs);
-  executor::SocketPair told = executor::make_socket_pair();
-  ends.report = std::move(told.b);
-  Milestones milestones{std::move(told.a), Fd(::eventfd(0, EFD_CLOEXEC))};
-  if (!milestones.ended) throw system_error(errno, "eventfd", ExitClass::host);
-  std::stop_source stop;
-  std::exception_ptr failure;
+  for (auto& port : out.options.ports) choose_port(port);
+  return out;
+}
+
+int run_attended(const executor::SessionRequest& session, const Record& record, const Streams& streams) {
+  bool has_more = false;
   int status = 0;
   {
-    std::jthread life([&, taken = std::move(ends)]() mutable {
-      try {
-        status = live(session, options, std::move(taken), stop.get_token());
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      taken = {};
-      ::eventfd_write(milestones.ended.get(), 1);
-    });
-    attend(streams, std::move(plugs), milestones, [&] { stop.request_stop(); });
+    executor::BuildStore place(session.store_root);
+    Host host(session, place, Shelf(containers_directory(place.store)).add(record), {});
+    status = host.run(streams);
+    has_more = finish(place);
   }
-  if (failure) std::rethrow_exception(failure);
+  if (has_more) executor::start_upkeep(session.store_root);
   return status;
+}
+
+void run_detached(const executor::SessionRequest& session, const Record& record) {
+  shelf_of(session.store_root).add(record);
+  executor::SocketPair sockets = executor::make_socket_pair();
+  start_self({k_supervisor_argument, session.store_root, record.id}, sockets.b.get());
+  sockets.b.reset();
+  const auto answer = executor::receive_message(sockets.a.get());
+  if (!answer) throw Error(ExitClass::host, "the process of the container ended before its program was started");
+  if (answer->type == executor::MessageType::error) throw executor::decode_error(answer->body());
+}
+
+int supervise(const executor::SessionRequest& session, const std::string& id, int caller) {
+  ::signal(SIGPIPE, SIG_IGN);
+  quiet_streams();
+  const auto answer = [&](executor::MessageType type, std::string text) {
+    executor::send_message(caller, {type, 0, "", std::move(text), {}});
+    const Fd null = open_file("/dev/null", O_RDWR);
+    ::dup2(null.get(), caller);
+  };
+  try {
+    if (::chdir("/") < 0) throw system_error(errno, "chdir /", ExitClass::host);
+    executor::BuildStore place(session.store_root);
+    const auto container = Shelf(containers_directory(place.store)).read(id);
+    if (!container) throw Error(ExitClass::store, "the container has vanished from the store: " + id);
+    auto own = session;
+    own.allow_less_isolation = session.allow_less_isolation || container->record.less_isolation;
+    Host host(own, place, *container, [&] { answer(executor::MessageType::ready, ""); });
+    return host.run({});
+  } catch (const Error& error) {
+    answer(executor::MessageType::error, executor::encode_error(error));
+  } catch (const std::exception& error) {
+    answer(executor::MessageType::error, executor::encode_error(Error(ExitClass::internal, error.what())));
+  }
+  return k_not_started;
+}
+
+Shelf shelf_of(const std::string& store_root) { return Shelf(containers_directory(executor::open_store(store_root))); }
+
+void remove_containers(const std::string& store_root, const std::vector<Container>& containers) {
+  executor::BuildStore place(store_root);
+  executor::Workplace workplace(place, [](std::string) {}, {});
+  const Shelf shelf(containers_directory(place.store));
+  for (auto& left : shelf.taken_away()) workplace.remove_later(std::move(left));
+  for (const auto& container : containers) workplace.remove_later(shelf.take_away(container));
 }
 
 }  // namespace mbuild::containers

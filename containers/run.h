@@ -1,9 +1,11 @@
 #pragma once
 
 #include <stop_token>
+#include <string>
 
 #include "containers/attend.h"
 #include "containers/options.h"
+#include "containers/shelf.h"
 #include "executor/api/build_request.h"
 
 namespace mbuild::containers {
@@ -11,12 +13,30 @@ namespace mbuild::containers {
 // How a container ended, or why it never began: a status as docker's.
 inline constexpr int k_not_started = 125, k_not_executable = 126, k_not_found = 127;
 
-// The status for an error that kept a container from running.
+// The status for an error that kept a program from running.
 int status_of(const Error& error);
 
-// Runs a container in the foreground: this process attends it, and both end together. What it writes to its root is
-// gone then. Returns the status of its program. Throws Error where it was not started, Cancelled where a signal came
-// before.
-int run_attended(const executor::SessionRequest& session, const Options& options, const Streams& streams);
+// What a container is to be made with; `name` may be "".
+Record new_record(const Options& options, const std::string& name, bool remove, bool less_isolation);
+
+// Runs a container in the foreground: this process attends it, and both end together. Returns the status of its
+// program. Throws Error where it was not started, and there is no container then; Cancelled where a signal came before.
+int run_attended(const executor::SessionRequest& session, const Record& record, const Streams& streams);
+
+// argv[1] of the process of a container in the background; argv[2] is the directory of the store, argv[3] the id, and
+// its standard input a socket, by which it tells once that the program runs, or why not.
+inline constexpr const char* k_supervisor_argument = "internal-container";
+
+// Starts such a process, and returns when the program of the container runs. Throws Error where it was not started.
+void run_detached(const executor::SessionRequest& session, const Record& record);
+
+// The life of such a process.
+int supervise(const executor::SessionRequest& session, const std::string& id, int caller);
+
+// Has the shelf of a store. Throws Error (store).
+Shelf shelf_of(const std::string& store_root);
+
+// Deletes containers that do not run, with what they have written.
+void remove_containers(const std::string& store_root, const std::vector<Container>& containers);
 
 }  // namespace mbuild::containers

@@ -86,6 +86,14 @@ def test_in_a_container(case):
         found = [line for line in text.split("\n") if line.startswith("OPEN") and "--cap-add" not in flags]
         found += [line for line in text.split("\n") if line.startswith("OPEN") and ": Cap" not in line]
         expect(not found and "kinds tried" in text, text)
+    root = ("--root", case.root)
+    case.check(case.mbuild, "run", "-d", "--name", "one", *root, "-v", os.path.join(case.context, "escape") + ":/escape",
+               "oci-layout:%s:busybox" % case.bases, "sleep", "1000")
+    case.at_end(lambda: case.run([case.mbuild, "rm", "-f", "one", *root]))
+    text = case.run([case.mbuild, "exec", *root, "one", "/escape", *network, *shared_memory(case)]).text
+    # The processes of its container are not others' processes.
+    found = [line for line in text.split("\n") if line.startswith("OPEN") and "another process" not in line]
+    expect(not found and "kinds tried" in text, text)
 
 
 def test_as_another_user(case):

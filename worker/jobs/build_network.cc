@@ -22,6 +22,12 @@ BuildNetwork::BuildNetwork(std::function<Inner&()> inner, std::function<void(std
 
 BuildNetwork::~BuildNetwork() { stop_.request_stop(); }
 
+void BuildNetwork::publish(std::vector<std::string> tcp, std::vector<std::string> udp) {
+  const std::lock_guard lock(mutex_);
+  tcp_ = std::move(tcp);
+  udp_ = std::move(udp);
+}
+
 void BuildNetwork::start() {
   const std::lock_guard lock(mutex_);
   if (job_.joinable()) return;
@@ -30,7 +36,9 @@ void BuildNetwork::start() {
   jobs::NetworkRequest request{.report = std::move(sockets.b),
                                .pasta = find_program("pasta"),
                                .slirp4netns = find_program("slirp4netns"),
-                               .caller_is_root = ::geteuid() == 0};
+                               .caller_is_root = ::geteuid() == 0,
+                               .tcp = tcp_,
+                               .udp = udp_};
   job_ = std::jthread([this, request = std::move(request)]() mutable {
     try {
       jobs::network(inner_(), request, stop_.get_token());
@@ -57,6 +65,10 @@ void BuildNetwork::hear() {
     }
     if (message->type != MessageType::result) continue;
     Joined joined{decode<jobs::NetworkReply>(message->body()), -1};
+    if ((!tcp_.empty() || !udp_.empty()) && joined.about.kind != jobs::NetworkKind::pasta) {
+      throw Error(ExitClass::host, "ports can't be published: " + joined.about.problem)
+          .with_advice(joined.about.advice);
+    }
     if (!message->fds.empty()) {
       namespace_ = std::move(message->fds.front());
       joined.name_space = namespace_.get();

@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/message.h"
@@ -25,6 +26,10 @@ class BuildNetwork {
   ~BuildNetwork();
   BuildNetwork(const BuildNetwork&) = delete;
   BuildNetwork& operator=(const BuildNetwork&) = delete;
+
+  // Ports of the host that are to lead into it (NetworkRequest), before it is started: `get` throws Error (host) where
+  // that can't be.
+  void publish(std::vector<std::string> tcp, std::vector<std::string> udp);
 
   // Begins to start it, and returns.
   void start();
@@ -49,6 +54,7 @@ class BuildNetwork {
   std::stop_callback<std::function<void()>> on_stop_;
   std::mutex mutex_, hear_mutex_;
   Fd report_, namespace_;
+  std::vector<std::string> tcp_, udp_;
   std::exception_ptr failure_;
   std::optional<Joined> joined_;
   std::jthread job_;

@@ -92,6 +92,8 @@ struct NetworkRequest {
   std::string pasta;  // the programs' paths, "" where they are missing
   std::string slirp4netns;
   bool caller_is_root = false;  // it can start them where this user namespace may not open /dev/net/tun
+  // Ports of the host that lead into it, as pasta's -t and -u take them; there is no other network then.
+  std::vector<std::string> tcp = {}, udp = {};
 };
 enum class NetworkKind {
   pasta,

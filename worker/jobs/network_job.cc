@@ -207,9 +207,20 @@ void Network::run(const std::vector<std::string>& argv) {
   throw Unavailable{last, {}};
 }
 
+namespace {
+
+void add_ports(std::vector<std::string>& argv, const char* flag, const std::vector<std::string>& ports) {
+  for (const auto& port : ports) argv.insert(argv.end(), {flag, port});
+  if (ports.empty()) argv.insert(argv.end(), {flag, "none"});
+}
+
+}  // namespace
+
 void Network::start_pasta() {
   std::vector<std::string> argv = {request_.pasta, "--quiet", "--config-net", "--no-netns-quit", "--no-map-gw"};
-  for (const char* direction : {"-t", "-u", "-T", "-U"}) argv.insert(argv.end(), {direction, "none"});
+  for (const char* direction : {"-T", "-U"}) argv.insert(argv.end(), {direction, "none"});
+  add_ports(argv, "-t", request_.tcp);
+  add_ports(argv, "-u", request_.udp);
   if (resolver_.forward_ipv4) argv.insert(argv.end(), {"--dns-forward", k_forward_ipv4});
   if (resolver_.forward_ipv6) argv.insert(argv.end(), {"--dns-forward", k_forward_ipv6});
   // What looks like the host's root to it may be that of a map of all ids.
@@ -302,7 +313,9 @@ NetworkReply Network::make() {
     out.problem = error.message;
     return out;
   }
+  const bool publishes = !request_.tcp.empty() || !request_.udp.empty();
   for (const auto& [kind, name] : {std::pair(NetworkKind::pasta, "pasta"), {NetworkKind::slirp4netns, "slirp4netns"}}) {
+    if (publishes && kind != NetworkKind::pasta) continue;
     std::string why, advice;
     try {
       start(kind);
@@ -318,7 +331,7 @@ NetworkReply Network::make() {
     out.problem += fmt::format("{}{}: {}", out.problem.empty() ? "" : "; ", name, why);
     if (out.advice.empty()) out.advice = advice;
   }
-  if (!has_default_route(optional_file("/proc/net/route"), optional_file("/proc/net/ipv6_route"))) {
+  if (!publishes && !has_default_route(optional_file("/proc/net/route"), optional_file("/proc/net/ipv6_route"))) {
     out.kind = NetworkKind::loopback;
     out.resolv_conf = optional_file("/etc/resolv.conf");
   }

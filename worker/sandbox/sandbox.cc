@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -11,8 +12,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <thread>
 
+#include "base/codec.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/message.h"
@@ -21,6 +24,7 @@
 #include "worker/ids/userns_remedy.h"
 #include "worker/sandbox/become_program.h"
 #include "worker/sandbox/device_nodes.h"
+#include "worker/sandbox/exec_request.h"
 #include "worker/sandbox/landlock.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/root.h"
@@ -75,6 +79,26 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
                {MessageType::ready, (host_proc ? k_host_proc : 0) | (listener ? k_has_listener : 0), "", "", {}}, fds);
 }
 
+// From the user namespace on: `null` is for reading.
+[[noreturn]] void finish(const SandboxSpec& spec, const SandboxUser& user, const BpfProgram& filter, int null,
+                         bool host_proc, int channel) {
+  set_up_process(spec, null, channel);
+  // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
+  enter_working_directory(spec);
+  set_limits(spec.ulimits);
+  // The host's network without the entitlement to it: none of the build's own could be made.
+  if (spec.network == graph::NetworkMode::standard && !spec.network_fd) close_abstract_sockets();
+  const auto env = complete_environment(spec.env, user);
+  Fd terminal = spec.container && spec.container->terminal ? take_terminal(user) : Fd();
+  Fd listener(filter.empty() ? -1 : install_filter(filter));
+  announce(channel, host_proc, listener, terminal);
+  terminal.reset();
+  listener.reset();
+  take_identity(spec, user);
+  if (spec.container && spec.container->init) stay_as_init(channel);
+  execute(spec.argv, env);
+}
+
 // The pipes of the log belong to the user of the step, who may open them by name (/dev/stdout).
 void give_log_pipes(const SandboxSpec& spec, const SandboxUser& user) {
   for (const int fd :
@@ -99,27 +123,14 @@ void become_program(const Start& start, PreparedRoot& prepared, int channel) {
   const SystemMounts system = enter_root(spec, prepared);
   give_log_pipes(spec, prepared.user);
   if (start.user_namespace) enter_user_namespace(start.user_namespace.get());
-  set_up_process(spec, system.null.get(), channel);
-  // With no descriptor of the host's at hand: /proc/self/fd/N may be a part of its path.
-  enter_working_directory(spec);
-  set_limits(spec.ulimits);
-  // The host's network without the entitlement to it: none of the build's own could be made.
-  if (spec.network == graph::NetworkMode::standard && !spec.network_fd) close_abstract_sockets();
-  const auto env = complete_environment(spec.env, prepared.user);
-  Fd terminal = spec.container && spec.container->terminal ? take_terminal(prepared.user) : Fd();
-  Fd listener(start.filter.empty() ? -1 : install_filter(start.filter));
-  announce(channel, system.host_proc, listener, terminal);
-  terminal.reset();
-  listener.reset();
-  take_identity(spec, prepared.user);
-  if (spec.container && spec.container->init) stay_as_init(channel);
-  execute(spec.argv, env);
+  finish(spec, prepared.user, start.filter, system.null.get(), system.host_proc, channel);
 }
 
-[[noreturn]] void first_process(const Start& start, PreparedRoot& prepared, int channel) {
+// Runs `work`; the job is told why it did not become a program.
+[[noreturn]] void become(int channel, const std::function<void()>& work) {
   Error failure(ExitClass::internal, "");
   try {
-    become_program(start, prepared, channel);
+    work();
   } catch (const Error& error) {
     failure = error;
   } catch (const std::exception& error) {
@@ -131,6 +142,10 @@ void become_program(const Start& start, PreparedRoot& prepared, int channel) {
     // the job sees the socket close and the exit status
   }
   ::_exit(127);
+}
+
+[[noreturn]] void first_process(const Start& start, PreparedRoot& prepared, int channel) {
+  become(channel, [&] { become_program(start, prepared, channel); });
 }
 
 // What the first process says until it executes the program or ends.
@@ -149,15 +164,13 @@ Started hear(int channel, pid_t pid) {
   return out;
 }
 
-// Serves the requests of the filter until the first process has ended.
-void serve_until_end(const Fd& process, Fd& listener, std::vector<MadeNode>& made, Substitution* native) {
-  for (;;) {
-    pollfd wait[2] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}};
-    if (::poll(wait, 2, -1) < 0) continue;
-    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), made, native);
-    if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
-    if (wait[0].revents != 0) return;
-  }
+// Tells whoever attends a container that its program runs.
+void report(const SandboxSpec& spec, const Fd& process, Started& started) {
+  if (!spec.container || !spec.container->report) return;
+  const int fds[] = {process.get(), started.terminal.get()};
+  send_message(spec.container->report.get(), {MessageType::ready, 0, "", "", {}},
+               std::span<const int>(fds, started.terminal ? 2 : 1));
+  started.terminal.reset();
 }
 
 std::uint64_t microseconds(const timeval& time) {
@@ -177,13 +190,95 @@ void collect(pid_t pid, SandboxResult& result) {
   result.peak_memory = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-// Tells whoever attends a container that its program runs.
-void report(const SandboxSpec& spec, const Fd& process, Started& started) {
-  if (!spec.container || !spec.container->report) return;
-  const int fds[] = {process.get(), started.terminal.get()};
-  send_message(spec.container->report.get(), {MessageType::ready, 0, "", "", {}},
-               std::span<const int>(fds, started.terminal ? 2 : 1));
-  started.terminal.reset();
+// ---- programs that are started in a sandbox that runs
+
+void join_namespaces(const SandboxSpec& sandbox, const Fd& process) {
+  const bool own_network = sandbox.network == graph::NetworkMode::none || sandbox.network_fd;
+  const int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (own_network ? CLONE_NEWNET : 0);
+  if (::setns(process.get(), all) < 0) throw system_error(errno, "join the container", ExitClass::host);
+}
+
+void become_executed(const SandboxSpec& spec, const BpfProgram& filter, const Fd& process, bool own_ids, int channel) {
+  const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
+  const SandboxUser user = resolve_user_in(root.get(), spec.user);
+  give_log_pipes(spec, user);
+  const Fd null = open_file("/dev/null", O_RDONLY);
+  if (own_ids) enter_user_namespace(process.get());
+  finish(spec, user, filter, null.get(), false, channel);
+}
+
+// In a child of the job: the program is a child of this one, in the sandbox, and this one tells how it ends.
+void attend_executed(const SandboxSpec& sandbox, const SandboxSpec& spec, const Fd& process, bool own_ids) {
+  // Nothing of what this process has is for those who see it in the sandbox.
+  ::prctl(PR_SET_DUMPABLE, 0);
+  const BpfProgram filter = sandbox_filter();
+  join_namespaces(sandbox, process);
+  SocketPair channel = make_socket_pair();
+  const pid_t pid = ::fork();
+  if (pid < 0) throw system_error(errno, "fork", ExitClass::host);
+  if (pid == 0) {
+    become(channel.b.get(), [&] { become_executed(spec, filter, process, own_ids, channel.b.get()); });
+  }
+  const Fd program = process_descriptor(pid);
+  channel.b.reset();
+  Started started = hear(channel.a.get(), pid);
+  started.listener.reset();  // what the filter would hand over is refused
+  report(spec, program, started);
+  SandboxResult result;
+  collect(pid, result);
+  send_message(spec.container->report.get(),
+               {MessageType::result, static_cast<std::uint64_t>(result.exit_code), "", "", {}});
+}
+
+// Those that attended programs which have ended.
+void reap_children_but(pid_t kept) {
+  for (;;) {
+    siginfo_t info = {};
+    const int failed = ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    if (failed < 0 || info.si_pid == 0 || info.si_pid == kept) return;
+    ::waitpid(info.si_pid, nullptr, 0);
+  }
+}
+
+// False when nobody attends any more.
+bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first, bool own_ids) {
+  reap_children_but(first);
+  auto message = receive_message(sandbox.container->report.get());
+  if (!message) return false;
+  if (message->operation != k_exec) return true;
+  const pid_t pid = ::fork();
+  if (pid != 0) return true;  // it has its own descriptors; where there is no process, its socket hangs up
+  try {
+    auto spec = decode<SandboxSpec>(message->body(), message->fds);
+    if (!spec.container || !spec.container->report) ::_exit(1);
+    spec.network = sandbox.network;
+    if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
+    spec.ulimits = sandbox.ulimits;
+    spec.single_id = sandbox.single_id;
+    try {
+      attend_executed(sandbox, spec, process, own_ids);
+    } catch (const Error& error) {
+      send_message(spec.container->report.get(), {MessageType::error, 0, "", encode_error(error), {}});
+    }
+  } catch (const std::exception&) {
+    // nobody is there to be told
+  }
+  ::_exit(0);
+}
+
+// Serves the requests of the filter, and those of whoever attends a container, until the first process has ended.
+void serve_until_end(const SandboxSpec& spec, const Fd& process, pid_t first, Fd& listener, SandboxResult& result,
+                     Substitution* native) {
+  auto& made = result.made_nodes.value;
+  int attendant = spec.container ? spec.container->report.get() : -1;
+  for (;;) {
+    pollfd wait[3] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}, {attendant, POLLIN, 0}};
+    if (::poll(wait, 3, -1) < 0) continue;
+    if (wait[2].revents != 0 && !serve_attendant(spec, process, first, !result.shared_ids)) attendant = -1;
+    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), made, native);
+    if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
+    if (wait[0].revents != 0) return;
+  }
 }
 
 void close_mounts(PreparedRoot& prepared) {
@@ -237,7 +332,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    serve_until_end(process, started.listener, result.made_nodes.value, native ? &*native : nullptr);
+    serve_until_end(spec, process, pid, started.listener, result, native ? &*native : nullptr);
   }
   collect(pid, result);
   if (native) {

@@ -41,11 +41,4 @@ TEST_CASE("a file of variables has one a line", "[containers]") {
   CHECK_THROWS_AS(parse_env_file("=1\n", "file"), Error);
 }
 
-TEST_CASE("detach keys are the bytes that they send", "[containers]") {
-  CHECK(parse_detach_keys("ctrl-p,ctrl-q") == "\x10\x11");
-  CHECK(parse_detach_keys("ctrl-@,a") == std::string("\0a", 2));
-  CHECK_THROWS_AS(parse_detach_keys("ctrl-1"), Error);
-  CHECK_THROWS_AS(parse_detach_keys("alt-a"), Error);
-}
-
 }  // namespace mbuild::containers

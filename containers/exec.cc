@@ -1,0 +1,186 @@
+#include "containers/exec.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "base/codec.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/message.h"
+#include "base/strings.h"
+#include "cache/locks.h"
+#include "containers/process.h"
+#include "worker/sandbox/exec_request.h"
+#include "worker/sandbox/sandbox.h"
+
+namespace mbuild::containers {
+namespace {
+
+Error not_running(const Container& container) {
+  return usage_error(fmt::format("the container {} does not run", container.record.name))
+      .with_advice("mbuild ps lists those that do.");
+}
+
+Fd call(const Container& container) {
+  Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const Fd directory = open_file(container.directory, O_PATH | O_DIRECTORY);
+  const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(socket_path(container)));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!out || ::connect(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    throw not_running(container);
+  }
+  return out;
+}
+
+std::string variable_name(const std::string& entry) { return entry.substr(0, entry.find('=') + 1); }
+
+std::vector<std::string> variables(const Running& running, const ExecOptions& options) {
+  auto env = running.env;
+  if (options.terminal) env.insert(env.begin(), "TERM=xterm");
+  for (const auto& entry : options.env) {
+    std::erase_if(env, [&](const auto& other) { return other.starts_with(variable_name(entry)); });
+    if (entry.find('=') != std::string::npos) env.push_back(entry);
+  }
+  return env;
+}
+
+// A descriptor of the first process, where it is the one that was started.
+Fd open_process(const Container& container) {
+  if (container.state != State::running || container.running->process <= 0) return {};
+  Fd process(static_cast<int>(::syscall(SYS_pidfd_open, container.running->process, 0)));
+  if (process && start_time_of(container.running->process) != container.running->start_time) return {};
+  return process;
+}
+
+std::string link_of(const std::string& path) {
+  std::error_code none;
+  const auto target = std::filesystem::read_symlink(path, none);
+  return none ? "" : target.string();
+}
+
+std::string command_of(const std::string& directory) {
+  std::string text = read_file(directory + "/cmdline");
+  while (text.ends_with('\0')) text.pop_back();
+  std::ranges::replace(text, '\0', ' ');
+  return text.empty() ? fmt::format("[{}]", trim(read_file(directory + "/comm"))) : text;
+}
+
+}  // namespace
+
+int execute_in(const Container& container, const ExecOptions& options, const Streams& streams) {
+  if (container.state != State::running) throw not_running(container);
+  const auto& record = container.record.options;
+  executor::SandboxSpec spec;
+  spec.argv = options.argv;
+  spec.env = variables(*container.running, options);
+  spec.cwd = options.working_directory.empty() ? container.running->cwd : options.working_directory;
+  spec.user = options.user.empty() ? container.running->user : options.user;
+  auto& setup = spec.container.emplace();
+  setup.terminal = options.terminal;
+  setup.capabilities = capabilities_of(record.cap_add, record.cap_drop);
+  Plugs plugs;
+  if (!options.terminal) {
+    Pipe out = make_pipe(), err = make_pipe();
+    spec.stdout_fd = std::move(out.write);
+    spec.stderr_fd = std::move(err.write);
+    plugs.out = std::move(out.read);
+    plugs.err = std::move(err.read);
+    if (options.open_stdin) {
+      Pipe in = make_pipe();
+      setup.stdin_fd = std::move(in.read);
+      plugs.in = std::move(in.write);
+    }
+  }
+  executor::SocketPair told = executor::make_socket_pair();
+  setup.report = std::move(told.b);
+  {
+    const Fd socket = call(container);
+    executor::Encoder encoder;
+    encoder(spec);
+    if (!executor::send_message(socket.get(), {executor::MessageType::request, 0, executor::k_exec, encoder.take(), {}},
+                                encoder.descriptors())) {
+      throw not_running(container);
+    }
+  }
+  spec = {};
+  const auto first = executor::receive_message(told.a.get());
+  if (!first) throw not_running(container);
+  if (first->type == executor::MessageType::error) throw executor::decode_error(first->body());
+  if (options.detach) return 0;
+  // Heard once more by whoever passes bytes on.
+  executor::SocketPair again = executor::make_socket_pair();
+  std::vector<int> fds;
+  for (const auto& fd : first->fds) fds.push_back(fd.get());
+  executor::send_message(again.b.get(), {executor::MessageType::ready, 0, "", "", {}}, fds);
+  const Milestones milestones{
+      .on_start = {}, .requests = -1, .started = std::move(again.a), .ended = duplicate(told.a.get())};
+  attend(streams, std::move(plugs), milestones, [] {});
+  const auto last = executor::receive_message(told.a.get());
+  return last ? static_cast<int>(last->id) : 128 + SIGKILL;
+}
+
+bool send_signal(const Container& container, int signal) {
+  const Fd process = open_process(container);
+  return process && ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0;
+}
+
+bool wait_for_end(const Container& container, double seconds, const std::stop_token& stop) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  auto pause = std::chrono::milliseconds(1);
+  while (!cache::FileLock::is_free(container.directory + "/lock")) {
+    if (seconds >= 0 && std::chrono::steady_clock::now() >= until) return false;
+    if (stop.stop_requested()) throw Cancelled();
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds(50));
+  }
+  return true;
+}
+
+void stop_container(const Container& container, double seconds, const std::string& signal,
+                    const std::stop_token& stop) {
+  if (container.state != State::running) return;
+  send_signal(container, signal.empty() ? container.running->stop_signal : signal_number(signal));
+  if (wait_for_end(container, seconds, stop)) return;
+  send_signal(container, SIGKILL);
+  wait_for_end(container, -1, stop);
+}
+
+std::vector<Process> processes_of(const Container& container) {
+  if (!open_process(container)) throw not_running(container);
+  const std::string own = link_of(fmt::format("/proc/{}/ns/pid", container.running->process));
+  std::vector<Process> out;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", none)) {
+    const std::string name = entry.path().filename(), directory = entry.path();
+    Process process;
+    const auto parsed = std::from_chars(name.data(), name.data() + name.size(), process.number);
+    if (parsed.ptr != name.data() + name.size() || own.empty() || link_of(directory + "/ns/pid") != own) continue;
+    struct stat status;
+    if (::stat(directory.c_str(), &status) == 0) process.uid = status.st_uid;
+    try {
+      process.command = command_of(directory);
+    } catch (const Error&) {
+      continue;  // it has ended
+    }
+    out.push_back(std::move(process));
+  }
+  std::ranges::sort(out, {}, &Process::number);
+  return out;
+}
+
+}  // namespace mbuild::containers

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "containers/attend.h"
+#include "containers/shelf.h"
+
+// What is done to a container that runs.
+namespace mbuild::containers {
+
+struct ExecOptions {
+  std::vector<std::string> argv, env;
+  std::string user, working_directory;  // "": the container's
+  bool terminal = false, open_stdin = false, detach = false;
+};
+
+// Starts a program in a container, attended by this process, and returns its status; 0 at once where it is detached.
+// Throws Error (usage) where the container does not run, Error where the program was not started.
+int execute_in(const Container& container, const ExecOptions& options, const Streams& streams);
+
+// Sends a signal to the container's first process. False where it does not run.
+bool send_signal(const Container& container, int signal);
+// Waits until it has ended, so many seconds at most (forever where they are negative). False where it still runs.
+bool wait_for_end(const Container& container, double seconds, const std::stop_token& stop = {});
+// Its stop signal, and SIGKILL where it still runs after so many seconds.
+void stop_container(const Container& container, double seconds, const std::string& signal, const std::stop_token& stop);
+
+// The processes in it, as the host numbers them.
+struct Process {
+  std::int32_t number = 0;
+  std::uint32_t uid = 0;
+  std::string command;
+};
+std::vector<Process> processes_of(const Container& container);
+
+}  // namespace mbuild::containers

@@ -1,0 +1,234 @@
+#include "containers/shelf.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "base/codec.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+
+namespace mbuild::containers {
+namespace {
+
+// Before the bytes of a record: another version of this program may have written it.
+constexpr std::string_view k_version = "mbuild container 1\n";
+
+template <class T>
+void write_record(const std::string& path, const T& value) {
+  write_file_atomically(path, std::string(k_version) + executor::encode(value), 0600);
+}
+
+// Nothing where it is not there, or not to be understood.
+template <class T>
+std::optional<T> read_record(const std::string& path) {
+  try {
+    if (!path_exists(path)) return std::nullopt;
+    const std::string bytes = read_file(path);
+    if (!bytes.starts_with(k_version)) return std::nullopt;
+    return executor::decode<T>(std::string_view(bytes).substr(k_version.size()));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string lock_path(const std::string& directory) { return directory + "/lock"; }
+
+State state_of(const Container& container) {
+  if (!cache::FileLock::is_free(lock_path(container.directory))) {
+    return container.running && !container.ended ? State::running : State::created;
+  }
+  if (container.ended) return State::exited;
+  return container.running ? State::dead : State::created;
+}
+
+constexpr const char* k_adjectives[] = {"amber", "bold",  "brisk", "calm",   "clear", "deft",  "eager", "fair",
+                                        "fleet", "frank", "glad",  "grand",  "hale",  "keen",  "kind",  "lively",
+                                        "lucid", "merry", "neat",  "nimble", "plain", "proud", "quick", "quiet",
+                                        "rapid", "ready", "sharp", "sound",  "stout", "swift", "tidy",  "warm"};
+constexpr const char* k_nouns[] = {"anvil",  "badger",  "beacon", "birch",   "canal",  "cedar",  "comet",  "crane",
+                                   "delta",  "ember",   "falcon", "fjord",   "garnet", "heron",  "island", "juniper",
+                                   "kettle", "lantern", "maple",  "meadow",  "otter",  "pebble", "quarry", "raven",
+                                   "river",  "saddle",  "spruce", "thistle", "tundra", "violet", "walnut", "willow"};
+
+}  // namespace
+
+std::string containers_directory(const cache::Store& store) { return dir_name(store.work_directory()) + "/containers"; }
+
+Shelf::Shelf(std::string directory) : directory_(std::move(directory)) {}
+
+// A name is a link to the container that has it, so that to make one among thousands is to look at one.
+Container Shelf::add(const Record& record) {
+  make_directories(directory_ + "/names", 0711);
+  Container out{.record = record, .running = {}, .ended = {}, .directory = directory_ + "/" + record.id};
+  make_directories(out.directory + "/root", 0711);
+  write_record(out.directory + "/record", record);
+  const std::string link = name_path(record.name);
+  while (::symlink(record.id.c_str(), link.c_str()) < 0) {
+    const auto other = by_name(record.name);
+    if (errno == EEXIST && !other && ::unlink(link.c_str()) == 0) continue;  // what it led to is gone
+    const int code = errno;
+    std::error_code ignored;
+    std::filesystem::remove_all(out.directory, ignored);
+    if (!other) throw system_error(code, "name the container " + record.name);
+    throw usage_error(
+        fmt::format("the name {} is taken by the container {}", record.name, other->record.id.substr(0, 12)))
+        .with_advice(fmt::format("Remove that one (mbuild rm {}), or choose another name.", record.name));
+  }
+  return out;
+}
+
+std::string Shelf::name_path(const std::string& name) const { return directory_ + "/names/" + name; }
+
+std::optional<Container> Shelf::by_name(const std::string& name) const {
+  if (name.find('/') != std::string::npos) return std::nullopt;
+  std::error_code none;
+  const auto id = std::filesystem::read_symlink(name_path(name), none);
+  return none ? std::nullopt : read(id.string());
+}
+
+std::optional<Container> Shelf::read(const std::string& id) const {
+  if (id.empty() || id.find_first_of("./") != std::string::npos) return std::nullopt;  // one that is taken away
+  const std::string directory = directory_ + "/" + id;
+  auto record = read_record<Record>(directory + "/record");
+  if (!record) return std::nullopt;
+  Container out{.record = std::move(*record), .running = {}, .ended = {}, .directory = directory};
+  out.running = read_record<Running>(directory + "/running");
+  // The lock before the end: who has ended by now was running then, or has told how.
+  const bool was_held = !cache::FileLock::is_free(lock_path(directory));
+  out.ended = read_record<Ended>(directory + "/ended");
+  out.state = was_held && out.running && !out.ended ? State::running : state_of(out);
+  return out;
+}
+
+std::vector<Container> Shelf::list() const {
+  std::vector<Container> out;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, none)) {
+    if (auto container = read(entry.path().filename())) out.push_back(std::move(*container));
+  }
+  std::ranges::sort(out, [](const auto& a, const auto& b) {
+    return std::pair(b.record.created, b.record.id) < std::pair(a.record.created, a.record.id);
+  });
+  return out;
+}
+
+Container Shelf::find(const std::string& word) const {
+  if (auto named = by_name(word)) return std::move(*named);
+  std::vector<Container> found;
+  for (auto& container : list()) {
+    if (container.record.id == word) return std::move(container);
+    if (!word.empty() && container.record.id.starts_with(word)) found.push_back(std::move(container));
+  }
+  if (found.size() == 1) return std::move(found.front());
+  if (found.size() > 1) {
+    throw usage_error(fmt::format("{} means {} containers", word, found.size())).with_advice("Give more of the id.");
+  }
+  throw usage_error("no such container: " + word).with_advice("mbuild ps -a lists those there are.");
+}
+
+std::string Shelf::take_away(const Container& container) const {
+  std::error_code none;
+  if (std::filesystem::read_symlink(name_path(container.record.name), none) == container.record.id) {
+    ::unlink(name_path(container.record.name).c_str());
+  }
+  std::string gone = fmt::format("{}/.gone-{}", directory_, container.record.id);
+  if (::rename(container.directory.c_str(), gone.c_str()) < 0) {
+    throw system_error(errno, "remove the container " + container.record.name);
+  }
+  return gone;
+}
+
+std::vector<std::string> Shelf::taken_away() const {
+  std::vector<std::string> out;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, none)) {
+    if (entry.path().filename().string().starts_with(".gone-")) out.push_back(entry.path());
+  }
+  return out;
+}
+
+cache::FileLock hold(const Container& container) {
+  return cache::FileLock::try_acquire(lock_path(container.directory));
+}
+
+void write_running(const Container& container, const Running& running) {
+  write_record(container.directory + "/running", running);
+}
+
+void write_ended(const Container& container, const Ended& ended) {
+  write_record(container.directory + "/ended", ended);
+}
+
+std::string socket_path(const Container& container) { return container.directory + "/socket"; }
+std::string log_path(const Container& container) { return container.directory + "/log"; }
+
+std::string new_id() { return random_hex(32); }
+
+std::string some_name(const std::string& id) {
+  const Digest digest = sha256(id);
+  const auto hex = digest_hex(digest);
+  unsigned a = 0, b = 0;
+  std::from_chars(hex.data(), hex.data() + 4, a, 16);
+  std::from_chars(hex.data() + 4, hex.data() + 8, b, 16);
+  return fmt::format("{}_{}", k_adjectives[a % std::size(k_adjectives)], k_nouns[b % std::size(k_nouns)]);
+}
+
+void check_name(const std::string& name) {
+  const auto is_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  const bool fits = name.size() >= 2 && is_word(name.front()) &&
+                    std::ranges::all_of(name, [&](char c) { return is_word(c) || c == '_' || c == '.' || c == '-'; });
+  if (fits && name.size() <= 128) return;
+  throw usage_error(fmt::format("invalid container name \"{}\"", name))
+      .with_advice("It has two letters or digits or more; dots, dashes and underscores may follow the first.");
+}
+
+std::optional<std::uint64_t> start_time_of(std::int32_t process) {
+  constexpr std::size_t k_start_time = 19;  // of the fields after the name
+  try {
+    const std::string text = read_file(fmt::format("/proc/{}/stat", process));
+    const auto fields = split(std::string_view(text).substr(text.rfind(')') + 2), ' ');
+    std::uint64_t out = 0;
+    if (fields.size() <= k_start_time) return std::nullopt;
+    const auto& field = fields[k_start_time];
+    std::from_chars(field.data(), field.data() + field.size(), out);
+    return out;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string ago(std::int64_t seconds) {
+  const auto of = [](std::int64_t count, const char* unit) {
+    return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
+  };
+  if (seconds < 1) return "Less than a second";
+  if (seconds < 60) return of(seconds, "second");
+  if (seconds < 3600) return of(seconds / 60, "minute");
+  if (seconds < 48 * 3600) return of(seconds / 3600, "hour");
+  return of(seconds / 86400, "day");
+}
+
+std::string status_text(const Container& container, std::int64_t now) {
+  switch (container.state) {
+    case State::created:
+      return "Created";
+    case State::running:
+      return "Up " + ago(now - container.running->started);
+    case State::exited:
+      return fmt::format("Exited ({}) {} ago", container.ended->status, ago(now - container.ended->finished));
+    case State::dead:
+      return "Dead";
+  }
+  return "";
+}
+
+}  // namespace mbuild::containers

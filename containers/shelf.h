@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cache/locks.h"
+#include "cache/store.h"
+#include "containers/options.h"
+
+// The containers of a store: one directory each (docs/formats.md). What is said of one is never what was written down
+// alone: it runs as long as its process holds a lock, which goes with that process whatever ends it.
+namespace mbuild::containers {
+
+// What a container was made with.
+struct Record {
+  std::string id, name;
+  Options options;
+  bool remove = false;          // when it has ended
+  bool less_isolation = false;  // may do without what the host lacks
+  std::int64_t created = 0;     // seconds since 1970
+};
+
+// What is known of one since its program runs.
+struct Running {
+  std::int32_t process = 0;      // of the host's numbers
+  std::uint64_t start_time = 0;  // of that process, as /proc has it: a number may be somebody else's by now
+  std::int64_t started = 0;
+  std::string image;  // NAME@DIGEST
+  int stop_signal = 15;
+  std::vector<std::string> argv, env;
+  std::string cwd, user;
+};
+
+struct Ended {
+  std::int32_t status = 0;
+  std::int64_t finished = 0;
+};
+
+enum class State { created, running, exited, dead };  // dead: its process was killed before it could tell how it ended
+
+struct Container {
+  Record record;
+  std::optional<Running> running;
+  std::optional<Ended> ended;
+  State state = State::created;
+  std::string directory;
+};
+
+// Where the containers of a store are, for the ids that it is opened with.
+std::string containers_directory(const cache::Store& store);
+
+class Shelf {
+ public:
+  // `directory` is containers_directory().
+  explicit Shelf(std::string directory);
+
+  // Makes a container's directory. Throws Error (usage) where its name is taken.
+  Container add(const Record& record);
+  // All that there are, the newest first.
+  std::vector<Container> list() const;
+  // By name, id, or the beginning of an id. Throws Error (usage) where there is none, or several.
+  Container find(const std::string& word) const;
+  std::optional<Container> read(const std::string& id) const;
+  // Puts the directory out of the others' sight; whoever may delete its files does so.
+  std::string take_away(const Container& container) const;
+
+  // Those that nobody has deleted yet.
+  std::vector<std::string> taken_away() const;
+
+ private:
+  std::string name_path(const std::string& name) const;
+  std::optional<Container> by_name(const std::string& name) const;
+
+  std::string directory_;
+};
+
+// Held by the process of a container as long as it lives.
+cache::FileLock hold(const Container& container);
+void write_running(const Container& container, const Running& running);
+void write_ended(const Container& container, const Ended& ended);
+std::string socket_path(const Container& container);
+std::string log_path(const Container& container);
+
+// A new id, and a name that nobody has to think of.
+std::string new_id();
+std::string some_name(const std::string& id);
+// Throws Error (usage) unless it is a name as docker's.
+void check_name(const std::string& name);
+
+// The start time of a process as /proc has it; nothing where there is none.
+std::optional<std::uint64_t> start_time_of(std::int32_t process);
+
+// "Up 3 minutes", "Exited (0) 2 hours ago".
+std::string status_text(const Container& container, std::int64_t now);
+std::string ago(std::int64_t seconds);
+
+}  // namespace mbuild::containers
