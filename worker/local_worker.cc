@@ -193,6 +193,7 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
 
 NativeSource LocalWorker::native_source(const RunTask& task, const std::string& work, const std::stop_token& stop) {
   return {.sibling = parts_.layers.stack(*task.sibling, stop),
+          .compilers = task.compilers ? std::optional(parts_.layers.stack(*task.compilers, stop)) : std::nullopt,
           .directory = work + "/native",
           .node = task.hostname.empty() ? "buildkitsandbox" : task.hostname,
           .machine = emu::machine_name(*task.platform)};

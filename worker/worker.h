@@ -55,6 +55,7 @@ struct RunTask {
   // A snapshot of the host's platform with the same packages, whose programs may stand in for those of the task that
   // would be emulated; nothing: all are.
   std::optional<LayerIds> sibling;
+  std::optional<LayerIds> compilers;  // with a sibling: a snapshot of the host's with compilers for the task's platform
   std::vector<std::string> argv, env;  // env: "NAME=value"
   std::string cwd, user, hostname;
   std::vector<std::pair<std::string, std::string>> extra_hosts;

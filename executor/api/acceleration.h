@@ -8,10 +8,15 @@ namespace mbuild::executor {
 
 // How programs of a foreign platform are run (docs/emulation.md).
 enum class Acceleration {
-  off,     // all are emulated
-  safe,    // native ones stand in for those whose results do not depend on the platform
-  verify,  // as safe, and each step is run without them, too: the layers have to be equal
+  off,        // all are emulated
+  safe,       // native ones stand in for those whose results do not depend on the platform
+  compilers,  // as safe, and cross compilers of the same source for those of the platform
+  verify,     // as compilers, and each step is run without them, too: the layers have to be equal
 };
+
+constexpr bool with_compilers(Acceleration level) {
+  return level == Acceleration::compilers || level == Acceleration::verify;
+}
 
 // Throws Error (usage).
 Acceleration parse_acceleration(std::string_view text);

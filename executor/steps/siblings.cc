@@ -28,7 +28,7 @@ void Siblings::publish(graph::NodeId id, Snapshot result) {
 
 std::optional<Snapshot> Siblings::find(graph::NodeId id) {
   auto found = find_in_graph(id);
-  return found ? found : find_base(id);
+  return found ? found : base_of(id);
 }
 
 std::optional<graph::NodeId> Siblings::sibling_of(graph::NodeId id) const {
@@ -53,7 +53,7 @@ std::optional<Snapshot> Siblings::find_in_graph(graph::NodeId id) const {
   return std::nullopt;
 }
 
-std::optional<Snapshot> Siblings::find_base(graph::NodeId id) {
+std::optional<Snapshot> Siblings::base_of(graph::NodeId id) {
   auto at = base_input(graph_, id);
   while (at && base_input(graph_, at->node)) at = base_input(graph_, at->node);
   if (!at) return std::nullopt;

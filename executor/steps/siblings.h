@@ -22,11 +22,12 @@ class Siblings {
   void publish(graph::NodeId id, Snapshot result);
   // The nearest snapshot that is there below the sibling of the step; nothing where there is none.
   std::optional<Snapshot> find(graph::NodeId id);
+  // What the step's base image is for the host's platform, likewise.
+  std::optional<Snapshot> base_of(graph::NodeId id);
 
  private:
   std::optional<graph::NodeId> sibling_of(graph::NodeId id) const;
   std::optional<Snapshot> find_in_graph(graph::NodeId id) const;
-  std::optional<Snapshot> find_base(graph::NodeId id);
 
   const graph::Graph& graph_;
   ImageSources& images_;

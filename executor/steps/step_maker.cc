@@ -117,6 +117,10 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
   auto task = parts_.tasks.begin(id, layer_id);
   emulator = parts_.workers.of(id).prepare(task);
   parts_.tasks.complete(task, id, stop);
+  if (task.sibling && with_compilers(parts_.session.acceleration)) {
+    StepLog log(id, parts_.sink);
+    task.compilers = parts_.packs.find(id, log, stop);
+  }
   if (!trace.copied.empty()) {  // the keys are those of what is mounted
     trace.inputs = parts_.reads.inputs(id);
     trace.key = parts_.keys.key_of_run(id, stop);
@@ -126,9 +130,7 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
     auto result = run_task(id, task, stop);
     if (!result.emulator.empty()) note_emulation(id, result, milliseconds_since(started));
     emulator = result.programs_native > 0 ? emu::accelerated(result.emulator) : result.emulator;
-    if (parts_.session.acceleration == Acceleration::verify && result.programs_native > 0) {
-      verify(id, task, result, stop);
-    }
+    if (parts_.session.acceleration == Acceleration::verify && !result.emulator.empty()) verify(id, task, result, stop);
     return std::move(result.layer);
   } catch (Error& error) {
     name_emulator(error, task, emulator);
@@ -160,6 +162,7 @@ void StepMaker::note_emulation(graph::NodeId id, const RunResult& result, std::i
 // The step once more with nothing but the emulator. Its layer is not what the step gave: it is left to be collected.
 LayerListing StepMaker::list_emulated(graph::NodeId id, RunTask task, const std::stop_token& stop) {
   task.sibling.reset();
+  task.compilers.reset();
   task.layer = random_hex(16);
   NoSink silent;
   auto& worker = parts_.workers.of(id);
@@ -174,6 +177,9 @@ LayerListing StepMaker::list_emulated(graph::NodeId id, RunTask task, const std:
 
 // What differs between two runs with the emulator alone is the step's own doing (times, random names).
 void StepMaker::verify(graph::NodeId id, const RunTask& task, RunResult& result, const std::stop_token& stop) {
+  StepLog log(id, parts_.sink);
+  log.log(2, fmt::format("accel: {} of {} programs ran natively\n", result.programs_native, result.programs_started));
+  if (result.programs_native == 0) return;
   if (parts_.workers.is_local(id)) result.layer = parts_.layers.keep(std::move(result.layer));
   const auto with = list_layer(parts_.workers.of(id), result.layer.id, parts_.work, stop);
   const auto without = list_emulated(id, task, stop);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "executor/api/events.h"
+#include "executor/steps/compiler_packs.h"
 #include "executor/steps/layer_listing.h"
 #include "executor/steps/run_tasks.h"
 #include "executor/steps/step_keys.h"
@@ -22,6 +23,7 @@ struct StepMakerParts {
   LayerDirectories& layers;
   StepKeys& keys;
   RunTasks& tasks;
+  CompilerPacks& packs;
   Workers& workers;
   WorkDirectories& work;
   ProgressSink& sink;

@@ -66,6 +66,7 @@ struct StepParts {
   StepLookup lookup;
   StepKeys keys;
   RunTasks tasks;
+  CompilerPacks packs;
   StepMaker maker;
 };
 

@@ -1,7 +1,7 @@
 """Native programs that stand in for emulated ones: the same result, and nothing of them is seen."""
 import os
 
-from support import FOREIGN, MACHINE, Skip, expect, expect_equal, quick
+from support import BOTH, FOREIGN, MACHINE, Skip, expect, expect_equal, quick
 
 def debian(case, *lines):
     """A Dockerfile on Debian, where there is one among the bases."""
@@ -43,7 +43,14 @@ def test_both_ways_agree(case):
            "RUN sha256sum /opt/* > /sums; find /usr -newer /opt/a > /newer; ls -la /dev > /dev.list; env | sort > /env",
            "RUN useradd -m someone; su someone -c 'id > ~/id; touch ~/x; ls -ln ~ | cut -c1-20 > ~/list'",
            "USER nobody", "RUN id > /tmp/id; cat /proc/self/comm > /tmp/comm; sh -c 'echo $0' > /tmp/zero")
-    build(case, "--accel", "verify")
+    made = build(case, "--accel", "verify", "--network", "none")
+    expect("programs ran natively" in made.text, "no word of what ran natively")
+
+
+def test_numbers_and_versions_are_those_of_the_platform(case):
+    debian(case, "RUN /usr/bin/printf '%.40f\\n' 0.1 > /printf; seq -f %.30f 0 0.001 0.1 > /seq; dpkg-deb --version > /version;"
+           " printf '1.00000000000000000001\\n1.0000000000000000000\\n' | sort -g > /sorted; numfmt --format=%.20f 0.1 > /numfmt")
+    build(case, "--accel", "verify", "--network", "none")
 
 
 def test_a_changed_program_is_emulated(case):
@@ -95,3 +102,91 @@ def test_programs_that_are_of_no_package(case):
 def test_a_level_that_is_none(case):
     case.dockerfile("FROM busybox", "RUN true")
     case.fails("--accel", "fast", status=2, says=("--accel", "verify"))
+
+
+# ------------------------------------------------------------------------------------------------- compilers
+
+APT_CACHE = """#!/bin/sh
+case "$*" in
+  "depends gcc") printf 'gcc\\n  Depends: gcc-14\\n' ;;
+  "policy gcc-14") printf '  Candidate: 2\\n' ;;
+  *) printf '  Candidate: %s\\n' ;;
+esac
+"""
+# What installs "binutils": a program that tells by which path it is executed.
+INSTALL = """#!/bin/sh
+set -e
+case "$*" in *install*) ;; *) exit 0 ;; esac
+cp /usr/bin/readlink /usr/bin/aarch64-linux-gnu-as
+printf '\\nPackage: binutils-aarch64-linux-gnu\\nStatus: install ok installed\\nVersion: 2\\n' >> /var/lib/dpkg/status
+(cd / && md5sum usr/bin/aarch64-linux-gnu-as) > /var/lib/dpkg/info/binutils-aarch64-linux-gnu.md5sums
+echo made >> /count
+"""
+
+
+def base_with_compilers(case, cross_version):
+    """An image for both platforms whose package manager has a cross compiler of this version."""
+    if FOREIGN != "linux/arm64":
+        raise Skip("there are packs for linux/arm64 only")
+    case.write("apt-cache", APT_CACHE % cross_version, 0o755)
+    case.write("apt-get", INSTALL, 0o755)
+    debian(case, "COPY apt-cache apt-get /usr/bin/")
+    base = os.path.join(case.dir, "base")
+    case.check(*case.command("--build-context", "debian=oci-layout://%s:debian" % case.bases, "-t", "base", "-o",
+                             "type=oci,tar=false,dest=" + base, platforms=BOTH))
+    return base
+
+
+def build_on(case, base, *arguments, **options):
+    return case.build("--build-context", "base=oci-layout://%s:latest" % base, *arguments, platforms=(FOREIGN,), **options)
+
+
+ASSEMBLE = "RUN apt-get install binutils; aarch64-linux-gnu-as /proc/self/exe > /exe"
+
+
+def test_a_cross_compiler_stands_in(case):
+    base = base_with_compilers(case, "2cross1")
+    case.dockerfile("FROM base", ASSEMBLE)
+    made = build_on(case, base, "--accel", "compilers")
+    expect(made.file("exe", FOREIGN).startswith("/proc/driver/p/"), made.file("exe", FOREIGN))
+    expect("proc/driver" not in "\n".join(made.tree(FOREIGN)), "something of the pack is in the image")
+    # The pack is made once.
+    expect("looking for compilers" in made.text, "no word of the pack")
+    case.dockerfile("FROM base", ASSEMBLE, "RUN aarch64-linux-gnu-as /proc/self/exe > /exe2")
+    again = build_on(case, base, "--accel", "compilers")
+    expect("looking for compilers" not in again.text, "the pack was made twice")
+    expect(again.file("exe2", FOREIGN).startswith("/proc/driver/p/"), again.file("exe2", FOREIGN))
+
+
+def test_no_cross_compiler_unless_asked_for(case):
+    base = base_with_compilers(case, "2cross1")
+    case.dockerfile("FROM base", ASSEMBLE)
+    made = build_on(case, base)
+    expect_equal(made.file("exe", FOREIGN), "/usr/bin/aarch64-linux-gnu-as")
+    expect("looking for compilers" not in made.text, "a pack was made")
+
+
+def test_no_cross_compiler_of_another_version(case):
+    base = base_with_compilers(case, "2+fix1cross1")
+    case.dockerfile("FROM base", ASSEMBLE)
+    expect_equal(build_on(case, base, "--accel", "compilers").file("exe", FOREIGN), "/usr/bin/aarch64-linux-gnu-as")
+
+
+def test_a_changed_compiler_is_emulated(case):
+    base = base_with_compilers(case, "2cross1")
+    case.dockerfile("FROM base", "RUN apt-get install binutils; printf '\\0' >> /usr/bin/aarch64-linux-gnu-as;"
+                    " aarch64-linux-gnu-as /proc/self/exe > /exe")
+    expect_equal(build_on(case, base, "--accel", "compilers").file("exe", FOREIGN), "/usr/bin/aarch64-linux-gnu-as")
+
+
+def test_a_pack_that_cannot_be_made(case):
+    base = base_with_compilers(case, "2cross1")
+    case.write("apt-get", "#!/bin/sh\necho broken >&2; exit 7\n", 0o755)
+    case.dockerfile("FROM base", "COPY apt-get /usr/bin/")
+    broken = os.path.join(case.dir, "broken")
+    case.check(*case.command("--build-context", "base=oci-layout://%s:latest" % base, "-t", "base", "-o",
+                             "type=oci,tar=false,dest=" + broken, platforms=BOTH))
+    case.dockerfile("FROM base", "RUN echo fine > /fine")
+    made = build_on(case, broken, "--accel", "compilers")
+    expect_equal(made.file("fine", FOREIGN), "fine")
+    expect("compilers are emulated" in made.text and "broken" in made.text, "no word of why")

@@ -2,6 +2,8 @@
 
 #include <elf.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 namespace mbuild::executor {
@@ -9,8 +11,10 @@ namespace {
 
 #if defined(__aarch64__)
 constexpr Elf64_Half k_machine = EM_AARCH64;
+constexpr std::uint32_t k_relative = R_AARCH64_RELATIVE;
 #else
 constexpr Elf64_Half k_machine = EM_X86_64;
+constexpr std::uint32_t k_relative = R_X86_64_RELATIVE;
 #endif
 
 // Reads within bounds: what lies outside is nothing.
@@ -58,6 +62,15 @@ std::optional<std::size_t> offset_of(const std::vector<Elf64_Phdr>& segments, st
   return std::nullopt;
 }
 
+std::optional<std::uint64_t> address_of(const std::vector<Elf64_Phdr>& segments, std::size_t offset) {
+  for (const auto& segment : segments) {
+    if (segment.p_type != PT_LOAD || offset < segment.p_offset || offset - segment.p_offset >= segment.p_filesz)
+      continue;
+    return offset - segment.p_offset + segment.p_vaddr;
+  }
+  return std::nullopt;
+}
+
 struct DynamicEntry {
   std::size_t at = 0;
   Elf64_Dyn entry = {};
@@ -92,6 +105,50 @@ bool read_dynamic(const Reader& file, const std::vector<Elf64_Phdr>& segments, c
   return true;
 }
 
+struct Place {
+  std::size_t offset = 0;
+  std::uint64_t address = 0;
+};
+
+// Where a segment ends before its last page does, there is room in file and memory alike.
+std::optional<Place> find_room(std::string_view bytes, const std::vector<Elf64_Phdr>& segments, std::size_t size) {
+  constexpr std::size_t k_page = 4096;
+  for (const auto& segment : segments) {
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0 || segment.p_filesz != segment.p_memsz) continue;
+    const std::size_t end = segment.p_offset + segment.p_filesz;
+    const std::size_t room = (k_page - end % k_page) % k_page;
+    if (end > bytes.size() || bytes.size() - end < size || room < size) continue;
+    const bool is_free = bytes.substr(end, size).find_first_not_of('\0') == bytes.npos &&
+                         !std::ranges::any_of(segments, [&](const Elf64_Phdr& other) {
+                           return other.p_filesz > 0 && other.p_offset < end + size && other.p_offset >= end;
+                         });
+    if (is_free) return Place{end, segment.p_vaddr + segment.p_filesz};
+  }
+  return std::nullopt;
+}
+
+// Offsets of the addends by which relocated pointers lead to an address.
+std::vector<std::size_t> addends_with(const Reader& file, const std::vector<Elf64_Phdr>& segments,
+                                      std::uint64_t address) {
+  std::uint64_t table = 0, size = 0;
+  for (const auto& segment : segments) {
+    if (segment.p_type != PT_DYNAMIC) continue;
+    for (const auto& [at, entry] : dynamic_entries(file, segment)) {
+      if (entry.d_tag == DT_RELA) table = entry.d_un.d_ptr;
+      if (entry.d_tag == DT_RELASZ) size = entry.d_un.d_val;
+    }
+  }
+  std::vector<std::size_t> out;
+  const auto begin = offset_of(segments, table);
+  for (std::size_t at = 0; begin && at + sizeof(Elf64_Rela) <= size; at += sizeof(Elf64_Rela)) {
+    const auto one = file.get<Elf64_Rela>(*begin + at);
+    if (!one) break;
+    if (ELF64_R_TYPE(one->r_info) == k_relative && static_cast<std::uint64_t>(one->r_addend) == address)
+      out.push_back(*begin + at + offsetof(Elf64_Rela, r_addend));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<Linking> read_linking(std::string_view bytes) {
@@ -118,6 +175,23 @@ std::string relinked(std::string bytes, const Linking& linking, std::string_view
   }
   constexpr Elf64_Sxword k_ignored = 0x6ffff000;  // DT_HIOS: of no meaning to loaders
   for (const auto at : linking.path_at) std::memcpy(bytes.data() + at, &k_ignored, sizeof k_ignored);
+  return bytes;
+}
+
+std::optional<std::string> with_text(std::string bytes, std::string_view from, std::string_view to) {
+  const std::string old = std::string(from) + '\0', fresh = std::string(to) + '\0';
+  const auto at = bytes.find(old);
+  if (at == bytes.npos) return bytes;
+  const Reader file(bytes);
+  const auto segments = segments_of(file);
+  if (!segments) return std::nullopt;
+  const auto address = address_of(*segments, at);
+  const auto room = find_room(bytes, *segments, fresh.size());
+  if (!address || !room) return std::nullopt;
+  const auto addends = addends_with(file, *segments, *address);
+  if (addends.empty()) return std::nullopt;
+  for (const auto addend : addends) std::memcpy(bytes.data() + addend, &room->address, sizeof room->address);
+  bytes.replace(room->offset, fresh.size(), fresh);
   return bytes;
 }
 

@@ -23,4 +23,9 @@ std::optional<Linking> read_linking(std::string_view bytes);
 // The program with another interpreter, whose path is no longer than its own, and without search paths of its own.
 std::string relinked(std::string bytes, const Linking& linking, std::string_view interpreter);
 
+// The program with `to` in the place of the constant text `from`, which it reaches by relocated pointers alone; the new
+// text stands where a segment's last page is not filled. As it is where it has no such text; nothing where it can't be
+// done.
+std::optional<std::string> with_text(std::string bytes, std::string_view from, std::string_view to);
+
 }  // namespace mbuild::executor

@@ -19,8 +19,6 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr const char* k_loader = MBUILD_ACCEL_PLACE "/ld";
-constexpr const char* k_cache = MBUILD_ACCEL_PLACE "/c";
 constexpr std::size_t k_most_names = 4096;
 
 #if defined(__aarch64__)
@@ -63,11 +61,16 @@ std::string expand_origin(std::string directory, const std::string& origin) {
 
 }  // namespace
 
-NativeSet::NativeSet(std::string directory, Fd root) : directory_(std::move(directory)), root_(std::move(root)) {
-  for (const char* name : {"p", "l"}) make_directories(join_path(directory_, name), 0755);
+NativeSet::NativeSet(std::string directory, Fd root, std::string part, std::uint64_t first)
+    : directory_(std::move(directory)),
+      own_(part.empty() ? directory_ : join_path(directory_, part)),
+      shown_(part.empty() ? MBUILD_ACCEL_PLACE : MBUILD_ACCEL_PLACE "/" + part),
+      first_(first),
+      root_(std::move(root)) {
+  for (const auto& path : {directory_ + "/p", own_ + "/l"}) make_directories(path, 0755);
 }
 
-std::uint64_t NativeSet::add(const std::string& path) {
+std::uint64_t NativeSet::add(const std::string& path, const Edit& edit) {
   if (const auto known = programs_.find(path); known != programs_.end()) return known->second;
   std::string bytes = read_sane(root_.get(), path);
   const auto linking = read_linking(bytes);
@@ -77,12 +80,24 @@ std::uint64_t NativeSet::add(const std::string& path) {
     take_libraries(linking->needed, linking->run_path, resolved_parent(path));
     write_cache();
   }
-  const auto number = programs_.size();
+  const auto number = first_ + programs_.size();
   const std::string place = fmt::format("{}/p/{}", directory_, number);
   make_directories(place, 0755);
-  write_program(join_path(place, resolved_name(path)), relinked(std::move(bytes), *linking, k_loader));
+  bytes = relinked(std::move(bytes), *linking, shown_ + "/ld");
+  write_program(join_path(place, resolved_name(path)), edit ? edit(std::move(bytes)) : bytes);
   programs_.emplace(path, number);
   return number;
+}
+
+void NativeSet::add_library(const std::string& path, const std::string& name) {
+  const std::string place = join_path(directory_, name);
+  if (path_exists(place)) return;
+  std::string bytes = read_sane(root_.get(), path);
+  const auto linking = read_linking(bytes);
+  if (!linking) throw unusable(path, "it is no library of this host");
+  take_libraries(linking->needed, linking->run_path, resolved_parent(path));
+  write_cache();
+  write_program(place, relinked(std::move(bytes), *linking, ""));
 }
 
 bool NativeSet::name(std::uint64_t number, const std::string& name) {
@@ -102,13 +117,13 @@ void NativeSet::take_loader(const std::string& interpreter) {
   const std::string path = resolve_in_root(root_.get(), interpreter).path;
   if (path == loader_) return;
   if (!loader_.empty()) throw unusable(interpreter, "another loader than that of other programs");
-  if (!resolved_name(path).starts_with("ld-") || interpreter.size() < std::string_view(k_loader).size()) {
+  if (!resolved_name(path).starts_with("ld-") || interpreter.size() < shown_.size() + 3) {
     throw unusable(interpreter, "the loader is not glibc's");
   }
   std::string bytes = read_sane(root_.get(), path);
-  if (!replace_path(bytes, "/etc/ld.so.cache", k_cache)) throw unusable(interpreter, "the loader is not glibc's");
+  if (!replace_path(bytes, "/etc/ld.so.cache", shown_ + "/c")) throw unusable(interpreter, "the loader is not glibc's");
   replace_path(bytes, "/etc/ld.so.preload", MBUILD_ACCEL_PLACE "/-");
-  write_program(join_path(directory_, "ld"), bytes);
+  write_program(join_path(own_, "ld"), bytes);
   loader_ = path;
 }
 
@@ -131,7 +146,7 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     if (libraries_.contains(name)) continue;
     const std::string path = find_library(name, run_path, origin);
     if (path == loader_) {
-      libraries_[name] = k_loader;
+      libraries_[name] = shown_ + "/ld";
       continue;
     }
     std::string bytes = read_sane(root_.get(), path);
@@ -140,12 +155,12 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     const std::string number = std::to_string(libraries_.size());
     Linking own = *linking;
     own.interpreter.clear();  // libc can be executed, and need not be
-    write_program(fmt::format("{}/l/{}", directory_, number), relinked(std::move(bytes), own, ""));
-    libraries_[name] = MBUILD_ACCEL_PLACE "/l/" + number;
+    write_program(fmt::format("{}/l/{}", own_, number), relinked(std::move(bytes), own, ""));
+    libraries_[name] = shown_ + "/l/" + number;
     take_libraries(linking->needed, linking->run_path, resolved_parent(path));
   }
 }
 
-void NativeSet::write_cache() { write_file_atomically(join_path(directory_, "c"), loader_cache(libraries_), 0644); }
+void NativeSet::write_cache() { write_file_atomically(join_path(own_, "c"), loader_cache(libraries_), 0644); }
 
 }  // namespace mbuild::executor

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -17,12 +18,17 @@ namespace mbuild::executor {
 // seen in /proc: a search of the file system finds nothing that looks like a library.
 class NativeSet {
  public:
-  // `directory` is empty, `root` an open root directory of the host's platform.
-  NativeSet(std::string directory, Fd root);
+  // `root` is an open root directory of the host's platform. Several sets can share a directory: each has a `part` of
+  // its own ("" or one letter), and numbers from `first` on.
+  NativeSet(std::string directory, Fd root, std::string part = "", std::uint64_t first = 0);
 
-  // The number of the program at a resolved path of the root, copied when it is first asked for. Throws Error where it
-  // can't be had: no program of the host's, a loader that is not glibc's, a library that is missing.
-  std::uint64_t add(const std::string& path);
+  using Edit = std::function<std::string(std::string bytes)>;
+  // The number of the program at a resolved path of the root, copied when it is first asked for, and changed by `edit`
+  // where there is one. Throws Error where it can't be had: no program of the host's, a loader that is not glibc's, a
+  // library that is missing.
+  std::uint64_t add(const std::string& path, const Edit& edit = {});
+  // Has a library of the root at `name` of the directory that the sandbox sees. Throws Error.
+  void add_library(const std::string& path, const std::string& name);
   // Lets a program be executed by another name, too. False where there are too many.
   bool name(std::uint64_t number, const std::string& name);
 
@@ -33,6 +39,8 @@ class NativeSet {
   void write_cache();
 
   std::string directory_;
+  std::string own_, shown_;  // where loader and libraries are: here, and in the sandbox
+  std::uint64_t first_;
   Fd root_;
   std::string loader_;                             // its path in the root; "": not taken yet
   std::map<std::string, std::string> libraries_;   // name -> path in the sandbox

@@ -24,9 +24,10 @@ namespace {
 constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         "grep", "gzip",      "xz-utils",
                                            "bzip2", "zstd",      "tar",         "mawk", "findutils", "diffutils",
                                            "patch", "make",      "ninja-build", "git",  "cmake",     "dpkg"};
-// Those of them that say something of the machine or of its numbers, or load libraries into programs of the
-// architecture; of dpkg itself, which has the architecture compiled in, only what packs and unpacks.
-constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "stdbuf", "chroot"};
+// Those of them that say something of the machine or calculate with its widest floating-point numbers, or load
+// libraries into programs of the architecture; of dpkg itself, which has the architecture compiled in, only what packs
+// and unpacks.
+constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "printf", "seq", "numfmt", "stdbuf", "chroot"};
 constexpr std::string_view k_of_dpkg[] = {"dpkg-deb", "dpkg-split"};
 
 bool lists(std::span<const std::string_view> list, std::string_view name) {
@@ -75,18 +76,21 @@ std::string checksum(int root, const std::string& path) {
 std::optional<PackagedFile> substitutable(int root, const std::string& path) {
   for (const auto package : k_packages) {
     if (!is_wanted(package, path)) continue;
-    const std::string expected = packaged_checksum(root, package, path);
-    if (expected.empty()) continue;
-    const std::string version = installed_version(root, package);
-    if (version.empty() || checksum(root, path) != expected) return std::nullopt;
-    return PackagedFile{std::string(package), version};
+    if (auto found = as_packaged(root, path, package)) return found;
   }
   return std::nullopt;
 }
 
+std::optional<PackagedFile> as_packaged(int root, const std::string& path, std::string_view package) {
+  const std::string expected = packaged_checksum(root, package, path);
+  if (expected.empty()) return std::nullopt;
+  const std::string version = installed_version(root, package);
+  if (version.empty() || checksum(root, path) != expected) return std::nullopt;
+  return PackagedFile{std::string(package), version};
+}
+
 bool is_as_packaged(int root, const std::string& path, const PackagedFile& expected) {
-  const std::string sum = packaged_checksum(root, expected.package, path);
-  return !sum.empty() && installed_version(root, expected.package) == expected.version && checksum(root, path) == sum;
+  return as_packaged(root, path, expected.package) == expected;
 }
 
 }  // namespace mbuild::executor

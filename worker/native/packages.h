@@ -18,6 +18,9 @@ struct PackagedFile {
 // package brought it. `root` is an open directory. A database that is not there or is damaged knows nothing.
 std::optional<PackagedFile> substitutable(int root, const std::string& path);
 
+// The file at the resolved path as the package brought it; nothing where it is of another, or was changed.
+std::optional<PackagedFile> as_packaged(int root, const std::string& path, std::string_view package);
+
 // True where the file at the resolved path is that of this very package and version, as it was brought.
 bool is_as_packaged(int root, const std::string& path, const PackagedFile& expected);
 

@@ -4,13 +4,23 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
+#include <iterator>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "emu/accel/piece/protocol.h"
 #include "files/root_path.h"
+#include "worker/native/arguments.h"
+#include "worker/native/compilers.h"
+#include "worker/native/linking.h"
 #include "worker/native/packages.h"
+#include "worker/native/root_files.h"
 
 namespace mbuild::executor {
 namespace {
@@ -29,6 +39,39 @@ std::string command_name(int process) {
   return name;
 }
 
+// The words behind argv[0] of a program that the kernel has the emulator run: its own are the emulator's path, the
+// program's, and the program's argv[0].
+std::vector<std::string> arguments_of(int process) {
+  auto words = split(read_all(open_at(process, "cmdline", O_RDONLY).get()), '\0');
+  words.erase(words.begin(), words.begin() + std::min<std::ptrdiff_t>(3, std::ssize(words)));
+  return words;
+}
+
+// The text by which make tells of the host that it was built for ("x86_64-pc-linux-gnu"); "" where there is none.
+std::string host_triplet(std::string_view program) {
+  constexpr std::string_view k_tail = "-linux-gnu";
+  for (auto at = program.find(k_tail); at != program.npos; at = program.find(k_tail, at + 1)) {
+    auto begin = at;
+    while (begin > 0 && (std::isalnum(static_cast<unsigned char>(program[begin - 1])) != 0 ||
+                         std::string_view("_-").contains(program[begin - 1])))
+      --begin;
+    const std::string_view text = program.substr(begin, program.find('\0', at) - begin);
+    if (text.contains("-pc-") || text.contains("-unknown-")) return std::string(text);
+  }
+  return "";
+}
+
+// make has the triplet as MAKE_HOST, and shows it.
+std::string as_built_for(std::string native, std::string_view emulated) {
+  const std::string from = host_triplet(native), to = host_triplet(emulated);
+  if (from.empty() || from == to) return native;
+  auto out = with_text(std::move(native), from, to);
+  if (!out || to.empty()) throw Error(ExitClass::host, "the program tells of the host that it was built for");
+  return std::move(*out);
+}
+
+constexpr std::uint64_t k_first_of_pack = std::uint64_t{1} << 20;
+
 }  // namespace
 
 Substitution::Substitution(NativeSource source, int root, std::string scratch)
@@ -42,22 +85,32 @@ std::optional<std::uint64_t> Substitution::find(int process, int program) {
                           status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
   auto known = known_.find(identity);
   if (known == known_.end()) {
-    std::optional<std::uint64_t> chosen;
+    std::optional<Choice> chosen;
     try {
       chosen = choose(process, program, status);
     } catch (const Error&) {
       // It is emulated.
     }
-    known = known_.emplace(identity, chosen).first;
+    known = known_.emplace(identity, std::move(chosen)).first;
   }
   // A program of another root finds no native one there.
   if (!known->second || !is_same(status_of(open_at(process, "root", O_PATH).get()), root_)) return std::nullopt;
-  if (!set_->name(*known->second, command_name(process))) return std::nullopt;
+  const auto number = answer(*known->second, process);
+  if (!number || !known->second->set->name(known->second->number, command_name(process))) return std::nullopt;
   ++native_;
-  return known->second;
+  return number;
 }
 
-std::optional<std::uint64_t> Substitution::choose(int process, int program, const struct stat& status) {
+std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int process) {
+  const auto arguments = arguments_of(process);
+  if (needs_emulation(choice.name, arguments)) return std::nullopt;
+  const auto plugin = std::ranges::find(arguments, "-plugin");
+  if (choice.name != "ld.bfd" || plugin == arguments.end()) return choice.number;
+  if (std::next(plugin) == arguments.end() || !has_plugin(process, *std::next(plugin))) return std::nullopt;
+  return choice.number | MBUILD_ACCEL_WITH_PLUGIN;
+}
+
+std::optional<Substitution::Choice> Substitution::choose(int process, int program, const struct stat& status) {
   const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
   const std::string link = read_link(process, fmt::format("fd/{}", program));
   if (!link.starts_with('/')) return std::nullopt;
@@ -66,15 +119,62 @@ std::optional<std::uint64_t> Substitution::choose(int process, int program, cons
   const Fd seen = try_open_resolved(root.get(), path, O_PATH);
   if (!seen || !is_same(status_of(seen.get()), status)) return std::nullopt;
   if (try_open_resolved(root.get(), "etc/ld.so.preload", O_PATH)) return std::nullopt;
-  const auto packaged = substitutable(root.get(), path);
-  if (!packaged || !is_as_packaged(sibling_root(), path, *packaged)) return std::nullopt;
-  if (!set_) set_ = std::make_unique<NativeSet>(source_.directory, duplicate(sibling_root()));
-  return set_->add(path);
+  if (auto chosen = choose_same(root.get(), path, sibling_root(), sibling_set())) return chosen;
+  if (!source_.compilers) return std::nullopt;
+  if (auto chosen = choose_compiler(root.get(), path)) return chosen;
+  return choose_same(root.get(), path, pack_root(), pack_set());
+}
+
+std::optional<Substitution::Choice> Substitution::choose_same(int root, const std::string& path, int native,
+                                                              NativeSet& set) {
+  const auto packaged = substitutable(root, path);
+  if (!packaged || !is_as_packaged(native, path, *packaged)) return std::nullopt;
+  const std::string name = resolved_name(path);
+  const auto edit = [&](std::string bytes) { return as_built_for(std::move(bytes), read_sane(root, path)); };
+  return Choice{&set, set.add(path, name == "make" ? NativeSet::Edit(edit) : NativeSet::Edit()), name};
+}
+
+std::optional<Substitution::Choice> Substitution::choose_compiler(int root, const std::string& path) {
+  const auto program = cross_program(root, path);
+  if (!program || !is_same_source(pack_root(), *program)) return std::nullopt;
+  const auto edit = [&](std::string bytes) { return with_own_paths(std::move(bytes), *program); };
+  return Choice{&pack_set(), pack_set().add(program->in_pack, edit), program->name};
+}
+
+// The native plugin of the linker is laid out where the linker's is the compiler's own.
+bool Substitution::has_plugin(int process, const std::string& path) {
+  if (!path.starts_with('/')) return false;
+  try {
+    const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
+    const auto plugin = linker_plugin(root.get(), resolve_in_root(root.get(), path).path);
+    if (!plugin || !is_same_source(pack_root(), *plugin)) return false;
+    pack_set().add_library(plugin->in_pack, base_name(MBUILD_ACCEL_PLUGIN));
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 int Substitution::sibling_root() {
   if (!sibling_) sibling_ = mount_snapshot(source_.sibling, scratch_);
   return sibling_.get();
+}
+
+int Substitution::pack_root() {
+  if (!pack_) pack_ = mount_snapshot(*source_.compilers, scratch_);
+  return pack_.get();
+}
+
+NativeSet& Substitution::sibling_set() {
+  if (!of_sibling_) of_sibling_ = std::make_unique<NativeSet>(source_.directory, duplicate(sibling_root()));
+  return *of_sibling_;
+}
+
+NativeSet& Substitution::pack_set() {
+  if (!of_pack_) {
+    of_pack_ = std::make_unique<NativeSet>(source_.directory, duplicate(pack_root()), "q", k_first_of_pack);
+  }
+  return *of_pack_;
 }
 
 }  // namespace mbuild::executor

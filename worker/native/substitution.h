@@ -17,8 +17,9 @@ namespace mbuild::executor {
 
 // Decides for the programs that a step starts under emulation whether a native one does the same: where the program is
 // as a package of the allow-list brought it (packages.h), and the sibling has the same path of the same version of that
-// package, as it was brought. What a step does to its own files is seen: each file is looked at when it is first
-// executed, and again when it was changed. Used by the one thread that supervises the step.
+// package, as it was brought; or where it is part of a compiler, and the pack has one for the platform of the same
+// source. What a step is asked to do counts, too (arguments.h). What a step does to its own files is seen: each file is
+// looked at when it is first executed, and again when it was changed. Used by the one thread that supervises the step.
 class Substitution {
  public:
   // `root`: of the step, as it is seen from outside. `scratch`: a directory that lives as long as the step.
@@ -36,15 +37,28 @@ class Substitution {
  private:
   using Identity = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
 
-  std::optional<std::uint64_t> choose(int process, int program, const struct stat& status);
+  struct Choice {
+    NativeSet* set = nullptr;
+    std::uint64_t number = 0;
+    std::string name;  // of the program, as arguments.h has it
+  };
+
+  std::optional<Choice> choose(int process, int program, const struct stat& status);
+  std::optional<Choice> choose_same(int root, const std::string& path, int native, NativeSet& set);
+  std::optional<Choice> choose_compiler(int root, const std::string& path);
+  std::optional<std::uint64_t> answer(const Choice& choice, int process);
+  bool has_plugin(int process, const std::string& path);
   int sibling_root();
+  int pack_root();
+  NativeSet& sibling_set();
+  NativeSet& pack_set();
 
   NativeSource source_;
   std::string scratch_;
   struct stat root_;
-  Fd sibling_;
-  std::unique_ptr<NativeSet> set_;
-  std::map<Identity, std::optional<std::uint64_t>> known_;
+  Fd sibling_, pack_;
+  std::unique_ptr<NativeSet> of_sibling_, of_pack_;
+  std::map<Identity, std::optional<Choice>> known_;
   std::uint64_t started_ = 0, native_ = 0;
 };
 

@@ -134,12 +134,22 @@ static void native_path(char *out, unsigned long number) {
   *out = 0;
 }
 
+/* Where the argument after "-plugin" is; 0: there is none. */
+static char **plugin_of(char **argv) {
+  for (; argv[0] && argv[1]; ++argv) {
+    if (equal(argv[0], "-plugin")) return argv + 1;
+  }
+  return 0;
+}
+
 void substitute(long *stack) {
   const long argc = stack[0];
   char **argv = (char **)(stack + 1);
   char **env = argv + argc + 1;
   long program = -1, flags = 0, number;
   char path[sizeof(MBUILD_ACCEL_PROGRAMS) + 48];
+  char plugin_path[] = MBUILD_ACCEL_PLUGIN;
+  char **plugin = 0, *own_plugin = 0;
   long *aux;
   if (argc < 3) return;
   for (aux = (long *)env; *aux; ++aux) {
@@ -153,8 +163,15 @@ void substitute(long *stack) {
   if (program < 0 || !(flags & preserve_argv0)) return;
   number = call4(MBUILD_ACCEL_CALL, MBUILD_ACCEL_MAGIC, program, 0, 0);
   if (number < 0) return;
-  native_path(path, (unsigned long)number);
+  if (number & MBUILD_ACCEL_WITH_PLUGIN) {
+    plugin = plugin_of(argv + 3);
+    if (!plugin) return;
+    own_plugin = *plugin;
+    *plugin = plugin_path;
+  }
+  native_path(path, (unsigned long)(number & ~MBUILD_ACCEL_WITH_PLUGIN));
   call4(nr_fcntl, program, f_setfd, fd_cloexec, 0);
   call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
+  if (plugin) *plugin = own_plugin;
   call4(nr_fcntl, program, f_setfd, 0, 0); /* still here: QEMU has it to do */
 }

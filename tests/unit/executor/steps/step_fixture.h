@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "executor/steps/compiler_packs.h"
 #include "executor/steps/layer_fetcher.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/run_tasks.h"
@@ -149,6 +150,8 @@ struct StepFixture {
                   .lent = lent,
                   .workers = workers,
                   .siblings = siblings}};
+  CompilerPacks packs{
+      {.session = session, .graph = graph, .store = store, .layers = layers, .workers = workers, .siblings = siblings}};
 
   // A layer of the store.
   void add_layer(const std::string& id, const Digest& result) {

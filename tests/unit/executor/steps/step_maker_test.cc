@@ -29,6 +29,7 @@ struct MakerFixture : StepFixture {
                    .layers = layers,
                    .keys = keys,
                    .tasks = tasks,
+                   .packs = packs,
                    .workers = workers,
                    .work = work,
                    .sink = sink,

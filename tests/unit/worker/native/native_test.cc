@@ -72,6 +72,8 @@ TEST_CASE("of the packages' programs those that tell of the machine are left out
   Root root;
   root.install("coreutils", "9.1-1", "usr/bin/uname", "tells");
   CHECK(!substitutable(root.open().get(), "usr/bin/uname"));
+  root.install("coreutils", "9.1-1", "usr/bin/seq", "has numbers of another precision");
+  CHECK(!substitutable(root.open().get(), "usr/bin/seq"));
   root.install("dpkg", "1.21", "usr/bin/dpkg", "knows its architecture");
   CHECK(!substitutable(root.open().get(), "usr/bin/dpkg"));
   root.install("dpkg", "1.21", "usr/bin/dpkg-deb", "packs");
@@ -126,6 +128,27 @@ TEST_CASE("what is no program, or damaged, has no linking", "[native]") {
   for (std::size_t size = 0; size < 4096; size += 7) CHECK_NOTHROW(read_linking(bytes.substr(0, size)));
 }
 
+namespace {
+
+// A text that only a relocated pointer leads to.
+const char* volatile g_text = "a text of this test alone";
+
+}  // namespace
+
+TEST_CASE("a text of a program is replaced by a longer one", "[native]") {
+  const std::string bytes = read_file("/proc/self/exe"), text = g_text;
+  const std::string longer = text + ", and some words more";
+  const auto changed = with_text(bytes, text, longer);
+  REQUIRE(changed);
+  CHECK(changed->size() == bytes.size());
+  CHECK(changed->find(longer + '\0') != std::string::npos);
+  std::size_t differing = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) differing += bytes[i] != (*changed)[i] ? 1 : 0;
+  CHECK(differing <= longer.size() + sizeof(void*));  // and the pointer
+  CHECK(with_text(bytes, "no such text is anywhere" + std::to_string(differing), "x") == bytes);
+  CHECK(!with_text(bytes, text, std::string(5000, 'x')));  // no room
+}
+
 TEST_CASE("the loader's cache is sorted as the loader searches it", "[native]") {
   const auto cache = loader_cache({{"liba.so.2", "/x"}, {"liba.so.10", "/y"}, {"libb.so", "/z"}});
   CHECK(cache.starts_with("glibc-ld.so.cache1.1"));
@@ -147,6 +170,18 @@ TEST_CASE("a set has a program with its loader and libraries, by numbers", "[nat
   CHECK(!set.name(gzip, "../gunzip"));
   CHECK(!set.name(gzip, ""));
   CHECK(!set.name(gzip + 1, "gzip"));
+}
+
+TEST_CASE("sets share a directory by parts and numbers of their own", "[native]") {
+  TemporaryDirectory place;
+  NativeSet one(place.path(), open_file("/", O_RDONLY | O_DIRECTORY));
+  NativeSet other(place.path(), open_file("/", O_RDONLY | O_DIRECTORY), "q", 1000);
+  CHECK(one.add("usr/bin/gzip") == 0);
+  CHECK(other.add("usr/bin/gzip", [](std::string bytes) { return bytes + "changed"; }) == 1000);
+  CHECK(read_linking(read_file(place / "p/1000/gzip"))->interpreter == "/proc/driver/q/ld");
+  CHECK(read_file(place / "p/1000/gzip").ends_with("changed"));
+  CHECK(read_file(place / "q/c").find("/proc/driver/q/l/") != std::string::npos);
+  CHECK(path_exists(place / "ld"));
 }
 
 TEST_CASE("what can't be run by a loader of its own is refused", "[native]") {
