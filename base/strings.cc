@@ -167,6 +167,20 @@ std::string dir_name(std::string_view path) {
   return slash == 0 ? "/" : std::string(path.substr(0, slash));
 }
 
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view k_plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:@%+=,";
+  if (!text.empty() && text.find_first_not_of(k_plain) == std::string_view::npos) return std::string(text);
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      out += "'\\''";
+    } else {
+      out += c;
+    }
+  }
+  return out + "'";
+}
+
 std::uint64_t parse_size(std::string_view text) {
   const auto fail = [&] { return Error(ExitClass::usage, fmt::format("invalid size: '{}'", text)); };
   const auto trimmed = trim(text);

@@ -32,6 +32,8 @@ std::string clean_path(std::string_view path);
 std::string join_path(std::string_view base, std::string_view path);
 std::string base_name(std::string_view path);
 std::string dir_name(std::string_view path);
+// As a shell takes it for one word: in quotes where it has to be.
+std::string shell_word(std::string_view text);
 // "128m", "1.5GB", "100": bytes; units b k m g t p with optional b/ib, powers of 1024. Throws Error (usage).
 std::uint64_t parse_size(std::string_view text);
 

@@ -20,6 +20,7 @@
 #include "cli/display/terminal.h"
 #include "cli/metadata.h"
 #include "cli/session.h"
+#include "cli/told_build.h"
 #include "executor/build.h"
 
 namespace mbuild::cli {
@@ -72,15 +73,8 @@ void keep_named(const bake::Selection& selection, Requests& requests) {
   }
 }
 
-void print_all_warnings(const Requests& requests, const std::vector<executor::BuildResult>& results) {
-  for (std::size_t i = 0; i < std::min(requests.size(), results.size()); ++i) {
-    const auto& file = requests[i].dockerfile;
-    print_warnings(results[i].warnings, file.empty() ? "Dockerfile" : base_name(file));
-  }
-}
-
-std::vector<NamedResult> named(const Requests& requests, const std::vector<executor::BuildResult>& results) {
-  std::vector<NamedResult> all;
+std::vector<TargetResult> paired(const Requests& requests, const std::vector<executor::BuildResult>& results) {
+  std::vector<TargetResult> all;
   for (std::size_t i = 0; i < std::min(requests.size(), results.size()); ++i) all.push_back({requests[i], results[i]});
   return all;
 }
@@ -90,25 +84,18 @@ int build(const BakeFlags& flags, BakePlan plan, const executor::SessionRequest&
   print_bake_warnings(bake::unsupported(plan.selection));
   keep_named(plan.selection, plan.requests);
   if (plan.requests.empty()) return 0;
-  auto sink = make_progress(progress_mode(flags.progress, false));
   std::vector<executor::BuildResult> results;
-  const auto finish = [&](bool complete) {
-    sink.reset();
-    for (const auto& result : results) {
-      if (flags.explain) print_explanations(result);
-    }
-    print_all_warnings(plan.requests, results);
-    if (!flags.metadata_file.empty() && (complete || flags.keep_going))
-      write_output(flags.metadata_file, metadata_json(named(plan.requests, results)));
+  const auto targets = [&] { return paired(plan.requests, results); };
+  const ToldBuild told{
+      .mode = progress_mode(flags.progress, false),
+      .explain = flags.explain,
+      .build = [&](auto& sink) { executor::run_builds(session, plan.requests, sink, stop, results); },
+      .targets = targets,
   };
-  try {
-    executor::run_builds(session, plan.requests, *sink, stop, results);
-  } catch (...) {
-    finish(false);
-    throw;
-  }
-  finish(true);
-  return 0;
+  const int status = run_and_tell(told);
+  if (!flags.metadata_file.empty() && (status == 0 || flags.keep_going))
+    write_output(flags.metadata_file, metadata_json(targets()));
+  return status;
 }
 
 executor::SessionRequest session_of(const BakeFlags& flags) {

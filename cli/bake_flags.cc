@@ -77,35 +77,44 @@ std::map<std::string, std::string> given_variables(const BakeFlags& flags) {
 }
 
 void add_bake_flags(Command& bake, BakeFlags& flags) {
-  bake.values("targets", flags.targets, "Targets and groups to build, or patterns of them (default: default)");
-  bake.values("--allow", flags.allow, "Grant what a definition needs (fs=PATH, fs.read=PATH, network.host, ssh, ...)");
-  bake.flag("--allow-less-isolation", flags.allow_less_isolation,
-            "Run steps where this host refuses them a /proc or a user namespace of their own");
-  bake.value("--builder", flags.builder, "Accepted; there are no builders", Presence::hidden);
-  bake.value("--call", flags.call, "What to do: build, check, outline, targets; [,format=json]");
-  bake.flag("--check", flags.check, "Same as --call=check");
-  bake.flag("-D,--debug", flags.debug, "Accepted; says nothing more");
-  bake.flag("--explain", flags.explain, "Say for each step that ran why it did");
-  bake.values("-f,--file", flags.file, "Definition file, - for standard input (default: those that are there)");
-  bake.number("--jobs,-j", flags.jobs, "Steps at once (default: 4 a core, at least 32)");
-  bake.flag("--keep-going", flags.keep_going, "A target that fails spares those that do not need it");
-  bake.value("--list", flags.list, "Show targets or variables (type=targets,format=json)");
+  bake.examples({{"mbuild bake", "Build the default group of the definition that is here."},
+                 {"mbuild bake -f FILE --set '*.platform=linux/arm64' app", "Build one target, for another platform."},
+                 {"mbuild bake --print", "Show what would be built."}});
+  bake.values("targets=TARGET", flags.targets,
+              "Targets and groups to build, or patterns of them (default: the group default)");
+
+  bake.group("Most used");
+  bake.values("-f,--file=FILE", flags.file, "Definition, - for standard input (default: those that are there)");
+  bake.values("--set=T.KEY=VALUE", flags.set, "Change attributes of targets; += appends");
+  bake.values("--var=NAME=VALUE", flags.var, "Give a variable its value");
+  bake.flag("--print", flags.print, "Show what would be built as JSON");
+  bake.value("--list=WHAT", flags.list, "Show targets or variables (type=targets,format=json)");
   bake.unused_flag("--list-targets", [&flags] { flags.list = "targets"; });
   bake.unused_flag("--list-variables", [&flags] { flags.list = "variables"; });
-  bake.flag("--load", flags.load, "Hand images to Docker or Podman (same as --set=*.load=true)");
-  bake.value("--metadata-file", flags.metadata_file, "Write the results' digests as JSON, by target");
-  bake.flag("--no-cache", flags.no_cache, "Run every step");
-  bake.values("--policy", flags.policy, "Change policies (disabled=true)", Presence::hidden);
-  bake.flag("--print", flags.print, "Show what would be built as JSON");
-  bake.value("--progress", flags.progress,
-             "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
-  bake.values("--provenance", flags.provenance, "Accepted; attestations are not made", Presence::hidden);
-  bake.flag("--pull", flags.pull, "Look up every base image anew");
   bake.flag("--push", flags.push, "Push images (same as --set=*.push=true)");
+  bake.flag("--load", flags.load, "Hand images to Docker or Podman (same as --set=*.load=true)");
+  bake.flag("--no-cache", flags.no_cache, "Run every step");
+  bake.flag("--pull", flags.pull, "Look up every base image anew");
+
+  bake.group("How targets are built");
+  bake.flag("--keep-going", flags.keep_going, "A target that fails spares those that do not need it");
+  bake.number("-j,--jobs=N", flags.jobs, "Steps at once (default: 4 a core, at least 32)");
+  bake.values("--allow=WHAT", flags.allow,
+              "Grant what a definition needs (fs=PATH, fs.read=PATH, network.host, ssh, ...)");
+  bake.flag("--allow-less-isolation", flags.allow_less_isolation,
+            "Run steps where this host refuses them a /proc or a user namespace of their own");
   add_root_option(bake, flags.root);
+  bake.values("--policy", flags.policy, "Change policies (disabled=true)", Presence::hidden);
+  bake.values("--provenance", flags.provenance, "Accepted; attestations are not made", Presence::hidden);
   bake.values("--sbom", flags.sbom, "Accepted; attestations are not made", Presence::hidden);
-  bake.values("--set", flags.set, "Change attributes of targets (TARGET.KEY=VALUE; += appends)");
-  bake.values("--var", flags.var, "Give a variable its value (NAME=VALUE)");
+
+  bake.group("What is told");
+  bake.value("--progress=MODE", flags.progress,
+             "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
+  bake.flag("--explain", flags.explain, "Say for each step that ran why it did");
+  bake.value("--metadata-file=FILE", flags.metadata_file, "Write the results' digests as JSON, by target");
+  bake.flag("--check", flags.check, "Same as --call=check");
+  bake.value("--call=WHAT", flags.call, "What to do: build, check, outline, targets; [,format=json]");
 }
 
 }  // namespace mbuild::cli

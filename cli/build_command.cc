@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "base/heap.h"
@@ -12,12 +13,15 @@
 #include "cli/call.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/config/config.h"
 #include "cli/config/store_root.h"
+#include "cli/display/end_report.h"
 #include "cli/display/progress.h"
-#include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/docker_flags.h"
 #include "cli/metadata.h"
 #include "cli/session.h"
+#include "cli/told_build.h"
 #include "executor/api/option_values.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
@@ -28,11 +32,11 @@ namespace {
 
 // The flags as they were typed.
 struct BuildFlags {
-  std::vector<std::string> legacy;  // names of given flags that mean nothing here
+  DockerFlags docker;
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
-      no_cache_filter, output, platform, secret, ssh, tag, ulimit, ignored, arch_allow;
-  std::string call = "build", cgroup_parent, file, iidfile, metadata_file, network = "default", progress, root,
-              shm_size, target, context, arch_check, accel;
+      no_cache_filter, output, platform, secret, ssh, tag, ulimit, arch_allow;
+  std::string call = "build", file, iidfile, metadata_file, network = "default", progress, root, shm_size, target,
+              context, arch_check, accel;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
        offline = false, help_dockerfile = false, explain = false, push = false, load = false;
@@ -73,6 +77,20 @@ executor::SshAgent with_own_agent(executor::SshAgent agent) {
   const auto socket = environment_variable("SSH_AUTH_SOCK");
   if (agent.paths.empty() && !socket.empty()) agent.paths = {socket};
   return agent;
+}
+
+// What the configuration says where neither flags nor variables do.
+void apply(const BuildConfig& config, const std::string& path, executor::BuildRequest& request) {
+  if (request.platforms.empty() && !config.platforms.empty()) {
+    request.platforms = platforms::parse_platform_list(join(config.platforms, ","));
+  }
+  if (request.steps_at_once == 0) request.steps_at_once = config.jobs;
+  if (!request.outputs.empty()) return;
+  try {
+    for (const auto& text : config.outputs) request.outputs.push_back(parse_output(text));
+  } catch (Error& error) {
+    throw std::move(error).with_context(path + ": build.outputs");
+  }
 }
 
 executor::BuildRequest request_of(const BuildFlags& flags) {
@@ -120,7 +138,7 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   }
   for (const auto& text : flags.ulimit) request.ulimits.push_back(executor::parse_ulimit(text));
   if (!flags.shm_size.empty()) request.shm_size = parse_size(flags.shm_size);
-  request.cgroup_parent = flags.cgroup_parent;
+  request.cgroup_parent = flags.docker.cgroup_parent;
   request.reproducible = flags.reproducible;
   request.steps_at_once = flags.jobs;
   request.arch_check = checked_arch_check(flags.arch_check);
@@ -128,30 +146,25 @@ executor::BuildRequest request_of(const BuildFlags& flags) {
   return request;
 }
 
-// Flags of docker buildx that are taken, so that its command lines work, and have no effect.
-void warn_of_what_is_not_done(const BuildFlags& flags) {
-  for (const auto& value : flags.ignored) {
-    if (value == "false" || value == "0" || value.starts_with("disabled=true")) continue;
-    say("WARNING: attestations are not made: --provenance and --sbom have no effect.\n");
-    break;
-  }
-  for (const auto& name : flags.legacy) {
-    if (name != "--rm" && name != "--force-rm" && name != "--builder") {
-      say("WARNING: {} has no effect.\n", name);
-    }
-  }
-  if (!flags.cgroup_parent.empty()) say("WARNING: --cgroup-parent has no effect.\n");
+// buildx evaluates it unasked.
+void warn_of_policy(const BuildFlags& flags) {
+  const auto policy = (flags.file.empty() ? join_path(flags.context, "Dockerfile") : flags.file) + ".rego";
+  if (flags.docker.policy.empty() && path_exists(policy)) say("WARNING: {} is not evaluated.\n", policy);
 }
 
-std::string shown_dockerfile(const BuildFlags& flags) {
-  return flags.file.empty() || flags.file == "-" ? "Dockerfile" : base_name(flags.file);
-}
-
-// A name that is given to the result is not thrown away with it.
-void keep_in_store(executor::BuildRequest& request) {
-  request.outputs.push_back(executor::default_output(executor::OutputType::image));
-  say("No output is asked for: the image is kept in the store{} (`mbuild images`); --push, --load or -o send it on.\n",
-      request.tags.empty() ? "" : " as " + join(request.tags, ", "));
+// What becomes of a result for which no output is asked for: one that was given a name is not thrown away with it.
+void choose_output(const BuildFlags& flags, executor::BuildRequest& request) {
+  if (!request.outputs.empty()) return;
+  const bool kept = !request.tags.empty() || !flags.iidfile.empty();
+  if (kept) request.outputs.push_back(executor::default_output(executor::OutputType::image));
+  if (progress_mode(flags.progress, flags.quiet) == ProgressMode::json) return;
+  if (kept) {
+    say("No output is asked for: the image is kept in the store{} (`mbuild images`); --push, --load or -o send it "
+        "on.\n",
+        request.tags.empty() ? "" : " as " + join(request.tags, ", "));
+  } else {
+    say("WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
+  }
 }
 
 int run_build_command(const BuildFlags& flags) {
@@ -164,49 +177,33 @@ int run_build_command(const BuildFlags& flags) {
     throw Error(ExitClass::usage, "mbuild build requires exactly 1 argument: the context")
         .with_advice("Often it is \".\", the current directory.");
   }
+  check_docker_flags(flags.docker);
   executor::BuildRequest request = request_of(flags);
   if (!flags.accel.empty()) request.acceleration = executor::parse_acceleration(flags.accel);
+  const Config config = load_config();
+  apply(config.build, config.path, request);
   CancelOnSignal cancel;
   const auto call = parse_call(flags.check ? "check" : flags.call);
   if (call.name != "build") return answer_call(call, request, cancel.token());
   if (flags.offline) throw Error(ExitClass::usage, "--offline goes with --check and --call only");
 
-  warn_of_what_is_not_done(flags);
-  auto sink = make_progress(progress_mode(flags.progress, flags.quiet));
-  if (request.outputs.empty() && (!request.tags.empty() || !flags.iidfile.empty())) {
-    keep_in_store(request);
-  } else if (request.outputs.empty()) {
-    say("WARNING: no output is asked for: the result stays in the cache. -o type=oci,dest=FILE writes an image.\n");
-  }
+  say_what_is_not_done(flags.docker);
+  warn_of_policy(flags);
+  choose_output(flags, request);
   executor::BuildResult result;
-  const auto finish_display = [&] {
-    sink.reset();
-    if (request.explain) print_explanations(result);
-    print_warnings(result.warnings, shown_dockerfile(flags));
+  const ToldBuild told{
+      .mode = progress_mode(flags.progress, flags.quiet),
+      .explain = flags.explain,
+      .build = [&](auto& sink) { executor::run_build(request, sink, cancel.token(), result); },
+      .targets = [&] { return std::vector<TargetResult>{{request, result}}; },
   };
-  try {
-    executor::run_build(request, *sink, cancel.token(), result);
-  } catch (...) {
-    finish_display();
-    throw;
-  }
-  finish_display();
+  if (const int status = run_and_tell(told)) return status;
   if (!result.image_id.empty() && !flags.iidfile.empty()) write_output(flags.iidfile, result.image_id);
   if (!flags.metadata_file.empty()) {
-    write_output(flags.metadata_file, metadata_json(result, shown_dockerfile(flags), &request));
+    write_output(flags.metadata_file, metadata_json(result, shown_dockerfile(request), &request));
   }
   if (flags.quiet && !result.image_id.empty()) print("{}\n", result.image_id);
   return 0;
-}
-
-// Flags of docker build that are still typed, and have no meaning without a daemon.
-void add_legacy_options(Command& build, BuildFlags& flags) {
-  const auto note = [&flags](const std::string& name) { return [&flags, name] { flags.legacy.push_back(name); }; };
-  for (const char* names : {"-m,--memory", "--memory-swap", "-c,--cpu-shares", "--cpu-period", "--cpu-quota",
-                            "--cpuset-cpus", "--cpuset-mems", "--isolation", "--security-opt", "--builder"}) {
-    build.unused_value(names, note(std::string(names).substr(std::string_view(names).find("--"))));
-  }
-  for (const char* name : {"--compress", "--squash", "--rm", "--force-rm"}) build.unused_flag(name, note(name));
 }
 
 }  // namespace
@@ -214,61 +211,72 @@ void add_legacy_options(Command& build, BuildFlags& flags) {
 void add_build_command(Command& top) {
   auto flags = std::make_shared<BuildFlags>();
   Command build = top.add("build", "Build an image from a Dockerfile", "b");
-  build.value("context", flags->context, "PATH | URL | -");
-  build.value("--accel", flags->accel,
-              "How foreign programs are run: safe (native programs stand in where the result is the same), off, or "
-              "verify (both ways, which have to agree)");
-  build.values("--add-host", flags->add_host, "Add a host-to-address mapping (host:ip)");
-  build.values("--allow", flags->allow, "Allow an entitlement (network.host, security.insecure, buildx.local.delete)",
+  build.examples(
+      {{"mbuild build -t app --load .", "Hand an image for this machine to Docker or Podman."},
+       {"mbuild build --platform linux/amd64,linux/arm64 -t HOST/app --push .", "Push an image for two platforms."},
+       {"mbuild build -o out --target binaries .", "Write the files of a stage to a directory."}});
+  build.value("context=PATH|URL|-", flags->context, "Directory, git or archive address, or - for standard input");
+
+  build.group("Most used");
+  build.values("-t,--tag=NAME", flags->tag, "Name of the image");
+  build.values("--platform=LIST", flags->platform, "Target platforms, comma-separated");
+  build.value("-f,--file=PATH", flags->file, "The Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
+  build.values("--build-arg=K[=V]", flags->build_arg, "Set a build-time variable, or take it from the environment");
+  build.value("--target=STAGE", flags->target, "Stage to build");
+  build.flag("--push", flags->push, "Push to a registry (same as --output=type=registry)");
+  build.flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
+  build.values("-o,--output=DEST", flags->output, "Where the result goes: DIR, type=oci,dest=FILE, ...");
+  build.flag("--no-cache", flags->no_cache, "Run every step");
+  build.values("--secret=SPEC", flags->secret, "For RUN --mount=type=secret: id=x,src=FILE or id=x,env=NAME");
+
+  build.group("What is built");
+  build.values("--build-context=NAME=V", flags->build_context, "Another context: NAME=PATH, NAME=oci-layout://DIR:TAG");
+  build.values("--label=K=V", flags->label, "Set metadata of the image");
+  build.values("--annotation=K=V", flags->annotation,
+               "Annotation: [TYPE[PLATFORM]:]KEY=VALUE; types are manifest, manifest-descriptor, index and "
+               "index-descriptor");
+  build.flag("--pull", flags->pull, "Look up every base image anew");
+  build.flag("--reproducible", flags->reproducible,
+             "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
+  build.value("--arch-check=WHAT", flags->arch_check, "What a foreign program in the image is: error, warn or off");
+  build.values("--arch-allow=GLOB", flags->arch_allow, "Paths that may hold programs of other architectures");
+
+  build.group("Caches");
+  build.values("--no-cache-filter=STAGE", flags->no_cache_filter, "Run every step of these stages");
+  build.values("--cache-from=CACHE", flags->cache_from,
+               "Cache of another builder: REF, type=registry,ref=REF or type=local,src=DIR");
+  build.values("--cache-to=CACHE", flags->cache_to,
+               "Where to write one: type=registry,ref=REF,mode=max, type=local,dest=DIR or type=inline");
+  add_root_option(build, flags->root);
+
+  build.group("How steps run");
+  build.number("-j,--jobs=N", flags->jobs, "Steps at once (default: 4 a core, at least 32)");
+  build.value("--accel=HOW", flags->accel,
+              "Foreign programs: safe (native ones stand in where the result is the same), off, or verify (both, "
+              "which have to agree)");
+  build.value("--network=MODE", flags->network, "default, none or host");
+  build.values("--add-host=HOST:IP", flags->add_host, "Add a host to /etc/hosts");
+  build.values("--allow=WHAT", flags->allow, "Allow network.host, security.insecure or buildx.local.delete",
                Presence::optional, ',');
   build.flag("--allow-less-isolation", flags->allow_less_isolation,
              "Run steps where this host refuses them a /proc or a user namespace of their own");
-  build.values("--annotation", flags->annotation,
-               "Annotation of the image ([TYPE[PLATFORM]:]KEY=VALUE; types manifest, manifest-descriptor, index, "
-               "index-descriptor)");
-  build.value("--arch-check", flags->arch_check, "What a foreign program in the image is: error, warn or off");
-  build.values("--arch-allow", flags->arch_allow, "Paths (glob) that may hold programs of other architectures");
-  build.values("--build-arg", flags->build_arg, "Set a build-time variable (NAME=VALUE, or NAME from the environment)");
-  build.values("--build-context", flags->build_context, "Additional context (name=path, name=oci-layout://DIR:TAG)");
-  build.values("--cache-from", flags->cache_from,
-               "Cache of another builder (REF | type=registry,ref=REF | type=local,src=DIR)");
-  build.values("--cache-to", flags->cache_to,
-               "Where to write a cache (type=registry,ref=REF,mode=max | type=local,dest=DIR | type=inline)");
-  build.value("--call", flags->call,
-              "What to do: build, check, outline, targets, subrequests.describe; [,format=json]");
-  build.flag("--check", flags->check, "Same as --call=check");
-  build.value("--cgroup-parent", flags->cgroup_parent, "Control group of RUN steps");
-  build.flag("--explain", flags->explain, "Say for each step that ran why it did");
-  build.flag("--offline", flags->offline, "With --check or --call: look nothing up, and say what that leaves out");
-  build.value("-f,--file", flags->file, "Name of the Dockerfile (default: CONTEXT/Dockerfile), - for standard input");
-  build.flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
-  build.value("--iidfile", flags->iidfile, "Write the image id to a file");
-  build.number("--jobs,-j", flags->jobs, "Steps at once (default: 4 a core, at least 32)");
-  build.values("--label", flags->label, "Set metadata of the image (KEY=VALUE)");
-  build.flag("--load", flags->load, "Hand the image to Docker or Podman (same as --output=type=docker)");
-  build.value("--metadata-file", flags->metadata_file, "Write the result's digests as JSON");
-  build.value("--network", flags->network, "Network of RUN steps: default, none, host");
-  build.flag("--no-cache", flags->no_cache, "Run every step");
-  build.values("--no-cache-filter", flags->no_cache_filter, "Run every step of these stages");
-  build.values("-o,--output", flags->output, "Where the result goes (type=oci,dest=FILE | type=local,dest=DIR | ...)");
-  build.values("--platform", flags->platform, "Target platforms, comma-separated");
-  build.value("--progress", flags->progress,
+  build.values("--ssh=SPEC", flags->ssh, "For RUN --mount=type=ssh: default or id=SOCKET");
+  build.value("--shm-size=SIZE", flags->shm_size, "Size of /dev/shm");
+  build.values("--ulimit=LIMIT", flags->ulimit, "Limit of processes: nofile=1024:2048");
+
+  build.group("What is told");
+  build.value("--progress=MODE", flags->progress,
               "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
-  build.values("--provenance", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
-  build.values("--sbom", flags->ignored, "Accepted; attestations are not made", Presence::hidden);
-  build.flag("--pull", flags->pull, "Look up every base image anew");
-  build.flag("--push", flags->push, "Same as --output=type=registry");
   build.flag("-q,--quiet", flags->quiet, "Print the image id only");
-  build.flag("--reproducible", flags->reproducible,
-             "Same inputs, same bytes: clamp times to SOURCE_DATE_EPOCH or the commit");
-  add_root_option(build, flags->root);
-  build.values("--secret", flags->secret, "Secret for RUN --mount=type=secret (id=x,src=FILE | id=x,env=NAME)");
-  build.value("--shm-size", flags->shm_size, "Size of /dev/shm in RUN steps");
-  build.values("--ssh", flags->ssh, "SSH agent for RUN --mount=type=ssh (default | id=SOCKET)");
-  build.values("-t,--tag", flags->tag, "Name of the image");
-  build.value("--target", flags->target, "Stage to build");
-  build.values("--ulimit", flags->ulimit, "Limit of RUN steps (nofile=1024:2048)");
-  add_legacy_options(build, *flags);
+  build.flag("--explain", flags->explain, "Say for each step that ran why it did");
+  build.value("--iidfile=FILE", flags->iidfile, "Write the image id to a file");
+  build.value("--metadata-file=FILE", flags->metadata_file, "Write the result's digests as JSON");
+  build.flag("--check", flags->check, "Check the Dockerfile and build nothing (same as --call=check)");
+  build.value("--call=WHAT", flags->call, "build, check, outline, targets, subrequests.describe; [,format=json]");
+  build.value("--print=WHAT", flags->call, "Same as --call", Presence::hidden);
+  build.flag("--offline", flags->offline, "With --check or --call: look nothing up, and say what that leaves out");
+  build.flag("--help-dockerfile", flags->help_dockerfile, "Print a short reference of the Dockerfile language");
+  add_docker_flags(build, flags->docker);
   build.run([flags] { return run_build_command(*flags); });
 }
 

@@ -9,11 +9,14 @@ void add_bake_command(Command& top);
 void add_build_command(Command& top);
 // Those of containers but `run`, which is among those below `container`.
 void add_container_commands(Command& top);
+void add_builder_commands(Command& top);  // buildx's: create, use, ls, ...
+void add_config_command(Command& top);
 void add_doctor_command(Command& top);
 void add_du_command(Command& top);
 void add_image_commands(Command& top);
 // `ls` of the kept images.
 void add_image_listing(Command& image);
+void add_help_commands(Command& top);  // completion, man
 void add_images_command(Command& top);
 void add_imagetools_command(Command& top);
 void add_login_commands(Command& top);

@@ -50,8 +50,8 @@ int run_du(const DuFlags& flags) {
 void add_du_command(Command& top) {
   auto flags = std::make_shared<DuFlags>();
   Command du = top.add("du", "Show what the store holds, and how large it is on disk");
-  du.values("--filter", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...");
-  du.value("--format", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
+  du.values("--filter=F", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...");
+  du.value("--format=F", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
   du.flag("--verbose", flags->verbose, "All that is known of each thing");
   add_root_option(du, flags->root);
   du.run([flags] { return run_du(*flags); });

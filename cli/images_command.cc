@@ -92,13 +92,13 @@ void add_image_listing(Command& image) {
 void add_images_command(Command& top) {
   auto flags = std::make_shared<ImagesFlags>();
   Command images = top.add("images", "List or remove the images kept in the store (-o type=image)");
-  images.value("--format", flags->format, "table or json");
+  images.value("--format=F", flags->format, "table or json");
   images.flag("-q,--quiet", flags->quiet, "Digests only");
   add_root_option(images, flags->root);
   images.add("ls", "List the images", "list");
   Command remove = images.add("rm", "Remove images; their blobs go with the next prune");
   images.share_flags();
-  remove.values("name", flags->names, "Names or digests", Presence::required);
+  remove.values("name=NAME", flags->names, "Names or digests", Presence::required);
   images.run([flags, remove] { return remove.chosen() ? remove_images(*flags) : list_images(*flags); });
 }
 

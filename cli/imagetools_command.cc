@@ -181,17 +181,17 @@ int run_inspect(const InspectFlags& flags) {
 void add_create(Command& tools) {
   auto flags = std::make_shared<CreateFlags>();
   Command create = tools.add("create", "Make an image index of images that are there already");
-  create.values("source", flags->sources, "HOST/NAME:TAG, NAME@DIGEST, oci-layout://DIR:TAG, or a descriptor");
-  create.values("--annotation", flags->annotations, "Annotation (index:KEY=VALUE, manifest-descriptor:KEY=VALUE)");
+  create.values("source=SOURCE", flags->sources, "HOST/NAME:TAG, NAME@DIGEST, oci-layout://DIR:TAG, or a descriptor");
+  create.values("--annotation=K=V", flags->annotations, "Annotation (index:KEY=VALUE, manifest-descriptor:KEY=VALUE)");
   create.flag("--append", flags->append, "Add to the index that the tag names");
   create.flag("--dry-run", flags->dry_run, "Print the index, change nothing");
-  create.values("-f,--file", flags->files, "Read a source (reference or descriptor) from a file");
-  create.value("--metadata-file", flags->metadata_file, "Write the digest as JSON");
-  create.values("-p,--platform", flags->platforms, "Only these platforms of the sources");
+  create.values("-f,--file=FILE", flags->files, "Read a source (reference or descriptor) from a file");
+  create.value("--metadata-file=FILE", flags->metadata_file, "Write the digest as JSON");
+  create.values("-p,--platform=LIST", flags->platforms, "Only these platforms of the sources");
   create.flag("--prefer-index,!--no-prefer-index", flags->prefer_index,
               "Make an index even of a single manifest (default true)");
   create.value("--progress", flags->progress, "Accepted; there is no display", Presence::hidden);
-  create.values("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
+  create.values("-t,--tag=NAME", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
   create.run([flags] { return run_create(*flags); });
 }
 
@@ -203,9 +203,9 @@ void add_imagetools_command(Command& top) {
   add_create(tools);
   auto flags = std::make_shared<InspectFlags>();
   Command inspect = tools.add("inspect", "Show an image or index");
-  inspect.value("name", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar", Presence::required);
+  inspect.value("name=IMAGE", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar", Presence::required);
   inspect.flag("--raw", flags->raw, "The manifest or index as it is");
-  inspect.value("--format", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
+  inspect.value("--format=TEMPLATE", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
   inspect.run([flags] { return run_inspect(*flags); });
 }
 

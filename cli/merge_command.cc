@@ -167,11 +167,13 @@ int run_merge(const MergeFlags& flags) {
 void add_merge_command(Command& top) {
   auto flags = std::make_shared<MergeFlags>();
   Command merge = top.add("merge", "Make one image of platforms that were built in several places");
-  merge.values("source", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST", Presence::required);
+  merge.values("source=SOURCE", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST",
+               Presence::required);
   merge.flag("--allow-different", flags->allow_different, "Of other revisions or build arguments, too");
-  merge.value("--metadata-file", flags->metadata_file, "Write the result's digest as JSON");
-  merge.values("--platform", flags->platforms, "The platforms that have to be there, and no others");
-  merge.values("-t,--tag", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several", Presence::required);
+  merge.value("--metadata-file=FILE", flags->metadata_file, "Write the result's digest as JSON");
+  merge.values("--platform=LIST", flags->platforms, "The platforms that have to be there, and no others");
+  merge.values("-t,--tag=NAME", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several",
+               Presence::required);
   merge.run([flags] { return run_merge(*flags); });
 }
 

@@ -81,7 +81,7 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
   return text_of(json);
 }
 
-std::string metadata_json(const std::vector<NamedResult>& results) {
+std::string metadata_json(const std::vector<TargetResult>& results) {
   ordered_json json = ordered_json::object();
   auto warnings = ordered_json::array();
   for (const auto& [request, result] : results) {

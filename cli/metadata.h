@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "executor/api/build_request.h"
+#include "cli/display/target_result.h"
 
 namespace mbuild::cli {
 
@@ -17,10 +17,6 @@ std::string metadata_json(const executor::BuildResult& result, const std::string
                           const executor::TargetRequest* request);
 
 // The same of several targets, by their names.
-struct NamedResult {
-  const executor::TargetRequest& request;
-  const executor::BuildResult& result;
-};
-std::string metadata_json(const std::vector<NamedResult>& results);
+std::string metadata_json(const std::vector<TargetResult>& results);
 
 }  // namespace mbuild::cli

@@ -14,18 +14,17 @@
 #include "base/inherited_state.h"
 #include "cli/commands.h"
 #include "cli/config/config.h"
+#include "cli/config/docker_words.h"
+#include "cli/config/version.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/docker_flags.h"
 #include "cli/main.h"
 #include "cli/session.h"
 #include "containers/run.h"
 #include "executor/collect.h"
 #include "worker/inner/supervisor.h"
 #include "worker/process_worker.h"
-
-#ifndef MBUILD_VERSION
-#define MBUILD_VERSION "0.1.0"
-#endif
 
 namespace mbuild::cli {
 namespace {
@@ -55,12 +54,19 @@ std::optional<int> run_internal(int argc, char** argv) {
 }
 
 void add_commands(Command& top) {
+  top.examples({{"mbuild build --platform linux/amd64,linux/arm64 -t HOST/NAME --push .",
+                 "Build for two platforms and push the image."},
+                {"mbuild build -t NAME --load .", "Build for this machine and hand the image to Docker or Podman."},
+                {"mbuild doctor", "See what this host offers, and what to do about the rest."}});
   add_bake_command(top);
   add_build_command(top);
   add_container_commands(top);
+  add_builder_commands(top);
+  add_config_command(top);
   add_doctor_command(top);
   add_du_command(top);
   add_image_commands(top);
+  add_help_commands(top);
   add_images_command(top);
   add_imagetools_command(top);
   add_login_commands(top);
@@ -68,6 +74,8 @@ void add_commands(Command& top) {
   add_prune_command(top);
   add_run_command(top);
   add_verify_command(top);
+  top.minor({"completion", "config", "container", "exec", "image", "inspect", "imagetools", "kill", "load", "login",
+             "logout", "merge", "port", "rmi", "save", "tag", "top", "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
@@ -84,12 +92,14 @@ int ended(ExitClass exit_class, Tell&& tell) {
 const Program& program() {
   static const Program k_program{
       .name = "mbuild",
-      .version = "mbuild " MBUILD_VERSION,
+      .version = std::string("mbuild ") + k_version,
       .about =
           "mbuild builds images for several platforms from a Dockerfile.\n"
           "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
       .add = add_commands,
       .implied_command = "build",
+      .never_suggested = {"prune"},
+      .add_to_each = add_global_docker_flags,
       .statuses = {{"bake", 1}, {"f", 1}, {"run", 125}},
   };
   return k_program;
@@ -98,7 +108,8 @@ const Program& program() {
 int run_words(int argc, char** argv) {
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
-    return run_command_line(program(), std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+    return run_command_line(program(),
+                            without_docker_words(argc > 0 ? argv[0] : "", {argv + std::min(argc, 1), argv + argc}));
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {

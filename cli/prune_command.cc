@@ -94,11 +94,11 @@ void add_prune_command(Command& top) {
   auto flags = std::make_shared<PruneFlags>();
   Command prune = top.add("prune", "Remove what the store holds and no running build uses");
   prune.flag("-a,--all", flags->all, "Everything, stored images and the index too");
-  prune.values("--filter", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...");
+  prune.values("--filter=F", flags->filter, "Only what matches: until=24h, type=exec.cachemount, id~=REGEX, ...");
   prune.flag("-f,--force", flags->force, "Do not ask");
-  prune.value("--max-used-space", flags->max_used, "Remove until the store holds no more than this (20GB, 10%)");
-  prune.value("--min-free-space", flags->min_free, "Remove until this much of the disk is free");
-  prune.value("--reserved-space,--keep-storage", flags->reserved, "Leave this much in the store in any case");
+  prune.value("--max-used-space=SIZE", flags->max_used, "Remove until the store holds no more than this (20GB, 10%)");
+  prune.value("--min-free-space=SIZE", flags->min_free, "Remove until this much of the disk is free");
+  prune.value("--reserved-space,--keep-storage=SIZE", flags->reserved, "Leave this much in the store in any case");
   prune.value("--timeout", flags->timeout, "Accepted: there is no builder to wait for", Presence::hidden);
   prune.flag("--verbose", flags->verbose, "Say all that is known of what was removed");
   add_root_option(prune, flags->root);

@@ -23,8 +23,9 @@ executor::SessionRequest session_request(const std::string& root, bool allow_les
 ProgressMode progress_mode(const std::string& flag, bool quiet) {
   if (quiet) return ProgressMode::quiet;
   if (!flag.empty()) return parse_progress_mode(flag);
-  const auto value = environment_variable("BUILDKIT_PROGRESS");
-  return parse_progress_mode(value.empty() ? "auto" : value);
+  if (const auto value = environment_variable("BUILDKIT_PROGRESS"); !value.empty()) return parse_progress_mode(value);
+  const auto configured = load_config().build.progress;
+  return parse_progress_mode(configured.empty() ? "auto" : configured);
 }
 
 }  // namespace mbuild::cli

@@ -11,7 +11,7 @@ namespace mbuild::cli {
 // the store at `root` (store_root).
 executor::SessionRequest session_request(const std::string& root, bool allow_less_isolation);
 
-// What --progress says, else the environment.
+// What --progress says, else the environment, else the configuration.
 ProgressMode progress_mode(const std::string& flag, bool quiet);
 
 }  // namespace mbuild::cli

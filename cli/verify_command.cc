@@ -86,10 +86,10 @@ int run_verify(const VerifyFlags& flags) {
 void add_verify_command(Command& top) {
   auto flags = std::make_shared<VerifyFlags>();
   Command verify = top.add("verify", "Check an image: digests, and that its programs fit its platform");
-  verify.value("image", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar", Presence::required);
-  verify.value("--format", flags->format, "text or json");
-  verify.values("--platform", flags->platforms, "Only these platforms, which have to be there");
-  verify.values("--arch-allow", flags->allow, "Paths (glob) that may hold programs of other architectures");
+  verify.value("image=IMAGE", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar", Presence::required);
+  verify.value("--format=F", flags->format, "text or json");
+  verify.values("--platform=LIST", flags->platforms, "Only these platforms, which have to be there");
+  verify.values("--arch-allow=GLOB", flags->allow, "Paths (glob) that may hold programs of other architectures");
   verify.run([flags] { return run_verify(*flags); });
 }
 

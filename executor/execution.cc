@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/crash_point.h"
@@ -56,6 +57,9 @@ StepTargets step_targets(const Definitions& definitions) {
   }
   return {definitions.graph, std::move(out)};
 }
+
+// A merge of layers is no work of its own.
+bool is_told_of(const graph::Node& node) { return !std::holds_alternative<graph::MergeOp>(node.op); }
 
 }  // namespace
 
@@ -183,6 +187,8 @@ bool Execution::run_and_export() {
 }
 
 void Execution::run() {
+  session_.sink.planned(static_cast<std::size_t>(std::ranges::count_if(
+      definitions_.plan.order, [&](graph::NodeId id) { return is_told_of(definitions_.graph.nodes[id]); })));
   bool again = false;
   const auto attempt = [&] {
     if (std::exchange(again, true)) steps_.start_over();
@@ -214,12 +220,14 @@ void Execution::note_inputs(const Target& target) {
 
 void Execution::end() {
   session_.workplace.network.end();
+  std::set<graph::NodeId> counted;
   for (const auto& target : targets_) {
     note_inputs(target);
     auto& result = target.definition.result;
-    result.steps_run = steps_.steps_run(target.plan);
-    result.steps_cached = steps_.steps_cached(target.plan);
-    result.emulation = steps_.emulation(target.plan);
+    const auto counts = steps_.count(target.plan, counted);
+    result.steps_run = counts.run;
+    result.steps_cached = counts.cached;
+    result.emulation = counts.emulation;
     if (!target.failure) continue;
     try {
       std::rethrow_exception(target.failure);

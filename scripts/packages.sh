@@ -13,7 +13,7 @@ build_packages="cmake ninja-build g++ pkg-config ccache git
 run_packages="qemu-user-static uidmap passt ca-certificates python3"
 
 # What the tests compare with and read images by.
-test_packages="busybox-static buildah skopeo umoci podman docker-registry slirp4netns openssh-client openssl zstd bzip2 xz-utils
+test_packages="busybox-static tmux buildah skopeo umoci podman docker-registry slirp4netns openssh-client openssl zstd bzip2 xz-utils
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 
 # Sanitizers and libFuzzer under clang, format and lint.

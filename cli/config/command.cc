@@ -12,10 +12,25 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "cli/config/docker_words.h"
+#include "cli/config/help.h"
 #include "cli/display/terminal.h"
 
 namespace mbuild::cli {
 namespace {
+
+constexpr const char* k_minor = "Also";  // group of commands
+
+struct Named {
+  std::string names, placeholder;
+};
+
+// "-f,--file=PATH" in its two parts.
+Named named(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) return {text, "VALUE"};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
 
 void set_presence(CLI::Option& option, Presence presence) {
   if (presence == Presence::required) option.required();
@@ -64,23 +79,31 @@ bool may_be_context(const std::string& word) {
 
 bool is_own_flag(const CLI::App& app, const std::string& word) { return app.get_option_no_throw(word) != nullptr; }
 
+Error unknown_command(const CLI::App& app, const Program& program, const std::string& word) {
+  const auto advice = advice_for_docker_word(word);
+  Words names;
+  for (const auto* command : app.get_subcommands({})) {
+    if (!command->get_group().empty()) names.push_back(command->get_name());
+  }
+  for (const auto& name : program.never_suggested) std::erase(names, name);
+  return usage_error(fmt::format("\"{}\" is neither a command nor a directory to build from{}", word,
+                                 advice.empty() ? did_you_mean(word, names) : ""))
+      .with_advice(advice.empty() ? "mbuild --help lists the commands; `mbuild [OPTIONS] CONTEXT` builds." : advice);
+}
+
 // The words with the command first. Without one they are those of `implied`: people type `mbuild --platform P .`.
-Words with_command(const CLI::App& app, const std::string& implied, Words words) {
+Words with_command(const CLI::App& app, const Program& program, Words words) {
   if (words.empty() || is_own_flag(app, words[0])) return words;
-  const std::size_t first = first_plain_word(*app.get_subcommand(implied), words);
+  const std::size_t first = first_plain_word(*app.get_subcommand(program.implied_command), words);
   if (first < words.size() && is_command(app, words[first])) {
     std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(first),
                 words.begin() + static_cast<std::ptrdiff_t>(first) + 1);
     return words;
   }
   if (first < words.size() && !may_be_context(words[first])) {
-    Words names;
-    for (const auto* command : app.get_subcommands({})) names.push_back(command->get_name());
-    throw usage_error(fmt::format("\"{}\" is neither a command nor a directory to build from{}", words[first],
-                                  did_you_mean(words[first], names)))
-        .with_advice("mbuild --help lists the commands; `mbuild [OPTIONS] CONTEXT` builds.");
+    throw unknown_command(app, program, words[first]);
   }
-  words.insert(words.begin(), implied);
+  words.insert(words.begin(), program.implied_command);
   return words;
 }
 
@@ -94,6 +117,9 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     for (const auto& word : command->remaining()) {
       const std::string flag = word.substr(0, word.find('='));
       if (flag.starts_with("-")) return fmt::format("unknown flag: {}{}", flag, did_you_mean(flag, known));
+      if (!command->get_subcommands({}).empty() && command->get_subcommands().empty()) {
+        return fmt::format("{} has no command \"{}\"", command->get_name(), word);
+      }
     }
   }
   return error.what();
@@ -103,6 +129,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
 
 Command Command::add(const std::string& name, const std::string& help, const std::string& alias) {
   CLI::App* command = app_->add_subcommand(name, help);
+  command->footer("");  // not its parent's
   if (!alias.empty()) command->alias(alias);
   return {*command, *status_};
 }
@@ -114,30 +141,33 @@ void Command::share_flags() {
 }
 
 Command& Command::value(const std::string& names, std::string& into, const std::string& help, Presence presence) {
-  auto* option = app_->add_option(names, into, help);
+  const auto [all, placeholder] = named(names);
+  auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
   if (!option->get_positional()) option->take_last();
   set_presence(*option, presence);
   return *this;
 }
 
 Command& Command::number(const std::string& names, unsigned& into, const std::string& help) {
-  app_->add_option(names, into, help)->take_last();
+  const auto [all, placeholder] = named(names);
+  app_->add_option(all, into, help)->take_last()->type_name(placeholder)->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, bool& into, const std::string& help) {
-  app_->add_flag(names, into, help)->take_last();
+  app_->add_flag(names, into, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, std::optional<bool>& into, const std::string& help) {
-  app_->add_flag_function(names, [&into](std::int64_t count) { into = count > 0; }, help)->take_last();
+  app_->add_flag_function(names, [&into](std::int64_t count) { into = count > 0; }, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                          Presence presence, char separator) {
-  auto* option = app_->add_option(names, into, help);
+  const auto [all, placeholder] = named(names);
+  auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
   if (!option->get_positional()) option->allow_extra_args(false);  // "-t a CONTEXT": one value a flag
   if (separator != '\0') option->delimiter(separator);
   set_presence(*option, presence);
@@ -161,6 +191,28 @@ Command& Command::rest(std::vector<std::string>& into) {
   return *this;
 }
 
+Command& Command::group(const std::string& heading) {
+  group_ = heading;
+  return *this;
+}
+
+// Kept as lines of the footer: the command, and what it does.
+Command& Command::examples(const std::vector<Example>& shown) {
+  std::string footer;
+  for (const auto& example : shown) footer += example.command + "\n" + example.meaning + "\n";
+  app_->footer(footer);
+  return *this;
+}
+
+void Command::minor(const std::vector<std::string>& names) {
+  for (const auto& name : names) app_->get_subcommand(name)->group(k_minor);
+}
+
+Command& Command::hide() {
+  app_->group("");
+  return *this;
+}
+
 void Command::run(std::function<int()> action) {
   app_->callback([action = std::move(action), status = status_, app = app_, rest = rest_] {
     if (rest != nullptr) {
@@ -176,6 +228,76 @@ void Command::run(std::function<int()> action) {
 
 bool Command::chosen() const { return app_->parsed(); }
 
+namespace {
+
+OptionAbout about_option(const CLI::Option& option) {
+  OptionAbout about;
+  about.help = option.get_description();
+  about.group = option.get_group();
+  about.positional = option.get_positional();
+  about.required = option.get_required();
+  about.several = option.get_items_expected_max() > 1;
+  for (const auto& name : option.get_snames()) about.names.push_back("-" + name);
+  for (const auto& name : option.get_lnames()) about.names.push_back("--" + name);
+  if (about.names.empty()) about.names.push_back(option.get_single_name());
+  if (option.get_expected_min() > 0) about.placeholder = option.get_type_name();
+  return about;
+}
+
+CommandAbout about_command(const CLI::App& app, const std::string& before) {
+  CommandAbout about;
+  about.name = before + app.get_name();
+  about.help = app.get_description();
+  about.minor = app.get_group() == k_minor;
+  const auto lines = split(app.get_footer(), '\n');
+  for (std::size_t i = 0; i + 1 < lines.size(); i += 2) about.examples.push_back({lines[i], lines[i + 1]});
+  const auto* help = app.get_help_ptr();
+  for (const auto* option : app.get_options()) {
+    if (option != help && !option->get_group().empty()) about.options.push_back(about_option(*option));
+  }
+  if (help != nullptr) {
+    about.options.push_back(about_option(*help));
+    about.options.back().help = "Print this help";
+    if (about.options.size() > 1) about.options.back().group = about.options[about.options.size() - 2].group;
+  }
+  for (const auto* command : app.get_subcommands({})) {
+    if (!command->get_group().empty()) about.commands.push_back(about_command(*command, about.name + " "));
+  }
+  return about;
+}
+
+// The command that the words came to, and the name of those above it.
+std::string help_of(const CLI::App& program) {
+  const CLI::App* app = &program;
+  std::string before;
+  for (auto below = app->get_subcommands(); !below.empty(); below = app->get_subcommands()) {
+    before += app->get_name() + " ";
+    app = below.front();
+  }
+  return help_text(about_command(*app, before), help_columns());
+}
+
+// `program help build` is `program build --help`, and no word at all asks for help too.
+Words with_help(Words words) {
+  if (words.empty()) return {"--help"};
+  if (words.front() != "help") return words;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return words;
+}
+
+void add_to_each(CLI::App& app, int& status, const std::function<void(Command&)>& add) {
+  for (CLI::App* command : app.get_subcommands({})) {
+    Command each(*command, status);
+    add(each);
+    add_to_each(*command, status, add);
+  }
+}
+
+}  // namespace
+
+CommandAbout Command::about() const { return about_command(*app_, ""); }
+
 int run_command_line(const Program& program, std::vector<std::string> words) {
   CLI::App app(program.about, program.name);
   app.set_version_flag("--version", program.version);
@@ -183,11 +305,15 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
   int status = 0;
   Command top(app, status);
   program.add(top);
-  words = with_command(app, program.implied_command, std::move(words));
+  if (program.add_to_each) add_to_each(app, status, program.add_to_each);
+  words = with_command(app, program, with_help(std::move(words)));
   const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
     app.parse(words);
+  } catch (const CLI::CallForHelp&) {
+    write_out(help_of(app));
+    return 0;
   } catch (const CLI::Success& answer) {
     std::ostringstream text;
     const int code = app.exit(answer, text, text);

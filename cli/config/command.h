@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/config/about.h"
+
 namespace CLI {
 class App;
 }
@@ -15,8 +17,9 @@ namespace mbuild::cli {
 
 enum class Presence { optional, required, hidden };  // hidden: accepted, and not in the help
 
-// A command and its options. Names are CLI11's: "-f,--file", "context" for a positional one, "!--no-x" for a flag's
-// opposite. The variables must live until the command has run. All return the command.
+// A command and its options. Names are CLI11's, and what the help calls the value: "-f,--file=PATH", "context=DIR" for
+// a positional one, "!--no-x" for a flag's opposite. The variables must live until the command has run. All return the
+// command.
 class Command {
  public:
   Command(CLI::App& app, int& status) : app_(&app), status_(&status) {}
@@ -43,6 +46,16 @@ class Command {
   Command& unused_value(const std::string& names, std::function<void()> note);
   Command& unused_flag(const std::string& names, std::function<void()> note);
 
+  // Not in the list of commands.
+  Command& hide();
+  // Of its commands, those that are in the list of them without a description.
+  void minor(const std::vector<std::string>& names);
+  // The heading of the options that follow, in the help.
+  Command& group(const std::string& heading);
+  Command& examples(const std::vector<Example>& shown);
+  // This command and all below it.
+  CommandAbout about() const;
+
   // What the command does; its result is the status of the program.
   void run(std::function<int()> action);
   bool chosen() const;
@@ -51,13 +64,16 @@ class Command {
   CLI::App* app_;
   int* status_;
   std::vector<std::string>* rest_ = nullptr;
+  std::string group_ = "Options";
 };
 
 struct Program {
   std::string name, version, about;
-  std::function<void(Command&)> add;    // adds all commands
-  std::string implied_command;          // whose flags and context a command line without a command has
-  std::map<std::string, int> statuses;  // of a wrong command line, for commands that have not the usual one
+  std::function<void(Command&)> add;               // adds all commands
+  std::string implied_command;                     // whose flags and context a command line without a command has
+  std::vector<std::string> never_suggested = {};   // commands that nobody is to run by mistake
+  std::function<void(Command&)> add_to_each = {};  // flags that every command has
+  std::map<std::string, int> statuses = {};        // of a wrong command line, for commands that have not the usual one
 };
 
 // Runs the command that the words (those after the program's name) say, and returns the status of the program. A first

@@ -12,9 +12,11 @@
 #include "cli/config/config_registry.h"
 #include "cli/config/config_section.h"
 #include "cli/config/store_root.h"
+#include "cli/display/progress.h"
 #include "cli/display/usage_table.h"
 #include "executor/api/acceleration.h"
 #include "executor/collect.h"
+#include "platforms/platform.h"
 
 namespace mbuild::cli {
 namespace {
@@ -35,6 +37,15 @@ void read_policy(Section& section, GcPolicy& policy) {
   if (!duration.empty()) filter.push_back("until=" + duration);
   section.check("keep-duration", parse);
   read_bounds(section, policy.bounds);
+}
+
+void read_build(Section& section, BuildConfig& build) {
+  section.texts("platforms", build.platforms);
+  section.check("platforms", [&] { platforms::parse_platform_list(join(build.platforms, ",")); });
+  section.texts("outputs", build.outputs);
+  section.number("jobs", build.jobs);
+  section.text("progress", build.progress);
+  section.check("progress", [&] { parse_progress_mode(build.progress); });
 }
 
 void read_gc(Section& section, GcConfig& gc) {
@@ -74,6 +85,8 @@ void apply(const GcBounds& bounds, std::uint64_t file_system_size, cache::SpaceP
   if (bounds.reserved_space) policy.reserved = cache::in_bytes(*bounds.reserved_space, file_system_size);
 }
 
+}  // namespace
+
 std::string config_path() {
   if (const auto named = environment_variable("MBUILD_CONFIG"); !named.empty()) return named;
   std::string home = environment_variable("XDG_CONFIG_HOME");
@@ -84,11 +97,10 @@ std::string config_path() {
   return "";
 }
 
-}  // namespace
-
 Config parse_config(const std::string& text, const std::string& path) {
-  Config config{.path = path, .gc = {}, .log = {}, .sandbox = {}, .emulation = {}, .registries = {}};
+  Config config{.path = path, .build = {}, .gc = {}, .log = {}, .sandbox = {}, .emulation = {}, .registries = {}};
   Section::read_file(text, path, [&](Section& file) {
+    file.table("build", [&](Section& section) { read_build(section, config.build); });
     file.table("gc", [&](Section& section) { read_gc(section, config.gc); });
     file.table("sandbox",
                [&](Section& section) { section.flag("allow-less-isolation", config.sandbox.allow_less_isolation); });

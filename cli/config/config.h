@@ -41,8 +41,17 @@ struct EmulationConfig {
   std::string accel;  // --accel for every build; "" where nothing is said
 };
 
+// [build]: what `mbuild build` does where no flag and no variable says otherwise.
+struct BuildConfig {
+  std::vector<std::string> platforms;  // --platform
+  std::vector<std::string> outputs;    // --output, where none of --output, --push and --load is given
+  unsigned jobs = 0;                   // --jobs; 0 is the default
+  std::string progress;                // --progress
+};
+
 struct Config {
   std::string path;  // "" when there is no file
+  BuildConfig build;
   GcConfig gc;
   executor::LogLimits log;
   SandboxConfig sandbox;
@@ -54,6 +63,9 @@ struct Config {
 // (~/.config by default), /etc/mbuild/config.toml. Throws Error (usage) that names file and line: no TOML, an unknown
 // key, a value of the wrong kind.
 Config load_config();
+
+// The file that load_config() reads; "" when there is none.
+std::string config_path();
 
 // How much of a step's output is shown: what the file says, or the environment.
 executor::LogLimits log_limits(const Config& config);

@@ -4,6 +4,8 @@
 
 #include <toml++/toml.h>
 #include <algorithm>
+#include <limits>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -60,13 +62,43 @@ struct Section::Table {
   }
 };
 
-void Section::read_file(const std::string& text, const std::string& path, const std::function<void(Section&)>& read) {
-  toml::table parsed;
+namespace {
+
+toml::table parse(const std::string& text, const std::string& path) {
   try {
-    parsed = toml::parse(text, path);
+    return toml::parse(text, path);
   } catch (const toml::parse_error& error) {
     throw config_error(path, error.source(), std::string(error.description()));
   }
+}
+
+std::string shown_key(std::string_view key) {
+  return key.find_first_of(".: \"") == std::string_view::npos ? std::string(key) : fmt::format("\"{}\"", key);
+}
+
+void collect(const toml::node& node, const std::string& name, std::vector<FileSetting>& out) {
+  const std::string before = name.empty() ? "" : name + ".";
+  if (const auto* table = node.as_table()) {
+    for (auto&& [key, value] : *table) collect(value, before + shown_key(key.str()), out);
+  } else if (const auto* list = node.as_array(); list != nullptr && list->is_array_of_tables()) {
+    for (std::size_t i = 0; i < list->size(); ++i) collect(*list->get(i), fmt::format("{}{}", before, i + 1), out);
+  } else {
+    std::ostringstream value;
+    value << toml::node_view<const toml::node>(node);
+    out.push_back({name, value.str()});
+  }
+}
+
+}  // namespace
+
+std::vector<FileSetting> settings_in(const std::string& text, const std::string& path) {
+  std::vector<FileSetting> out;
+  collect(parse(text, path), "", out);
+  return out;
+}
+
+void Section::read_file(const std::string& text, const std::string& path, const std::function<void(Section&)>& read) {
+  const toml::table parsed = parse(text, path);
   Table table{parsed, "", path};
   table.read_by(read);
 }
@@ -76,6 +108,16 @@ void Section::flag(std::string_view key, bool& into) {
     const auto* found = node.as_boolean();
     if (found == nullptr) throw Error(ExitClass::usage, "true or false is expected");
     into = found->get();
+  });
+}
+
+void Section::number(std::string_view key, unsigned& into) {
+  table_.value(key, [&](const toml::node& node) {
+    const auto* number = node.as_integer();
+    if (number == nullptr || number->get() < 1 || number->get() > std::numeric_limits<int>::max()) {
+      throw Error(ExitClass::usage, "a whole number from 1 on is expected");
+    }
+    into = static_cast<unsigned>(number->get());
   });
 }
 

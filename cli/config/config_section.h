@@ -12,6 +12,13 @@
 // other is refused in the end. All errors are Error (usage) that tells file, line and key.
 namespace mbuild::cli {
 
+// A value as it stands in a file: "gc.max-used-space", "\"20GB\"".
+struct FileSetting {
+  std::string name, value;
+};
+// All of them, in no order; of tables in a list with their number: "gc.policy.1.filter".
+std::vector<FileSetting> settings_in(const std::string& text, const std::string& path);
+
 class Section {
  public:
   // Has the whole file read by `read`; `path` is its name in messages.
@@ -19,6 +26,8 @@ class Section {
 
   // Each leaves `into` as it is when the key is not there.
   void flag(std::string_view key, bool& into);
+  // A whole number from 1 on.
+  void number(std::string_view key, unsigned& into);
   void text(std::string_view key, std::string& into);
   void texts(std::string_view key, std::vector<std::string>& into);
   void amount(std::string_view key, std::optional<cache::Amount>& into);

@@ -80,7 +80,7 @@ std::string environment_variable(const char* name) {
 }
 
 void add_root_option(Command& command, std::string& root) {
-  command.value("--root", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
+  command.value("--root=DIR", root, "Directory of the store (default: $MBUILD_ROOT or ~/.local/share/mbuild)");
 }
 
 std::string store_root(const std::string& given) {

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "cli/display/display_options.h"
 #include "cli/display/progress_json.h"
 #include "cli/display/progress_plain.h"
 #include "cli/display/progress_tty.h"
@@ -37,6 +38,9 @@ class OutlivingProgress : public executor::ProgressSink {
   void status(const executor::StatusEvent& event) override {
     survive([&] { shown_->status(event); });
   }
+  void planned(std::size_t steps) override {
+    survive([&] { shown_->planned(steps); });
+  }
 
  private:
   template <typename Work>
@@ -54,11 +58,11 @@ class OutlivingProgress : public executor::ProgressSink {
 };
 
 std::unique_ptr<executor::ProgressSink> make_display(ProgressMode mode) {
-  if (mode == ProgressMode::automatic) mode = ::isatty(STDERR_FILENO) == 1 ? ProgressMode::tty : ProgressMode::plain;
+  if (mode == ProgressMode::automatic) mode = is_lively_terminal() ? ProgressMode::tty : ProgressMode::plain;
   if (mode == ProgressMode::quiet) return std::make_unique<QuietProgress>();
   if (mode == ProgressMode::json) return std::make_unique<JsonProgress>();
-  if (mode == ProgressMode::plain) return std::make_unique<PlainProgress>();
-  return std::make_unique<TtyProgress>();
+  if (mode == ProgressMode::plain) return std::make_unique<PlainProgress>(display_options());
+  return std::make_unique<TtyProgress>(display_options());
 }
 
 }  // namespace

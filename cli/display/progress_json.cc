@@ -40,6 +40,7 @@ void JsonProgress::vertex(const executor::VertexEvent& event) {
   const std::string time = wall_time(event.time);
   if (vertex.started.empty()) vertex.started = time;
   Json object = {{"digest", vertex.digest}, {"name", event.name}, {"started", vertex.started}};
+  for (const auto input : event.inputs) object["inputs"].push_back(vertex_of(input).digest);
   if (event.state != executor::VertexState::started) object["completed"] = time;
   if (event.state == executor::VertexState::cached) object["cached"] = true;
   if (event.state == executor::VertexState::failed) object["error"] = event.error;
@@ -67,6 +68,32 @@ void JsonProgress::status(const executor::StatusEvent& event) {
   object["started"] = started;
   if (event.ended) object["completed"] = time;
   emit("statuses", std::move(object));
+}
+
+void print_json_warnings(std::span<const frontend::dockerfile::Warning> warnings) {
+  for (const auto& warning : warnings) {
+    const auto text = warning.rule.empty() ? warning.message : warning.rule + ": " + warning.message;
+    Json object = {{"level", 1}, {"short", remote::base64_encode(text)}};
+    if (!warning.description.empty()) object["detail"] = {remote::base64_encode(warning.description)};
+    if (!warning.url.empty()) object["url"] = warning.url;
+    if (warning.range.first > 0) {
+      object["range"] = {{{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}}};
+    }
+    emit("warnings", std::move(object));
+  }
+}
+
+void print_json_error(const Error& error) {
+  Json object = {{"message", error.what()}, {"exitStatus", static_cast<int>(error.exit_class)}};
+  if (!error.advice.empty()) object["advice"] = error.advice;
+  if (!error.excerpt.empty()) object["excerpt"] = error.excerpt;
+  if (const auto place = frontend::dockerfile::place_of_excerpt(error.excerpt)) {
+    object["file"] = place->name;
+    object["line"] = place->line;
+  }
+  Json line;
+  line["error"] = std::move(object);
+  say("{}\n", line.dump(-1, ' ', true, Json::error_handler_t::replace));
 }
 
 }  // namespace mbuild::cli

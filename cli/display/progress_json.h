@@ -3,11 +3,14 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/error.h"
 #include "executor/api/events.h"
+#include "frontend/dockerfile/syntax.h"
 
 namespace mbuild::cli {
 
@@ -34,5 +37,10 @@ class JsonProgress : public executor::ProgressSink {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   const std::chrono::system_clock::time_point wall_start_ = std::chrono::system_clock::now();
 };
+
+// What else a program is told in lines of the same kind: "warnings" as BuildKit has them, and an "error" with message,
+// advice, exit status and its place in the Dockerfile.
+void print_json_warnings(std::span<const frontend::dockerfile::Warning> warnings);
+void print_json_error(const Error& error);
 
 }  // namespace mbuild::cli

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <ctime>
+#include <exception>
 #include <iterator>
 #include <utility>
 
 #include "base/clean_text.h"
 #include "base/size_text.h"
 #include "base/strings.h"
+#include "cli/display/columns.h"
 #include "cli/display/terminal.h"
 
 namespace mbuild::cli {
@@ -55,15 +58,45 @@ void PlainProgress::flush() {
 // When the output turns to another vertex, its name is said again, so that a reader of a log knows where he is.
 void PlainProgress::head(Vertex& vertex) {
   if (last_shown_ == vertex.number && vertex.announced) return;
-  add("{}#{} {}\n", last_shown_ == 0 ? "" : "\n", vertex.number, vertex.name);
+  end_section();
+  if (options_.log == DisplayOptions::Log::plain) {
+    add("{}#{} {}\n", last_shown_ == 0 ? "" : "\n", vertex.number, vertex.name);
+  } else {
+    begin_section(vertex);
+  }
   vertex.announced = true;
   last_shown_ = vertex.number;
+}
+
+void PlainProgress::begin_section(const Vertex& vertex) {
+  const auto heading = fmt::format("#{} {}", vertex.number, vertex.name);
+  section_ = fmt::format("step_{}_{}", vertex.number, ++sections_);
+  if (options_.log == DisplayOptions::Log::github) return add("::group::{}\n", heading);
+  flush();
+  write_section(true, section_, heading, std::time(nullptr));
+}
+
+void PlainProgress::end_section() {
+  if (section_.empty()) return;
+  const auto name = std::exchange(section_, {});
+  if (options_.log == DisplayOptions::Log::github) return add("::endgroup::\n");
+  flush();
+  write_section(false, name, "", std::time(nullptr));
+}
+
+PlainProgress::~PlainProgress() {
+  try {
+    end_section();
+    flush();
+  } catch (const std::exception&) {  // nobody can be told
+  }
 }
 
 void PlainProgress::vertex(const executor::VertexEvent& event) {
   const std::lock_guard lock(mutex_);
   Vertex& vertex = vertex_of(event.id);
   vertex.name = clean_line(clip_text(event.name, k_longest_line));
+  if (options_.longest_name > 0) vertex.name = fit_columns(vertex.name, options_.longest_name);
   switch (event.state) {
     case executor::VertexState::started:
       vertex.started = event.time;

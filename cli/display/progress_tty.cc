@@ -1,40 +1,58 @@
 #include "cli/display/progress_tty.h"
 
-#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <utility>
 
 #include "base/clean_text.h"
-#include "cli/display/progress_plain.h"
-#include "cli/display/terminal.h"
+#include "cli/display/columns.h"
+#include "cli/display/summary.h"
+#include "platforms/platform.h"
 
 namespace mbuild::cli {
 namespace {
 
-constexpr std::size_t k_digest_shown = 19;  // "sha256:" and 12 digits
-constexpr std::size_t k_log_lines = 6;
-constexpr std::size_t k_longest_seen = 4096;  // what is longer isn't seen
-constexpr auto k_frame = std::chrono::milliseconds(100);
+using executor::VertexState;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+constexpr std::size_t k_longest_seen = 4096;  // what is longer isn't seen
+
+Window window_of_terminal() {
+  winsize size = {};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {.columns = size.ws_col, .rows = size.ws_row};
 }
 
-// Cut at a UTF-8 boundary.
-std::string_view cut(std::string_view text, std::size_t width) {
-  if (text.size() <= width) return text;
-  while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;
-  return text.substr(0, width);
+// "emulated", and the platform where it is none that goes without saying.
+std::string note_of(const executor::VertexEvent& event) {
+  static const std::string k_host = platforms::to_string(platforms::host_platform());
+  std::string note = event.emulated ? "emulated" : "";
+  if (event.platform.empty() || event.platform == k_host) return note;
+  if (event.name.find(event.platform) != std::string::npos) return note;
+  return event.platform + (note.empty() ? "" : " " + note);
+}
+
+std::pair<Style, std::string> ending(VertexState state) {
+  switch (state) {
+    case VertexState::cached:
+      return {Style::finished, "CACHED "};
+    case VertexState::failed:
+      return {Style::failed, "ERROR "};
+    case VertexState::cancelled:
+      return {Style::cancelled, "CANCELED "};
+    case VertexState::started:
+    case VertexState::completed:
+      break;
+  }
+  return {Style::finished, ""};
 }
 
 }  // namespace
 
-TtyProgress::TtyProgress() : colour_(std::getenv("NO_COLOR") == nullptr) {
+TtyProgress::TtyProgress(DisplayOptions options) : options_(std::move(options)) {
+  build_.started = std::chrono::steady_clock::now();
   thread_ = std::jthread([this](std::stop_token stop) {
     try {
       loop(std::move(stop));
@@ -51,87 +69,83 @@ TtyProgress::~TtyProgress() {
 void TtyProgress::loop(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
-    changed_.wait_for(lock, stop, k_frame, [] { return false; });
-    redraw();
+    changed_.wait_for(lock, stop, options_.frame, [] { return false; });
+    if (!stop.stop_requested()) redraw(false);
   }
-  running_.clear();
-  redraw();
+  redraw(true);
 }
 
-Piece TtyProgress::piece(Style style, std::string text) const {
-  return {colour_ ? style : Style::plain, std::move(text)};
+void TtyProgress::redraw(bool last) {
+  const auto window = window_of_terminal();
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<Piece> rows;
+  for (const auto& step : std::exchange(finished_, {})) {
+    rows.push_back({step.style, spread(step.left, step.time, window.columns - 1)});
+  }
+  const auto above = rows.size();
+  build_.running.clear();
+  build_.running_steps = 0;
+  for (const auto id : order_) {
+    const auto& running = running_.at(id);
+    build_.running.push_back(&running.shown);
+    if (running.step) ++build_.running_steps;
+  }
+  if (!last) std::ranges::move(frame(build_, window, now), std::back_inserter(rows));
+  draw_frame(std::move(rows), above, window);
 }
 
-Piece TtyProgress::row(Style style, std::string_view left, double elapsed) const {
-  const std::string time = fmt::format(" {:.1f}s", elapsed);
-  const std::size_t room = width_ > time.size() + 1 ? width_ - time.size() - 1 : 1;
-  const auto shown = cut(left, room);
-  return piece(style, fmt::format("{}{:{}}{}\n", shown, "", room - shown.size(), time));
+// A window that became narrower has folded the rows that are there, as most terminals do; what does not fit any more
+// is out of reach.
+void TtyProgress::draw_frame(std::vector<Piece> rows, std::size_t above, Window window) {
+  if (above == 0 && std::ranges::equal(rows, last_rows_, {}, &Piece::text, &Piece::text)) return;
+  const auto up = std::min(folded_rows(drawn_, window.columns), window.rows - 1);
+  draw(up, rows, options_.palette, !drawn_.empty() && window.columns != drawn_columns_);
+  drawn_columns_ = window.columns;
+  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(above));
+  drawn_.clear();
+  for (const auto& row : rows) drawn_.push_back(columns_of(row.text));
+  last_rows_ = std::move(rows);
 }
 
-void TtyProgress::redraw() {
-  winsize size = {};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-    width_ = size.ws_col;
-    height_ = size.ws_row;
-  }
-  auto pieces = std::exchange(above_, {});
-  std::size_t rows = 0;
-  for (const auto& [id, vertex] : running_) {
-    if (rows + 2 > height_) break;
-    pieces.push_back(row(Style::running, fmt::format(" => {}", vertex.name), seconds_since(vertex.started)));
-    ++rows;
-    const auto below = [&](std::string_view mark, std::string_view line) {
-      if (rows + 2 > height_) return;
-      pieces.push_back(
-          piece(Style::faint, fmt::format(" => => {}{}\n", mark, cut(line, width_ > 12 ? width_ - 12 : 1))));
-      ++rows;
-    };
-    for (const auto& [part, shown] : vertex.parts) below("", shown);
-    for (const auto& line : vertex.lines) below("# ", line);
-  }
-  draw(std::exchange(drawn_rows_, rows), pieces);
+void TtyProgress::planned(std::size_t steps) {
+  const std::lock_guard lock(mutex_);
+  build_.planned = steps;
 }
 
 void TtyProgress::vertex(const executor::VertexEvent& event) {
   const std::lock_guard lock(mutex_);
-  const auto found = running_.find(event.id);
-  const double elapsed = found == running_.end() ? 0 : seconds_since(found->second.started);
   const std::string name = clean_line(event.name);
-  switch (event.state) {
-    case executor::VertexState::started:
-      running_[event.id] = Running{name, event.time, {}, {}, {}};
-      return;
-    case executor::VertexState::cached:
-      above_.push_back(row(Style::finished, " => CACHED " + name, elapsed));
-      break;
-    case executor::VertexState::completed:
-      above_.push_back(row(Style::finished, " => " + name, elapsed));
-      break;
-    case executor::VertexState::failed:
-      above_.push_back(row(Style::failed, " => ERROR " + name, elapsed));
-      break;
-    case executor::VertexState::cancelled:
-      above_.push_back(row(Style::cancelled, " => CANCELED " + name, elapsed));
-      break;
+  if (event.state == VertexState::started) {
+    const StepShown shown{.name = name, .note = note_of(event), .started = event.time, .lines = {}, .parts = {}};
+    if (!running_.contains(event.id)) order_.push_back(event.id);
+    running_.insert_or_assign(event.id, Running{.shown = shown, .partial = {}, .step = event.step});
+    return;
   }
-  if (found != running_.end()) running_.erase(found);
+  const auto found = running_.find(event.id);
+  const auto began = found == running_.end() ? event.time : found->second.shown.started;
+  const auto [style, word] = ending(event.state);
+  finished_.push_back({style, " => " + word + name, duration_text(event.time - began)});
+  if (event.step && event.state != VertexState::cancelled) ++build_.done;
+  if (event.step && event.state == VertexState::cached) ++build_.cached;
+  if (found == running_.end()) return;
+  running_.erase(found);
+  std::erase(order_, event.id);
 }
 
 void TtyProgress::log(const executor::LogEvent& event) {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(event.id);
   if (found == running_.end()) return;
-  auto& vertex = found->second;
+  auto& [shown, partial, step] = found->second;
   for (std::string_view data = event.data; !data.empty();) {
     const auto end = data.find_first_of("\r\n");
     const auto part = data.substr(0, end);
-    vertex.partial += part.substr(0, k_longest_seen - std::min(k_longest_seen, vertex.partial.size()));
+    partial += part.substr(0, k_longest_seen - std::min(k_longest_seen, partial.size()));
     if (end == std::string_view::npos) break;
     data.remove_prefix(end + 1);
-    if (vertex.partial.empty()) continue;
-    vertex.lines.push_back(clean_line(std::exchange(vertex.partial, {})));
-    if (vertex.lines.size() > k_log_lines) vertex.lines.pop_front();
+    if (partial.empty()) continue;
+    shown.lines.push_back(clean_line(std::exchange(partial, {})));
+    if (shown.lines.size() > options_.log_lines) shown.lines.pop_front();
   }
 }
 
@@ -139,13 +153,15 @@ void TtyProgress::status(const executor::StatusEvent& event) {
   const std::lock_guard lock(mutex_);
   const auto found = running_.find(event.id);
   if (found == running_.end()) return;
+  auto& parts = found->second.shown.parts;
   if (event.ended) {
-    found->second.parts.erase(event.part);
-  } else {
-    executor::StatusEvent shown = event;
-    if (shown.part.starts_with("sha256:")) shown.part = shown.part.substr(0, k_digest_shown);
-    found->second.parts[event.part] = part_text(shown);
+    parts.erase(event.part);
+    return;
   }
+  const PartShown fresh{.name = clean_line(event.part), .started = event.time};
+  auto& part = parts.try_emplace(event.part, fresh).first->second;
+  part.current = event.current;
+  part.total = event.total;
 }
 
 }  // namespace mbuild::cli

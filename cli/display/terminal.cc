@@ -19,20 +19,22 @@ void write_to(FILE* file, std::string_view text) {
   }
 }
 
-std::string_view escape_of(Style style) {
+std::string_view code_of(const Palette& palette, Style style) {
   switch (style) {
     case Style::plain:
       break;
     case Style::running:
-      return "\x1b[36m";
+      return palette.running;
     case Style::finished:
-      return "\x1b[34m";
+      return palette.finished;
     case Style::failed:
-      return "\x1b[31m";
+      return palette.failed;
     case Style::cancelled:
-      return "\x1b[33m";
+      return palette.cancelled;
+    case Style::warning:
+      return palette.warning;
     case Style::faint:
-      return "\x1b[2m";
+      return palette.faint;
   }
   return "";
 }
@@ -75,16 +77,24 @@ void print_document(std::string_view bytes) {
   write_to(stdout, bytes);
 }
 
-void draw(std::size_t erased_rows, std::span<const Piece> pieces) {
+void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palette, bool anew) {
   std::string out;
-  if (erased_rows > 0) out = fmt::format("\x1b[{}A\x1b[J", erased_rows);
+  if (rows > 0) out = fmt::format("\r\x1b[{}A", rows);  // from wherever what was typed left the cursor
   for (const auto& [style, text] : pieces) {
-    const auto escape = escape_of(style);
-    out += escape;
-    out += clean_text(text);
-    if (!escape.empty()) out += "\x1b[0m";
+    const auto code = code_of(palette, style);
+    if (anew) out += "\x1b[2K";
+    if (!code.empty()) out += fmt::format("\x1b[{}m", code);
+    out += clean_line(text);
+    if (!code.empty()) out += "\x1b[0m";
+    out += "\x1b[K\n";
   }
-  write_to(stderr, out);
+  write_to(stderr, out + "\x1b[J");
+}
+
+void write_section(bool begins, std::string_view name, std::string_view heading, long unix_time) {
+  write_to(stderr, begins ? fmt::format("\x1b[0Ksection_start:{}:{}[collapsed=true]\r\x1b[0K{}\n", unix_time, name,
+                                        clean_line(heading))
+                          : fmt::format("\x1b[0Ksection_end:{}:{}\r\x1b[0K\n", unix_time, name));
 }
 
 }  // namespace mbuild::cli

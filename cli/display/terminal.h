@@ -38,14 +38,27 @@ std::string ask(std::string_view question, Echo echo);
 // it is a terminal.
 void print_document(std::string_view bytes);
 
-enum class Style { plain, running, finished, failed, cancelled, faint };
+enum class Style { plain, running, finished, failed, cancelled, warning, faint };
+
+// The codes of the styles (ECMA-48); "" leaves a style plain.
+struct Palette {
+  std::string running = "36", finished = "34", failed = "31", cancelled = "33", warning = "33", faint = "2";
+  static Palette none() { return {"", "", "", "", "", ""}; }
+};
 
 struct Piece {
   Style style = Style::plain;
-  std::string text;
+  std::string text;  // one line, without its end
 };
 
-// For the display on a terminal (standard error): takes the last rows away and writes the pieces in their styles.
-void draw(std::size_t erased_rows, std::span<const Piece> pieces);
+// For the display on a terminal (standard error): the cursor goes up by `rows`, then each piece takes a row, and what
+// was below goes. One write, in which nothing is erased that is written again: it does not flicker.
+// `anew`: the window has another width. A row that is only written over is still a part of the line that tmux folded,
+// and is unfolded with it, so rows are erased here (each: when all are at once, they go to the scrollback).
+void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palette, bool anew = false);
+
+// A section of a log of GitLab, which its reader folds: its beginning with what it is headed by, or its end. `name` has
+// letters, digits and "_" only.
+void write_section(bool begins, std::string_view name, std::string_view heading, long unix_time);
 
 }  // namespace mbuild::cli

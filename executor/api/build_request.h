@@ -93,6 +93,7 @@ inline std::span<const TargetRequest> target_of(const BuildRequest& request) {
 struct PlatformResult {
   platforms::Platform platform;
   Digest manifest, config;
+  std::uint64_t bytes = 0;  // of the layers as they are sent, and of config and manifest
 };
 
 // Why a step ran.
@@ -110,6 +111,7 @@ struct BuildResult {
   std::string image_id;            // what --iidfile gets
   std::vector<std::string> names;  // of the image
   std::vector<frontend::dockerfile::Warning> warnings;
+  // Of steps that several targets of a session need, with the first of them only.
   std::size_t steps_run = 0, steps_cached = 0;
   EmulationUse emulation;
   std::vector<StepExplanation> explanations;  // of the steps that ran, where the request asks for them

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +22,10 @@ struct VertexEvent {
   std::vector<std::string> needs;  // names under which other targets or platforms need it
   std::string error;               // failed: one line
   std::chrono::steady_clock::time_point time;
+  std::string platform;          // of a step's programs; "" where it runs none
+  bool emulated = false;         // these are another machine's
+  bool step = false;             // one of those that were planned; else a phase
+  std::vector<VertexId> inputs;  // the steps whose results it reads
 };
 
 struct LogEvent {
@@ -46,6 +51,8 @@ class ProgressSink {
   virtual void vertex(const VertexEvent& event) = 0;
   virtual void log(const LogEvent& event) = 0;
   virtual void status(const StatusEvent& event) = 0;
+  // Before the first step: how many there are that will be told of, run or cached.
+  virtual void planned(std::size_t /*steps*/) {}
 };
 
 }  // namespace mbuild::executor

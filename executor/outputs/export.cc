@@ -104,13 +104,19 @@ image::ImageSet make_set(const ExportEnvironment& environment, const LayerBlobs&
   return set;
 }
 
+std::uint64_t size_of(const image::FinishedImage& image) {
+  std::uint64_t bytes = image.config.size + image.manifest.size;
+  for (const auto& layer : image.layers) bytes += layer.size;
+  return bytes;
+}
+
 // The first output of an image type is what the build's result is called by.
 void fill_result(BuildResult& result, const Output& output, const image::ImageSet& set) {
   if (!result.descriptor.digest.empty()) return;
   result.descriptor = image::top_level(set).descriptor;
   result.names = set.names;
   for (const auto& image : set.images)
-    result.images.push_back({image.platform, image.manifest.digest, image.config.digest});
+    result.images.push_back({image.platform, image.manifest.digest, image.config.digest, size_of(image)});
   result.image_id = output.type == OutputType::docker ? set.images.front().config.digest : result.descriptor.digest;
 }
 

@@ -88,16 +88,42 @@ StepParts::StepParts(const StepEnvironment& environment)
              .sink = environment.sink,
              .warn_of_isolation = environment.warn_of_isolation}) {}
 
+namespace {
+
+bool is_emulated(const graph::Node& node) {
+  return std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
+}
+
+// Of a merge, which nobody is told of, what it merges.
+void add_inputs(const graph::Graph& graph, const graph::Node& node, std::vector<VertexId>& out) {
+  for (const auto& input : node.inputs) {
+    const auto& from = graph.nodes[input.node];
+    if (std::holds_alternative<graph::MergeOp>(from.op)) {
+      add_inputs(graph, from, out);
+    } else if (std::ranges::find(out, input.node) == out.end()) {
+      out.push_back(input.node);
+    }
+  }
+}
+
+}  // namespace
+
 StepClass Steps::class_of(graph::NodeId id) const {
   const auto& node = environment_.graph.nodes[id];
-  const bool emulated = std::holds_alternative<graph::ExecOp>(node.op) && node.platform && is_foreign(*node.platform);
+  const bool emulated = is_emulated(node);
   if (parts_.workers.is_local(id)) return emulated ? StepClass::emulated : StepClass::native;
   return emulated ? StepClass::remote_emulated : StepClass::remote_native;
 }
 
 VertexEvent Steps::event_of(graph::NodeId id) const {
   const auto& info = environment_.graph.info[id];
-  VertexEvent event{.id = id, .name = info.front().name};
+  const auto& node = environment_.graph.nodes[id];
+  VertexEvent event{.id = id, .name = info.front().name, .step = true};
+  if (std::holds_alternative<graph::ExecOp>(node.op) && node.platform) {
+    event.platform = platforms::to_string(*node.platform);
+    event.emulated = is_emulated(node);
+  }
+  add_inputs(environment_.graph, node, event.inputs);
   std::set<std::string> seen = {event.name};
   for (const auto& need : info) {
     if (seen.insert(need.name).second) event.needs.push_back(need.name);
@@ -229,25 +255,17 @@ Stack Steps::unpacked(const Snapshot& snapshot, const std::stop_token& stop) {
   return parts_.layers.stack(parts_.fetcher.fetch(snapshot, stop), stop);
 }
 
-std::size_t Steps::steps_run(const planner::Plan& plan) const {
-  std::size_t count = 0;
-  for (const auto id : plan.order) count += parts_.table.traces[id].runs;
-  return count;
-}
-
-std::size_t Steps::steps_cached(const planner::Plan& plan) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(plan.order, [&](graph::NodeId id) { return parts_.table.traces[id].reported; }));
-}
-
-EmulationUse Steps::emulation(const planner::Plan& plan) const {
-  EmulationUse out;
+StepCounts Steps::count(const planner::Plan& plan, std::set<graph::NodeId>& counted) const {
+  StepCounts out;
   for (const auto id : plan.order) {
-    const auto& one = parts_.table.traces[id].emulation;
-    out.steps += one.steps;
-    out.programs += one.programs;
-    out.native += one.native;
-    out.milliseconds += one.milliseconds;
+    if (!counted.insert(id).second) continue;
+    const auto& trace = parts_.table.traces[id];
+    out.run += trace.runs;
+    if (trace.reported) ++out.cached;
+    out.emulation.steps += trace.emulation.steps;
+    out.emulation.programs += trace.emulation.programs;
+    out.emulation.native += trace.emulation.native;
+    out.emulation.milliseconds += trace.emulation.milliseconds;
   }
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -70,6 +71,11 @@ struct StepParts {
   StepMaker maker;
 };
 
+struct StepCounts {
+  std::size_t run = 0, cached = 0;
+  EmulationUse emulation;  // of those that were run
+};
+
 class Steps {
  public:
   explicit Steps(StepEnvironment environment) : environment_(std::move(environment)), parts_(environment_) {}
@@ -91,11 +97,8 @@ class Steps {
   // Looks all up again, after a promise was broken (cache_import.h). What was executed stays in the store.
   void start_over();
 
-  // How many of a plan's steps were run, and found.
-  std::size_t steps_run(const planner::Plan& plan) const;
-  std::size_t steps_cached(const planner::Plan& plan) const;
-  // Of those that were run.
-  EmulationUse emulation(const planner::Plan& plan) const;
+  // Of a plan's steps that are not in `counted`, where they are added.
+  StepCounts count(const planner::Plan& plan, std::set<graph::NodeId>& counted) const;
 
  private:
   void run_source(graph::NodeId id, const graph::SourceOp& source, const std::stop_token& stop);

@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <vector>
 
 #include "frontend/dockerfile/syntax.h"
 
 namespace mbuild::frontend::dockerfile {
 namespace {
+
+constexpr std::string_view k_rule = "--------------------\n";
 
 // Lines of context are added in rounds, one before and one after; a marked range of several lines gets one round, a
 // single line two.
@@ -42,7 +45,7 @@ std::string excerpt(const Dockerfile& dockerfile, std::span<const Range> ranges)
   const int line_count = static_cast<int>(dockerfile.lines.size());
   const auto marked = clamped(ranges, line_count);
   if (marked.empty()) return "";
-  auto out = fmt::format("{}:{}\n--------------------\n", dockerfile.name, marked.front().first);
+  auto out = fmt::format("{}:{}\n{}", dockerfile.name, marked.front().first, k_rule);
   int next = 1;  // the first line that is not shown yet
   for (const Range range : marked) {
     const auto shown = with_context(range, line_count);
@@ -54,9 +57,24 @@ std::string excerpt(const Dockerfile& dockerfile, std::span<const Range> ranges)
       out += fmt::format(" {:3d} | {} {}\n", next, is_marked ? ">>>" : "   ", line);
     }
   }
-  return out + "--------------------\n";
+  return out.append(k_rule);
 }
 
 std::string excerpt(const Dockerfile& dockerfile, Range range) { return excerpt(dockerfile, std::span(&range, 1)); }
+
+// Lines of the file begin with their numbers, so that none is a rule.
+std::optional<ExcerptPlace> place_of_excerpt(std::string_view text) {
+  if (!text.ends_with(k_rule)) return std::nullopt;
+  text.remove_suffix(k_rule.size());
+  const auto rule = text.rfind(fmt::format("\n{}", k_rule));
+  if (rule == std::string_view::npos) return std::nullopt;
+  const auto heading = text.substr(0, rule);
+  const auto start = heading.rfind('\n') + 1;  // 0 where there is none
+  const auto colon = heading.rfind(':');
+  if (colon == std::string_view::npos || colon < start) return std::nullopt;
+  ExcerptPlace place{.name = std::string(heading.substr(start, colon - start))};
+  std::from_chars(heading.data() + colon + 1, heading.data() + heading.size(), place.line);
+  return place;
+}
 
 }  // namespace mbuild::frontend::dockerfile

@@ -168,5 +168,11 @@ Instruction parse_trigger(std::string_view text);
 std::string excerpt(const Dockerfile& dockerfile, Range range);
 // The same with several ranges marked; "..." stands for the lines between that are not shown.
 std::string excerpt(const Dockerfile& dockerfile, std::span<const Range> ranges);
+// The NAME and LINE of the excerpt with which `text` ends, if there is one.
+struct ExcerptPlace {
+  std::string name;
+  int line = 0;
+};
+std::optional<ExcerptPlace> place_of_excerpt(std::string_view text);
 
 }  // namespace mbuild::frontend::dockerfile

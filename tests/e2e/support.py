@@ -17,6 +17,9 @@ BOTH = (HOST, FOREIGN)
 MACHINE = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 HANG = 300  # seconds after which a command counts as hanging; no test depends on how long anything takes
 
+# Variables of whoever runs the tests that would change what a build does or shows.
+HOSTS_OWN = ("MBUILD_", "BUILDKIT_", "SOURCE_DATE", "GITHUB_ACTIONS", "GITLAB_CI")
+
 # A RUN that leaves another text whenever it is executed: equal marks are one execution.
 MARK = "RUN cat /proc/sys/kernel/random/uuid > "
 
@@ -178,7 +181,7 @@ class Case:
         return build
 
     def run(self, command, env=None, output=None, cwd=None):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("MBUILD_", "BUILDKIT_", "SOURCE_DATE"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(HOSTS_OWN)}
         environment.update(env or {})
         if self.disabled:
             names = environment.get("MBUILD_TEST_DISABLE")

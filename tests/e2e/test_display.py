@@ -53,6 +53,72 @@ def test_a_failure_for_programs(case):
     expect("exit code: 7" in failed[0]["error"] and "completed" in failed[0], "no reason", failed)
 
 
+@quick
+def test_what_else_programs_are_told(case):
+    case.dockerfile("FROM busybox as lower", "RUN true", "RUN exit 7")
+    text = case.fails("--progress", "rawjson", export=False).text
+    expect(all(line.startswith("{") for line in text.splitlines()), "not all are objects", text)
+    shown = objects_of_all_kinds(text)
+    error = shown["error"][0]
+    expect(error["line"] == 3 and error["file"] == "Dockerfile" and error["exitStatus"] == 1, error)
+    expect("exit code: 7" in error["message"] and ">>> RUN exit 7" in error["excerpt"], error)
+    short = [base64.b64decode(w["short"]).decode() for w in shown["warnings"]]
+    expect(any(text.startswith("FromAsCasing: ") for text in short), short)
+    expect(shown["warnings"][0]["range"][0]["start"]["line"] == 1, shown["warnings"])
+    steps = {v["name"].partition("] ")[2]: v for v in shown["vertexes"]}
+    expect(steps["RUN true"]["digest"] in steps["RUN exit 7"]["inputs"], steps)
+
+
+def objects_of_all_kinds(text):
+    out = {}
+    for line in text.splitlines():
+        for kind, found in json.loads(line).items():
+            out.setdefault(kind, []).extend(found if isinstance(found, list) else [found])
+    return out
+
+
+@quick
+def test_logs_whose_readers_fold_sections(case):
+    case.dockerfile("FROM busybox as lower", "RUN echo '::error::x' && echo hello", "RUN exit 7")
+    text = case.fails(env={"GITHUB_ACTIONS": "true"}).text
+    expect(re.search(r"(?m)^::group::#\d+ \[2/3\] RUN .*\n#\d+ [\d.]+ ::error::x\n#\d+ [\d.]+ hello\n"
+                     r"#\d+ DONE [\d.]+s\n::endgroup::$", text), text)
+    expect_equal(text.count("::group::"), text.count("::endgroup::"), "groups that end")
+    expect(re.search(r"(?m)^::error file=context/Dockerfile,line=3::.*exit code: 7$", text) or
+           re.search(r"(?m)^::error file=%s/Dockerfile,line=3::.*exit code: 7" % re.escape(case.context), text), text)
+    expect(re.search(r"(?m)^::warning file=.*Dockerfile,line=1::", text), text)
+    status, out, errors = printed(case, "env", "GITLAB_CI=true", *case.command())
+    sections = re.findall(rb"\x1b\[0Ksection_(start|end):\d+:(\w+)(?:\[collapsed=true\])?\r\x1b\[0K", errors)
+    expect(sections and sections[0::2] == [(b"start", name) for _, name in sections[1::2]], sections)
+    expect_equal(len(set(name for _, name in sections)), len(sections) // 2, "names of sections")
+
+
+def test_the_end_says_what_was_made(case):
+    case.dockerfile("FROM busybox", "COPY Dockerfile /")
+    for progress in ("plain", "tty"):
+        text = case.build("--progress", progress, "-t", "app:1").text
+        expect(" Built app:1 for %s in " % HOST in text and "   image written to " in text, text)
+        expect(re.search(r" \d+ steps? run, \d+ cached\n Next: mbuild verify ", text), text)
+    for progress in ("quiet", "none", "rawjson"):
+        expect("Built" not in case.build("--progress", progress).text, progress)
+
+
+@quick
+def test_a_failure_ends_with_the_way_to_look_inside(case):
+    case.dockerfile("FROM busybox AS lower", "RUN echo content > /found", "RUN cat /found && exit 3")
+    text = case.fails().text
+    expect(text.index("ERROR:") < text.index("Failed after"), text)
+    command = re.search(r"(?m)^   (head -n 2 .*)$", text).group(1)
+    expect(command.endswith("/Dockerfile | mbuild build -f - --platform %s -o inside %s" % (HOST, case.context)), command)
+    mine = "%s build --root %s --build-context busybox=oci-layout://%s:busybox" % (case.mbuild, case.root, case.bases)
+    case.check("sh", "-c", command.replace("mbuild build", mine))
+    with open(os.path.join(case.dir, "inside", "found")) as f:
+        expect_equal(f.read(), "content\n")
+    case.dockerfile("FROM busybox as lower", "RUN exit 3")
+    text = case.fails().text
+    expect(text.index("ERROR:") < text.index("FromAsCasing"), "a warning before the error", text)
+
+
 def test_an_unknown_display(case):
     case.dockerfile("FROM scratch")
     case.fails("--progress", "fancy", says=["invalid progress mode fancy", "rawjson"])
@@ -115,7 +181,7 @@ def test_output_of_steps_is_cleaned(case):
         expect("plain" in text or progress != "plain", "the output is not shown", text)
     screen = on_terminal(case, case.command("--progress", "tty", plain=False, output=case.next_output()))
     # The display's own: colours, rows up, erase. Lines end with what the terminal makes of them.
-    expect_clean(re.sub(rb"\x1b\[[0-9]*m|\x1b\[[0-9]+A|\x1b\[J|\r\n", b"", screen))
+    expect_clean(re.sub(rb"\x1b\[[0-9]*m|\r\x1b\[[0-9]+A|\x1b\[[JK]|\r\n", b"", screen))
 
 
 def test_names_errors_and_arguments_are_cleaned(case):

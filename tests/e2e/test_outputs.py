@@ -143,7 +143,7 @@ def test_a_name_without_an_output_keeps_the_image(case):
     case.dockerfile(*TINY)
     ids, metadata = os.path.join(case.dir, "id"), os.path.join(case.dir, "metadata")
     build = case.build("-t", "kept:v1", "--iidfile", ids, "--metadata-file", metadata, export=False)
-    line = [line for line in build.text.splitlines() if "kept in the store" in line]
+    line = [line for line in build.text.splitlines() if "image is kept in the store" in line]
     expect(len(line) == 1 and "kept:v1" in line[0], build.text)
     digest = json.load(open(metadata))["containerimage.digest"]
     expect_equal(open(ids).read(), digest, "id")

@@ -123,6 +123,18 @@ TEST_CASE("a FROM that fails brings no errors about missing stages") {
         "dockerfile parse error on line 1: FROM requires either one or three arguments");
 }
 
+TEST_CASE("the place of an excerpt is told, also after the log of a step") {
+  const auto file = parse_dockerfile("FROM a\nRUN echo --------------------\n", "dir:x/Dockerfile");
+  const auto place = place_of_excerpt("--------------------\nlog:9\n--------------------\n" + excerpt(file, {2, 2}));
+  REQUIRE(place);
+  CHECK(place->name == "dir:x/Dockerfile");
+  CHECK(place->line == 2);
+  CHECK(place_of_excerpt(excerpt(file, {1, 1}))->line == 1);
+  CHECK_FALSE(place_of_excerpt(""));
+  CHECK_FALSE(place_of_excerpt("--------------------\n"));
+  CHECK_FALSE(place_of_excerpt("text\n--------------------\n"));
+}
+
 TEST_CASE("an excerpt marks all lines of an instruction") {
   const auto file = parse("FROM a\nRUN x \\\n y\nUSER b\nUSER c\n");
   CHECK(excerpt(file, {2, 3}) ==

@@ -24,8 +24,16 @@ Found found_in(std::vector<std::string> words) {
     build.flag("-q,--quiet", found.quiet, "").run([&] { return (found.command = "build"), 0; });
     top.add("du", "").value("--root", found.tag, "").run([&] { return (found.command = "du"), 0; });
     top.add("images", "").run([&] { return (found.command = "images"), 0; });
+    top.add("prune", "").run([&] { return (found.command = "prune"), 0; });
+    top.add("hidden", "").hide().run([&] { return (found.command = "hidden"), 0; });
   };
-  run_command_line({.name = "program", .version = "1", .about = "", .add = add, .implied_command = "build"},
+  run_command_line({.name = "program",
+                    .version = "1",
+                    .about = "",
+                    .add = add,
+                    .implied_command = "build",
+                    .never_suggested = {"prune"},
+                    .add_to_each = [](Command& each) { each.unused_value("--builder", [] {}); }},
                    std::move(words));
   return found;
 }
@@ -64,4 +72,17 @@ TEST_CASE("A directory in the current one is a context, and a mistyped command i
         "2 \"biuld\" is neither a command nor a directory to build from (did you mean build?)");
   CHECK(error_of([] { found_in({"-q", "imagse"}); }) ==
         "2 \"imagse\" is neither a command nor a directory to build from (did you mean images?)");
+}
+
+TEST_CASE("What destroys or is hidden is never suggested, and docker's words are known") {
+  CHECK(error_of([] { found_in({"prun"}); }).find("prune?") == std::string::npos);
+  CHECK(error_of([] { found_in({"hiden"}); }) == "2 \"hiden\" is neither a command nor a directory to build from");
+  CHECK(error_of([] { found_in({"rmi", "x"}); }) == "2 \"rmi\" is neither a command nor a directory to build from");
+  CHECK(found_in({"hidden"}).command == "hidden");
+}
+
+TEST_CASE("A flag of all commands may stand before and after each") {
+  CHECK(found_in({"--builder", "x", "du"}).command == "du");
+  CHECK(found_in({"images", "--builder=x"}).command == "images");
+  CHECK(found_in({"--builder", "du", "."}).context == ".");
 }
