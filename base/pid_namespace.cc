@@ -1,6 +1,7 @@
 #include "base/pid_namespace.h"
 
 #include <fcntl.h>
+#include <sanitizer/asan_interface.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -66,6 +67,8 @@ pid_t spawn_in_new_pid_namespace(const std::function<void()>& body) {
     return ::clone(run, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD,
                    const_cast<std::function<void()>*>(&body));
   });
+  // Functions of the child that never returned have left marks there.
+  ASAN_UNPOISON_MEMORY_REGION(stack.data(), stack.size());
   ::prctl(PR_SET_DUMPABLE, 1);  // the child's change of identity took it from the memory that both have
   return pid;
 }

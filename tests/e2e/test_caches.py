@@ -262,7 +262,7 @@ def test_flags(case):
     case.fails("--cache-from", "type=local", status=2, says=["src is required"])
     case.fails("--cache-to", "type=nonsense", status=2, says=["unknown cache", "nonsense"])
     case.fails("--cache-to", local(case, "x", "mode=most"), status=2, says=["mode", "most"])
-    case.fails("--cache-to", "type=s3,bucket=b", status=2, says=["s3"])
+    expect("s3" in case.build("--cache-to", "type=s3,bucket=b").text, "nothing is said about a cache that is not written")
     expect("s3" in case.build("--cache-from", "type=s3,bucket=b").text, "nothing is said about s3")
     case.fails("--cache-to", "type=registry,ref=127.0.0.1:1/x", says=["127.0.0.1:1/x"])
     case.build("--cache-to", "type=registry,ref=127.0.0.1:1/x,ignore-error=true")

@@ -180,9 +180,9 @@ def test_a_proxy_on_the_loopback(case):
         case.fails("--build-arg", "http_proxy=" + value, says=["http_proxy names a proxy on the host's loopback"])
     for value in ("http://192.0.2.1:3128", "http://localhost.example.org"):
         build = case.fails("--build-arg", "HTTPS_PROXY=" + value)
-        expect("loopback" not in build.text, build.text)
+        expect("host's loopback" not in build.text, build.text)
     build = case.fails("--build-arg", "http_proxy=http://127.0.0.1:3128", "--network", "host")
-    expect("loopback" not in build.text, build.text)
+    expect("host's loopback" not in build.text, build.text)
 
 
 def test_runs_share_a_network(case):
