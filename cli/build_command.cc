@@ -252,8 +252,8 @@ void add_build_command(Command& top) {
   build.group("How steps run");
   build.number("-j,--jobs=N", flags->jobs, "Steps at once (default: 4 a core, at least 32)");
   build.value("--accel=HOW", flags->accel,
-              "Foreign programs: safe (native ones stand in where the result is the same), off, or verify (both, "
-              "which have to agree)");
+              "Foreign programs: safe (native ones stand in where the result is the same), compilers (cross compilers, "
+              "too), off, or verify (both ways, which have to agree)");
   build.value("--network=MODE", flags->network, "default, none or host");
   build.values("--add-host=HOST:IP", flags->add_host, "Add a host to /etc/hosts");
   build.values("--allow=WHAT", flags->allow, "Allow network.host, security.insecure or buildx.local.delete",

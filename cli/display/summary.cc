@@ -55,6 +55,14 @@ std::string delivered(const Output& output, const std::string& names) {
   return "";
 }
 
+// The platform is said where the image has none for this machine.
+std::string run_command(const std::string& name, const executor::BuildResult& result) {
+  const auto is_own = [](const auto& image) { return image.platform == platforms::host_platform(); };
+  const bool said = !result.images.empty() && std::ranges::none_of(result.images, is_own);
+  const auto platform = said ? "--platform " + platforms::to_string(result.images.front().platform) + " " : "";
+  return fmt::format("mbuild run --rm {}{}", platform, name);
+}
+
 // The command that shows or runs what an output made; "" where there is none.
 std::string command_for(const Output& output, const Lines& names, const executor::BuildResult& result) {
   const std::string name = names.empty() ? "" : names.front();
@@ -72,7 +80,8 @@ std::string command_for(const Output& output, const Lines& names, const executor
     const auto at = output.image.push_by_digest ? "@" + result.descriptor.digest : "";
     return "mbuild imagetools inspect " + name + at;
   }
-  return output.type == OutputType::image ? "mbuild images" : "";
+  if (output.type != OutputType::image) return "";
+  return name.empty() ? "mbuild images" : run_command(name, result);
 }
 
 // "Built app:1 for linux/amd64, linux/arm64".

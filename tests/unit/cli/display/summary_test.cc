@@ -58,6 +58,33 @@ TEST_CASE("Each output is told, and the first that can be looked at has the comm
         " 0 steps run, 0 cached\n Next: ls 'my dir'\n");
 }
 
+TEST_CASE("An image that is kept can be run, where need be emulated") {
+  const auto request = request_with({"type=image"});
+  auto result = result_for({"docker.io/library/app:1"});
+  const auto ends_with = [&](const std::string& line) {
+    return success_text({{{request, result}}, {}, seconds(1)}).ends_with(line);
+  };
+  CHECK(ends_with(" Next: mbuild run --rm app:1\n"));
+  result.images = {{platforms::parse_platform("linux/s390x"), k_digest, k_digest, 1}};
+  CHECK(ends_with(" Next: mbuild run --rm --platform linux/s390x app:1\n"));
+}
+
+TEST_CASE("Several targets are told one by one, and what they took together") {
+  auto one = request_with({"type=image"}), two = request_with({"type=cacheonly"});
+  two.name = "two";
+  const auto first = result_for({"docker.io/library/app:1"});
+  executor::BuildResult second;
+  second.steps_run = 3;
+  second.emulation = {.steps = 1, .programs = 20, .native = 15, .milliseconds = 1};
+  const Totals totals{.emulated_steps = 1, .emulated = seconds(3), .all_steps = seconds(4)};
+  const auto text = success_text({{{one, first}, {two, second}}, totals, seconds(5)});
+  CHECK(text.find(" Built app:1 for linux/amd64, linux/arm64\n") != std::string::npos);
+  CHECK(
+      text.ends_with(" Built two\n 2 targets in 5.0s\n"
+                     " 4 steps run, 2 cached; 1 emulated, 3.0s of 4.0s, 15 of 20 programs native\n"
+                     " Next: mbuild run --rm app:1\n"));
+}
+
 TEST_CASE("A failure says how far it came and how to look inside") {
   auto request = request_with({});
   request.context = "a dir";
