@@ -155,12 +155,19 @@ std::string machine_name(const Platform& platform) {
 }
 
 namespace {
-constexpr std::string_view k_with_native = ", with native programs";
+constexpr std::string_view k_with_programs = ", with native programs";
+constexpr std::string_view k_with_compilers = ", with native programs and compilers";
+}  // namespace
+
+std::string with_native_use(const std::string& emulator, NativeUse use) {
+  if (use == NativeUse::none) return emulator;
+  return emulator + std::string(use == NativeUse::compilers ? k_with_compilers : k_with_programs);
 }
 
-std::string accelerated(const std::string& emulator) { return emulator + std::string(k_with_native); }
-
-bool is_accelerated(std::string_view emulator) { return emulator.ends_with(k_with_native); }
+NativeUse native_use(std::string_view emulator) {
+  if (emulator.ends_with(k_with_compilers)) return NativeUse::compilers;
+  return emulator.ends_with(k_with_programs) ? NativeUse::programs : NativeUse::none;
+}
 
 Execution choose(const Platform& step, const Platform& host, const EmulatorSearch& search) {
   if (is_native(step, host)) return {};

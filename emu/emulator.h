@@ -46,9 +46,12 @@ std::string describe(const Execution& execution);
 // What uname says to programs of the platform under QEMU ("aarch64"); "" where that is not known.
 std::string machine_name(const platforms::Platform& platform);
 
-// For build records: what ran the programs, and that native ones stood in for some.
-std::string accelerated(const std::string& emulator);
-bool is_accelerated(std::string_view emulator);
+// What stood in for emulated programs, the least first.
+enum class NativeUse { none, programs, compilers };
+
+// For build records: what ran the programs, and what stood in for some.
+std::string with_native_use(const std::string& emulator, NativeUse use);
+NativeUse native_use(std::string_view emulator);
 
 // For build records: the first line of `emulator_path --version`, "" where there is none. Starts the emulator.
 std::string emulator_version(const Execution& execution);

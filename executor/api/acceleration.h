@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "emu/emulator.h"
+
 namespace mbuild::executor {
 
 // How programs of a foreign platform are run (docs/emulation.md).
@@ -16,6 +18,12 @@ enum class Acceleration {
 
 constexpr bool with_compilers(Acceleration level) {
   return level == Acceleration::compilers || level == Acceleration::verify;
+}
+
+// What may stand in for emulated programs.
+constexpr emu::NativeUse most_native(Acceleration level) {
+  if (level == Acceleration::off) return emu::NativeUse::none;
+  return with_compilers(level) ? emu::NativeUse::compilers : emu::NativeUse::programs;
 }
 
 // Throws Error (usage).

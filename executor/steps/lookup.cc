@@ -58,7 +58,7 @@ cache::FileLock StepLookup::lock_unknown(graph::NodeId id, const Digest& partial
 }
 
 bool StepLookup::is_unwanted(const std::string& emulator) const {
-  return parts_.without_native_programs && emu::is_accelerated(emulator);
+  return emu::native_use(emulator) > parts_.native_use;
 }
 
 bool StepLookup::use_record(graph::NodeId id, const Digest& key) {

@@ -21,7 +21,7 @@ struct StepLookupParts {
   ImportedCaches& imports;
   LayerDirectories& layers;
   const Workers& workers;
-  bool without_native_programs = false;  // what was made with some (emu/emulator.h) is not found
+  emu::NativeUse native_use = emu::NativeUse::compilers;  // what was made with more is not found
 };
 
 // Finds the results of steps that somebody ran before: in the store, then in the imported caches. A step that is found

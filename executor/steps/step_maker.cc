@@ -129,7 +129,10 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
     const auto started = std::chrono::steady_clock::now();
     auto result = run_task(id, task, stop);
     if (!result.emulator.empty()) note_emulation(id, result, milliseconds_since(started));
-    emulator = result.programs_native > 0 ? emu::accelerated(result.emulator) : result.emulator;
+    emulator = result.emulator;
+    if (result.programs_native > 0) {
+      emulator = emu::with_native_use(emulator, task.compilers ? emu::NativeUse::compilers : emu::NativeUse::programs);
+    }
     if (parts_.session.acceleration == Acceleration::verify && !result.emulator.empty()) verify(id, task, result, stop);
     return std::move(result.layer);
   } catch (Error& error) {

@@ -57,7 +57,7 @@ StepParts::StepParts(const StepEnvironment& environment)
               .imports = environment.imports,
               .layers = layers,
               .workers = workers,
-              .without_native_programs = environment.session.acceleration == Acceleration::off}),
+              .native_use = most_native(environment.session.acceleration)}),
       keys(table, reads, lent, workers),
       tasks({.session = environment.session,
              .targets = environment.targets,

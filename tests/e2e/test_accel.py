@@ -156,6 +156,8 @@ def test_a_cross_compiler_stands_in(case):
     again = build_on(case, base, "--accel", "compilers")
     expect("looking for compilers" not in again.text, "the pack was made twice")
     expect(again.file("exe2", FOREIGN).startswith("/proc/driver/p/"), again.file("exe2", FOREIGN))
+    # Who asks for none gets none of a record either.
+    expect_equal(build_on(case, base).file("exe2", FOREIGN), "/usr/bin/aarch64-linux-gnu-as")
 
 
 def test_no_cross_compiler_unless_asked_for(case):

@@ -174,3 +174,10 @@ TEST_CASE("the version is the first line that the emulator prints") {
   CHECK(emulator_version({Execution::Kind::qemu, host.bin("missing"), ""}).empty());
   CHECK(emulator_version({}).empty());
 }
+
+TEST_CASE("A record says what stood in for emulated programs") {
+  for (const auto use : {NativeUse::none, NativeUse::programs, NativeUse::compilers}) {
+    CHECK(native_use(with_native_use("qemu-aarch64 version 7.2", use)) == use);
+  }
+  CHECK(with_native_use("qemu", NativeUse::programs) == "qemu, with native programs");
+}
