@@ -28,6 +28,18 @@ class Skip(Exception):
     """The test can't say anything here."""
 
 
+def rest_of_terminal(terminal):
+    """What programs write to a terminal until the last has ended. Closes the descriptor of its other side."""
+    text = b""
+    try:
+        while part := os.read(terminal, 1024):
+            text += part
+    except OSError:  # nobody has it open any more
+        pass
+    os.close(terminal)
+    return text
+
+
 class Failure(Exception):
     """An expectation was not met."""
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 
-from support import FOREIGN, HANG, MACHINE, expect, expect_equal, quick
+from support import FOREIGN, HANG, MACHINE, expect, expect_equal, quick, rest_of_terminal
 
 SLEEPER = ("sh", "-c", "trap 'echo ended; exit 3' TERM; echo ready; while :; do sleep 0.1; done")
 
@@ -116,16 +116,7 @@ def test_exec_on_a_terminal(case):
     pid, terminal = pty.fork()
     if pid == 0:
         os.execv(case.mbuild, [case.mbuild, "exec", "-it", "--root", case.root, "one", "sh", "-c", "tty; exit 4"])
-    text = b""
-    try:
-        while True:
-            part = os.read(terminal, 1024)
-            if not part:
-                break
-            text += part
-    except OSError:
-        pass
-    os.close(terminal)
+    text = rest_of_terminal(terminal)
     expect_equal((text, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])), (b"/dev/pts/0\r\n", 4))
 
 

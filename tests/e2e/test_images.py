@@ -6,7 +6,7 @@ import pty
 import subprocess
 
 from registry import PASSWORD, USER, Registry, docker_config
-from support import BOTH, FOREIGN, HANG, HOST, MACHINE, expect, expect_equal, quick
+from support import BOTH, FOREIGN, HANG, HOST, MACHINE, expect, expect_equal, quick, rest_of_terminal
 
 
 def mbuild(case, *words, root=None, env=None):
@@ -134,15 +134,7 @@ def test_login_asks_without_showing(case):
     while termios.tcgetattr(terminal)[3] & termios.ECHO:
         pass
     os.write(terminal, PASSWORD.encode() + b"\n")
-    try:
-        while True:
-            part = os.read(terminal, 1024)
-            if not part:
-                break
-            text += part
-    except OSError:
-        pass
-    os.close(terminal)
+    text += rest_of_terminal(terminal)
     expect_equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
     expect(PASSWORD.encode() not in text and b"Login Succeeded" in text, text)
 
