@@ -89,6 +89,7 @@ int build(const BakeFlags& flags, BakePlan plan, const executor::SessionRequest&
   const ToldBuild told{
       .mode = progress_mode(flags.progress, false),
       .explain = flags.explain,
+      .record = record_request(session, plan.requests, flags.report, flags.profile),
       .build = [&](auto& sink) { executor::run_builds(session, plan.requests, sink, stop, results); },
       .targets = targets,
   };

@@ -111,6 +111,8 @@ void add_bake_flags(Command& bake, BakeFlags& flags) {
   bake.group("What is told");
   bake.value("--progress=MODE", flags.progress,
              "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
+  bake.value("--report=FILE", flags.report, "Write a page (HTML) with all steps, their logs, layers and times");
+  bake.value("--profile=FILE", flags.profile, "Write the times of all steps as a Chrome trace");
   bake.flag("--explain", flags.explain, "Say for each step that ran why it did");
   bake.value("--metadata-file=FILE", flags.metadata_file, "Write the results' digests as JSON, by target");
   bake.flag("--check", flags.check, "Same as --call=check");

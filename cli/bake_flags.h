@@ -12,7 +12,7 @@ namespace mbuild::cli {
 // The flags of `mbuild bake` as they were typed.
 struct BakeFlags {
   std::vector<std::string> targets, allow, file, policy, set, var, provenance, sbom;
-  std::string call, list, metadata_file, progress, root;
+  std::string call, list, metadata_file, profile, progress, report, root;
   std::optional<bool> no_cache, pull;
   unsigned jobs = 0;
   bool allow_less_isolation = false, check = false, explain = false, keep_going = false, load = false, print = false,

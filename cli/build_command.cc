@@ -36,7 +36,7 @@ struct BuildFlags {
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, arch_allow;
   std::string call = "build", file, iidfile, metadata_file, network = "default", progress, root, shm_size, target,
-              context, arch_check, accel;
+              context, arch_check, accel, report, profile;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
        offline = false, help_dockerfile = false, explain = false, push = false, load = false;
@@ -194,6 +194,7 @@ int run_build_command(const BuildFlags& flags) {
   const ToldBuild told{
       .mode = progress_mode(flags.progress, flags.quiet),
       .explain = flags.explain,
+      .record = record_request(request, flags.report, flags.profile),
       .build = [&](auto& sink) { executor::run_build(request, sink, cancel.token(), result); },
       .targets = [&] { return std::vector<TargetResult>{{request, result}}; },
   };
@@ -269,6 +270,8 @@ void add_build_command(Command& top) {
               "auto, plain, tty, quiet, none or rawjson (default: $BUILDKIT_PROGRESS, else auto)");
   build.flag("-q,--quiet", flags->quiet, "Print the image id only");
   build.flag("--explain", flags->explain, "Say for each step that ran why it did");
+  build.value("--report=FILE", flags->report, "Write a page (HTML) with all steps, their logs, layers and times");
+  build.value("--profile=FILE", flags->profile, "Write the times of all steps as a Chrome trace");
   build.value("--iidfile=FILE", flags->iidfile, "Write the image id to a file");
   build.value("--metadata-file=FILE", flags->metadata_file, "Write the result's digests as JSON");
   build.flag("--check", flags->check, "Check the Dockerfile and build nothing (same as --call=check)");

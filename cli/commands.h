@@ -16,6 +16,7 @@ void add_du_command(Command& top);
 void add_image_commands(Command& top);
 // `ls` of the kept images.
 void add_image_listing(Command& image);
+void add_history_command(Command& top);
 void add_help_commands(Command& top);  // completion, man
 void add_images_command(Command& top);
 void add_imagetools_command(Command& top);

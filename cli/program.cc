@@ -67,6 +67,7 @@ void add_commands(Command& top) {
   add_du_command(top);
   add_image_commands(top);
   add_help_commands(top);
+  add_history_command(top);
   add_images_command(top);
   add_imagetools_command(top);
   add_login_commands(top);

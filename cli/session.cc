@@ -1,5 +1,7 @@
 #include "cli/session.h"
 
+#include <chrono>
+
 #include "cli/config/config.h"
 #include "cli/config/store_root.h"
 #include "cli/config/surroundings.h"
@@ -18,6 +20,24 @@ executor::SessionRequest session_request(const std::string& root, bool allow_les
   if (!config.emulation.accel.empty()) session.acceleration = executor::parse_acceleration(config.emulation.accel);
   session.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
   return session;
+}
+
+RecordRequest record_request(const executor::BuildRequest& request, const std::string& report,
+                             const std::string& profile) {
+  return record_request(request, target_of(request), report, profile);
+}
+
+RecordRequest record_request(const executor::SessionRequest& session, std::span<const executor::TargetRequest> targets,
+                             const std::string& report, const std::string& profile) {
+  const auto config = load_config().history;
+  RecordRequest record{
+      .store_root = session.store_root,
+      .bounds = {.entries = config.enabled ? config.entries : 0, .age = std::chrono::seconds(config.age)},
+      .report = report,
+      .profile = profile,
+      .targets = {}};
+  for (const auto& target : targets) record.targets.push_back(history::target_of(target));
+  return record;
 }
 
 ProgressMode progress_mode(const std::string& flag, bool quiet) {

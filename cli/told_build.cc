@@ -9,31 +9,69 @@
 #include "cli/display/tally.h"
 
 namespace mbuild::cli {
+namespace {
+
+class Telling {
+ public:
+  explicit Telling(const ToldBuild& build)
+      : build_(build), sink_(make_progress(build.mode)), tally_(*sink_), record_(build.record, tally_) {}
+
+  executor::ProgressSink& sink() { return record_.sink(); }
+
+  void succeeded() {
+    finish(nullptr, false);
+    report_.succeeded(ended());
+    record_.write_files();
+  }
+
+  void failed(const Error& error) {
+    finish(&error, false);
+    report_.failed(ended(), error);
+    try {
+      record_.write_files();
+    } catch (const Error& of_file) {
+      print_error(of_file);
+    }
+  }
+
+  void cancelled() {
+    finish(nullptr, true);
+    report_.warn(ended());
+    record_.write_files();
+  }
+
+ private:
+  void finish(const Error* error, bool cancelled) {
+    sink_.reset();
+    record_.end(build_.targets(), error, cancelled);
+    if (!build_.explain) return;
+    for (const auto& target : build_.targets()) print_explanations(target.result);
+  }
+
+  Ended ended() const { return {build_.targets(), tally_.totals(), std::chrono::steady_clock::now() - started_}; }
+
+  const ToldBuild& build_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::unique_ptr<executor::ProgressSink> sink_;
+  Tally tally_;
+  BuildRecord record_;
+  const EndReport report_{build_.mode};
+};
+
+}  // namespace
 
 int run_and_tell(const ToldBuild& build) {
-  const auto started = std::chrono::steady_clock::now();
-  auto sink = make_progress(build.mode);
-  Tally tally(*sink);
-  const auto ended = [&] { return Ended{build.targets(), tally.totals(), std::chrono::steady_clock::now() - started}; };
-  const auto finish_display = [&] {
-    sink.reset();
-    if (!build.explain) return;
-    for (const auto& target : build.targets()) print_explanations(target.result);
-  };
-  const EndReport report{build.mode};
+  Telling telling(build);
   try {
-    build.build(tally);
+    build.build(telling.sink());
   } catch (const Error& error) {
-    finish_display();
-    report.failed(ended(), error);
+    telling.failed(error);
     return static_cast<int>(error.exit_class);
-  } catch (...) {
-    finish_display();
-    report.warn(ended());
+  } catch (const Cancelled&) {
+    telling.cancelled();
     throw;
   }
-  finish_display();
-  report.succeeded(ended());
+  telling.succeeded();
   return 0;
 }
 

@@ -14,7 +14,7 @@ ROOMS = ("base", "platforms", "graph", "oci", "remote", "cache", "layers", "imag
          "frontend/dockerfile", "frontend", "frontend/lower", "planner", "files",
          "worker/ids", "worker/snapshot", "worker/native", "worker/sandbox", "worker/inner", "worker/jobs", "worker",
          "executor/api", "executor/sources", "executor/steps", "executor/outputs", "executor",
-         "containers", "bake/hcl", "bake",
+         "history", "containers", "bake/hcl", "bake",
          "cli/display", "cli/config", "cli")
 TOPS = sorted({room.split("/")[0] for room in ROOMS})
 # Expensive to compile; a header that has one makes everybody pay.

@@ -86,14 +86,16 @@ function(mbuild_unit_tests)
 endfunction()
 
 # tests/fuzz/X.cc is the libFuzzer target fuzz_X; its seeds are tests/fuzz/seeds/X/. Those of bake definitions are called
-# bake_X.
+# bake_X, and but for that of compose files need its language alone.
 function(mbuild_fuzzers)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.cc)
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
     add_executable(fuzz_${name} ${source})
     set(room frontend)
-    if(name MATCHES "^bake_")
+    if(name STREQUAL "bake_compose")
+      set(room bake)
+    elseif(name MATCHES "^bake_")
       set(room bake_hcl)
     endif()
     target_link_libraries(fuzz_${name} PRIVATE mbuild_${room} -fsanitize=fuzzer)

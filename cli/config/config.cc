@@ -48,6 +48,14 @@ void read_build(Section& section, BuildConfig& build) {
   section.check("progress", [&] { parse_progress_mode(build.progress); });
 }
 
+void read_history(Section& section, HistoryConfig& history) {
+  section.flag("enabled", history.enabled);
+  section.number("entries", history.entries);
+  std::string age;
+  section.text("age", age);
+  section.check("age", [&] { history.age = age.empty() ? history.age : parse_duration(age); });
+}
+
 void read_gc(Section& section, GcConfig& gc) {
   section.flag("enabled", gc.enabled);
   read_bounds(section, gc.bounds);
@@ -98,9 +106,11 @@ std::string config_path() {
 }
 
 Config parse_config(const std::string& text, const std::string& path) {
-  Config config{.path = path, .build = {}, .gc = {}, .log = {}, .sandbox = {}, .emulation = {}, .registries = {}};
+  Config config{
+      .path = path, .build = {}, .history = {}, .gc = {}, .log = {}, .sandbox = {}, .emulation = {}, .registries = {}};
   Section::read_file(text, path, [&](Section& file) {
     file.table("build", [&](Section& section) { read_build(section, config.build); });
+    file.table("history", [&](Section& section) { read_history(section, config.history); });
     file.table("gc", [&](Section& section) { read_gc(section, config.gc); });
     file.table("sandbox",
                [&](Section& section) { section.flag("allow-less-isolation", config.sandbox.allow_less_isolation); });

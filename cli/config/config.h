@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -49,9 +50,17 @@ struct BuildConfig {
   std::string progress;                // --progress
 };
 
+// [history]: what is kept of past builds.
+struct HistoryConfig {
+  bool enabled = true;
+  unsigned entries = 100;
+  std::int64_t age = 30L * 24 * 60 * 60;  // seconds
+};
+
 struct Config {
   std::string path;  // "" when there is no file
   BuildConfig build;
+  HistoryConfig history;
   GcConfig gc;
   executor::LogLimits log;
   SandboxConfig sandbox;

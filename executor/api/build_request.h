@@ -90,10 +90,18 @@ inline std::span<const TargetRequest> target_of(const BuildRequest& request) {
   return {static_cast<const TargetRequest*>(&request), 1};
 }
 
+struct LayerResult {
+  Digest digest;
+  std::uint64_t bytes = 0;  // as it is sent
+  std::string made_by;      // the instruction; "" for a layer of the base image
+  int line = 0;             // of the Dockerfile
+};
+
 struct PlatformResult {
   platforms::Platform platform;
   Digest manifest, config;
   std::uint64_t bytes = 0;  // of the layers as they are sent, and of config and manifest
+  std::vector<LayerResult> layers;
 };
 
 // Why a step ran.

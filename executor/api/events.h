@@ -26,6 +26,7 @@ struct VertexEvent {
   bool emulated = false;         // these are another machine's
   bool step = false;             // one of those that were planned; else a phase
   std::vector<VertexId> inputs;  // the steps whose results it reads
+  int line = 0;                  // of the Dockerfile; 0: it is of none
 };
 
 struct LogEvent {

@@ -110,13 +110,30 @@ std::uint64_t size_of(const image::FinishedImage& image) {
   return bytes;
 }
 
+// The image of the platform that was lowered; attestations come after those.
+PlatformResult result_of(const ExportEnvironment& environment, const frontend::LoweredImage& lowered,
+                         const image::FinishedImage& image) {
+  PlatformResult result{image.platform, image.manifest.digest, image.config.digest, size_of(image), {}};
+  if (!lowered.root) return result;
+  const auto& layers = environment.steps.result(*lowered.root).layers;
+  for (std::size_t i = 0; i < std::min(layers.size(), image.layers.size()); ++i) {
+    auto& layer = result.layers.emplace_back(LayerResult{image.layers[i].digest, image.layers[i].size, "", 0});
+    if (!layers[i]->made_by) continue;
+    const auto& info = graph::info_for(environment.graph, *layers[i]->made_by, environment.number);
+    layer.made_by = info.instruction;
+    layer.line = info.first_line;
+  }
+  return result;
+}
+
 // The first output of an image type is what the build's result is called by.
-void fill_result(BuildResult& result, const Output& output, const image::ImageSet& set) {
+void fill_result(const ExportEnvironment& environment, const Output& output, const image::ImageSet& set) {
+  auto& result = environment.result;
   if (!result.descriptor.digest.empty()) return;
   result.descriptor = image::top_level(set).descriptor;
   result.names = set.names;
-  for (const auto& image : set.images)
-    result.images.push_back({image.platform, image.manifest.digest, image.config.digest, size_of(image)});
+  for (std::size_t i = 0; i < set.images.size(); ++i)
+    result.images.push_back(result_of(environment, environment.lowered.images.at(i), set.images[i]));
   result.image_id = output.type == OutputType::docker ? set.images.front().config.digest : result.descriptor.digest;
 }
 
@@ -184,7 +201,7 @@ void export_image(const ExportEnvironment& environment, const Output& output, Ve
     blobs.prepare(stop, true, nullptr);
     set = make_set(environment, blobs, output, wanted);
   }
-  fill_result(environment.result, output, set);
+  fill_result(environment, output, set);
   if (!to_archive) return deliver(environment, blobs, output, set, vertex, uploads ? &*uploads : nullptr, stop);
   std::optional<image::LayoutTar> tar;
   write_archive(blobs, output, set, archive ? archive->finish() : tar.emplace(destination->fd(), stop));

@@ -118,7 +118,7 @@ StepClass Steps::class_of(graph::NodeId id) const {
 VertexEvent Steps::event_of(graph::NodeId id) const {
   const auto& info = environment_.graph.info[id];
   const auto& node = environment_.graph.nodes[id];
-  VertexEvent event{.id = id, .name = info.front().name, .step = true};
+  VertexEvent event{.id = id, .name = info.front().name, .step = true, .line = info.front().first_line};
   if (std::holds_alternative<graph::ExecOp>(node.op) && node.platform) {
     event.platform = platforms::to_string(*node.platform);
     event.emulated = is_emulated(node);
