@@ -158,10 +158,7 @@ int list_builds(const Flags& flags) {
 // ---- inspect
 
 ordered_json inspected(const PastBuild& build, const Record& record) {
-  const auto counts = history::count_steps(record);
   ordered_json object = row_of(build);
-  object["total_steps"] = counts.all;
-  object["cached_steps"] = counts.cached;
   object["program"] = record.beginning.program;
   object["command"] = record.beginning.command;
   object["directory"] = record.beginning.directory;
@@ -215,7 +212,7 @@ int inspect_build(const Flags& flags) {
                                          : fill_template(flags.format, json.dump()));
     return 0;
   }
-  const auto counts = history::count_steps(record);
+  const auto counts = told_steps(record);
   say_line("Build", record.beginning.id);
   say_line("Name", history::title_of(record));
   std::vector<std::string> words;
@@ -225,7 +222,7 @@ int inspect_build(const Flags& flags) {
   say_line("Started", rfc3339(record.beginning.started / k_second));
   say_line("Duration", took_text(build));
   say_line("Status", history::status_of(record, build.running));
-  say_line("Steps", fmt::format("{}, {} cached", counts.all, counts.cached));
+  if (record.end) say_line("Steps", fmt::format("{}, {} cached", counts.all, counts.cached));
   if (record.end && record.end->failure) say_line("Error", record.end->failure->message);
   if (record.end) {
     for (std::size_t i = 0; i < record.end->outcomes.size(); ++i) {

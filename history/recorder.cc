@@ -13,15 +13,12 @@ using executor::VertexState;
 
 constexpr std::size_t k_most_log_of_step = std::size_t{1} << 20;
 constexpr std::size_t k_most_log = std::size_t{16} << 20;
-constexpr std::size_t k_most_waiting = std::size_t{64} << 10;
-constexpr std::chrono::milliseconds k_longest_wait{500};
 
 }  // namespace
 
 Recorder::Recorder(executor::ProgressSink& shown, Fd to, const Beginning& beginning)
     : shown_(shown), to_(std::move(to)) {
   add(to_line(beginning));
-  flush();
 }
 
 Time Recorder::since_start(std::chrono::steady_clock::time_point time) const {
@@ -77,7 +74,6 @@ void Recorder::end(End end) {
   end.time = since_start(std::chrono::steady_clock::now());
   if (left_out_ > 0) add(left_out_line(left_out_));
   add(to_line(end));
-  flush();
 }
 
 std::string Recorder::text() {
@@ -87,19 +83,11 @@ std::string Recorder::text() {
 }
 
 void Recorder::add(const std::string& line) {
-  waiting_ += line;
-  if (waiting_.size() < k_most_waiting && std::chrono::steady_clock::now() - flushed_ < k_longest_wait) return;
-  flush();
-}
-
-void Recorder::flush() {
-  flushed_ = std::chrono::steady_clock::now();
   try {
-    if (to_) write_all(to_.get(), waiting_);
+    if (to_) write_all(to_.get(), line);
   } catch (const Error&) {
     to_.reset();
   }
-  waiting_.clear();
 }
 
 }  // namespace mbuild::history

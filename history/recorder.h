@@ -11,8 +11,9 @@
 
 namespace mbuild::history {
 
-// Writes the record of a build while it runs, from its events, which it passes on. A record is a convenience: where
-// it can't be written (a full disk, say), the build goes on, and the record has no end.
+// Writes the record of a build while it runs, from its events, which it passes on. Each line is written at once: what
+// follows it may be a long silence, in which somebody wants to see it, or the end of the process. A record is a
+// convenience: where it can't be written (a full disk, say), the build goes on, and the record has no end.
 class Recorder : public executor::ProgressSink {
  public:
   // `to` is empty and stays open for writing. What comes after the first bytes of a log is counted only.
@@ -30,18 +31,15 @@ class Recorder : public executor::ProgressSink {
 
  private:
   void add(const std::string& line);
-  void flush();
   Time since_start(std::chrono::steady_clock::time_point time) const;
 
   executor::ProgressSink& shown_;
   std::mutex mutex_;
   Fd to_;
-  std::string waiting_;
   std::set<executor::VertexId> running_;
   std::map<executor::VertexId, std::size_t> logged_;  // bytes
   std::size_t all_logged_ = 0, left_out_ = 0;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point flushed_ = start_;
 };
 
 }  // namespace mbuild::history
