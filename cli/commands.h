@@ -22,6 +22,7 @@ void add_images_command(Command& top);
 void add_imagetools_command(Command& top);
 void add_login_commands(Command& top);
 void add_merge_command(Command& top);
+void add_platforms_command(Command& top);
 void add_prune_command(Command& top);
 void add_run_command(Command& top);
 void add_verify_command(Command& top);

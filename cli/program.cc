@@ -72,11 +72,12 @@ void add_commands(Command& top) {
   add_imagetools_command(top);
   add_login_commands(top);
   add_merge_command(top);
+  add_platforms_command(top);
   add_prune_command(top);
   add_run_command(top);
   add_verify_command(top);
   top.minor({"completion", "config", "container", "exec", "image", "inspect", "imagetools", "kill", "load", "login",
-             "logout", "merge", "port", "rmi", "save", "tag", "top", "wait"});
+             "logout", "merge", "platforms", "port", "rmi", "save", "tag", "top", "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status

@@ -77,19 +77,20 @@ class LayoutWriter:
     def json(self, value, media_type, **more):
         return self.blob(json.dumps(value, separators=(",", ":")).encode(), media_type, **more)
 
-    def image(self, architecture, layers, config, created_by, level=6):
-        """Writes one image of linux/`architecture` and returns its manifest's descriptor."""
+    def image(self, architecture, layers, config, created_by, level=6, variant=""):
+        """Writes one image of linux/`architecture`[/`variant`] and returns its manifest's descriptor."""
+        platform = dict(architecture=architecture, os="linux", **({"variant": variant} if variant else {}))
         descriptors, diff_ids, history = [], [], []
         for layer, what in zip(layers, created_by):
             raw = layer.tar()
             diff_ids.append("sha256:" + hashlib.sha256(raw).hexdigest())
             descriptors.append(self.blob(gzip.compress(raw, level, mtime=0), LAYER))
             history.append({"created": CREATED, "created_by": what})
-        config = {"architecture": architecture, "os": "linux", "created": CREATED, "config": config,
-                  "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": history}
+        config = dict(platform, created=CREATED, config=config,
+                      rootfs={"type": "layers", "diff_ids": diff_ids}, history=history)
         manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": self.json(config, CONFIG),
                     "layers": descriptors}
-        return self.json(manifest, MANIFEST, platform={"architecture": architecture, "os": "linux"})
+        return self.json(manifest, MANIFEST, platform=platform)
 
     def name(self, name, manifests):
         """Gives the image index of `manifests` a name in the layout, instead of what had it before."""

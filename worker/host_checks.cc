@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/feature.h"
 #include "base/host_variable.h"
+#include "base/strings.h"
 #include "base/subprocess.h"
 #include "emu/emulator.h"
 #include "worker/ids/user_namespace.h"
@@ -117,11 +118,15 @@ HostCheck check_ids(const IdMap& map) {
                     remedy);
 }
 
-HostCheck check_binfmt(Inner& inner) {
-  const std::string problem = attempt([&] {
+// "" where an emulator can be registered for the namespaces of mbuild alone, or what is in the way.
+std::string registration_problem(Inner& inner) {
+  return attempt([&] {
     if (feature_disabled("binfmt-ns")) throw Error(ExitClass::host, "switched off by MBUILD_TEST_DISABLE");
     inner.register_binfmt({});
   });
+}
+
+HostCheck check_binfmt(const std::string& problem) {
   return host_check("binfmt-ns", "private binfmt_misc", false, problem, "emulators need no registration with the host",
                     "sudo apt-get install qemu-user-static binfmt-support");
 }
@@ -179,22 +184,32 @@ InnerChecks check_host_job(InnerQuestion asked) {
 
 constexpr jobs::Operation<"check-host", check_host_job> k_check_host;
 
+std::vector<emu::Support> survey_with(bool private_registration) {
+  auto search = emu::default_search();
+  search.private_registration = private_registration;
+  return emu::survey(platforms::host_platform(), search);
+}
+
+std::string described(const emu::Support& support) {
+  const auto how = emu::describe(*support.how);
+  if (!base_name(support.how->emulator_path).starts_with("qemu-")) return how;
+  return fmt::format("{}, {}", how,
+                     support.accelerated ? "with native programs in the place of emulated ones"
+                                         : "all is emulated: its layout is not understood, or they are switched off");
+}
+
 // How programs of the two platforms that images are mostly made for run here, and which others do. A build whose
 // foreign images only copy files needs none of it.
-std::vector<HostCheck> check_emulators() {
-  const auto& host = platforms::host_platform();
-  const auto search = emu::default_search();
+std::vector<HostCheck> check_emulators(bool private_registration) {
   std::vector<HostCheck> out;
   std::string others;
-  for (const auto& descriptor : platforms::all_descriptors()) {
-    const std::string& name = descriptor.name;
-    const bool usual = name == "linux/amd64" || name == "linux/arm64";
-    try {
-      const auto how = emu::describe(emu::choose(descriptor.platform, host, search));
-      if (usual) out.push_back({"", "programs of " + name, true, false, how, ""});
-      if (!usual) others += (others.empty() ? "" : ", ") + name;
-    } catch (const Error& error) {
-      if (usual) out.push_back({"", "programs of " + name, false, false, error.message, error.advice});
+  for (const auto& support : survey_with(private_registration)) {
+    const std::string& name = support.descriptor->name;
+    if (name == "linux/amd64" || name == "linux/arm64") {
+      out.push_back({"", "programs of " + name, support.how.has_value(), false,
+                     support.how ? described(support) : support.problem, support.remedy});
+    } else if (support.how) {
+      others += (others.empty() ? "" : ", ") + name;
     }
   }
   if (!others.empty()) out.push_back({"", "programs of other platforms", true, false, others, ""});
@@ -229,9 +244,15 @@ std::vector<HostCheck> check_host(const std::string& directory, bool less_isolat
                            fmt::format("{}; or build with --allow-less-isolation", userns_remedy())));
   out.push_back(host_check("", "a whole step", true, inside.sandbox, "starts", "see what is missing above"));
   out.push_back(check_network(*inner));
-  out.push_back(check_binfmt(*inner));
-  for (auto& emulator : check_emulators()) out.push_back(std::move(emulator));
+  const auto registration = registration_problem(*inner);
+  out.push_back(check_binfmt(registration));
+  for (auto& emulator : check_emulators(registration.empty())) out.push_back(std::move(emulator));
   return out;
+}
+
+std::vector<emu::Support> survey_platforms() {
+  const auto inner = Inner::start({.map = compute_id_map()});
+  return survey_with(registration_problem(*inner).empty());
 }
 
 }  // namespace mbuild::executor

@@ -100,6 +100,37 @@ std::string copy_name(const struct stat& status) {
   return std::string(digest_hex(hash.digest())).substr(0, 16);
 }
 
+// Where the piece goes, and what then stands in the header and the program headers.
+struct Plan {
+  Elf64_Ehdr header;
+  Segments segments;
+  std::size_t piece_at = 0;
+  std::int64_t exit_distance = 0;  // from the piece to the emulator's own entry
+};
+
+std::optional<Plan> plan_for(std::string_view emulator, std::size_t piece_size) {
+  if (emulator.size() < sizeof(Elf64_Ehdr)) return std::nullopt;
+  Plan out{.header = read_at<Elf64_Ehdr>(emulator, 0), .segments = {}};
+  if (!is_understood(out.header, emulator.size())) return std::nullopt;
+  out.segments = read_segments(emulator, out.header);
+  const bool has_interpreter =
+      std::any_of(out.segments.begin(), out.segments.end(), [](const auto& one) { return one.p_type == PT_INTERP; });
+  const auto end = end_of(out.segments);
+  if (has_interpreter || !end) return std::nullopt;
+
+  Elf64_Phdr segment = {};
+  segment.p_type = PT_LOAD;
+  segment.p_flags = PF_R | PF_X;
+  segment.p_offset = out.piece_at = round_up(emulator.size());
+  segment.p_vaddr = segment.p_paddr = round_up(*end);
+  segment.p_filesz = segment.p_memsz = piece_size;
+  segment.p_align = k_page;
+  if (!replace_note(out.segments, segment)) return std::nullopt;
+  out.exit_distance = static_cast<std::int64_t>(out.header.e_entry - segment.p_vaddr);
+  out.header.e_entry = segment.p_vaddr + k_entry;
+  return out;
+}
+
 }  // namespace
 
 std::string_view accel_piece() {
@@ -107,31 +138,22 @@ std::string_view accel_piece() {
 }
 
 std::optional<std::string> inject_piece(std::string_view emulator, std::string_view piece) {
-  if (emulator.size() < sizeof(Elf64_Ehdr)) return std::nullopt;
-  auto header = read_at<Elf64_Ehdr>(emulator, 0);
-  if (!is_understood(header, emulator.size())) return std::nullopt;
-  auto segments = read_segments(emulator, header);
-  const bool has_interpreter =
-      std::any_of(segments.begin(), segments.end(), [](const auto& one) { return one.p_type == PT_INTERP; });
-  const auto end = end_of(segments);
-  if (has_interpreter || !end) return std::nullopt;
-
-  Elf64_Phdr segment = {};
-  segment.p_type = PT_LOAD;
-  segment.p_flags = PF_R | PF_X;
-  segment.p_offset = round_up(emulator.size());
-  segment.p_vaddr = segment.p_paddr = round_up(*end);
-  segment.p_filesz = segment.p_memsz = piece.size();
-  segment.p_align = k_page;
-  if (!replace_note(segments, segment)) return std::nullopt;
-
+  const auto plan = plan_for(emulator, piece.size());
+  if (!plan) return std::nullopt;
   std::string out(emulator);
-  out.resize(segment.p_offset);
-  out += piece_with_exit(piece, static_cast<std::int64_t>(header.e_entry - segment.p_vaddr));
-  header.e_entry = segment.p_vaddr + k_entry;
-  std::memcpy(out.data(), &header, sizeof header);
-  std::memcpy(out.data() + header.e_phoff, segments.data(), segments.size() * sizeof(Elf64_Phdr));
+  out.resize(plan->piece_at);
+  out += piece_with_exit(piece, plan->exit_distance);
+  std::memcpy(out.data(), &plan->header, sizeof plan->header);
+  std::memcpy(out.data() + plan->header.e_phoff, plan->segments.data(), plan->segments.size() * sizeof(Elf64_Phdr));
   return out;
+}
+
+bool is_layout_understood(const std::string& path) {
+  try {
+    return plan_for(read_all(open_file(path, O_RDONLY).get()), accel_piece().size()).has_value();
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 std::string accelerated_emulator(const std::string& path, const std::string& directory) {

@@ -14,6 +14,9 @@ std::string_view accel_piece();
 // understood: it can be used as it is.
 std::optional<std::string> inject_piece(std::string_view emulator, std::string_view piece);
 
+// True where the layout of the emulator at `path` is understood; false for a file that can't be read, too.
+bool is_layout_understood(const std::string& path);
+
 // The path of such a copy of the emulator at `path`, below `directory`, which is made when it is missing; "" where the
 // emulator's layout is not understood. A copy is made once for each emulator file, and kept. Throws Error (store).
 std::string accelerated_emulator(const std::string& path, const std::string& directory);

@@ -10,7 +10,7 @@ from test_docker_scripts import printed
 from tmux import Terminal
 
 COMMANDS = (("build",), ("du",), ("prune",), ("images",), ("images", "rm"), ("imagetools",), ("imagetools", "create"),
-            ("imagetools", "inspect"), ("merge",), ("verify",), ("doctor",), ("config",), ("completion",))
+            ("imagetools", "inspect"), ("merge",), ("verify",), ("doctor",), ("platforms",), ("config",), ("completion",))
 
 
 @quick
