@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "emu/crash.h"
 #include "emu/emulator.h"
 #include "worker/output_pump.h"
 
@@ -97,14 +98,65 @@ std::string LocalWorker::prepare(const RunTask& task) {
   return task.platform ? parts_.inner.emulate(*task.platform) : "";
 }
 
-// A RUN that lost the handler of the host by which its programs ran is run again, by the next way.
+namespace {
+
+// Passes on what a step writes, and reads it.
+class WatchedSink final : public StepSink {
+ public:
+  explicit WatchedSink(StepSink& sink) : sink_(sink) {}
+  void log(int stream, std::string_view data) override {
+    watch_.read(stream, data);
+    sink_.log(stream, data);
+  }
+  void usage(const ResourceUsage& usage) override { sink_.usage(usage); }
+  const emu::CrashWatch& watch() const { return watch_; }
+
+ private:
+  StepSink& sink_;
+  emu::CrashWatch watch_;
+};
+
+// "QEMU internal SIGSEGV {...}, running /usr/bin/gcc"; "" where the emulator did not crash. A signal that ends the
+// emulated program itself is told of by QEMU; one of which it says nothing came from its own code.
+std::string crash_of(const RunResult& result, const emu::CrashWatch& watch, const RunTask& task) {
+  const bool untold = emu::is_fault_signal(result.signal) && !watch.program_signalled() && result.programs_native == 0;
+  if (watch.fault().empty() && !untold) return "";
+  const std::string what = watch.fault().empty() ? fmt::format("signal {}", result.signal) : watch.fault();
+  const std::string program = result.crashed.empty() && untold ? task.argv.at(0) : result.crashed;
+  return program.empty() ? what : fmt::format("{}, running {}", what, program);
+}
+
+}  // namespace
+
+// A RUN whose emulator crashed is tried once more with one processor: what QEMU does wrong it mostly does where threads
+// run at the same time.
 RunResult LocalWorker::run(const RunTask& task, StepSink& sink, std::stop_token stop) {
-  const bool foreign = task.platform && is_foreign(*task.platform);
+  if (!task.platform || !is_foreign(*task.platform)) return run_once(task, sink, stop);
+  WatchedSink first(sink);
+  auto result = run_emulated(task, first, stop);
+  const auto crash = crash_of(result, first.watch(), task);
+  if (crash.empty()) return result;
+  const auto crashed = fmt::format("mbuild: the emulator ({}) crashed: {}", result.emulator, crash);
+  if (result.exit_code == 0) {
+    sink.log(2, crashed + "; the step ended well all the same\n");
+    return result;
+  }
+  sink.log(2, crashed + "; the step is tried once more, with one processor\n");
+  WatchedSink second(sink);
+  auto again = task;
+  again.one_processor = true;
+  result = run_emulated(again, second, stop);
+  if (result.exit_code != 0) result.emulator_crash = crash_of(result, second.watch(), task);
+  return result;
+}
+
+// A RUN that lost the handler of the host by which its programs ran is run again, by the next way.
+RunResult LocalWorker::run_emulated(const RunTask& task, StepSink& sink, const std::stop_token& stop) {
   try {
     auto result = run_once(task, sink, stop);
-    if (result.exit_code == 0 || !foreign || !parts_.inner.has_lost_handler(*task.platform)) return result;
+    if (result.exit_code == 0 || !parts_.inner.has_lost_handler(*task.platform)) return result;
   } catch (const Error& error) {
-    if (error.exit_class != ExitClass::step_failed || !foreign || !parts_.inner.has_lost_handler(*task.platform)) throw;
+    if (error.exit_class != ExitClass::step_failed || !parts_.inner.has_lost_handler(*task.platform)) throw;
   }
   return run_once(task, sink, stop);
 }
@@ -133,6 +185,7 @@ jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string
   spec.shm_size = task.shm_size;
   spec.single_id = parts_.inner.map().single;
   spec.less_isolation = task.less_isolation;
+  spec.one_processor = task.one_processor;
   if (task.sibling && !result.emulator.empty()) spec.native = native_source(task, run.work, stop);
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
@@ -154,6 +207,7 @@ void take_outcome(const SandboxResult& from, RunResult& result) {
   result.shared_ids = from.shared_ids;
   result.programs_started = from.programs_started;
   result.programs_native = from.programs_native;
+  result.crashed = from.last_crashed;
 }
 
 }  // namespace

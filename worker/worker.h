@@ -66,12 +66,15 @@ struct RunTask {
   std::optional<platforms::Platform> platform;
   std::vector<TaskMount> mounts;  // but the root
   bool less_isolation = false;    // where it can't be had: do without
+  bool one_processor = false;     // none of its programs, and no two of their threads, run at the same time
 };
 
 struct RunResult {
   int exit_code = 0;  // 128 + signal when killed by one; other than 0: there is no layer
   int signal = 0;
-  std::string emulator;                                     // as `prepare` tells it
+  std::string emulator;        // as `prepare` tells it
+  std::string crashed;         // of an emulated run: the last program whose emulator ended itself by a signal, if known
+  std::string emulator_crash;  // of a failed run: what ended it was a fault of the emulator itself, of which this tells
   std::uint64_t programs_started = 0, programs_native = 0;  // of a task with a sibling
   bool own_network = false;                                 // it was in a network of the build's own
   bool host_proc = false;                                   // it had no /proc of its own

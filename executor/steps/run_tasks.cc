@@ -38,6 +38,13 @@ std::string loopback_proxy(const std::vector<std::string>& env) {
 }
 
 Error run_failure(const graph::ExecOp& op, const RunResult& result, const std::vector<std::string>& env) {
+  if (!result.emulator_crash.empty()) {
+    return Error(ExitClass::step_failed,
+                 fmt::format("the emulator crashed, and again with one processor: {}", result.emulator_crash))
+        .with_advice(
+            "It is no fault of the program's. Another version of QEMU may do better: put it into a directory that "
+            "MBUILD_QEMU_DIR names.");
+  }
   const std::string words = join(op.argv, " ");
   Error error(
       ExitClass::step_failed,

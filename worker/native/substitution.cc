@@ -101,6 +101,12 @@ std::optional<std::uint64_t> Substitution::find(int process, int program) {
   return number;
 }
 
+void Substitution::note_crash(int process) {
+  if (!base_name(read_link(process, "exe")).starts_with("qemu-")) return;
+  const auto words = split(read_all(open_at(process, "cmdline", O_RDONLY).get()), '\0');
+  if (words.size() > 1) last_crashed_ = words[1];
+}
+
 std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int process) {
   const auto arguments = arguments_of(process);
   if (needs_emulation(choice.name, arguments)) return std::nullopt;

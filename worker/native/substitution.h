@@ -29,6 +29,10 @@ class Substitution {
   // program. The number by which the piece in the emulator finds the native one; nothing: there is none.
   std::optional<std::uint64_t> find(int process, int program);
 
+  // Of a process that is about to send a signal by which programs end: where it is emulated, the program is remembered.
+  void note_crash(int process);
+  const std::string& last_crashed() const { return last_crashed_; }
+
   const std::string& machine() const { return source_.machine; }
   const std::string& node() const { return source_.node; }
   std::uint64_t started() const { return started_; }  // programs
@@ -60,6 +64,7 @@ class Substitution {
   std::unique_ptr<NativeSet> of_sibling_, of_pack_;
   std::map<Identity, std::optional<Choice>> known_;
   std::uint64_t started_ = 0, native_ = 0;
+  std::string last_crashed_;
 };
 
 }  // namespace mbuild::executor

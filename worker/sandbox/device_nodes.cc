@@ -229,6 +229,16 @@ int tell_machine(int listener, const seccomp_notif& request, Substitution* nativ
   return ::process_vm_writev(static_cast<pid_t>(request.pid), &local, 1, &remote, 1, 0) == sizeof names ? 0 : EFAULT;
 }
 
+// A signal by which programs end. The call is carried out as it is.
+void note_crash(const seccomp_notif& request, Substitution* native) {
+  if (native == nullptr) return;
+  try {
+    native->note_crash(open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY).get());
+  } catch (const Error&) {
+    // the process has gone
+  }
+}
+
 }  // namespace
 
 void answer_request(int listener, std::vector<MadeNode>& made, Substitution* native) {
@@ -250,6 +260,10 @@ void answer_request(int listener, std::vector<MadeNode>& made, Substitution* nat
       code = find_native(*request, native, response->val);
     } else if (request->data.nr == SYS_uname) {
       code = tell_machine(listener, *request, native);
+    } else if (request->data.nr == SYS_kill || request->data.nr == SYS_tgkill) {
+      note_crash(*request, native);
+      response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+      code = 0;
     } else {
       code = handle(listener, *request, made);
     }

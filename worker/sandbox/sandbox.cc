@@ -117,8 +117,19 @@ struct Start {
   const Fd& user_namespace;
 };
 
+// What its user may take back: it is no matter of safety.
+void stay_on_one_processor() {
+  const int processor = ::sched_getcpu();
+  if (processor < 0 || processor >= CPU_SETSIZE) return;
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(processor, &one);
+  ::sched_setaffinity(0, sizeof one, &one);
+}
+
 void become_program(const Start& start, PreparedRoot& prepared, int channel) {
   const auto& spec = start.spec;
+  if (spec.one_processor) stay_on_one_processor();
   enter_namespaces(spec);
   const SystemMounts system = enter_root(spec, prepared);
   give_log_pipes(spec, prepared.user);
@@ -338,6 +349,7 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   if (native) {
     result.programs_started = native->started();
     result.programs_native = native->native();
+    result.last_crashed = native->last_crashed();
   }
   remove_stub_whiteouts(prepared);
   result.root_changed = describe_root() != root_before;

@@ -74,6 +74,7 @@ struct SandboxSpec {
   std::vector<SandboxMount> mounts;
   bool single_id = false;              // IdMap::single
   bool less_isolation = false;         // where the host refuses a /proc or a user namespace of its own: do without
+  bool one_processor = false;          // it and all that it starts have to do with one
   std::optional<NativeSource> native;  // of an emulated step: nothing, and all of it is emulated
   Fd stdout_fd, stderr_fd;
   std::optional<ContainerSetup> container;  // nothing: a RUN
@@ -88,7 +89,8 @@ struct SandboxResult {
   bool shared_ids = false;        // the host refused a user namespace of its own
   Unsent<std::vector<MadeNode>> made_nodes;
   std::uint64_t programs_started = 0, programs_native = 0;  // of an emulated step with a native source
-  bool root_changed = false;                                // metadata of the root directory differ from the snapshot's
+  std::string last_crashed;   // the emulated program whose emulator was the last to end itself by a signal
+  bool root_changed = false;  // metadata of the root directory differ from the snapshot's
 };
 
 // Runs the program and waits for its end and that of everything it started. Called inside a job of the inner process,

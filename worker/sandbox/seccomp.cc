@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -229,13 +230,27 @@ void filter_i386_sockets(Assembler& program) {
   for (const auto jump : {other, done, not_socketcall}) program.land(jump);
 }
 
-// Before the rest: what the piece in an emulator asks, and what a native program asks the kernel of the machine.
+// A call that sends a signal by which programs end, given as the argument: whoever supervises hears of it.
+void filter_crash(Assembler& program, std::uint32_t call, std::size_t argument) {
+  program.load(offsetof(seccomp_data, nr));
+  const auto other = program.skip_unless(BPF_JEQ, call);
+  program.load(offsetof(seccomp_data, args) + argument * sizeof(std::uint64_t));
+  for (const int signal : {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP}) {
+    program.give_if_equal(static_cast<std::uint32_t>(signal), SECCOMP_RET_USER_NOTIF);
+  }
+  program.land(other);
+}
+
+// Before the rest: what the piece in an emulator asks, what a native program asks the kernel of the machine, and how
+// emulators end.
 void filter_machine(Assembler& program) {
   program.load(offsetof(seccomp_data, arch));
   const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
   program.load(offsetof(seccomp_data, nr));
   program.give_if_equal(MBUILD_ACCEL_CALL, SECCOMP_RET_USER_NOTIF);
   program.give_if_equal(SYS_uname, SECCOMP_RET_USER_NOTIF);
+  filter_crash(program, SYS_kill, 1);
+  filter_crash(program, SYS_tgkill, 2);
   program.land(other);
 }
 

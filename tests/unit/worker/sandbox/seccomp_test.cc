@@ -165,6 +165,18 @@ TEST_CASE("a step with native programs asks the supervisor for them and for the 
   CHECK(says(k_native, number_of(k_native, "mount")) == k_denied);
 }
 
+TEST_CASE("the supervisor of such a step hears of signals by which programs end, and of no others") {
+  const BpfProgram program = with_machine(build_sandbox_filter());
+  const auto says = [&](const char* call, std::uint64_t second, std::uint64_t third) {
+    return answer(program, {number_of(k_native, call), k_native.audit, 0, {1, second, third}});
+  };
+  CHECK(says("kill", SIGSEGV, 0) == SECCOMP_RET_USER_NOTIF);
+  CHECK(says("tgkill", 1, SIGABRT) == SECCOMP_RET_USER_NOTIF);
+  CHECK(says("kill", SIGTERM, 0) == SECCOMP_RET_ALLOW);
+  CHECK(says("kill", 0, SIGSEGV) == SECCOMP_RET_ALLOW);
+  CHECK(says("tgkill", SIGABRT, SIGCHLD) == SECCOMP_RET_ALLOW);
+}
+
 TEST_CASE("sockets of the hypervisor and of the kernel's ciphers are denied in every way to ask for them") {
   for (const std::uint64_t family : {AF_VSOCK, AF_ALG}) {
     CHECK(ask(k_native, number_of(k_native, "socket"), family) == k_denied);
