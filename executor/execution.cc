@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "executor/outputs/cache_export.h"
 #include "executor/outputs/export.h"
+#include "executor/outputs/native_stages.h"
 #include "executor/repair.h"
 #include "executor/steps/explain.h"
 #include "executor/steps/scheduler.h"
@@ -159,6 +160,7 @@ void Execution::deliver(Target& target) {
     crash_point("image-written");
     export_caches(target.exporting, session_.stop);
     target.delivered = true;
+    advise_native_stages(target.exporting, session_.stop);
   } catch (const Error&) {
     if (!session_.request.keep_going || session_.stop.stop_requested()) throw;
     fail(target, std::current_exception());

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "cli/display/terminal.h"
+#include "executor/api/acceleration.h"
 #include "remote/url.h"
 
 namespace mbuild::cli {
@@ -45,6 +46,12 @@ void JsonProgress::vertex(const executor::VertexEvent& event) {
   if (event.state == executor::VertexState::cached) object["cached"] = true;
   if (event.state == executor::VertexState::failed) object["error"] = event.error;
   if (event.state == executor::VertexState::cancelled) object["error"] = "context canceled";
+  if (event.emulated && event.state != executor::VertexState::started && event.state != executor::VertexState::cached) {
+    object["emulation"] = {{"platform", event.platform},
+                           {"programs", event.programs},
+                           {"native", event.native},
+                           {"leastMillisecondsSaved", executor::least_milliseconds_saved(event.native)}};
+  }
   emit("vertexes", std::move(object));
 }
 

@@ -6,8 +6,11 @@
 #include <span>
 #include <vector>
 
+#include "base/clean_text.h"
 #include "base/size_text.h"
 #include "base/strings.h"
+#include "cli/display/columns.h"
+#include "executor/api/acceleration.h"
 #include "executor/sources/remote_context.h"
 #include "frontend/dockerfile/syntax.h"
 #include "oci/reference.h"
@@ -114,14 +117,33 @@ std::string steps_text(const Ended& build) {
   return fmt::format("{} run, {} cached", count(run, "step"), cached);
 }
 
-// "40 of 41 programs native": what ran in place of emulated programs.
+// ", 40 of 41 programs native (saved at least 0.5s)": what ran in place of emulated programs.
+std::string native_of(std::uint64_t programs, std::uint64_t native) {
+  if (native == 0) return "";
+  return fmt::format(", {} of {} programs native (saved at least {})", native, programs,
+                     duration_text(std::chrono::milliseconds(executor::least_milliseconds_saved(native))));
+}
+
 std::string native_text(const Ended& build) {
   std::uint64_t programs = 0, native = 0;
   for (const auto& target : build.targets) {
     programs += target.result.emulation.programs;
     native += target.result.emulation.native;
   }
-  return native == 0 ? "" : fmt::format(", {} of {} programs native", native, programs);
+  return native_of(programs, native);
+}
+
+// Where emulation took its time: a line for each of the longest steps, where there are several.
+std::string emulated_lines(const Totals& totals) {
+  constexpr std::size_t k_columns = 60;
+  std::string text;
+  if (totals.emulated_steps < 2) return text;
+  for (const auto& step : totals.longest_emulated) {
+    if (step.took < std::chrono::seconds(1)) break;
+    text += fmt::format("   {:>7}  {}{}\n", duration_text(step.took), fit_columns(clean_line(step.name), k_columns),
+                        native_of(step.programs, step.native));
+  }
+  return text;
 }
 
 // "4 steps run, 2 cached; 1 of them emulated, 3.1s of 4.0s; 12MB pulled".
@@ -134,7 +156,7 @@ std::string cost_line(const Ended& build) {
   }
   if (totals.pulled > 0) text += fmt::format("; {} pulled", size_text(totals.pulled));
   if (totals.pushed > 0) text += fmt::format("; {} pushed", size_text(totals.pushed));
-  return text + "\n";
+  return text + "\n" + emulated_lines(totals);
 }
 
 }  // namespace

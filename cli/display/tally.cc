@@ -1,6 +1,14 @@
 #include "cli/display/tally.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace mbuild::cli {
+namespace {
+
+constexpr std::size_t k_longest_steps = 3;
+
+}  // namespace
 
 using executor::VertexState;
 
@@ -29,6 +37,10 @@ void Tally::add(const executor::VertexEvent& event) {
   if (!event.emulated) return;
   totals_.emulated += took;
   ++totals_.emulated_steps;
+  auto& longest = totals_.longest_emulated;
+  longest.push_back({event.name, took, event.programs, event.native});
+  std::ranges::stable_sort(longest, std::greater(), &EmulatedStep::took);
+  if (longest.size() > k_longest_steps) longest.pop_back();
 }
 
 void Tally::status(const executor::StatusEvent& event) {

@@ -5,15 +5,23 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "executor/api/events.h"
 
 namespace mbuild::cli {
 
+struct EmulatedStep {
+  std::string name;
+  std::chrono::steady_clock::duration took{};
+  std::uint64_t programs = 0, native = 0;
+};
+
 // What a build came to, as far as its events tell.
 struct Totals {
   std::size_t emulated_steps = 0;                               // those that ran
   std::chrono::steady_clock::duration emulated{}, all_steps{};  // sums over steps that ran RUN's programs
+  std::vector<EmulatedStep> longest_emulated;                   // three at most, the longest first
   std::uint64_t pulled = 0, pushed = 0;                         // bytes
   std::string failed_platform;                                  // of the first step that failed; "": the host's
   bool step_failed = false, failed_emulated = false;

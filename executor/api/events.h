@@ -22,8 +22,10 @@ struct VertexEvent {
   std::vector<std::string> needs;  // names under which other targets or platforms need it
   std::string error;               // failed: one line
   std::chrono::steady_clock::time_point time;
-  std::string platform;          // of a step's programs; "" where it runs none
-  bool emulated = false;         // these are another machine's
+  std::string platform;   // of a step's programs; "" where it runs none
+  bool emulated = false;  // these are another machine's
+  // Of an emulated step that has ended well: programs started, and of these, native ones in the place of emulated ones.
+  std::uint64_t programs = 0, native = 0;
   bool step = false;             // one of those that were planned; else a phase
   std::vector<VertexId> inputs;  // the steps whose results it reads
   int line = 0;                  // of the Dockerfile; 0: it is of none

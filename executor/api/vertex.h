@@ -36,6 +36,10 @@ class Vertex {
   }
 
   VertexId id() const { return about_.id; }
+  void note_programs(std::uint64_t started, std::uint64_t native) {
+    about_.programs = started;
+    about_.native = native;
+  }
   void complete() { end(VertexState::completed); }
   void cancel() { end(VertexState::cancelled); }
   void fail(std::string error) {

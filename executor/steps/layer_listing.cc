@@ -33,7 +33,8 @@ Digest content_digest(image::TarReader& reader) {
 
 }  // namespace
 
-LayerListing list_layer(Worker& worker, const std::string& layer, WorkDirectories& work, const std::stop_token& stop) {
+void each_entry(Worker& worker, const std::string& layer, WorkDirectories& work, const std::stop_token& stop,
+                const std::function<void(const image::TarEntry& entry, image::TarReader& reader)>& use) {
   const Fd tar = open_file(work.next(), O_TMPFILE | O_RDWR, 0600);
   worker.get(layer, [&](std::string_view bytes) { write_all(tar.get(), bytes); }, stop);
   ::lseek(tar.get(), 0, SEEK_SET);
@@ -41,12 +42,16 @@ LayerListing list_layer(Worker& worker, const std::string& layer, WorkDirectorie
   image::TarReader reader([&]() -> std::string_view {
     return {buffer.data(), read_full(tar.get(), std::as_writable_bytes(std::span(buffer)))};
   });
-  LayerListing out;
   image::TarEntry entry;
-  while (reader.next(entry)) {
+  while (reader.next(entry)) use(entry, reader);
+}
+
+LayerListing list_layer(Worker& worker, const std::string& layer, WorkDirectories& work, const std::stop_token& stop) {
+  LayerListing out;
+  each_entry(worker, layer, work, stop, [&](const image::TarEntry& entry, image::TarReader& reader) {
     const Digest content = entry.type == '0' ? content_digest(reader) : Digest();
     out[entry.path] = describe(entry, content);
-  }
+  });
   return out;
 }
 

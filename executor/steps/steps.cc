@@ -248,6 +248,7 @@ void Steps::make(graph::NodeId id, const std::stop_token& stop) {
   ++trace.runs;
   trace.reported = false;  // it was, before a promise was broken
   trace.kept = true;
+  vertex.note_programs(trace.emulation.programs, trace.emulation.native);
   vertex.complete();
 }
 
