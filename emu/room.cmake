@@ -14,10 +14,18 @@ add_custom_command(
   COMMAND ${CMAKE_OBJCOPY} -O binary -j .piece ${piece_out}/piece.elf ${piece_out}/piece.bin
   DEPENDS ${piece}/piece.c ${piece}/piece.ld ${piece}/protocol.h
   VERBATIM)
+# The library by which a program comes back to its root.
+add_custom_command(
+  OUTPUT ${piece_out}/back.so
+  COMMAND ${CMAKE_C_COMPILER} -std=c17 -O2 -ffreestanding -fno-builtin -fno-stack-protector -fPIC
+          -fno-asynchronous-unwind-tables ${piece_options} -nostdlib -shared -Wl,-z,initfirst -Wl,--build-id=none
+          -Wl,-z,noexecstack -s -o ${piece_out}/back.so ${piece}/back.c
+  DEPENDS ${piece}/back.c ${piece}/protocol.h
+  VERBATIM)
 list(APPEND extra ${CMAKE_SOURCE_DIR}/emu/accel/piece_data.S)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/emu/accel/piece_data.S PROPERTIES
-  COMPILE_DEFINITIONS "MBUILD_ACCEL_PIECE=\"${piece_out}/piece.bin\""
-  OBJECT_DEPENDS ${piece_out}/piece.bin
+  COMPILE_DEFINITIONS "MBUILD_ACCEL_PIECE=\"${piece_out}/piece.bin\";MBUILD_ACCEL_BACK_LIBRARY=\"${piece_out}/back.so\""
+  OBJECT_DEPENDS "${piece_out}/piece.bin;${piece_out}/back.so"
   SKIP_UNITY_BUILD_INCLUSION ON)
 # Its <elf.h> and LLVM's ELF.h define the same names.
 set_source_files_properties(${CMAKE_SOURCE_DIR}/emu/accel/inject.cc PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)

@@ -19,6 +19,8 @@
 
 extern "C" const char mbuild_accel_piece[];
 extern "C" const char mbuild_accel_piece_end[];
+extern "C" const char mbuild_accel_back[];
+extern "C" const char mbuild_accel_back_end[];
 
 // The kernel wants loadable segments in the order of their addresses, and nothing else of the order of program headers;
 // so the note's header goes, and that of the new segment comes after the last loadable one. The segment begins on a
@@ -135,6 +137,10 @@ std::optional<Plan> plan_for(std::string_view emulator, std::size_t piece_size) 
 
 std::string_view accel_piece() {
   return {mbuild_accel_piece, static_cast<std::size_t>(mbuild_accel_piece_end - mbuild_accel_piece)};
+}
+
+std::string_view accel_back() {
+  return {mbuild_accel_back, static_cast<std::size_t>(mbuild_accel_back_end - mbuild_accel_back)};
 }
 
 std::optional<std::string> inject_piece(std::string_view emulator, std::string_view piece) {

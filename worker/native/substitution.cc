@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <cstdlib>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "emu/accel/inject.h"
 #include "emu/accel/piece/protocol.h"
 #include "files/root_path.h"
 #include "worker/native/arguments.h"
@@ -47,6 +49,14 @@ std::vector<std::string> arguments_of(int process) {
   return words;
 }
 
+// The program's path in the root directory of its process, "" where it has none there.
+std::string path_in_root(int process, int program) {
+  const std::string root = read_link(process, "root");
+  std::string path = read_link(process, fmt::format("fd/{}", program));
+  if (root != "/" && path.starts_with(root + "/")) path.erase(0, root.size());
+  return path.starts_with('/') ? path : "";
+}
+
 // The text by which make tells of the host that it was built for ("x86_64-pc-linux-gnu"); "" where there is none.
 std::string host_triplet(std::string_view program) {
   constexpr std::string_view k_tail = "-linux-gnu";
@@ -77,28 +87,60 @@ constexpr std::uint64_t k_first_of_pack = std::uint64_t{1} << 20;
 Substitution::Substitution(NativeSource source, int root, std::string scratch)
     : source_(std::move(source)), scratch_(std::move(scratch)), root_(status_of(root)) {}
 
-std::optional<std::uint64_t> Substitution::find(int process, int program) {
-  ++started_;
-  const Fd file = open_at(process, fmt::format("fd/{}", program), O_PATH);
-  const auto status = status_of(file.get());
-  const Identity identity{status.st_dev,          status.st_ino,         status.st_size,        status.st_mtim.tv_sec,
-                          status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
-  auto known = known_.find(identity);
-  if (known == known_.end()) {
-    std::optional<Choice> chosen;
-    try {
-      chosen = choose(process, program, status);
-    } catch (const Error&) {
-      // It is emulated.
-    }
-    known = known_.emplace(identity, std::move(chosen)).first;
+Substitution::Identity Substitution::identity_of(const struct stat& status) {
+  return {status.st_dev,          status.st_ino,         status.st_size,        status.st_mtim.tv_sec,
+          status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+}
+
+std::optional<Substitution::Identity> Substitution::database_of(int root) {
+  const Fd status = try_open_resolved(root, "var/lib/dpkg/status", O_PATH);
+  return status ? std::optional(identity_of(status_of(status.get()))) : std::nullopt;
+}
+
+const std::optional<Substitution::Choice>& Substitution::known_choice(int process, int program, int root) {
+  const auto status = status_of(open_at(process, fmt::format("fd/{}", program), O_PATH).get());
+  const auto [known, is_new] = known_.try_emplace(identity_of(status));
+  auto& [choice, database] = known->second;
+  if (choice) return choice;
+  auto present = database_of(root);
+  if (!is_new && present == database) return choice;
+  database = present;
+  try {
+    choice = choose(process, program, status);
+  } catch (const Error&) {
+    // It is emulated.
   }
-  // A program of another root finds no native one there.
-  if (!known->second || !is_same(status_of(open_at(process, "root", O_PATH).get()), root_)) return std::nullopt;
-  const auto number = answer(*known->second, process);
-  if (!number || !known->second->set->name(known->second->number, command_name(process))) return std::nullopt;
+  return choice;
+}
+
+std::optional<Substitution::Found> Substitution::find(int process, int program) {
+  ++started_;
+  const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
+  const bool other_root = !is_same(status_of(root.get()), root_);
+  if (!other_root && !step_root_) step_root_ = open_at(process, "root", O_RDONLY | O_DIRECTORY);
+  const auto& choice = known_choice(process, program, root.get());
+  if (!choice || (other_root && !can_enter_step_root(process))) return std::nullopt;
+  const auto number = answer(*choice, process);
+  if (!number || !choice->set->name(choice->number, command_name(process))) return std::nullopt;
+  // The linker would load the plugin when it is back.
+  if (other_root && (*number & MBUILD_ACCEL_WITH_PLUGIN) != 0) return std::nullopt;
   ++native_;
-  return number;
+  return Found{*number, other_root};
+}
+
+// By the capability, a process can leave its root directory for that of the step anyway.
+bool Substitution::can_enter_step_root(int process) {
+  constexpr std::string_view k_effective = "CapEff:\t";
+  constexpr unsigned k_cap_sys_chroot = 18;
+  const std::string status = read_all(open_at(process, "status", O_RDONLY).get());
+  const auto at = status.find(k_effective);
+  if (!step_root_ || at == status.npos) return false;
+  const auto capabilities = std::strtoull(status.c_str() + at + k_effective.size(), nullptr, 16);
+  if ((capabilities >> k_cap_sys_chroot & 1) == 0) return false;
+  if (!std::exchange(has_way_back_, true)) {
+    write_file_atomically(join_path(source_.directory, base_name(MBUILD_ACCEL_BACK)), emu::accel_back(), 0755);
+  }
+  return true;
 }
 
 void Substitution::note_crash(int process) {
@@ -118,8 +160,8 @@ std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int proc
 
 std::optional<Substitution::Choice> Substitution::choose(int process, int program, const struct stat& status) {
   const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
-  const std::string link = read_link(process, fmt::format("fd/{}", program));
-  if (!link.starts_with('/')) return std::nullopt;
+  const std::string link = path_in_root(process, program);
+  if (link.empty()) return std::nullopt;
   const std::string path = resolve_in_root(root.get(), link).path;
   // Seen by that name in the step's own root, and not through a mount of the step or a file that has gone.
   const Fd seen = try_open_resolved(root.get(), path, O_PATH);

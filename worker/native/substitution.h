@@ -25,9 +25,15 @@ class Substitution {
   // `root`: of the step, as it is seen from outside. `scratch`: a directory that lives as long as the step.
   Substitution(NativeSource source, int root, std::string scratch);
 
+  struct Found {
+    std::uint64_t number = 0;  // by which the piece in the emulator finds the native one
+    bool other_root = false;   // the process has another root directory than the step: it has to be given step_root()
+  };
   // Of a process that is about to be emulated: `process` is its directory in a procfs, `program` its descriptor of the
-  // program. The number by which the piece in the emulator finds the native one; nothing: there is none.
-  std::optional<std::uint64_t> find(int process, int program);
+  // program. Nothing: there is no native one.
+  std::optional<Found> find(int process, int program);
+  // A descriptor of the step's root directory as its processes see it.
+  int step_root() const { return step_root_.get(); }
 
   // Of a process that is about to send a signal by which programs end: where it is emulated, the program is remembered.
   void note_crash(int process);
@@ -47,6 +53,16 @@ class Substitution {
     std::string name;  // of the program, as arguments.h has it
   };
 
+  // What is known of a file. That there is none for it holds as long as dpkg's database is what it was.
+  struct Known {
+    std::optional<Choice> choice;
+    std::optional<Identity> database;
+  };
+
+  static Identity identity_of(const struct stat& status);
+  static std::optional<Identity> database_of(int root);
+  const std::optional<Choice>& known_choice(int process, int program, int root);
+  bool can_enter_step_root(int process);
   std::optional<Choice> choose(int process, int program, const struct stat& status);
   std::optional<Choice> choose_same(int root, const std::string& path, int native, NativeSet& set);
   std::optional<Choice> choose_compiler(int root, const std::string& path);
@@ -60,9 +76,11 @@ class Substitution {
   NativeSource source_;
   std::string scratch_;
   struct stat root_;
+  Fd step_root_;
+  bool has_way_back_ = false;
   Fd sibling_, pack_;
   std::unique_ptr<NativeSet> of_sibling_, of_pack_;
-  std::map<Identity, std::optional<Choice>> known_;
+  std::map<Identity, Known> known_;
   std::uint64_t started_ = 0, native_ = 0;
   std::string last_crashed_;
 };

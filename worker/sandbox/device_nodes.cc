@@ -207,13 +207,26 @@ int processes() {
   return proc.get();
 }
 
+// Puts a copy of the descriptor into the caller; its number there, -1 where that can't be done (before Linux 5.9).
+int give(int listener, const seccomp_notif& request, int fd) {
+  seccomp_notif_addfd about = {};
+  about.id = request.id;
+  about.srcfd = static_cast<std::uint32_t>(fd);
+  about.newfd_flags = O_CLOEXEC;
+  return ::ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &about);
+}
+
 // 0, and the number in `value`; an errno where the program is to be emulated.
-int find_native(const seccomp_notif& request, Substitution* native, long long& value) {
+int find_native(int listener, const seccomp_notif& request, Substitution* native, long long& value) {
   if (native == nullptr || request.data.args[0] != MBUILD_ACCEL_MAGIC) return ENOSYS;
   const Fd process = open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY);
-  const auto number = native->find(process.get(), static_cast<int>(request.data.args[1]));
-  if (!number) return ENOSYS;
-  value = static_cast<long long>(*number);
+  const auto found = native->find(process.get(), static_cast<int>(request.data.args[1]));
+  if (!found) return ENOSYS;
+  value = static_cast<long long>(found->number);
+  if (!found->other_root) return 0;
+  const int root = give(listener, request, native->step_root());
+  if (root < 0) return ENOSYS;
+  value |= MBUILD_ACCEL_OTHER_ROOT | static_cast<long long>(root) << 32;
   return 0;
 }
 
@@ -257,7 +270,7 @@ void answer_request(int listener, std::vector<MadeNode>& made, Substitution* nat
   int code = EPERM;
   try {
     if (request->data.nr == MBUILD_ACCEL_CALL) {
-      code = find_native(*request, native, response->val);
+      code = find_native(listener, *request, native, response->val);
     } else if (request->data.nr == SYS_uname) {
       code = tell_machine(listener, *request, native);
     } else if (request->data.nr == SYS_kill || request->data.nr == SYS_tgkill) {

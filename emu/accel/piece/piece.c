@@ -10,10 +10,11 @@
 
 enum { at_null = 0, at_flags = 8, at_secure = 23, at_execfd = 2 };
 enum { preserve_argv0 = 1 };                             /* of AT_FLAGS: argv[2] is the program's own argv[0] */
-enum { f_setfd = 2, fd_cloexec = 1, pr_get_name = 16 };
+enum { f_setfd = 2, fd_cloexec = 1, pr_get_name = 16, at_fdcwd = -100, o_path = 0x200000 };
 
 #if defined(__x86_64__)
-enum { nr_execve = 59, nr_fcntl = 72, nr_prctl = 157 };
+enum { nr_execve = 59, nr_fcntl = 72, nr_prctl = 157, nr_openat = 257, nr_close = 3, nr_fchdir = 81, nr_chroot = 161 };
+enum { o_directory = 0x10000 };
 
 __asm__(
     ".section .entry,\"ax\"\n"
@@ -42,7 +43,8 @@ static long call4(long number, long a, long b, long c, long d) {
   return result;
 }
 #elif defined(__aarch64__)
-enum { nr_execve = 221, nr_fcntl = 25, nr_prctl = 167 };
+enum { nr_execve = 221, nr_fcntl = 25, nr_prctl = 167, nr_openat = 56, nr_close = 57, nr_fchdir = 50, nr_chroot = 51 };
+enum { o_directory = 0x4000 };
 
 __asm__(
     ".section .entry,\"ax\"\n"
@@ -142,6 +144,57 @@ static char **plugin_of(char **argv) {
   return 0;
 }
 
+struct place {
+  long root, directory;
+};
+
+/* Makes the directory the root, and tells how to come back. 0, or -1 where all is as it was. */
+static int enter(long root, struct place *back) {
+  back->root = call4(nr_openat, at_fdcwd, (long)"/", o_path | o_directory, 0);
+  back->directory = call4(nr_openat, at_fdcwd, (long)".", o_path | o_directory, 0);
+  if (back->root >= 0 && back->directory >= 0 && call4(nr_fchdir, root, 0, 0, 0) == 0) {
+    if (call4(nr_chroot, (long)".", 0, 0, 0) == 0) return 0;
+    call4(nr_fchdir, back->directory, 0, 0, 0);
+  }
+  if (back->root >= 0) call4(nr_close, back->root, 0, 0, 0);
+  if (back->directory >= 0) call4(nr_close, back->directory, 0, 0, 0);
+  return -1;
+}
+
+static void leave(const struct place *back) {
+  call4(nr_fchdir, back->root, 0, 0, 0);
+  call4(nr_chroot, (long)".", 0, 0, 0);
+  call4(nr_fchdir, back->directory, 0, 0, 0);
+  call4(nr_close, back->root, 0, 0, 0);
+  call4(nr_close, back->directory, 0, 0, 0);
+}
+
+/* Executes the program in the step's root. */
+static void execute_there(const char *path, char **argv, char **env, long root) {
+  char variable[sizeof(MBUILD_ACCEL_BACK_VARIABLE) + 48];
+  char preload[] = "LD_PRELOAD=" MBUILD_ACCEL_BACK;
+  struct place back;
+  unsigned long n = 0, i;
+  char **with, *out;
+  while (env[n]) ++n;
+  with = __builtin_alloca((n + 3) * sizeof(char *));
+  if (enter(root, &back) == 0) {
+    out = append(variable, MBUILD_ACCEL_BACK_VARIABLE);
+    out = append_number(out, (unsigned long)back.root);
+    *out++ = ',';
+    out = append_number(out, (unsigned long)back.directory);
+    *out = 0;
+    for (i = 0; i < n; ++i) with[i] = env[i];
+    with[n] = preload;
+    with[n + 1] = variable;
+    with[n + 2] = 0;
+    call4(nr_fcntl, root, f_setfd, fd_cloexec, 0);
+    call4(nr_execve, (long)path, (long)argv, (long)with, 0);
+    leave(&back);
+  }
+  call4(nr_close, root, 0, 0, 0);
+}
+
 void substitute(long *stack) {
   const long argc = stack[0];
   char **argv = (char **)(stack + 1);
@@ -169,9 +222,13 @@ void substitute(long *stack) {
     own_plugin = *plugin;
     *plugin = plugin_path;
   }
-  native_path(path, (unsigned long)(number & ~MBUILD_ACCEL_WITH_PLUGIN));
+  native_path(path, (unsigned long)number & (MBUILD_ACCEL_OTHER_ROOT - 1));
   call4(nr_fcntl, program, f_setfd, fd_cloexec, 0);
-  call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
+  if (number & MBUILD_ACCEL_OTHER_ROOT) {
+    execute_there(path, argv + 2, env, number >> 32);
+  } else {
+    call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
+  }
   if (plugin) *plugin = own_plugin;
   call4(nr_fcntl, program, f_setfd, 0, 0); /* still here: QEMU has it to do */
 }

@@ -4,13 +4,19 @@
 /* The call by which the piece asks: of a number that the kernel has on no architecture, so that it is for the seccomp
    filter to hand it to the supervisor, and ENOSYS where there is none. Arguments: the magic number, the descriptor of
    the program. Gives the number of its native equivalent, or an error. With the bit WITH_PLUGIN, what follows the
-   argument "-plugin" is to be MBUILD_ACCEL_PLUGIN. */
+   argument "-plugin" is to be MBUILD_ACCEL_PLUGIN. With the bit OTHER_ROOT, the process has another root directory than
+   the step; what is above the lower 32 bits is a descriptor of that one, which the supervisor has put into the process.
+   The program is executed there, and the library MBUILD_ACCEL_BACK brings it back before it does anything: to the root
+   and the working directory of the two descriptors that the variable names. */
 #define MBUILD_ACCEL_CALL 400
 #define MBUILD_ACCEL_MAGIC 0x6d627569
 #define MBUILD_ACCEL_WITH_PLUGIN 0x40000000
+#define MBUILD_ACCEL_OTHER_ROOT 0x20000000
 
 /* Where the step sees the native programs, PROGRAMS/NUMBER/NAME: a directory that every procfs has, so that nothing is
    listed that is not there without them. */
 #define MBUILD_ACCEL_PLACE "/proc/driver"
 #define MBUILD_ACCEL_PROGRAMS MBUILD_ACCEL_PLACE "/p/"
 #define MBUILD_ACCEL_PLUGIN MBUILD_ACCEL_PLACE "/plugin"
+#define MBUILD_ACCEL_BACK MBUILD_ACCEL_PLACE "/back"
+#define MBUILD_ACCEL_BACK_VARIABLE "MBUILD_ACCEL_BACK="
