@@ -35,8 +35,9 @@ class Substitution {
   // A descriptor of the step's root directory as its processes see it.
   int step_root() const { return step_root_.get(); }
 
-  // Of a process that is about to send a signal by which programs end: where it is emulated, the program is remembered.
-  void note_crash(int process);
+  // Of a process that is about to send itself a signal by which programs end: where it is emulated, the program is
+  // remembered. True where it does not handle the signal: it means to end by it.
+  bool note_crash(int process, int signal);
   const std::string& last_crashed() const { return last_crashed_; }
 
   const std::string& machine() const { return source_.machine; }

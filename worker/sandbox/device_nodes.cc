@@ -242,39 +242,43 @@ int tell_machine(int listener, const seccomp_notif& request, Substitution* nativ
   return ::process_vm_writev(static_cast<pid_t>(request.pid), &local, 1, &remote, 1, 0) == sizeof names ? 0 : EFAULT;
 }
 
-// A signal by which programs end. The call is carried out as it is.
-void note_crash(const seccomp_notif& request, Substitution* native) {
-  if (native == nullptr) return;
+// A signal by which programs end. The call is carried out as it is, but the kernel ignores what the first process of a
+// namespace sends itself: QEMU would wait for its end for ever. Returns that signal, or 0.
+int note_crash(const seccomp_notif& request, Substitution* native, pid_t first) {
+  if (native == nullptr) return 0;
+  const int signal = static_cast<int>(request.data.args[request.data.nr == SYS_tgkill ? 2 : 1]);
   try {
-    native->note_crash(open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY).get());
+    const Fd process = open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY);
+    const bool ends = native->note_crash(process.get(), signal);
+    return ends && static_cast<pid_t>(request.pid) == first && request.data.args[0] == 1 ? signal : 0;
   } catch (const Error&) {
-    // the process has gone
+    return 0;  // the process has gone
   }
 }
 
 }  // namespace
 
-void answer_request(int listener, std::vector<MadeNode>& made, Substitution* native) {
+int answer_request(int listener, std::vector<MadeNode>& made, Substitution* native, pid_t first) {
   // The kernel's structures may be larger than those of the headers at hand.
   seccomp_notif_sizes sizes = {};
-  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) return;
+  if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) return 0;
   std::string request_bytes(std::max<std::size_t>(sizes.seccomp_notif, sizeof(seccomp_notif)), '\0');
   std::string response_bytes(std::max<std::size_t>(sizes.seccomp_notif_resp, sizeof(seccomp_notif_resp)), '\0');
   auto* request = reinterpret_cast<seccomp_notif*>(request_bytes.data());
   auto* response = reinterpret_cast<seccomp_notif_resp*>(response_bytes.data());
-  if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request) < 0) return;
+  if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request) < 0) return 0;
   if (is_socket_call(*request)) {
     answer_socket_call(listener, *request);
-    return;
+    return 0;
   }
-  int code = EPERM;
+  int code = EPERM, ending = 0;
   try {
     if (request->data.nr == MBUILD_ACCEL_CALL) {
       code = find_native(listener, *request, native, response->val);
     } else if (request->data.nr == SYS_uname) {
       code = tell_machine(listener, *request, native);
     } else if (request->data.nr == SYS_kill || request->data.nr == SYS_tgkill) {
-      note_crash(*request, native);
+      ending = note_crash(*request, native, first);
       response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
       code = 0;
     } else {
@@ -286,6 +290,7 @@ void answer_request(int listener, std::vector<MadeNode>& made, Substitution* nat
   response->id = request->id;
   response->error = -code;
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, response);
+  return ending;
 }
 
 }  // namespace mbuild::executor

@@ -194,7 +194,9 @@ void collect(pid_t pid, SandboxResult& result) {
   while (::wait4(pid, &status, 0, &usage) < 0) {
     if (errno != EINTR) throw system_error(errno, "wait for the sandbox", ExitClass::host);
   }
-  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  // What it meant to end by is known already where it had to be helped.
+  if (!WIFSIGNALED(status)) result.signal = 0;
+  if (WIFSIGNALED(status) && result.signal == 0) result.signal = WTERMSIG(status);
   result.exit_code = WIFSIGNALED(status) ? 128 + result.signal : WEXITSTATUS(status);
   result.user_microseconds = microseconds(usage.ru_utime);
   result.system_microseconds = microseconds(usage.ru_stime);
@@ -286,7 +288,13 @@ void serve_until_end(const SandboxSpec& spec, const Fd& process, pid_t first, Fd
     pollfd wait[3] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}, {attendant, POLLIN, 0}};
     if (::poll(wait, 3, -1) < 0) continue;
     if (wait[2].revents != 0 && !serve_attendant(spec, process, first, !result.shared_ids)) attendant = -1;
-    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), made, native);
+    if ((wait[1].revents & POLLIN) != 0) {
+      const int signal = answer_request(listener.get(), made, native, first);
+      if (signal != 0 && result.signal == 0) {
+        result.signal = signal;
+        ::kill(first, SIGKILL);
+      }
+    }
     if ((wait[1].revents & (POLLHUP | POLLERR)) != 0) listener.reset();
     if (wait[0].revents != 0) return;
   }
