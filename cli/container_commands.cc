@@ -20,6 +20,7 @@
 #include "cli/display/go_template.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/volume_command.h"
 #include "containers/exec.h"
 #include "containers/log.h"
 #include "containers/ports.h"
@@ -163,6 +164,11 @@ ordered_json inspected(const Container& container) {
         {{"HostIp", port.address.empty() ? "0.0.0.0" : port.address}, {"HostPort", std::to_string(port.host)}});
   }
   for (const auto& bind : options.binds) {
+    if (!bind.volume.empty()) {
+      mounts.push_back(
+          {{"Type", "volume"}, {"Name", bind.volume}, {"Destination", bind.target}, {"RW", !bind.read_only}});
+      continue;
+    }
     mounts.push_back(
         {{"Type", "bind"}, {"Source", bind.source}, {"Destination", bind.target}, {"RW", !bind.read_only}});
   }
@@ -432,6 +438,7 @@ void add_rm(Command& parent) {
 }  // namespace
 
 void add_container_commands(Command& top) {
+  add_volume_command(top);
   add_ps(top, "ps", "");
   add_exec(top);
   add_all(top);

@@ -64,7 +64,7 @@ void add_container_flags(Command& command, ContainerFlags& flags) {
   command.flag("-t,--tty", flags.tty, "Give the program a terminal");
   command.values("--ulimit", flags.ulimit, "NAME=SOFT[:HARD]");
   command.value("-u,--user", flags.user, "USER[:GROUP], names or numbers");
-  command.values("-v,--volume", flags.volume, "Show a directory of the host (HOST:DIR[:ro])");
+  command.values("-v,--volume", flags.volume, "Show a directory of the host or a volume (HOST:DIR[:ro], NAME:DIR)");
   command.value("-w,--workdir", flags.workdir, "Working directory");
   command.flag("--allow-less-isolation", flags.less_isolation, "Run where the host can't isolate as usual");
   add_root_option(command, flags.root);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "containers/volumes.h"
 
 namespace mbuild::containers {
 namespace {
@@ -33,15 +34,16 @@ bool truth(const std::string& value, std::string_view flag, const std::string& t
 
 HostBind parse_volume(const std::string& text, const std::string& directory) {
   const auto fields = split(text, ':');
-  if (fields.size() < 2 || fields.size() > 3) throw invalid("-v", text, "it is HOST:DIR or HOST:DIR:ro");
-  if (!fields[0].starts_with('/') && !fields[0].starts_with('.')) {
-    throw invalid("-v", text, fmt::format("\"{}\" is no path", fields[0]))
-        .with_advice("Named volumes are not there yet. A directory of the host begins with / or with a dot.");
+  if (fields.size() < 2 || fields.size() > 3)
+    throw invalid("-v", text, "it is HOST:DIR or NAME:DIR, and :ro may follow");
+  const std::string target = clean_path(checked_target(fields[1], "-v", text));
+  HostBind out;
+  if (fields[0].starts_with('/') || fields[0].starts_with('.')) {
+    out = {.source = host_path(fields[0], directory), .target = target, .read_only = false, .make_source = true};
+  } else {
+    check_volume_name(fields[0]);
+    out = {.source = {}, .target = target, .read_only = false, .make_source = false, .volume = fields[0]};
   }
-  HostBind out{.source = host_path(fields[0], directory),
-               .target = clean_path(checked_target(fields[1], "-v", text)),
-               .read_only = false,
-               .make_source = true};
   for (const auto& option : fields.size() == 3 ? split(fields[2], ',') : std::vector<std::string>()) {
     if (option == "ro") {
       out.read_only = true;
@@ -78,11 +80,14 @@ void parse_mount(const std::string& text, const std::string& directory, Options&
   if (type == "bind") {
     if (source.empty()) throw invalid("--mount", text, "a bind needs src");
     into.binds.push_back({host_path(source, directory), clean_path(target), read_only, false});
+  } else if (type == "volume") {
+    check_volume_name(source);
+    into.binds.push_back({"", clean_path(target), read_only, false, source});
   } else if (type == "tmpfs") {
     into.memory.push_back({clean_path(target), size.empty() ? 0 : parse_size(size), read_only});
   } else {
     throw invalid("--mount", text, fmt::format("there are no mounts of type \"{}\"", type))
-        .with_advice("Types are bind and tmpfs.");
+        .with_advice("Types are bind, volume and tmpfs.");
   }
 }
 

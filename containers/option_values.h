@@ -9,9 +9,10 @@
 // Options of a container as users write them. All throw Error (usage).
 namespace mbuild::containers {
 
-// -v HOST:DIR[:ro]; a relative HOST begins with a dot and is taken from `directory`.
+// -v HOST:DIR[:ro] or NAME:DIR[:ro]; a relative HOST begins with a dot and is taken from `directory`.
 HostBind parse_volume(const std::string& text, const std::string& directory);
-// --mount type=bind,src=HOST,dst=DIR,readonly or type=tmpfs,dst=DIR,tmpfs-size=N, into the list that it belongs to.
+// --mount type=bind,src=HOST,dst=DIR,readonly, type=volume,src=NAME,dst=DIR or type=tmpfs,dst=DIR,tmpfs-size=N, into
+// the list that it belongs to.
 void parse_mount(const std::string& text, const std::string& directory, Options& into);
 // --tmpfs DIR[:size=N,ro].
 MemoryMount parse_tmpfs(const std::string& text);

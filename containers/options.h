@@ -12,12 +12,13 @@
 // What the user asks of a container, as plain data.
 namespace mbuild::containers {
 
-// A directory or a file of the host that the container sees.
+// A directory or a file of the host that the container sees, or a volume.
 struct HostBind {
-  std::string source;  // absolute
+  std::string source;  // absolute; "" for a volume
   std::string target;  // absolute
   bool read_only = false;
   bool make_source = false;  // a directory, where there is nothing
+  std::string volume = {};   // its name
   bool operator==(const HostBind&) const = default;
 };
 

@@ -28,6 +28,7 @@
 #include "containers/log.h"
 #include "containers/ports.h"
 #include "containers/process.h"
+#include "containers/volumes.h"
 #include "executor/outputs/export.h"
 #include "executor/outputs/stored_images.h"
 #include "executor/upkeep.h"
@@ -41,7 +42,8 @@ namespace {
 
 constexpr std::size_t k_shown_id = 12;
 
-std::string real_path(const HostBind& bind) {
+std::string real_path(const HostBind& bind, const cache::Store& store) {
+  if (!bind.volume.empty()) return use_volume(volumes_directory(store), bind.volume).directory;
   if (bind.make_source && !path_exists(bind.source)) make_directories(bind.source, 0755);
   std::error_code error;
   const auto path = std::filesystem::canonical(bind.source, error);
@@ -218,7 +220,8 @@ class Host {
                   .capabilities = capabilities_of(options_.cap_add, options_.cap_drop),
                   .report = std::move(ends.report)};
     for (const auto& bind : options_.binds) {
-      task.binds.push_back(executor::host_directory(real_path(bind), bind.target, bind.read_only, place_.map));
+      task.binds.push_back(
+          executor::host_directory(real_path(bind, place_.store), bind.target, bind.read_only, place_.map));
     }
     task.run = root.task();
     task.directory = container_.directory + "/root";

@@ -18,7 +18,7 @@ namespace mbuild::containers {
 namespace {
 
 // Before the bytes of a record: another version of this program may have written it.
-constexpr std::string_view k_version = "mbuild container 1\n";
+constexpr std::string_view k_version = "mbuild container 2\n";
 
 template <class T>
 void write_record(const std::string& path, const T& value) {

@@ -180,3 +180,29 @@ def test_ports(case):
     mbuild(case, "rm", "-f", "web")
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+@quick
+def test_volumes(case):
+    def run(*words, flags=()):
+        return mbuild(case, "run", "--rm", *flags, image(case), *words)
+    run("sh", "-c", "echo kept > /data/file", flags=("-v", "shared:/data"))
+    expect_equal(run("cat", "/other/file", flags=("--mount", "type=volume,src=shared,dst=/other")), "kept")
+    refused = case.run([case.mbuild, "run", "--rm", "--root", case.root, "-v", "shared:/data:ro", image(case), "touch",
+                        "/data/x"])
+    expect_equal(refused.status, 1)
+    root = ("--root", case.root)
+    expect_equal(case.check(case.mbuild, "volume", "ls", "-q", *root).strip(), "shared")
+    case.check(case.mbuild, "volume", "create", "empty", *root)
+    start(case, flags=("--name", "one", "-v", "shared:/data"))
+    expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
+    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "the container one has the volume shared")
+    expect_equal(case.check(case.mbuild, "volume", "prune", "-f", *root).strip(), "empty")
+    case.check(case.mbuild, "prune", "-a", "-f", *root)
+    expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
+    mbuild(case, "rm", "-f", "one")
+    case.check(case.mbuild, "prune", "-a", "-f", *root)
+    expect_equal(run("cat", "/data/file", flags=("-v", "shared:/data")), "kept")
+    case.check(case.mbuild, "volume", "rm", "shared", *root)
+    expect_equal(case.check(case.mbuild, "volume", "ls", "-q", *root).strip(), "")
+    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "no such volume: shared")

@@ -8,7 +8,8 @@ namespace mbuild::containers {
 TEST_CASE("-v names a directory of the host and a place in the container", "[containers]") {
   CHECK(parse_volume("/a:/b", "/here") == HostBind{"/a", "/b", false, true});
   CHECK(parse_volume("./a/:/b/:ro", "/here") == HostBind{"/here/a", "/b", true, true});
-  for (const char* wrong : {"/a", "/a:b", "/a:/", "/a:/b:fast", "/a:/b:ro:ro", "name:/b", ":/b"}) {
+  CHECK(parse_volume("name:/b:ro", "/here") == HostBind{"", "/b", true, false, "name"});
+  for (const char* wrong : {"/a", "/a:b", "/a:/", "/a:/b:fast", "/a:/b:ro:ro", "n:/b", "a b:/b", ":/b"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(parse_volume(wrong, "/here"), Error);
   }
@@ -18,10 +19,11 @@ TEST_CASE("--mount says what is mounted in fields", "[containers]") {
   Options into;
   parse_mount("type=bind,source=a,target=/b,readonly", "/here", into);
   parse_mount("type=tmpfs,dst=/t,tmpfs-size=1m,ro=false", "/here", into);
-  CHECK(into.binds == std::vector<HostBind>{{"/here/a", "/b", true, false}});
+  parse_mount("src=name,dst=/v", "/here", into);
+  CHECK(into.binds == std::vector<HostBind>{{"/here/a", "/b", true, false}, {"", "/v", false, false, "name"}});
   CHECK(into.memory == std::vector<MemoryMount>{{"/t", 1 << 20, false}});
-  for (const char* wrong : {"type=bind,dst=/b", "type=bind,src=/a", "src=/a,dst=/b", "type=bind,src=/a,dst=/b,x=1",
-                            "type=bind,src=/a,dst=/b,ro=perhaps"}) {
+  for (const char* wrong : {"type=bind,dst=/b", "type=bind,src=/a", "src=/a,dst=/b", "dst=/b",
+                            "type=bind,src=/a,dst=/b,x=1", "type=bind,src=/a,dst=/b,ro=perhaps"}) {
     CAPTURE(wrong);
     CHECK_THROWS_AS(parse_mount(wrong, "/here", into), Error);
   }

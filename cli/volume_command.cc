@@ -1,0 +1,88 @@
+#include "cli/volume_command.h"
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "cli/config/store_root.h"
+#include "cli/display/terminal.h"
+#include "containers/volumes.h"
+#include "executor/outputs/stored_images.h"
+
+namespace mbuild::cli {
+namespace {
+
+struct VolumeFlags {
+  std::string root;
+  std::vector<std::string> names;
+  bool quiet = false, force = false;
+};
+
+std::string directory(const VolumeFlags& flags) {
+  return containers::volumes_directory(executor::open_store(store_root(flags.root)));
+}
+
+int list_volumes(const VolumeFlags& flags) {
+  if (!flags.quiet) print("{:<20}  {}\n", "CREATED", "VOLUME NAME");
+  for (const auto& volume : containers::list_volumes(directory(flags))) {
+    flags.quiet ? print("{}\n", volume.name) : print("{:<20}  {}\n", rfc3339(volume.created), volume.name);
+  }
+  return 0;
+}
+
+int create_volume(const VolumeFlags& flags) {
+  const auto name = flags.names.empty() ? random_hex(32) : flags.names.front();
+  print("{}\n", containers::use_volume(directory(flags), name).name);
+  return 0;
+}
+
+int inspect_volumes(const VolumeFlags& flags) {
+  auto list = nlohmann::ordered_json::array();
+  const auto all = containers::list_volumes(directory(flags));
+  for (const auto& name : flags.names) {
+    const auto found = std::ranges::find(all, name, &containers::Volume::name);
+    if (found == all.end())
+      throw usage_error("no such volume: " + name).with_advice("mbuild volume ls lists those there are.");
+    list.push_back({{"Name", name}, {"Mountpoint", found->directory}, {"CreatedAt", rfc3339(found->created)}});
+  }
+  print("{}\n", list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
+  return 0;
+}
+
+int remove_volumes(const VolumeFlags& flags) {
+  containers::remove_volumes(store_root(flags.root), flags.names);
+  for (const auto& name : flags.names) print("{}\n", name);
+  return 0;
+}
+
+int prune_volumes(const VolumeFlags& flags) {
+  for (const auto& name : containers::prune_volumes(store_root(flags.root))) print("{}\n", name);
+  return 0;
+}
+
+}  // namespace
+
+void add_volume_command(Command& top) {
+  const auto flags = std::make_shared<VolumeFlags>();
+  Command volume = top.add("volume", "Directories that containers share, by name (-v NAME:DIR)");
+  volume.require_subcommand();
+  const auto add = [&](const char* name, const char* help, int (*action)(const VolumeFlags&), Presence presence,
+                       const char* alias = "") {
+    Command command = volume.add(name, help, alias);
+    add_root_option(command, flags->root);
+    if (presence != Presence::hidden) command.values("name", flags->names, "Names", presence);
+    command.run([flags, action] { return action(*flags); });
+    return command;
+  };
+  add("ls", "List the volumes", list_volumes, Presence::hidden, "list").flag("-q,--quiet", flags->quiet, "Names only");
+  add("create", "Make a volume", create_volume, Presence::optional);
+  add("inspect", "Show volumes as JSON", inspect_volumes, Presence::required);
+  add("rm", "Remove volumes and what is in them", remove_volumes, Presence::required, "remove");
+  add("prune", "Remove all volumes that no container has", prune_volumes, Presence::hidden)
+      .flag("-f,--force", flags->force, "Accepted; nobody is asked");
+}
+
+}  // namespace mbuild::cli

@@ -1,0 +1,116 @@
+#include "containers/volumes.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "containers/shelf.h"
+#include "executor/workplace.h"
+
+namespace mbuild::containers {
+namespace {
+
+constexpr const char* k_gone = ".gone-";
+
+std::string directory_of(const std::string& volumes, const std::string& name) {
+  return fmt::format("{}/{}", volumes, name);
+}
+
+// Which container has which volume.
+std::map<std::string, std::string> users_of(const cache::Store& store) {
+  std::map<std::string, std::string> out;
+  for (const auto& container : Shelf(containers_directory(store)).list()) {
+    for (const auto& bind : container.record.options.binds) {
+      if (!bind.volume.empty()) out.emplace(bind.volume, container.record.name);
+    }
+  }
+  return out;
+}
+
+void check_removable(const std::string& volumes, const std::map<std::string, std::string>& users,
+                     const std::string& name) {
+  check_volume_name(name);
+  if (!path_exists(directory_of(volumes, name))) {
+    throw usage_error("no such volume: " + name).with_advice("mbuild volume ls lists those there are.");
+  }
+  const auto user = users.find(name);
+  if (user == users.end()) return;
+  throw usage_error(fmt::format("the container {} has the volume {}", user->second, name))
+      .with_advice(fmt::format("Remove that one first: mbuild rm {}", user->second));
+}
+
+void take_away(executor::Workplace& workplace, const std::string& volumes, const std::string& name) {
+  std::string gone = fmt::format("{}/{}{}", volumes, k_gone, random_hex(8));
+  const std::string path = directory_of(volumes, name);
+  if (std::rename(path.c_str(), gone.c_str()) != 0) throw system_error(errno, "remove the volume " + name);
+  workplace.remove_later(std::move(gone));
+}
+
+}  // namespace
+
+std::string volumes_directory(const cache::Store& store) { return store.root() + "/volumes"; }
+
+void check_volume_name(const std::string& name) {
+  try {
+    check_name(name);
+  } catch (const Error&) {
+    throw usage_error(fmt::format("invalid volume name \"{}\"", name))
+        .with_advice(
+            "It has two letters or digits or more; dots, dashes and underscores may follow the first. A "
+            "directory of the host begins with / or with a dot.");
+  }
+}
+
+Volume use_volume(const std::string& directory, const std::string& name) {
+  check_volume_name(name);
+  Volume out{.name = name, .directory = directory_of(directory, name) + "/data"};
+  if (!path_exists(out.directory)) make_directories(out.directory, 0755);
+  struct stat status;
+  if (::stat(dir_name(out.directory).c_str(), &status) == 0) out.created = status.st_mtime;
+  return out;
+}
+
+std::vector<Volume> list_volumes(const std::string& directory) {
+  std::vector<Volume> out;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, none)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with('.')) out.push_back(use_volume(directory, name));
+  }
+  std::ranges::sort(out, {}, &Volume::name);
+  return out;
+}
+
+void remove_volumes(const std::string& store_root, const std::vector<std::string>& names) {
+  executor::BuildStore place(store_root);
+  const auto volumes = volumes_directory(place.store);
+  const auto users = users_of(place.store);
+  for (const auto& name : names) check_removable(volumes, users, name);
+  executor::Workplace workplace(place, [](std::string) {}, {});
+  for (const auto& name : names) take_away(workplace, volumes, name);
+}
+
+std::vector<std::string> prune_volumes(const std::string& store_root) {
+  executor::BuildStore place(store_root);
+  const auto volumes = volumes_directory(place.store);
+  const auto users = users_of(place.store);
+  executor::Workplace workplace(place, [](std::string) {}, {});
+  std::vector<std::string> out;
+  for (const auto& volume : list_volumes(volumes)) {
+    if (users.contains(volume.name)) continue;
+    take_away(workplace, volumes, volume.name);
+    out.push_back(volume.name);
+  }
+  return out;
+}
+
+}  // namespace mbuild::containers
