@@ -213,6 +213,7 @@ class Store {
   void connect_without_space(const std::string& path);
   void bring_up_to_date();
   std::optional<std::string> remove_item(const StoreItem& item, bool rows_too);
+  std::set<std::string> held_by_containers() const;
   std::vector<StoreItem> nameless_items(const std::set<std::string>& known);
   void remove_blobs_changed_since(std::int64_t time);  // nanoseconds since 1970
   std::vector<StoreItem> layer_items();

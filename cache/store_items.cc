@@ -111,6 +111,11 @@ void remove_blob(const std::string& path) {
   if (code) throw Error(ExitClass::store, fmt::format("remove {}: {}", path, code.message()));
 }
 
+// As rows have it.
+std::string name_of(const StoreItem& item) {
+  return item.kind == StoreItem::Kind::blob ? "sha256:" + item.id : item.id;
+}
+
 bool is_of_image(Database& database, std::string_view digest) {
   Statement query(database, "SELECT 1 FROM image_blobs WHERE blob=?");
   return query.bind(digest).step();
@@ -141,8 +146,27 @@ std::vector<StoreItem> Store::items() {
   const std::int64_t held = held_since(*this);
   std::vector<StoreItem> items = layer_items();
   for (auto part : {blob_items(), mount_items()}) items.insert(items.end(), part.begin(), part.end());
-  for (auto& item : items) item.in_use = item.used >= held;
+  const auto by_containers = held_by_containers();
+  for (auto& item : items) {
+    item.in_use = item.used >= held;
+    item.kept = item.kept || by_containers.contains(name_of(item));
+  }
   return items;
+}
+
+// What containers stand on, be it that they run or not: names of layers and blobs, one a line.
+std::set<std::string> Store::held_by_containers() const {
+  std::set<std::string> held;
+  for (const auto& name : names_in(fs_ + "/containers")) {
+    const std::string path = fmt::format("{}/containers/{}/uses", fs_, name);
+    if (name.starts_with('.') || !path_exists(path)) continue;
+    try {
+      for (auto& line : split(read_file(path), '\n')) held.insert(std::move(line));
+    } catch (const Error&) {
+      // It was removed meanwhile.
+    }
+  }
+  return held;
 }
 
 std::vector<StoreItem> Store::layer_items() {
@@ -283,7 +307,7 @@ std::optional<std::string> Store::remove_item(const StoreItem& item) {
 std::optional<std::string> Store::remove_item(const StoreItem& item, bool rows_too) {
   const char* query_of[] = {"SELECT used FROM layers WHERE id=?", "SELECT used FROM blobs WHERE digest=?",
                             "SELECT used FROM mounts WHERE name=?"};
-  const std::string name = item.kind == StoreItem::Kind::blob ? "sha256:" + item.id : item.id;
+  const std::string name = name_of(item);
   Transaction transaction(*database_);
   std::int64_t used = item.kind == StoreItem::Kind::layer ? 0 : changed_at(item.path);
   {
@@ -293,6 +317,7 @@ std::optional<std::string> Store::remove_item(const StoreItem& item, bool rows_t
   }
   if (used >= held_since(*this)) return std::nullopt;
   if (item.kind == StoreItem::Kind::blob && is_of_image(*database_, name)) return std::nullopt;  // made meanwhile
+  if (item.kind != StoreItem::Kind::cache_mount && held_by_containers().contains(name)) return std::nullopt;
   if (rows_too) remove_rows_of(*database_, item, name);
   std::string path;
   if (item.kind == StoreItem::Kind::blob) {

@@ -22,7 +22,7 @@ struct StoreItem {
   std::vector<std::string> records;    // content keys of the steps that it is the result of
   std::vector<std::string> parents;    // ids of items that it was made of
   bool in_use = false;                 // a running build holds it
-  bool kept = false;                   // part of an image that the user keeps
+  bool kept = false;                   // part of an image that the user keeps, or what a container stands on
   bool shared = false;                 // several records or images have it
 
   bool reclaimable() const { return !in_use && !kept; }

@@ -5,8 +5,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <optional>
 
 #include "base/error.h"
+#include "cli/display/terminal.h"
 
 namespace mbuild::cli {
 
@@ -38,21 +40,48 @@ Fd signals_for_container() {
   return out;
 }
 
-int attend_from_here(bool terminal, bool open_stdin, const std::function<int(const containers::Streams&)>& attended) {
+namespace {
+
+void check_input(bool terminal, bool open_stdin) {
   if (terminal && open_stdin && ::isatty(STDIN_FILENO) != 1) {
     throw usage_error("the input device is not a TTY").with_advice("Leave -t out where standard input is no terminal.");
   }
+}
+
+containers::Streams own_streams(bool terminal, bool open_stdin, const Fd& signals) {
+  return {.in = open_stdin ? STDIN_FILENO : -1,
+          .write =
+              [](int stream, std::string_view bytes) {
+                const int to = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
+                write_all(to, bytes);
+              },
+          .signals = signals.get(),
+          .window = terminal ? STDOUT_FILENO : -1};
+}
+
+}  // namespace
+
+int attend_from_here(bool terminal, bool open_stdin, const std::function<int(const containers::Streams&)>& attended) {
+  check_input(terminal, open_stdin);
   const Fd signals = signals_for_container();
-  const containers::Streams streams{.in = open_stdin ? STDIN_FILENO : -1,
-                                    .write =
-                                        [](int stream, std::string_view bytes) {
-                                          const int to = stream == 2 ? STDERR_FILENO : STDOUT_FILENO;
-                                          write_all(to, bytes);
-                                        },
-                                    .signals = signals.get(),
-                                    .window = terminal ? STDOUT_FILENO : -1};
+  const auto streams = own_streams(terminal, open_stdin, signals);
   const RawTerminal raw(terminal && open_stdin ? STDIN_FILENO : -1);
   return attended(streams);
+}
+
+int sit_from_here(bool terminal, bool open_stdin, const std::string& keys,
+                  const std::function<containers::Attached()>& begin) {
+  check_input(terminal, open_stdin);
+  auto attached = begin();
+  const Fd signals = signals_for_container();
+  const auto streams = own_streams(terminal, open_stdin, signals);
+  std::optional<int> status;
+  {
+    const RawTerminal raw(terminal && open_stdin ? STDIN_FILENO : -1);
+    status = containers::sit(std::move(attached), streams, keys);
+  }
+  if (!status) say("detached: the container runs on\n");
+  return status.value_or(0);
 }
 
 }  // namespace mbuild::cli

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/fd.h"
+#include "containers/attach.h"
 #include "containers/attend.h"
 
 // What a command that attends a container needs of its own process.
@@ -31,5 +32,10 @@ Fd signals_for_container();
 // Calls `attended` with the streams of this process; its terminal is raw meanwhile where the container has one. Throws
 // Error (usage) where a terminal is asked for and standard input, which is to be passed on, is none.
 int attend_from_here(bool terminal, bool open_stdin, const std::function<int(const containers::Streams&)>& attended);
+
+// Sits with the streams of this process before a container that another one attends, which `begin` has started or
+// found: its status, 0 where it was left. Throws as attend_from_here does.
+int sit_from_here(bool terminal, bool open_stdin, const std::string& keys,
+                  const std::function<containers::Attached()>& begin);
 
 }  // namespace mbuild::cli

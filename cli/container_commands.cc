@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/container_flags.h"
+#include "cli/container_parts.h"
 #include "cli/display/go_template.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
@@ -78,7 +79,7 @@ std::string command_text(const Container& container) {
 std::string ports_text(const Container& container) {
   std::vector<std::string> out;
   if (container.state != State::running) return "";
-  for (const auto& port : container.record.options.ports) out.push_back(containers::to_string(port));
+  for (const auto& port : containers::ports_of(container)) out.push_back(containers::to_string(port));
   return join(out, ", ");
 }
 
@@ -154,12 +155,35 @@ int list_containers(const Flags& flags) {
 
 // ---- what one says of itself
 
+const char* policy_name(const containers::Restart& restart) {
+  switch (restart.when) {
+    case containers::Restart::When::never:
+      return "no";
+    case containers::Restart::When::on_failure:
+      return "on-failure";
+    case containers::Restart::When::always:
+      return "always";
+  }
+  return "";
+}
+
+// Null where nobody looks.
+ordered_json health_of(const Container& container) {
+  if (container.health.empty()) return nullptr;
+  const auto end = container.health.find('\n');
+  const auto status = container.health.substr(0, end);
+  const auto text = end == std::string::npos ? "" : container.health.substr(end + 1);
+  const auto value = ordered_json::parse(text, nullptr, false);
+  return value.is_object() ? value
+                           : ordered_json{{"Status", status}, {"FailingStreak", 0}, {"Log", ordered_json::array()}};
+}
+
 ordered_json inspected(const Container& container) {
   const auto& record = container.record;
   const auto& options = record.options;
   const bool runs = container.state == State::running;
   ordered_json ports = ordered_json::object(), mounts = ordered_json::array();
-  for (const auto& port : options.ports) {
+  for (const auto& port : containers::ports_of(container)) {
     ports[fmt::format("{}/{}", port.container, port.udp ? "udp" : "tcp")].push_back(
         {{"HostIp", port.address.empty() ? "0.0.0.0" : port.address}, {"HostPort", std::to_string(port.host)}});
   }
@@ -173,29 +197,37 @@ ordered_json inspected(const Container& container) {
         {{"Type", "bind"}, {"Source", bind.source}, {"Destination", bind.target}, {"RW", !bind.read_only}});
   }
   const auto running = container.running.value_or(containers::Running());
-  return {{"Id", record.id},
-          {"Name", record.name},
-          {"Created", rfc3339(record.created)},
-          {"Image", running.image},
-          {"State",
-           {{"Status", state_name(container.state)},
-            {"Running", runs},
-            {"Pid", runs ? running.process : 0},
-            {"ExitCode", container.ended ? container.ended->status : 0},
-            {"StartedAt", container.running ? rfc3339(running.started) : ""},
-            {"FinishedAt", container.ended ? rfc3339(container.ended->finished) : ""}}},
-          {"Config",
-           {{"Image", options.image},
-            {"Hostname", options.hostname.empty() ? record.id.substr(0, k_short_id) : options.hostname},
-            {"User", running.user},
-            {"WorkingDir", running.cwd},
-            {"Env", running.env},
-            {"Cmd", running.argv},
-            {"Tty", options.terminal},
-            {"OpenStdin", options.open_stdin}}},
-          {"HostConfig", {{"AutoRemove", record.remove}, {"ReadonlyRootfs", options.read_only}}},
-          {"Mounts", mounts},
-          {"NetworkSettings", {{"Ports", ports}}}};
+  return {
+      {"Id", record.id},
+      {"Name", record.name},
+      {"Created", rfc3339(record.created)},
+      {"Image", running.image},
+      {"State",
+       {{"Status", state_name(container.state)},
+        {"Running", runs},
+        {"Pid", runs ? running.process : 0},
+        {"ExitCode", container.ended ? container.ended->status : 0},
+        {"StartedAt", container.running ? rfc3339(running.started) : ""},
+        {"FinishedAt", container.ended ? rfc3339(container.ended->finished) : ""},
+        {"Health", health_of(container)}}},
+      {"Config",
+       {{"Image", options.image},
+        {"Hostname", options.hostname.empty() ? record.id.substr(0, k_short_id) : options.hostname},
+        {"User", running.user},
+        {"WorkingDir", running.cwd},
+        {"Env", running.env},
+        {"Cmd", running.argv},
+        {"Tty", options.terminal},
+        {"OpenStdin", options.open_stdin}}},
+      {"HostConfig",
+       {{"AutoRemove", record.remove},
+        {"ReadonlyRootfs", options.read_only},
+        {"RestartPolicy", {{"Name", policy_name(options.restart)}, {"MaximumRetryCount", options.restart.attempts}}},
+        {"Memory", options.limits.memory},
+        {"NanoCpus", options.limits.cpu_thousandths * 1'000'000},
+        {"PidsLimit", options.limits.pids}}},
+      {"Mounts", mounts},
+      {"NetworkSettings", {{"Ports", ports}}}};
 }
 
 int inspect_containers(const Flags& flags) {
@@ -212,7 +244,8 @@ int inspect_containers(const Flags& flags) {
 }
 
 int show_ports(const Flags& flags) {
-  for (const auto& port : shelf(flags).find(flags.names.front()).record.options.ports) {
+  const auto container = shelf(flags).find(flags.names.front());
+  for (const auto& port : containers::ports_of(container)) {
     const auto text = containers::to_string(port);
     print("{}/{} -> {}\n", port.container, port.udp ? "udp" : "tcp", text.substr(0, text.find("->")));
   }
@@ -288,6 +321,7 @@ int stop_containers(const Flags& flags) {
 int kill_containers(const Flags& flags) {
   const int signal = containers::signal_number(flags.signal.empty() ? "KILL" : flags.signal);
   return with_each(flags, [&](const Container& container) {
+    if (signal == SIGKILL) containers::ask_to_stay_down(container);
     if (!containers::send_signal(container, signal)) {
       throw usage_error(fmt::format("the container {} does not run", container.record.name));
     }
@@ -315,6 +349,7 @@ int remove_containers(const Flags& flags) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");
     }
+    containers::ask_to_stay_down(container);
     containers::send_signal(container, SIGKILL);
     containers::wait_for_end(container, -1);
     if (path_exists(container.directory)) ended.push_back(container);
@@ -439,6 +474,9 @@ void add_rm(Command& parent) {
 
 void add_container_commands(Command& top) {
   add_volume_command(top);
+  add_container_files_commands(top);
+  add_container_life_commands(top);
+  add_stats_command(top);
   add_ps(top, "ps", "");
   add_exec(top);
   add_all(top);
@@ -447,6 +485,9 @@ void add_container_commands(Command& top) {
   Command container = top.add("container", "Work on containers");
   container.require_subcommand();
   add_run_command(container);
+  add_container_files_commands(container);
+  add_container_life_commands(container);
+  add_stats_command(container);
   add_ps(container, "ls", "list");
   add_exec(container);
   add_all(container);

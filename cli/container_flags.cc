@@ -25,6 +25,32 @@ std::vector<std::string> variables_of(const ContainerFlags& flags) {
   return out;
 }
 
+containers::HealthOptions health_of(const ContainerFlags& flags) {
+  const auto time = [](const char* flag, const std::string& text) { return containers::parse_health_time(flag, text); };
+  return {.off = flags.no_health,
+          .command = flags.health_cmd,
+          .interval = time("--health-interval", flags.health_interval),
+          .timeout = time("--health-timeout", flags.health_timeout),
+          .start_period = time("--health-start-period", flags.health_start_period),
+          .start_interval = time("--health-start-interval", flags.health_start_interval),
+          .retries = static_cast<std::int64_t>(containers::parse_count("--health-retries", flags.health_retries))};
+}
+
+void set_limits(const ContainerFlags& flags, containers::Options& out) {
+  if (!flags.memory.empty()) out.limits.memory = parse_size(flags.memory);
+  out.limits.cpu_thousandths = containers::parse_cpus(flags.cpus);
+  out.limits.pids = containers::parse_count("--pids-limit", flags.pids);
+}
+
+void check_restart(const ContainerFlags& flags, const containers::Restart& restart) {
+  if (restart.when == containers::Restart::When::never) return;
+  if (flags.remove) throw usage_error("--rm and --restart can't be used together");
+  if (!flags.detach) {
+    throw usage_error("--restart needs -d: in the foreground a container ends with its program")
+        .with_advice("Run it with -d, and see what it writes by: mbuild logs -f");
+  }
+}
+
 }  // namespace
 
 void add_variable(const std::string& text, std::vector<std::string>& into) {
@@ -46,18 +72,31 @@ void add_container_flags(Command& command, ContainerFlags& flags) {
   command.values("--cap-drop", flags.cap_drop, "Capabilities that it has not");
   command.values("--entrypoint", flags.entrypoint_given, "Program in the place of the image's entry point");
   command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
+  command.value("--detach-keys", flags.detach_keys, "Keys that leave its terminal (ctrl-p,ctrl-q)");
   command.values("-e,--env", flags.env, "Environment variable (NAME=VALUE, or NAME for its value here)");
   command.values("--env-file", flags.env_file, "File with a variable a line");
+  command.value("--cpus", flags.cpus, "So many processors at most (1.5)");
+  command.value("--health-cmd", flags.health_cmd, "What tells, in a shell, whether it does its work");
+  command.value("--health-interval", flags.health_interval, "Time between two looks (30s)");
+  command.value("--health-retries", flags.health_retries, "Failures until it is unhealthy (3)");
+  command.value("--health-start-interval", flags.health_start_interval, "Time between two looks in the start period");
+  command.value("--health-start-period", flags.health_start_period, "Time in which failures do not count");
+  command.value("--health-timeout", flags.health_timeout, "Time that a look may take (30s)");
   command.value("-h,--hostname", flags.hostname, "Host name");
   command.flag("--init", flags.init, "A first process that passes signals on and reaps what nobody waits for");
   command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
+  command.value("-m,--memory", flags.memory, "So much memory at most (512m)");
   command.values("--mount", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
   command.value("--name", flags.name, "Name of the container");
   command.value("--network,--net", flags.network, "default, none or host");
+  command.flag("--no-healthcheck", flags.no_health, "Do not look whether it does its work");
+  command.value("--pids-limit", flags.pids, "So many processes at most");
   command.value("--platform", flags.platform, "Platform of the image (default: this machine's)");
   command.values("-p,--publish", flags.publish, "Lead a port of the host into it ([IP:][HOST:]PORT[/udp])");
+  command.flag("-P,--publish-all", flags.publish_all, "Lead ports of the host to all that the image exposes");
   command.value("--pull", flags.pull, "always, missing or never");
   command.flag("--read-only", flags.read_only, "The root directory can't be written");
+  command.value("--restart", flags.restart, "no, on-failure[:N], always or unless-stopped, with -d");
   command.flag("--rm", flags.remove, "Remove the container when it has ended");
   command.value("--shm-size", flags.shm_size, "Size of /dev/shm (64m)");
   command.values("--tmpfs", flags.tmpfs, "A file system in memory (DIR[:size=N,ro])");
@@ -104,6 +143,11 @@ containers::Options options_of(const ContainerFlags& flags) {
   out.cap_drop = flags.cap_drop;
   for (const auto& text : flags.ulimit) out.ulimits.push_back(executor::parse_ulimit(text));
   if (!flags.shm_size.empty()) out.shm_size = parse_size(flags.shm_size);
+  set_limits(flags, out);
+  out.health = health_of(flags);
+  out.restart = containers::parse_restart(flags.restart);
+  check_restart(flags, out.restart);
+  out.publish_all = flags.publish_all;
   out.read_only = flags.read_only;
   out.init = flags.init;
   out.open_stdin = flags.interactive;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/config/command.h"
+#include "containers/attach.h"
 #include "containers/options.h"
 
 namespace mbuild::cli {
@@ -13,7 +14,10 @@ struct ContainerFlags {
   std::vector<std::string> add_host, cap_add, cap_drop, env, env_file, mount, publish, tmpfs, ulimit, volume, words;
   std::string root, platform, pull = "missing", hostname, network = "default", shm_size, user, workdir;
   std::vector<std::string> entrypoint_given;  // one, where it was given: it may be empty
-  std::string name;
+  std::string name, memory, cpus, pids, restart;
+  std::string health_cmd, health_interval, health_timeout, health_start_period, health_start_interval, health_retries;
+  std::string detach_keys = containers::k_usual_detach_keys;
+  bool publish_all = false, no_health = false;
   bool detach = false, init = false, interactive = false, read_only = false, remove = false, tty = false,
        less_isolation = false;
 };

@@ -9,6 +9,7 @@
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "cli/session.h"
+#include "containers/control_group.h"
 #include "containers/run.h"
 
 namespace mbuild::cli {
@@ -17,11 +18,16 @@ namespace {
 int run_container(const ContainerFlags& flags) {
   const auto options = options_of(flags);
   const auto record = containers::new_record(options, flags.name, flags.remove, flags.less_isolation);
+  if (const auto text = containers::unkept_limits(options.limits); !text.empty()) say("WARNING: {}\n", text);
   const auto session = session_request(flags.root, flags.less_isolation);
   if (flags.detach) {
     containers::run_detached(session, record);
     print("{}\n", record.id);
     return 0;
+  }
+  if (options.terminal) {
+    const auto keys = containers::parse_detach_keys(flags.detach_keys);
+    return sit_from_here(true, options.open_stdin, keys, [&] { return containers::run_apart(session, record); });
   }
   return attend_from_here(options.terminal, options.open_stdin, [&](const containers::Streams& streams) {
     return containers::run_attended(session, record, streams);

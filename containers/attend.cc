@@ -26,7 +26,8 @@ constexpr int k_patience = 3;  // requests to end after which a container is kil
 // What comes from one descriptor goes to another.
 class Pump {
  public:
-  Pump(Fd& from, int stream, const Streams& streams) : from_(from), stream_(stream), streams_(streams) {}
+  using Write = std::function<void(int stream, std::string_view bytes)>;
+  Pump(Fd& from, int stream, const Write& write) : from_(from), stream_(stream), write_(write) {}
 
   pollfd wanted() const { return {from_.get(), POLLIN, 0}; }
   bool open() const { return static_cast<bool>(from_); }
@@ -37,7 +38,7 @@ class Pump {
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (n <= 0) return from_.reset();  // EIO: nobody has the terminal open any more
     try {
-      streams_.write(stream_, {buffer, static_cast<std::size_t>(n)});
+      write_(stream_, {buffer, static_cast<std::size_t>(n)});
     } catch (const Error&) {
       from_.reset();  // nobody listens: the container is told by its next write
     }
@@ -46,8 +47,29 @@ class Pump {
  private:
   Fd& from_;
   int stream_;
-  const Streams& streams_;
+  const Write& write_;
 };
+
+// False where it does not listen any more, or has not for some time.
+bool give(const Fd& listener, std::string_view bytes) {
+  constexpr int k_longest_wait = 10'000;  // milliseconds
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(listener.get(), bytes.data(), bytes.size());
+    if (n >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(n));
+    } else if (errno == EAGAIN) {
+      pollfd wait = {listener.get(), POLLOUT, 0};
+      if (::poll(&wait, 1, k_longest_wait) == 0) return false;
+    } else if (errno != EINTR) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void do_not_wait(const Fd& fd) {
+  if (fd) ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
+}
 
 // What the user types; the container takes it when it likes.
 class Input {
@@ -103,11 +125,13 @@ void send_signal(const Fd& process, int signal) { ::syscall(SYS_pidfd_send_signa
 class Attendance {
  public:
   Attendance(const Streams& streams, Plugs& plugs, const Milestones& milestones, const std::function<void()>& stop)
-      : streams_(streams), plugs_(plugs), milestones_(milestones), stop_(stop), input_(streams.in, plugs.in) {}
+      : streams_(streams), plugs_(plugs), milestones_(milestones), stop_(stop), input_(streams.in, plugs.in) {
+    for (const auto& listener : plugs.listeners) prepare(listener);
+  }
 
   void run() {
     while (!done()) {
-      Pump out(plugs_.out, 1, streams_), err(plugs_.err, 2, streams_), terminal(plugs_.terminal, 1, streams_);
+      Pump out(plugs_.out, 1, write_), err(plugs_.err, 2, write_), terminal(plugs_.terminal, 1, write_);
       // What it writes waits until its process is known: who reads that it is ready may send it a signal.
       const bool heard = told_ || ended_, may_type = started_;
       const pollfd none{-1, 0, 0};
@@ -142,12 +166,42 @@ class Attendance {
     if (!message || message->fds.empty()) return;
     started_ = true;
     process_ = std::move(message->fds.front());
-    if (milestones_.on_start) milestones_.on_start(process_);
-    if (message->fds.size() < 2) return;
-    plugs_.terminal = std::move(message->fds[1]);
-    ::fcntl(plugs_.terminal.get(), F_SETFL, ::fcntl(plugs_.terminal.get(), F_GETFL) | O_NONBLOCK);
-    copy_window_size(streams_.window, plugs_.terminal.get());
-    input_.use(plugs_.terminal, true);
+    if (message->fds.size() > 1) {
+      plugs_.terminal = std::move(message->fds[1]);
+      do_not_wait(plugs_.terminal);
+      copy_window_size(streams_.window, plugs_.terminal.get());
+      input_.use(plugs_.terminal, true);
+    }
+    if (milestones_.on_start) milestones_.on_start(process_, input());
+  }
+
+  int input() const { return plugs_.terminal ? plugs_.terminal.get() : plugs_.in.get(); }
+
+  static void prepare(const Listener& listener) {
+    do_not_wait(listener.out);
+    do_not_wait(listener.err);
+  }
+
+  void write(int stream, std::string_view bytes) {
+    std::erase_if(plugs_.listeners, [&](const Listener& listener) {
+      const Fd& to = stream == 2 && listener.err ? listener.err : listener.out;
+      return !give(to, bytes);
+    });
+    streams_.write(stream, bytes);
+  }
+
+  void admit(executor::Message& message, Fd caller) {
+    if (message.fds.empty() || !milestones_.on_attached) return;
+    Listener listener{.out = std::move(message.fds[0]), .err = {}};
+    if (message.fds.size() > 1) listener.err = std::move(message.fds[1]);
+    prepare(listener);
+    const int fds[] = {input()};
+    if (!executor::send_message(caller.get(), {executor::MessageType::ready, 0, "", "", {}},
+                                std::span<const int>(fds, fds[0] >= 0 ? 1 : 0))) {
+      return;
+    }
+    plugs_.listeners.push_back(std::move(listener));
+    milestones_.on_attached(std::move(caller));
   }
 
   void pass_signal() {
@@ -166,12 +220,13 @@ class Attendance {
 
   // A request to start another program: the container's job answers to whom the request names.
   void pass_request() {
-    const Fd caller(::accept4(milestones_.requests, nullptr, nullptr, SOCK_CLOEXEC));
+    Fd caller(::accept4(milestones_.requests, nullptr, nullptr, SOCK_CLOEXEC));
     const timeval patience{1, 0};  // with one that says nothing
     if (!caller || ::setsockopt(caller.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0) return;
     try {
-      const auto message = executor::receive_message(caller.get());
+      auto message = executor::receive_message(caller.get());
       if (!message) return;
+      if (message->operation == k_attach) return admit(*message, std::move(caller));
       std::vector<int> fds;
       for (const auto& fd : message->fds) fds.push_back(fd.get());
       executor::send_message(milestones_.started.get(),
@@ -185,6 +240,7 @@ class Attendance {
   Plugs& plugs_;
   const Milestones& milestones_;
   const std::function<void()>& stop_;
+  const Pump::Write write_ = [this](int stream, std::string_view bytes) { write(stream, bytes); };
   Input input_;
   Fd process_;
   bool told_ = false, started_ = false, ended_ = false;

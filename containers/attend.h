@@ -4,6 +4,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/fd.h"
 
@@ -19,16 +20,29 @@ struct Streams {
   int window = -1;   // a terminal whose size the container's has; -1: there is none
 };
 
+// Somebody else who hears what it writes: pipes; `err` is none where it has a terminal.
+struct Listener {
+  Fd out, err;
+};
+
 // The other sides of the container's streams.
 struct Plugs {
   Fd in, out, err;  // pipes; or
   Fd terminal;      // the side that is not the container's
+  std::vector<Listener> listeners = {};
 };
+
+// The operation of a request to sit before a container, with the descriptors of a Listener. It is answered (ready) with
+// the descriptor that what is typed goes to, where there is one; the status is told by the same socket when it has
+// ended (result).
+inline constexpr const char* k_attach = "attach";
 
 // Tells when the program runs, once, and when it has ended.
 struct Milestones {
-  // Called once with the process when it runs; may be empty.
-  std::function<void(const Fd& process)> on_start;
+  // Called once, when it runs, with the process and with what its input is written to (-1: it has none); may be empty.
+  std::function<void(const Fd& process, int input)> on_start;
+  // Takes the socket of somebody who sits before it from now on; empty: nobody may.
+  std::function<void(Fd caller)> on_attached;
   int requests = -1;  // a listening socket: what comes by it is passed on to the container; -1: there is none
   Fd started;  // a socket: one message with the descriptors of the process and, where it has one, of the terminal
   Fd ended;    // readable then

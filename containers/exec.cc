@@ -34,19 +34,6 @@ Error not_running(const Container& container) {
       .with_advice("mbuild ps lists those that do.");
 }
 
-Fd call(const Container& container) {
-  Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const Fd directory = open_file(container.directory, O_PATH | O_DIRECTORY);
-  const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(socket_path(container)));
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  name.copy(address.sun_path, sizeof address.sun_path - 1);
-  if (!out || ::connect(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
-    throw not_running(container);
-  }
-  return out;
-}
-
 std::string variable_name(const std::string& entry) { return entry.substr(0, entry.find('=') + 1); }
 
 std::vector<std::string> variables(const Running& running, const ExecOptions& options) {
@@ -57,14 +44,6 @@ std::vector<std::string> variables(const Running& running, const ExecOptions& op
     if (entry.find('=') != std::string::npos) env.push_back(entry);
   }
   return env;
-}
-
-// A descriptor of the first process, where it is the one that was started.
-Fd open_process(const Container& container) {
-  if (container.state != State::running || container.running->process <= 0) return {};
-  Fd process(static_cast<int>(::syscall(SYS_pidfd_open, container.running->process, 0)));
-  if (process && start_time_of(container.running->process) != container.running->start_time) return {};
-  return process;
 }
 
 std::string link_of(const std::string& path) {
@@ -81,6 +60,26 @@ std::string command_of(const std::string& directory) {
 }
 
 }  // namespace
+
+Fd call_container(const Container& container) {
+  Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  const Fd directory = open_file(container.directory, O_PATH | O_DIRECTORY);
+  const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(socket_path(container)));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path, sizeof address.sun_path - 1);
+  if (!out || ::connect(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) {
+    throw not_running(container);
+  }
+  return out;
+}
+
+Fd process_of_container(const Container& container) {
+  if (container.state != State::running || container.running->process <= 0) return {};
+  Fd process(static_cast<int>(::syscall(SYS_pidfd_open, container.running->process, 0)));
+  if (process && start_time_of(container.running->process) != container.running->start_time) return {};
+  return process;
+}
 
 int execute_in(const Container& container, const ExecOptions& options, const Streams& streams) {
   if (container.state != State::running) throw not_running(container);
@@ -109,7 +108,7 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
   executor::SocketPair told = executor::make_socket_pair();
   setup.report = std::move(told.b);
   {
-    const Fd socket = call(container);
+    const Fd socket = call_container(container);
     executor::Encoder encoder;
     encoder(spec);
     if (!executor::send_message(socket.get(), {executor::MessageType::request, 0, executor::k_exec, encoder.take(), {}},
@@ -127,15 +126,42 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
   std::vector<int> fds;
   for (const auto& fd : first->fds) fds.push_back(fd.get());
   executor::send_message(again.b.get(), {executor::MessageType::ready, 0, "", "", {}}, fds);
-  const Milestones milestones{
-      .on_start = {}, .requests = -1, .started = std::move(again.a), .ended = duplicate(told.a.get())};
+  const Milestones milestones{.on_start =
+                                  [&](const Fd& process, int) {
+                                    if (options.on_start) options.on_start(process);
+                                  },
+                              .on_attached = {},
+                              .requests = -1,
+                              .started = std::move(again.a),
+                              .ended = duplicate(told.a.get())};
   attend(streams, std::move(plugs), milestones, [] {});
   const auto last = executor::receive_message(told.a.get());
   return last ? static_cast<int>(last->id) : 128 + SIGKILL;
 }
 
+executor::FileReply order_files(const Container& container, executor::FileOrder order) {
+  if (container.state != State::running) throw not_running(container);
+  executor::SocketPair told = executor::make_socket_pair();
+  order.report = std::move(told.b);
+  {
+    const Fd socket = call_container(container);
+    executor::Encoder encoder;
+    encoder(order);
+    if (!executor::send_message(socket.get(),
+                                {executor::MessageType::request, 0, executor::k_files, encoder.take(), {}},
+                                encoder.descriptors())) {
+      throw not_running(container);
+    }
+  }
+  order = {};  // so that it is heard when whoever does it has ended
+  const auto answer = executor::receive_message(told.a.get());
+  if (!answer) throw not_running(container);
+  if (answer->type == executor::MessageType::error) throw executor::decode_error(answer->body());
+  return executor::decode<executor::FileReply>(answer->body());
+}
+
 bool send_signal(const Container& container, int signal) {
-  const Fd process = open_process(container);
+  const Fd process = process_of_container(container);
   return process && ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0;
 }
 
@@ -153,7 +179,12 @@ bool wait_for_end(const Container& container, double seconds, const std::stop_to
 
 void stop_container(const Container& container, double seconds, const std::string& signal,
                     const std::stop_token& stop) {
-  if (container.state != State::running) return;
+  ask_to_stay_down(container);
+  if (container.state != State::running) {
+    // Its process may be about to start it again.
+    if (container.ended) wait_for_end(container, -1, stop);
+    return;
+  }
   send_signal(container, signal.empty() ? container.running->stop_signal : signal_number(signal));
   if (wait_for_end(container, seconds, stop)) return;
   send_signal(container, SIGKILL);
@@ -161,7 +192,7 @@ void stop_container(const Container& container, double seconds, const std::strin
 }
 
 std::vector<Process> processes_of(const Container& container) {
-  if (!open_process(container)) throw not_running(container);
+  if (!process_of_container(container)) throw not_running(container);
   const std::string own = link_of(fmt::format("/proc/{}/ns/pid", container.running->process));
   std::vector<Process> out;
   std::error_code none;

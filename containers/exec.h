@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "containers/attend.h"
 #include "containers/shelf.h"
+#include "worker/sandbox/container_files.h"
 
 // What is done to a container that runs.
 namespace mbuild::containers {
@@ -13,11 +15,21 @@ struct ExecOptions {
   std::vector<std::string> argv, env;
   std::string user, working_directory;  // "": the container's
   bool terminal = false, open_stdin = false, detach = false;
+  std::function<void(const Fd& process)> on_start = {};  // called once; may be empty
 };
 
 // Starts a program in a container, attended by this process, and returns its status; 0 at once where it is detached.
 // Throws Error (usage) where the container does not run, Error where the program was not started.
 int execute_in(const Container& container, const ExecOptions& options, const Streams& streams);
+
+// Has files of a container that runs looked at, read or written. Throws Error (usage) where it does not run, and what
+// serve_files throws.
+executor::FileReply order_files(const Container& container, executor::FileOrder order);
+
+// A socket to its process. Throws Error (usage) where there is none.
+Fd call_container(const Container& container);
+// A descriptor of its first process, where that runs.
+Fd process_of_container(const Container& container);
 
 // Sends a signal to the container's first process. False where it does not run.
 bool send_signal(const Container& container, int signal);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "containers/options.h"
+#include "containers/shelf.h"
 #include "executor/api/build_request.h"
 #include "executor/api/events.h"
 #include "executor/sources/base_images.h"
@@ -18,9 +19,21 @@
 namespace mbuild::containers {
 
 // Finds an image where the user says it is: a name in the store, else in a registry; an OCI layout; an OCI archive or
-// what docker saved. No layer is read yet, but those of an archive, which the store takes.
+// what docker saved. No layer is read yet, but those of files, which the store takes where it lacks them: the blobs
+// themselves with `blobs`, else what is not unpacked.
 frontend::ResolvedImage find_image(const Options& options, executor::ImageSources& images, cache::Store& store,
-                                   const std::stop_token& stop);
+                                   const std::stop_token& stop, bool blobs = false);
+
+// The image that a container was started on, wherever its name leads by now; blobs that the store lacks are those of
+// the registry that it came from.
+frontend::ResolvedImage image_of(const Standing& standing, executor::ImageSources& images);
+// What is to be written down of an image that a container runs on.
+Standing standing_of(const frontend::ResolvedImage& image, const std::vector<std::string>& layers,
+                     const executor::ImageSources& images);
+// An image of a registry is kept by its name from now on, where the store has none of that name or `anew` is true, and
+// all of it came: as `pull` keeps it.
+void keep_pulled(const frontend::ResolvedImage& image, bool anew, const executor::ImageSources& images,
+                 cache::Store& store);
 
 // The program of a container as a RUN on its image: a graph of two nodes, by which the executor's doors do the rest.
 class ImageRoot {
@@ -34,6 +47,8 @@ class ImageRoot {
 
   // The task of the RUN, with its layers in the store, and what emulates it made ready.
   executor::RunTask task();
+  // The same where nothing will be run: what files are there.
+  executor::RunTask resting_task();
   executor::LocalWorker& worker() { return steps_.parts().worker; }
   std::string next_directory() { return steps_.parts().work.next(); }
 

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "base/error.h"
 #include "base/strings.h"
 #include "containers/volumes.h"
+#include "frontend/dockerfile/duration.h"
 
 namespace mbuild::containers {
 namespace {
@@ -113,6 +116,43 @@ Pull parse_pull(const std::string& text) {
   if (text == "missing") return Pull::missing;
   if (text == "never") return Pull::never;
   throw usage_error(fmt::format("invalid --pull \"{}\"", text)).with_advice("It is always, missing or never.");
+}
+
+std::uint64_t parse_count(const std::string& flag, const std::string& text) {
+  if (text.empty() || text == "-1") return 0;
+  std::uint64_t out = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && out > 0) return out;
+  throw invalid(flag, text, "it is a number from 1 on");
+}
+
+Restart parse_restart(const std::string& text) {
+  if (text.empty() || text == "no") return {};
+  if (text == "always" || text == "unless-stopped") return {.when = Restart::When::always};
+  if (text == "on-failure") return {.when = Restart::When::on_failure};
+  constexpr std::string_view k_counted = "on-failure:";
+  if (text.size() > k_counted.size() && text.starts_with(k_counted)) {
+    return {.when = Restart::When::on_failure, .attempts = parse_count("--restart", text.substr(k_counted.size()))};
+  }
+  throw invalid("--restart", text, "there is no such policy")
+      .with_advice("It is no, on-failure[:N], always or unless-stopped.");
+}
+
+std::uint64_t parse_cpus(const std::string& text) {
+  if (text.empty()) return 0;
+  double out = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
+  const bool fits = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size() && out >= 0.01 && out < 1e6;
+  if (fits) return static_cast<std::uint64_t>(out * 1000 + 0.5);
+  throw invalid("--cpus", text, "it is a number of processors, like 1.5, and 0.01 at least");
+}
+
+std::int64_t parse_health_time(const std::string& flag, const std::string& text) {
+  if (text.empty()) return 0;
+  constexpr std::int64_t k_millisecond = 1'000'000;
+  const auto out = frontend::dockerfile::parse_duration(text);
+  if (out >= k_millisecond || out == 0) return out;
+  throw invalid(flag, text, "it is a millisecond at least").with_advice("It is written like 30s, 1m30s or 500ms.");
 }
 
 std::vector<std::string> parse_env_file(std::string_view text, const std::string& name) {

@@ -18,6 +18,14 @@ void parse_mount(const std::string& text, const std::string& directory, Options&
 MemoryMount parse_tmpfs(const std::string& text);
 // always, missing, never.
 Pull parse_pull(const std::string& text);
+// no, on-failure[:N], always, unless-stopped.
+Restart parse_restart(const std::string& text);
+// "1.5", in thousandths.
+std::uint64_t parse_cpus(const std::string& text);
+// --health-interval and the like, by the flag's name: nanoseconds, a millisecond at least; "" is 0.
+std::int64_t parse_health_time(const std::string& flag, const std::string& text);
+// A number from 1 on; "" and "-1" are 0. `flag` is for the message.
+std::uint64_t parse_count(const std::string& flag, const std::string& text);
 // The lines of an --env-file: "NAME=value", or "NAME" alone; "#" begins a comment.
 std::vector<std::string> parse_env_file(std::string_view text, const std::string& name);
 }  // namespace mbuild::containers

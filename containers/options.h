@@ -40,6 +40,31 @@ struct Port {
   bool operator==(const Port&) const = default;
 };
 
+// What looks whether a container does its work, in the place of what its image says.
+struct HealthOptions {
+  bool off = false;
+  std::string command;  // for a shell; "": the image's
+  // Nanoseconds; 0: the image's, or the usual ones.
+  std::int64_t interval = 0, timeout = 0, start_period = 0, start_interval = 0;
+  std::int64_t retries = 0;
+  bool operator==(const HealthOptions&) const = default;
+};
+
+// When one that has ended is started again, by its own process.
+struct Restart {
+  enum class When { never, on_failure, always };
+  When when = When::never;
+  std::uint64_t attempts = 0;  // 0: any number
+  bool operator==(const Restart&) const = default;
+};
+
+struct Limits {
+  std::uint64_t memory = 0;  // bytes; 0: none
+  std::uint64_t cpu_thousandths = 0;
+  std::uint64_t pids = 0;
+  bool operator==(const Limits&) const = default;
+};
+
 struct Options {
   std::string image;                            // as the user names it
   std::optional<platforms::Platform> platform;  // none: the host's
@@ -60,6 +85,10 @@ struct Options {
   bool init = false;        // a first process that passes signals on and reaps what nobody waits for
   bool open_stdin = false;  // what is typed or piped reaches the program
   bool terminal = false;
+  bool publish_all = false;  // of the image's ports those too that nothing leads to
+  HealthOptions health;
+  Restart restart;
+  Limits limits;
 };
 
 }  // namespace mbuild::containers

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -165,6 +166,17 @@ void choose_port(Port& port) {
   }
   // Both kinds of addresses have the port at the same place.
   port.host = ntohs(reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+}
+
+void add_exposed_ports(const std::vector<std::string>& exposed, std::vector<Port>& into) {
+  for (const auto& text : exposed) {
+    for (auto& port : parse_publish(text)) {
+      const auto same = [&](const Port& other) { return other.container == port.container && other.udp == port.udp; };
+      if (std::ranges::any_of(into, same)) continue;
+      choose_port(port);
+      into.push_back(port);
+    }
+  }
 }
 
 void check_ports(const std::vector<Port>& ports) {

@@ -15,6 +15,9 @@ std::vector<Port> parse_publish(const std::string& text);
 // Chooses a port of the host's where none is said: one that nobody uses. Throws Error (host).
 void choose_port(Port& port);
 
+// Adds those of an image ("80/tcp", "53/udp", "7000-7002") that no port leads to yet, each with a port of the host.
+void add_exposed_ports(const std::vector<std::string>& exposed, std::vector<Port>& into);
+
 // Throws Error (host) where one is in use, or may not be had; it names what holds it as far as that can be told.
 void check_ports(const std::vector<Port>& ports);
 

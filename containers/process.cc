@@ -101,6 +101,25 @@ graph::ExecOp process_of(const frontend::ImageConfig& image, const Options& opti
   return out;
 }
 
+frontend::ImageConfig config_of(frontend::ImageConfig image, const Options& options) {
+  if (options.entrypoint) {
+    image.entrypoint.reset();
+    if (!options.entrypoint->empty()) image.entrypoint = std::vector<std::string>{*options.entrypoint};
+    image.cmd.reset();
+  }
+  if (!options.arguments.empty()) image.cmd = options.arguments;
+  for (const auto& entry : options.env) set_variable(image.env, entry);
+  if (!options.user.empty()) image.user = options.user;
+  if (!options.working_directory.empty()) image.working_dir = options.working_directory;
+  for (const auto& port : options.ports) {
+    image.exposed_ports.push_back(fmt::format("{}/{}", port.container, port.udp ? "udp" : "tcp"));
+  }
+  std::ranges::sort(image.exposed_ports);
+  const auto repeated = std::ranges::unique(image.exposed_ports);
+  image.exposed_ports.erase(repeated.begin(), repeated.end());
+  return image;
+}
+
 std::vector<int> capabilities_of(const std::vector<std::string>& add, const std::vector<std::string>& drop) {
   std::set<int> held;
   if (has_all(add)) {

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -24,6 +25,8 @@
 #include "base/message.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "containers/control_group.h"
+#include "containers/health.h"
 #include "containers/image_root.h"
 #include "containers/log.h"
 #include "containers/ports.h"
@@ -84,6 +87,7 @@ Fd listen_at(const std::string& path) {
   Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   const Fd directory = open_file(dir_name(path), O_PATH | O_DIRECTORY);
   const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(path));
+  ::unlink(name.c_str());  // of its last life
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   name.copy(address.sun_path, sizeof address.sun_path - 1);
@@ -94,30 +98,37 @@ Fd listen_at(const std::string& path) {
   return out;
 }
 
+void tell_status(int caller, int status) {
+  executor::send_message(caller, {executor::MessageType::result, static_cast<std::uint64_t>(status), "", "", {}});
+}
+
 class Host {
  public:
+  // `container` is held by the caller.
   Host(const executor::SessionRequest& session, executor::BuildStore& place, Container container,
-       std::function<void()> started)
+       std::function<void(const Fd& process, int input)> started)
       : session_(session),
         place_(place),
         container_(std::move(container)),
         options_(container_.record.options),
         started_(std::move(started)),
-        lock_(hold(container_)),
+        standing_(read_standing(container_)),
         log_(log_path(container_)) {
     if (options_.hostname.empty() && options_.network != graph::NetworkMode::host) {
       options_.hostname = container_.record.id.substr(0, k_shown_id);
     }
   }
 
-  int run(const Streams& streams) {
+  int run(const Streams& streams, std::vector<Listener> listeners = {}) {
     Ends ends;
     Plugs plugs;
+    plugs.listeners = std::move(listeners);
     connect(options_, ends, plugs);
     executor::SocketPair told = executor::make_socket_pair();
     ends.report = std::move(told.b);
     const Fd requests = listen_at(socket_path(container_));
-    const Milestones milestones{.on_start = [&](const Fd& process) { note_start(process); },
+    const Milestones milestones{.on_start = [&](const Fd& process, int input) { note_start(process, input); },
+                                .on_attached = [&](Fd caller) { callers_.push_back(std::move(caller)); },
                                 .requests = requests.get(),
                                 .started = std::move(told.a),
                                 .ended = Fd(::eventfd(0, EFD_CLOEXEC))};
@@ -140,21 +151,30 @@ class Host {
       attend(with_log, std::move(plugs), milestones, [&] { stop_.request_stop(); });
     }
     if (failure_) std::rethrow_exception(failure_);
+    for (const auto& caller : callers_) tell_status(caller.get(), status_);
     return status_;
   }
 
  private:
-  void note_start(const Fd& process) {
+  void note_start(const Fd& process, int input) {
     running_.process = number_of(process);
     running_.start_time = start_time_of(running_.process).value_or(0);
     running_.started = unix_seconds();
     has_started_ = true;
+    group_.now_started();
     try {
+      if (health_) write_health(container_, "starting");
       write_running(container_, running_);
+      forget_ended(container_);
     } catch (const Error&) {
       // The disk is full: it runs all the same, and is said to be created.
     }
-    if (started_) started_();
+    if (started_) started_(process, input);
+    if (!health_) return;
+    auto seen = container_;
+    seen.running = running_;
+    seen.state = State::running;
+    watch_ = std::jthread([seen, check = *health_](const std::stop_token& stop) { watch_health(seen, check, stop); });
   }
 
   // The whole life of a container, from its image to its end.
@@ -163,12 +183,13 @@ class Host {
     executor::Workplace workplace(place_, [](std::string) {}, stop);
     try {
       const int status = live_in(workplace, std::move(ends), stop);
+      watch_.request_stop();
       log_.finish();
       write_ended(container_, {.status = status, .finished = unix_seconds()});
       if (container_.record.remove) remove(workplace);
       return status;
     } catch (...) {
-      if (!has_started_) remove(workplace);
+      if (!has_started_ && !standing_) remove(workplace);
       throw;
     }
   }
@@ -184,7 +205,7 @@ class Host {
     } catch (Error& error) {
       for (const auto& other : Shelf(containers_directory(place_.store)).list()) {
         if (other.state != State::running) continue;
-        for (const auto& port : other.record.options.ports) {
+        for (const auto& port : ports_of(other)) {
           const auto same = [&](const Port& own) { return own.host == port.host && own.udp == port.udp; };
           if (std::ranges::none_of(options_.ports, same)) continue;
           throw error.with_context(fmt::format("the container {} publishes {}", other.record.name, to_string(port)));
@@ -194,17 +215,29 @@ class Host {
     }
   }
 
+  void publish(executor::Workplace& workplace, const frontend::ImageConfig& image) {
+    if (options_.publish_all && options_.network == graph::NetworkMode::standard) {
+      add_exposed_ports(image.exposed_ports, options_.ports);
+    }
+    if (options_.ports.empty()) return;
+    name_holders([&] { check_ports(options_.ports); });
+    workplace.network.publish(pasta_ports(options_.ports, false), pasta_ports(options_.ports, true));
+  }
+
   int live_in(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
     auto image_options = executor::image_options(session_, {}, executor::registries_of(session_, {}));
     image_options.stored = options_.pull != Pull::always;
     executor::ImageSources images(place_.store, std::move(image_options), stop);
     const auto platform = options_.platform.value_or(platforms::host_platform());
-    if (!options_.ports.empty()) {
-      name_holders([&] { check_ports(options_.ports); });
-      workplace.network.publish(pasta_ports(options_.ports, false), pasta_ports(options_.ports, true));
+    const auto image = standing_ ? image_of(*standing_, images) : find_image(options_, images, place_.store, stop);
+    publish(workplace, image.config);
+    if (!group_.enter(options_.limits, container_.record.id) && options_.limits.pids > 0) {
+      const auto most = static_cast<std::int64_t>(options_.limits.pids);
+      options_.ulimits.push_back({.name = "nproc", .soft = most, .hard = most});
     }
-    const auto image = find_image(options_, images, place_.store, stop);
     const auto process = process_of(image.config, options_);
+    health_ = health_check_of(image.config, options_.health);
+    running_.ports = options_.ports;
     running_.image = image.name;
     running_.argv = process.argv;
     running_.env = process.env;
@@ -224,6 +257,10 @@ class Host {
           executor::host_directory(real_path(bind, place_.store), bind.target, bind.read_only, place_.map));
     }
     task.run = root.task();
+    if (!standing_) {
+      write_standing(container_, standing_of(image, task.run.root, images));
+      keep_pulled(image, options_.pull == Pull::always, images, place_.store);
+    }
     task.directory = container_.directory + "/root";
     task.stdout_fd = std::move(ends.out);
     task.stderr_fd = std::move(ends.err);
@@ -234,14 +271,18 @@ class Host {
   executor::BuildStore& place_;
   const Container container_;
   Options options_;
-  const std::function<void()> started_;
-  const cache::FileLock lock_;
+  const std::function<void(const Fd& process, int input)> started_;
+  const std::optional<Standing> standing_;  // of one that was started before
   LogWriter log_;
   Running running_;
+  std::optional<frontend::HealthCheck> health_;
+  ControlGroup group_;
+  std::vector<Fd> callers_;  // who sit before it, and wait for its status
   std::atomic<bool> has_started_ = false;
   std::stop_source stop_;
   std::exception_ptr failure_;
   int status_ = 0;
+  std::jthread watch_;  // last: it looks at the others
 };
 
 // True when something was added that upkeep has work with.
@@ -275,50 +316,165 @@ Record new_record(const Options& options, const std::string& name, bool remove, 
   return out;
 }
 
-int run_attended(const executor::SessionRequest& session, const Record& record, const Streams& streams) {
+namespace {
+
+cache::FileLock held(const Container& container) {
+  auto lock = hold(container);
+  if (lock) return lock;
+  throw usage_error(fmt::format("the container {} runs already", container.record.name));
+}
+
+// In this process, once.
+int live(const executor::SessionRequest& session, executor::BuildStore& place, const Container& container,
+         const Streams& streams) {
+  const auto lock = held(container);
+  forget_request(container);
+  return Host(session, place, container, {}).run(streams);
+}
+
+template <class Find>
+int run_here(const executor::SessionRequest& session, const Streams& streams, const Find& find) {
   bool has_more = false;
   int status = 0;
   {
     executor::BuildStore place(session.store_root);
-    Host host(session, place, Shelf(containers_directory(place.store)).add(record), {});
-    status = host.run(streams);
+    status = live(session, place, find(Shelf(containers_directory(place.store))), streams);
     has_more = finish(place);
   }
   if (has_more) executor::start_upkeep(session.store_root);
   return status;
 }
 
-void run_detached(const executor::SessionRequest& session, const Record& record) {
-  shelf_of(session.store_root).add(record);
+// Starts a process for a container. With an invitation, what it writes is heard from its beginning on. Returns when its
+// program runs.
+void start_process(const executor::SessionRequest& session, const Container& container, Invitation* invitation) {
   executor::SocketPair sockets = executor::make_socket_pair();
-  start_self({k_supervisor_argument, session.store_root, record.id}, sockets.b.get());
+  start_self({k_supervisor_argument, session.store_root, container.record.id}, sockets.b.get());
   sockets.b.reset();
-  const auto answer = executor::receive_message(sockets.a.get());
+  std::vector<int> fds;
+  if (invitation != nullptr) {
+    for (const auto* fd : {&invitation->listener.out, &invitation->listener.err}) {
+      if (*fd) fds.push_back(fd->get());
+    }
+  }
+  executor::send_message(sockets.a.get(), {executor::MessageType::request, 0, k_attach, "", {}}, fds);
+  if (invitation != nullptr) invitation->listener = {};
+  auto answer = executor::receive_message(sockets.a.get());
   if (!answer) throw Error(ExitClass::host, "the process of the container ended before its program was started");
   if (answer->type == executor::MessageType::error) throw executor::decode_error(answer->body());
+  if (invitation == nullptr) return;
+  auto& own = invitation->own;
+  own.caller = std::move(sockets.a);
+  if (!answer->fds.empty()) own.process = std::move(answer->fds[0]);
+  if (answer->fds.size() > 1) own.input = std::move(answer->fds[1]);
+}
+
+std::vector<Listener> listeners_of(int caller) {
+  auto message = executor::receive_message(caller);
+  std::vector<Listener> out;
+  if (!message || message->fds.empty()) return out;
+  out.push_back({.out = std::move(message->fds[0]), .err = {}});
+  if (message->fds.size() > 1) out.back().err = std::move(message->fds[1]);
+  return out;
+}
+
+// Whether its program is to be started again, after a pause that is longer each time it ended early.
+class Patience {
+ public:
+  explicit Patience(const Container& container) : container_(container), restart_(container.record.options.restart) {}
+
+  bool begins_again(int status, std::int64_t started) {
+    constexpr std::int64_t k_long_enough = 10;  // seconds, after which it is taken to have worked
+    if (restart_.when == Restart::When::never || (restart_.when == Restart::When::on_failure && status == 0)) {
+      return false;
+    }
+    if (unix_seconds() - started >= k_long_enough) pause_ = k_first_pause;
+    if (restart_.attempts != 0 && ++attempts_ > restart_.attempts) return false;
+    for (auto left = pause_; left.count() > 0; left -= k_first_pause) {
+      if (is_to_stay_down(container_)) return false;
+      std::this_thread::sleep_for(k_first_pause);
+    }
+    pause_ = std::min(pause_ * 2, k_longest_pause);
+    return !is_to_stay_down(container_);
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds k_first_pause{100}, k_longest_pause{60'000};
+  const Container& container_;
+  const Restart restart_;
+  std::uint64_t attempts_ = 0;
+  std::chrono::milliseconds pause_ = k_first_pause;
+};
+
+int live_on(const executor::SessionRequest& session, const Container& container, std::vector<Listener> listeners,
+            const std::function<void(const Fd& process, int input)>& started) {
+  const auto lock = held(container);
+  forget_request(container);
+  Patience patience(container);
+  for (;;) {
+    executor::BuildStore place(session.store_root);
+    const auto began = unix_seconds();
+    const int status = Host(session, place, container, started).run({}, std::exchange(listeners, {}));
+    if (!patience.begins_again(status, began)) return status;
+  }
+}
+
+}  // namespace
+
+int run_attended(const executor::SessionRequest& session, const Record& record, const Streams& streams) {
+  return run_here(session, streams, [&](const Shelf& shelf) { return shelf.add(record); });
+}
+
+int run_attended_again(const executor::SessionRequest& session, const Container& container, const Streams& streams) {
+  return run_here(session, streams, [&](const Shelf&) { return container; });
+}
+
+void run_detached(const executor::SessionRequest& session, const Record& record) {
+  start_process(session, shelf_of(session.store_root).add(record), nullptr);
+}
+
+Attached run_apart(const executor::SessionRequest& session, const Record& record) {
+  return start_apart(session, shelf_of(session.store_root).add(record));
+}
+
+void start_again(const executor::SessionRequest& session, const Container& container) {
+  start_process(session, container, nullptr);
+}
+
+Attached start_apart(const executor::SessionRequest& session, const Container& container) {
+  auto invitation = invite(container.record.options.terminal);
+  start_process(session, container, &invitation);
+  return std::move(invitation.own);
 }
 
 int supervise(const executor::SessionRequest& session, const std::string& id, int caller) {
   ::signal(SIGPIPE, SIG_IGN);
   quiet_streams();
-  const auto answer = [&](executor::MessageType type, std::string text) {
-    executor::send_message(caller, {type, 0, "", std::move(text), {}});
-    const Fd null = open_file("/dev/null", O_RDWR);
-    ::dup2(null.get(), caller);
+  bool answered = false;
+  const auto answer = [&](executor::MessageType type, std::string text, std::span<const int> fds) {
+    if (!std::exchange(answered, true)) executor::send_message(caller, {type, 0, "", std::move(text), {}}, fds);
   };
+  const auto hang_up = [&] { ::dup2(open_file("/dev/null", O_RDWR).get(), caller); };
   try {
     if (::chdir("/") < 0) throw system_error(errno, "chdir /", ExitClass::host);
-    executor::BuildStore place(session.store_root);
-    const auto container = Shelf(containers_directory(place.store)).read(id);
+    const auto container = shelf_of(session.store_root).read(id);
     if (!container) throw Error(ExitClass::store, "the container has vanished from the store: " + id);
     auto own = session;
     own.allow_less_isolation = session.allow_less_isolation || container->record.less_isolation;
-    Host host(own, place, *container, [&] { answer(executor::MessageType::ready, ""); });
-    return host.run({});
+    auto listeners = listeners_of(caller);
+    const bool is_heard = !listeners.empty();
+    const auto started = [&](const Fd& process, int input) {
+      const int fds[] = {process.get(), input};
+      answer(executor::MessageType::ready, "", std::span<const int>(fds, input >= 0 ? 2 : 1));
+      if (!is_heard) hang_up();
+    };
+    const int status = live_on(own, *container, std::move(listeners), started);
+    if (is_heard) tell_status(caller, status);
+    return status;
   } catch (const Error& error) {
-    answer(executor::MessageType::error, executor::encode_error(error));
+    answer(executor::MessageType::error, executor::encode_error(error), {});
   } catch (const std::exception& error) {
-    answer(executor::MessageType::error, executor::encode_error(Error(ExitClass::internal, error.what())));
+    answer(executor::MessageType::error, executor::encode_error(Error(ExitClass::internal, error.what())), {});
   }
   return k_not_started;
 }

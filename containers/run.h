@@ -3,6 +3,7 @@
 #include <stop_token>
 #include <string>
 
+#include "containers/attach.h"
 #include "containers/attend.h"
 #include "containers/options.h"
 #include "containers/shelf.h"
@@ -26,6 +27,15 @@ int run_attended(const executor::SessionRequest& session, const Record& record, 
 // argv[1] of the process of a container in the background; argv[2] is the directory of the store, argv[3] the id, and
 // its standard input a socket, by which it tells once that the program runs, or why not.
 inline constexpr const char* k_supervisor_argument = "internal-container";
+
+// A container in the background before which somebody sits from its beginning on. Throws as run_detached does.
+Attached run_apart(const executor::SessionRequest& session, const Record& record);
+
+// Runs one that is there and does not run, as those above; it goes on with what it has written. Throws Error (usage)
+// where it runs.
+int run_attended_again(const executor::SessionRequest& session, const Container& container, const Streams& streams);
+Attached start_apart(const executor::SessionRequest& session, const Container& container);
+void start_again(const executor::SessionRequest& session, const Container& container);
 
 // Starts such a process, and returns when the program of the container runs. Throws Error where it was not started.
 void run_detached(const executor::SessionRequest& session, const Record& record);

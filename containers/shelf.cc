@@ -18,7 +18,7 @@ namespace mbuild::containers {
 namespace {
 
 // Before the bytes of a record: another version of this program may have written it.
-constexpr std::string_view k_version = "mbuild container 2\n";
+constexpr std::string_view k_version = "mbuild container 3\n";
 
 template <class T>
 void write_record(const std::string& path, const T& value) {
@@ -35,6 +35,14 @@ std::optional<T> read_record(const std::string& path) {
     return executor::decode<T>(std::string_view(bytes).substr(k_version.size()));
   } catch (const Error&) {
     return std::nullopt;
+  }
+}
+
+std::string read_text(const std::string& path) {
+  try {
+    return path_exists(path) ? read_file(path) : "";
+  } catch (const Error&) {
+    return "";
   }
 }
 
@@ -64,24 +72,41 @@ std::string containers_directory(const cache::Store& store) { return dir_name(st
 Shelf::Shelf(std::string directory) : directory_(std::move(directory)) {}
 
 // A name is a link to the container that has it, so that to make one among thousands is to look at one.
-Container Shelf::add(const Record& record) {
+Container Shelf::add(const Record& record) const {
   make_directories(directory_ + "/names", 0711);
   Container out{.record = record, .running = {}, .ended = {}, .directory = directory_ + "/" + record.id};
   make_directories(out.directory + "/root", 0711);
   write_record(out.directory + "/record", record);
-  const std::string link = name_path(record.name);
-  while (::symlink(record.id.c_str(), link.c_str()) < 0) {
-    const auto other = by_name(record.name);
-    if (errno == EEXIST && !other && ::unlink(link.c_str()) == 0) continue;  // what it led to is gone
-    const int code = errno;
+  try {
+    take_name(record.name, record.id);
+  } catch (const Error&) {
     std::error_code ignored;
     std::filesystem::remove_all(out.directory, ignored);
-    if (!other) throw system_error(code, "name the container " + record.name);
-    throw usage_error(
-        fmt::format("the name {} is taken by the container {}", record.name, other->record.id.substr(0, 12)))
-        .with_advice(fmt::format("Remove that one (mbuild rm {}), or choose another name.", record.name));
+    throw;
   }
   return out;
+}
+
+void Shelf::take_name(const std::string& name, const std::string& id) const {
+  const std::string link = name_path(name);
+  while (::symlink(id.c_str(), link.c_str()) < 0) {
+    const int code = errno;
+    const auto other = by_name(name);
+    // What it led to is gone, or is called something else.
+    if (code == EEXIST && !other && ::unlink(link.c_str()) == 0) continue;
+    if (!other) throw system_error(code, "name the container " + name);
+    throw usage_error(fmt::format("the name {} is taken by the container {}", name, other->record.id.substr(0, 12)))
+        .with_advice(fmt::format("Remove that one (mbuild rm {}), or choose another name.", name));
+  }
+}
+
+void Shelf::rename(const Container& container, const std::string& name) const {
+  check_name(name);
+  take_name(name, container.record.id);
+  auto record = container.record;
+  record.name = name;
+  write_record(container.directory + "/record", record);
+  ::unlink(name_path(container.record.name).c_str());
 }
 
 std::string Shelf::name_path(const std::string& name) const { return directory_ + "/names/" + name; }
@@ -90,7 +115,9 @@ std::optional<Container> Shelf::by_name(const std::string& name) const {
   if (name.find('/') != std::string::npos) return std::nullopt;
   std::error_code none;
   const auto id = std::filesystem::read_symlink(name_path(name), none);
-  return none ? std::nullopt : read(id.string());
+  auto found = none ? std::nullopt : read(id.string());
+  if (found && found->record.name != name) found.reset();  // it was called so before
+  return found;
 }
 
 std::optional<Container> Shelf::read(const std::string& id) const {
@@ -103,6 +130,7 @@ std::optional<Container> Shelf::read(const std::string& id) const {
   // The lock before the end: who has ended by now was running then, or has told how.
   const bool was_held = !cache::FileLock::is_free(lock_path(directory));
   out.ended = read_record<Ended>(directory + "/ended");
+  if (out.running) out.health = read_text(directory + "/health");
   out.state = was_held && out.running && !out.ended ? State::running : state_of(out);
   return out;
 }
@@ -134,10 +162,10 @@ Container Shelf::find(const std::string& word) const {
 }
 
 std::string Shelf::take_away(const Container& container) const {
+  const auto now = read(container.record.id);  // it may have another name by now
+  const std::string link = name_path(now ? now->record.name : container.record.name);
   std::error_code none;
-  if (std::filesystem::read_symlink(name_path(container.record.name), none) == container.record.id) {
-    ::unlink(name_path(container.record.name).c_str());
-  }
+  if (std::filesystem::read_symlink(link, none) == container.record.id) ::unlink(link.c_str());
   std::string gone = fmt::format("{}/.gone-{}", directory_, container.record.id);
   if (::rename(container.directory.c_str(), gone.c_str()) < 0) {
     throw system_error(errno, "remove the container " + container.record.name);
@@ -165,6 +193,34 @@ void write_running(const Container& container, const Running& running) {
 void write_ended(const Container& container, const Ended& ended) {
   write_record(container.directory + "/ended", ended);
 }
+
+void forget_ended(const Container& container) { ::unlink((container.directory + "/ended").c_str()); }
+
+void write_standing(const Container& container, const Standing& standing) {
+  write_record(container.directory + "/standing", standing);
+  std::string uses;
+  for (const auto& layer : standing.layers) uses += layer + "\n";
+  for (const auto& blob : standing.blobs) uses += blob.digest + "\n";
+  write_file_atomically(container.directory + "/uses", uses, 0600);
+}
+
+std::optional<Standing> read_standing(const Container& container) {
+  return read_record<Standing>(container.directory + "/standing");
+}
+
+void write_health(const Container& container, const std::string& health) {
+  write_file_atomically(container.directory + "/health", health, 0600);
+}
+
+void ask_to_stay_down(const Container& container) {
+  try {
+    if (path_exists(container.directory)) write_file_atomically(container.directory + "/down", "", 0600);
+  } catch (const Error&) {
+    // It has been removed meanwhile, or the disk is full.
+  }
+}
+void forget_request(const Container& container) { ::unlink((container.directory + "/down").c_str()); }
+bool is_to_stay_down(const Container& container) { return path_exists(container.directory + "/down"); }
 
 std::string socket_path(const Container& container) { return container.directory + "/socket"; }
 std::string log_path(const Container& container) { return container.directory + "/log"; }
@@ -206,6 +262,11 @@ std::optional<std::uint64_t> start_time_of(std::int32_t process) {
   }
 }
 
+const std::vector<Port>& ports_of(const Container& container) {
+  return container.running && !container.running->ports.empty() ? container.running->ports
+                                                                : container.record.options.ports;
+}
+
 std::string ago(std::int64_t seconds) {
   const auto of = [](std::int64_t count, const char* unit) {
     return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
@@ -217,12 +278,23 @@ std::string ago(std::int64_t seconds) {
   return of(seconds / 86400, "day");
 }
 
+namespace {
+
+// Of what a file of health says in its first line.
+std::string health_text(const std::string& health) {
+  const std::string state = health.substr(0, health.find('\n'));
+  if (state.empty()) return "";
+  return state == "starting" ? " (health: starting)" : fmt::format(" ({})", state);
+}
+
+}  // namespace
+
 std::string status_text(const Container& container, std::int64_t now) {
   switch (container.state) {
     case State::created:
       return "Created";
     case State::running:
-      return "Up " + ago(now - container.running->started);
+      return "Up " + ago(now - container.running->started) + health_text(container.health);
     case State::exited:
       return fmt::format("Exited ({}) {} ago", container.ended->status, ago(now - container.ended->finished));
     case State::dead:

@@ -31,6 +31,19 @@ struct Running {
   int stop_signal = 15;
   std::vector<std::string> argv, env;
   std::string cwd, user;
+  std::vector<Port> ports;  // with those that were chosen when it began
+};
+
+// The image that one was started on.
+struct Standing {
+  std::string name;    // NAME@DIGEST
+  std::string config;  // as JSON
+  struct Blob {
+    std::string media_type, digest;
+    std::uint64_t size = 0;
+  };
+  std::vector<Blob> blobs;          // of its layers, bottom first, as many as the configuration has diff ids
+  std::vector<std::string> layers;  // of the store: what its root is mounted from
 };
 
 struct Ended {
@@ -44,6 +57,7 @@ struct Container {
   Record record;
   std::optional<Running> running;
   std::optional<Ended> ended;
+  std::string health = {};  // a line "starting", "healthy" or "unhealthy", and JSON of it; "": nobody looks
   State state = State::created;
   std::string directory;
 };
@@ -57,12 +71,14 @@ class Shelf {
   explicit Shelf(std::string directory);
 
   // Makes a container's directory. Throws Error (usage) where its name is taken.
-  Container add(const Record& record);
+  Container add(const Record& record) const;
   // All that there are, the newest first.
   std::vector<Container> list() const;
   // By name, id, or the beginning of an id. Throws Error (usage) where there is none, or several.
   Container find(const std::string& word) const;
   std::optional<Container> read(const std::string& id) const;
+  // Throws Error (usage) where the name is no name, or is taken.
+  void rename(const Container& container, const std::string& name) const;
   // Puts the directory out of the others' sight; whoever may delete its files does so.
   std::string take_away(const Container& container) const;
 
@@ -71,6 +87,7 @@ class Shelf {
 
  private:
   std::string name_path(const std::string& name) const;
+  void take_name(const std::string& name, const std::string& id) const;
   std::optional<Container> by_name(const std::string& name) const;
 
   std::string directory_;
@@ -79,6 +96,16 @@ class Shelf {
 // Held by the process of a container as long as it lives.
 cache::FileLock hold(const Container& container);
 void write_running(const Container& container, const Running& running);
+// After `running`: it runs from then on.
+void forget_ended(const Container& container);
+void write_standing(const Container& container, const Standing& standing);
+// Nothing where it has never been started.
+std::optional<Standing> read_standing(const Container& container);
+void write_health(const Container& container, const std::string& health);
+// Somebody wants it to end: it is not to be started again by its process.
+void ask_to_stay_down(const Container& container);
+void forget_request(const Container& container);
+bool is_to_stay_down(const Container& container);
 void write_ended(const Container& container, const Ended& ended);
 std::string socket_path(const Container& container);
 std::string log_path(const Container& container);
@@ -91,6 +118,9 @@ void check_name(const std::string& name);
 
 // The start time of a process as /proc has it; nothing where there is none.
 std::optional<std::uint64_t> start_time_of(std::int32_t process);
+
+// Those that lead to it, or led when it ran.
+const std::vector<Port>& ports_of(const Container& container);
 
 // "Up 3 minutes", "Exited (0) 2 hours ago".
 std::string status_text(const Container& container, std::int64_t now);

@@ -245,6 +245,18 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
   return result;
 }
 
+FileReply LocalWorker::resting_files(const LayerIds& root, const std::string& directory, FileOrder order,
+                                     const std::stop_token& stop) {
+  order.owners = owner_mode();
+  return jobs::resting_files(parts_.inner.get(), {parts_.layers.stack(root, stop), directory, std::move(order)}, stop);
+}
+
+std::vector<std::string> LocalWorker::changes(const LayerIds& root, const std::string& directory,
+                                              const std::stop_token& stop) {
+  return jobs::changes(parts_.inner.get(), {parts_.layers.stack(root, stop), directory + "/upper", parts_.work.next()},
+                       stop);
+}
+
 NativeSource LocalWorker::native_source(const RunTask& task, const std::string& work, const std::stop_token& stop) {
   return {.sibling = parts_.layers.stack(*task.sibling, stop),
           .compilers = task.compilers ? std::optional(parts_.layers.stack(*task.compilers, stop)) : std::nullopt,

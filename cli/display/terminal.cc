@@ -91,6 +91,8 @@ void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palett
   write_to(stderr, out + "\x1b[J");
 }
 
+void clear_screen() { write_to(stdout, "\x1b[H\x1b[2J"); }
+
 void write_section(bool begins, std::string_view name, std::string_view heading, long unix_time) {
   write_to(stderr, begins ? fmt::format("\x1b[0Ksection_start:{}:{}[collapsed=true]\r\x1b[0K{}\n", unix_time, name,
                                         clean_line(heading))

@@ -57,6 +57,9 @@ struct Piece {
 // and is unfolded with it, so rows are erased here (each: when all are at once, they go to the scrollback).
 void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palette, bool anew = false);
 
+// Of the terminal at standard output; the cursor is at the top then.
+void clear_screen();
+
 // A section of a log of GitLab, which its reader folds: its beginning with what it is headed by, or its end. `name` has
 // letters, digits and "_" only.
 void write_section(bool begins, std::string_view name, std::string_view heading, long unix_time);

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "frontend/dockerfile/duration.h"
 #include "frontend/dockerfile/flags.h"
 #include "frontend/dockerfile/instruction.h"
 #include "frontend/dockerfile/text.h"
@@ -36,6 +37,8 @@ std::string_view take_while(std::string_view& text, bool (*wanted)(char)) {
   return out;
 }
 
+}  // namespace
+
 std::int64_t parse_duration(std::string_view text) {
   const auto invalid = [&] { return usage_error(fmt::format("invalid duration {}", quote(text))); };
   auto rest = text;
@@ -59,6 +62,8 @@ std::int64_t parse_duration(std::string_view text) {
   const auto nanoseconds = static_cast<std::int64_t>(total);
   return negative ? -nanoseconds : nanoseconds;
 }
+
+namespace {
 
 std::int64_t interval(const FlagValues& flags, std::string_view name) {
   const auto text = flags.text(name);

@@ -15,6 +15,7 @@
 #include "layers/serialise.h"
 #include "worker/ids/id_map.h"
 #include "worker/jobs/operation.h"
+#include "worker/sandbox/container_files.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/snapshot_mount.h"
 
@@ -85,6 +86,24 @@ struct RunReply {
 };
 RunReply run_job(RunRequest request);
 inline constexpr Operation<"run", run_job> run;
+
+// Files of a container that does not run. `work` is the `work` of its RunRequest.
+struct RestingFilesRequest {
+  Stack stack;
+  std::string work;
+  FileOrder order;
+};
+FileReply resting_files_job(RestingFilesRequest request);
+inline constexpr Operation<"resting-files", resting_files_job> resting_files;
+
+// What a container has changed: paths with "A", "C" or "D" and a space before them, sorted by path.
+struct ChangesRequest {
+  Stack stack;
+  std::string upper;  // what it has written
+  std::string work;   // an existing directory
+};
+std::vector<std::string> changes_job(ChangesRequest request);
+inline constexpr Operation<"changes", changes_job> changes;
 
 // The network of a build, which lasts as long as the job: see build_network.h.
 struct NetworkRequest {
@@ -180,6 +199,7 @@ struct SerialiseRequest {
   std::optional<int> level;
   image::OwnerMode owners = image::OwnerMode::real;
   std::vector<platforms::Platform> audit_for;  // platforms of the images that get the layer
+  bool without_nodes = false;  // nobody has looked whether its device nodes are what they say: none may be there
 };
 struct SerialiseReply {
   image::Serialisation serialisation;

@@ -46,6 +46,18 @@ std::vector<std::unique_ptr<emu::ArchitectureAudit>> audits_for(const std::vecto
   return audits;
 }
 
+// Ends with an Error at the first device node.
+class NoNodes final : public image::EntryVisitor {
+ public:
+  void begin_entry(const std::string& path, const image::Inode& inode) override {
+    if (inode.type != image::FileType::character && inode.type != image::FileType::block) return;
+    throw usage_error(fmt::format("there is a device node at /{}, which is not taken into an image", path))
+        .with_advice("Remove it in the container, and have the image make it by a RUN.");
+  }
+  void data(std::string_view) override {}
+  void end_entry() override {}
+};
+
 }  // namespace
 
 namespace {
@@ -173,6 +185,8 @@ SerialiseReply serialise_job(SerialiseRequest request) {
   options.compression = request.compression;
   options.level = request.level;
   const auto audits = audits_for(request.audit_for, options.visitors);
+  NoNodes no_nodes;
+  if (request.without_nodes) options.visitors.push_back(&no_nodes);
   SerialiseReply reply;
   reply.serialisation = image::serialise_layer(source, request.out.get(), options);
   for (const auto& audit : audits) {

@@ -95,7 +95,7 @@ RunReply run_job(RunRequest request) {
   auto& spec = request.spec;
   if (!request.store_uids.empty()) show_image_ids(request);
   for (const auto& cache : request.cache_directories) make_cache_directory(cache);
-  spec.upper = make_work_directory(request.work, "upper");
+  spec.upper = spec.container ? keep_upper(request.work) : make_work_directory(request.work, "upper");
   spec.work = make_overlay_directory(request.work);
   spec.scratch = make_scratch(request.work);
   spec.spill = request.work;

@@ -14,6 +14,8 @@ namespace mbuild::executor::jobs {
 
 // Makes `path` below the job's work directory, empty.
 std::string make_work_directory(const std::string& work, std::string_view name);
+// "upper" of a container, with what earlier runs have written; what else they have left in `work` is removed.
+std::string keep_upper(const std::string& work);
 // A directory of this job's own on a file system in memory that ends with the job: a step makes a dozen files and
 // directories that nobody needs afterwards, and on disk each costs more than all the rest of its life. All jobs of a
 // build mount theirs at the same place, beside their work directories.

@@ -23,6 +23,7 @@
 #include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
 #include "worker/sandbox/become_program.h"
+#include "worker/sandbox/container_files.h"
 #include "worker/sandbox/device_nodes.h"
 #include "worker/sandbox/exec_request.h"
 #include "worker/sandbox/landlock.h"
@@ -243,6 +244,39 @@ void attend_executed(const SandboxSpec& sandbox, const SandboxSpec& spec, const 
                {MessageType::result, static_cast<std::uint64_t>(result.exit_code), "", "", {}});
 }
 
+// In a child of the job, which sees the sandbox's files with the ids and the capabilities of the job, and is seen by
+// nobody there.
+void serve_file_order(const FileOrder& order, const Fd& process) {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  if (::setns(process.get(), CLONE_NEWNS) < 0) throw system_error(errno, "join the container", ExitClass::host);
+  const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
+  send_message(order.report.get(), {MessageType::result, 0, "", encode(serve_files(root.get(), order)), {}});
+}
+
+// Does `work`, in a child that ends then; where it fails, whoever asked is told by `report`.
+[[noreturn]] void answer(const Fd& report, const std::function<void()>& work) {
+  try {
+    try {
+      work();
+    } catch (const Error& error) {
+      send_message(report.get(), {MessageType::error, 0, "", encode_error(error), {}});
+    }
+  } catch (const std::exception&) {
+    // nobody is there to be told
+  }
+  ::_exit(0);
+}
+
+[[noreturn]] void execute_requested(const SandboxSpec& sandbox, Message& message, const Fd& process, bool own_ids) {
+  auto spec = decode<SandboxSpec>(message.body(), message.fds);
+  if (!spec.container || !spec.container->report) ::_exit(1);
+  spec.network = sandbox.network;
+  if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
+  spec.ulimits = sandbox.ulimits;
+  spec.single_id = sandbox.single_id;
+  answer(spec.container->report, [&] { attend_executed(sandbox, spec, process, own_ids); });
+}
+
 // Those that attended programs which have ended.
 void reap_children_but(pid_t kept) {
   for (;;) {
@@ -258,25 +292,17 @@ bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first,
   reap_children_but(first);
   auto message = receive_message(sandbox.container->report.get());
   if (!message) return false;
-  if (message->operation != k_exec) return true;
+  if (message->operation != k_exec && message->operation != k_files) return true;
   const pid_t pid = ::fork();
   if (pid != 0) return true;  // it has its own descriptors; where there is no process, its socket hangs up
   try {
-    auto spec = decode<SandboxSpec>(message->body(), message->fds);
-    if (!spec.container || !spec.container->report) ::_exit(1);
-    spec.network = sandbox.network;
-    if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
-    spec.ulimits = sandbox.ulimits;
-    spec.single_id = sandbox.single_id;
-    try {
-      attend_executed(sandbox, spec, process, own_ids);
-    } catch (const Error& error) {
-      send_message(spec.container->report.get(), {MessageType::error, 0, "", encode_error(error), {}});
-    }
+    if (message->operation == k_exec) execute_requested(sandbox, *message, process, own_ids);
+    const auto order = decode<FileOrder>(message->body(), message->fds);
+    answer(order.report, [&] { serve_file_order(order, process); });
   } catch (const std::exception&) {
-    // nobody is there to be told
+    // what was sent is no request
   }
-  ::_exit(0);
+  ::_exit(1);
 }
 
 // Serves the requests of the filter, and those of whoever attends a container, until the first process has ended.

@@ -1,0 +1,111 @@
+#include <unistd.h>
+
+#include <memory>
+
+#include "base/error.h"
+#include "base/strings.h"
+#include "cli/cancel.h"
+#include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
+#include "cli/container_parts.h"
+#include "cli/display/terminal.h"
+#include "cli/session.h"
+#include "containers/commit.h"
+#include "containers/copy.h"
+#include "containers/resting.h"
+#include "containers/run.h"
+
+// cp, commit, diff: what a container has made.
+namespace mbuild::cli {
+namespace {
+
+struct FileFlags {
+  std::string root, author, message, pause_text;
+  std::vector<std::string> names;
+  bool archive = false, follow_link = false, quiet = false;
+  std::optional<bool> pause;
+};
+
+// "CONTAINER:PATH"; a path of the host where it begins with a slash or a dot, or has no colon.
+std::optional<std::pair<std::string, std::string>> in_container(const std::string& text) {
+  const auto colon = text.find(':');
+  if (text.starts_with('/') || text.starts_with('.') || colon == std::string::npos || colon == 0) return std::nullopt;
+  return std::pair(text.substr(0, colon), text.substr(colon + 1));
+}
+
+// Absolute; what it ends with ("/", "/.") means something.
+std::string local_path(const std::string& text) {
+  if (text == "-" || text.starts_with('/')) return text;
+  return surroundings().directory + "/" + text;
+}
+
+int copy_files(const FileFlags& flags) {
+  if (flags.names.size() != 2 || flags.names[0].empty() || flags.names[1].empty()) {
+    throw usage_error("mbuild cp takes two paths: CONTAINER:PATH PATH, or PATH CONTAINER:PATH");
+  }
+  const auto from = in_container(flags.names[0]), to = in_container(flags.names[1]);
+  if (from.has_value() == to.has_value()) {
+    throw usage_error(from ? "files are not copied from container to container" : "neither path is in a container")
+        .with_advice("One of the two is CONTAINER:PATH; a path of the host with a colon in it begins with ./");
+  }
+  CancelOnSignal cancel;
+  const auto session = session_request(flags.root, false);
+  const auto container = containers::shelf_of(session.store_root).find((from ? *from : *to).first);
+  const containers::CopyOptions options{.archive = flags.archive, .follow_link = flags.follow_link};
+  if (from) {
+    if (flags.names[1] == "-" && ::isatty(STDOUT_FILENO) == 1) {
+      throw usage_error("an archive is not for a terminal").with_advice("Redirect the output.");
+    }
+    containers::copy_from(session, container, from->second, local_path(flags.names[1]), STDOUT_FILENO, options,
+                          cancel.token());
+  } else {
+    containers::copy_to(session, container, local_path(flags.names[0]), to->second, STDIN_FILENO, options,
+                        cancel.token());
+  }
+  return 0;
+}
+
+int commit_container(const FileFlags& flags) {
+  if (flags.names.size() > 2) throw usage_error("mbuild commit takes a container and a name for the image");
+  CancelOnSignal cancel;
+  const auto session = session_request(flags.root, false);
+  const auto container = containers::shelf_of(session.store_root).find(flags.names.front());
+  const containers::CommitOptions options{.name = flags.names.size() > 1 ? flags.names[1] : "",
+                                          .author = flags.author,
+                                          .message = flags.message,
+                                          .pause = flags.pause.value_or(true)};
+  print("{}\n", containers::commit(session, container, options, cancel.token()));
+  return 0;
+}
+
+int show_changes(const FileFlags& flags) {
+  CancelOnSignal cancel;
+  const auto session = session_request(flags.root, false);
+  const auto container = containers::shelf_of(session.store_root).find(flags.names.front());
+  for (const auto& line : containers::Resting(session, container, cancel.token()).changes()) print("{}\n", line);
+  return 0;
+}
+
+}  // namespace
+
+void add_container_files_commands(Command& parent) {
+  const auto flags = std::make_shared<FileFlags>();
+  const auto add = [&](const char* name, const char* help, int (*action)(const FileFlags&), const char* words) {
+    Command command = parent.add(name, help);
+    add_root_option(command, flags->root);
+    command.values(std::string("name=") + words, flags->names, words, Presence::required);
+    command.run([flags, action] { return action(*flags); });
+    return command;
+  };
+  add("cp", "Copy files between a container and the host", copy_files, "CONTAINER:PATH PATH, or PATH CONTAINER:PATH")
+      .flag("-a,--archive", flags->archive, "With the owners that they have")
+      .flag("-L,--follow-link", flags->follow_link, "What the link at the source leads to")
+      .flag("-q,--quiet", flags->quiet, "Accepted; nothing is said");
+  add("commit", "Keep what a container has made as an image", commit_container, "CONTAINER [NAME]")
+      .value("-a,--author", flags->author, "Author of the image")
+      .value("-m,--message", flags->message, "What its history says")
+      .flag("-p,--pause", flags->pause, "Its processes stand still meanwhile (default: true)");
+  add("diff", "Show what a container has changed in its root directory", show_changes, "CONTAINER");
+}
+
+}  // namespace mbuild::cli

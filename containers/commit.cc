@@ -1,0 +1,123 @@
+#include "containers/commit.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "base/strings.h"
+#include "containers/exec.h"
+#include "containers/process.h"
+#include "containers/resting.h"
+#include "executor/outputs/stored_images.h"
+#include "image/exporters.h"
+#include "oci/reference.h"
+#include "worker/jobs/jobs.h"
+
+namespace mbuild::containers {
+namespace {
+
+// The processes of a container stand still as long as this lives.
+class Pause {
+ public:
+  explicit Pause(const Container& container) {
+    for (const auto& process : processes_of(container)) {
+      if (::kill(process.number, SIGSTOP) == 0) stopped_.push_back(process.number);
+    }
+  }
+  ~Pause() {
+    for (const auto process : stopped_) ::kill(process, SIGCONT);
+  }
+  Pause(const Pause&) = delete;
+  Pause& operator=(const Pause&) = delete;
+
+ private:
+  std::vector<std::int32_t> stopped_;
+};
+
+// What the container has written, as a blob of the store.
+image::Serialisation written_layer(Resting& resting, const Container& container, const std::stop_token& stop) {
+  const std::string partial = resting.work_directory() + "/commit.blob";
+  const Fd out = open_file(partial, O_RDWR | O_CREAT | O_EXCL, 0600);
+  executor::jobs::SerialiseRequest request;
+  request.out = duplicate(out.get());
+  request.path = container.directory + "/root/upper";
+  request.owners = resting.workplace().inner.map().owner_mode();
+  request.without_nodes = true;
+  const auto made = executor::jobs::serialise(resting.workplace().inner.get(), std::move(request), stop).serialisation;
+  auto& store = resting.store();
+  store.use_blob(made.digest, made.size);  // removes what can't be it
+  if (std::rename(partial.c_str(), store.blob_path(made.digest).c_str()) != 0) {
+    throw system_error(errno, "rename " + partial);
+  }
+  store.added_blob();
+  return made;
+}
+
+// The blobs of the image that the container stands on, in the store.
+std::vector<image::Descriptor> layers_below(Resting& resting, const Container& container, const std::stop_token& stop) {
+  auto& store = resting.store();
+  std::vector<image::Descriptor> out;
+  for (const auto& diff_id : resting.image().config.diff_ids) out.push_back(resting.images().layer_descriptor(diff_id));
+  const auto is_missing = [&](const auto& layer) { return !store.use_blob(layer.digest, layer.size); };
+  if (std::ranges::none_of(out, is_missing)) return out;
+  const auto& options = container.record.options;
+  try {
+    find_image(options, resting.images(), store, stop, true);  // they may be where the image is
+    for (const auto& layer : out) {
+      if (is_missing(layer)) resting.images().fetch_blob(layer);
+    }
+  } catch (Error& error) {
+    throw error.with_context(fmt::format("the image that {} stands on is no longer whole", container.record.name));
+  }
+  return out;
+}
+
+frontend::ImageConfig committed(const frontend::ImageConfig& image, const Container& container,
+                                const CommitOptions& options) {
+  auto config = config_of(image, container.record.options);
+  config.created = rfc3339(unix_seconds());
+  if (!options.author.empty()) config.author = options.author;
+  config.history.push_back({.created = config.created,
+                            .created_by = container.running ? join(container.running->argv, " ") : "",
+                            .comment = options.message,
+                            .author = options.author});
+  return config;
+}
+
+}  // namespace
+
+Digest commit(const executor::SessionRequest& session, const Container& container, const CommitOptions& options,
+              const std::stop_token& stop) {
+  const std::string name =
+      options.name.empty() ? ""
+                           : frontend::to_string(frontend::with_default_tag(frontend::parse_reference(options.name)));
+  Resting resting(session, container, stop);
+  auto layers = layers_below(resting, container, stop);
+  const auto made = [&] {
+    std::optional<Pause> pause;
+    if (options.pause && container.state == State::running) pause.emplace(container);
+    return written_layer(resting, container, stop);
+  }();
+  auto config = committed(resting.image().config, container, options);
+  config.diff_ids.push_back(made.diff_id);
+  layers.push_back(
+      {.media_type = std::string(image::media_type::k_oci_layer_gzip), .digest = made.digest, .size = made.size});
+  image::ImageSet set;
+  set.images.push_back(image::assemble_image(config, std::move(layers), config.platform, image::MediaFlavour::oci));
+  if (!name.empty()) set.names.push_back(name);
+  auto& store = resting.store();
+  executor::store_image(
+      set, store, [&](const Digest& digest) { return open_file(store.blob_path(digest), O_RDONLY); }, false);
+  return set.images.front().manifest.digest;
+}
+
+}  // namespace mbuild::containers
