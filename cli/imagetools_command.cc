@@ -12,8 +12,10 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/config/store_root.h"
 #include "cli/display/go_template.h"
 #include "cli/display/terminal.h"
+#include "cli/kept_place.h"
 #include "cli/registry_client.h"
 #include "image/combine_index.h"
 #include "image/copy_image.h"
@@ -33,7 +35,7 @@ struct CreateFlags {
 };
 
 struct InspectFlags {
-  std::string name, format;
+  std::string root, name, format;
   bool raw = false;
 };
 
@@ -164,7 +166,8 @@ int run_inspect(const InspectFlags& flags) {
   }
   CancelOnSignal cancel;
   RegistryClient client;
-  const auto place = image::find_image_place(flags.name, client.get(), cancel.token());
+  KeptPlaces places(flags.root);
+  const auto place = places.find_on_registry(flags.name, client.get(), cancel.token());
   const std::string bytes = place.read(place.top);
   if (flags.raw) {
     print_document(bytes);
@@ -206,6 +209,7 @@ void add_imagetools_command(Command& top) {
   inspect.value("name=IMAGE", flags->name, "HOST/NAME:TAG, oci-layout://DIR:TAG, or a tar", Presence::required);
   inspect.flag("--raw", flags->raw, "The manifest or index as it is");
   inspect.value("--format=TEMPLATE", flags->format, "Template: {{.Name}}, {{.Manifest.Digest}}, {{json .Image}}");
+  add_root_option(inspect, flags->root);
   inspect.run([flags] { return run_inspect(*flags); });
 }
 

@@ -13,7 +13,9 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/config/store_root.h"
 #include "cli/display/terminal.h"
+#include "cli/kept_place.h"
 #include "cli/metadata.h"
 #include "cli/registry_client.h"
 #include "oci/image_config.h"
@@ -29,7 +31,7 @@ constexpr const char* k_revision = "org.opencontainers.image.revision";
 
 struct MergeFlags {
   std::vector<std::string> sources, tags, platforms;
-  std::string metadata_file;
+  std::string root, metadata_file;
   bool allow_different = false;
 };
 
@@ -85,10 +87,11 @@ void add_revision(Part& part) {
   }
 }
 
-Part find_part(const std::string& text, const image::GetRegistry& registry, const std::stop_token& stop) {
+Part find_part(const std::string& text, KeptPlaces& places, const image::GetRegistry& registry,
+               const std::stop_token& stop) {
   Part part{.shown = text, .source = {}, .facts = {}};
   const bool is_metadata = text.ends_with(".json") && text.find("://") == std::string::npos;
-  auto place = image::find_image_place(is_metadata ? read_metadata(text, part.facts) : text, registry, stop);
+  auto place = places.find(is_metadata ? read_metadata(text, part.facts) : text, registry, stop);
   auto top = place.top;
   part.source = {std::move(place), std::move(top)};
   add_revision(part);
@@ -140,8 +143,9 @@ void check_platforms(const std::vector<Part>& parts, const MergeFlags& flags) {
 int run_merge(const MergeFlags& flags) {
   CancelOnSignal cancel;
   RegistryClient client;
+  KeptPlaces places(flags.root);
   std::vector<Part> parts;
-  for (const auto& text : flags.sources) parts.push_back(find_part(text, client.get(), cancel.token()));
+  for (const auto& text : flags.sources) parts.push_back(find_part(text, places, client.get(), cancel.token()));
   check_platforms(parts, flags);
   if (!flags.allow_different) check_same(parts);
   std::vector<image::IndexSource> sources;
@@ -167,13 +171,14 @@ int run_merge(const MergeFlags& flags) {
 void add_merge_command(Command& top) {
   auto flags = std::make_shared<MergeFlags>();
   Command merge = top.add("merge", "Make one image of platforms that were built in several places");
-  merge.values("source=SOURCE", flags->sources, "Metadata file (*.json) of a build, or HOST/NAME@DIGEST",
-               Presence::required);
+  merge.values("source=SOURCE", flags->sources,
+               "Metadata file (*.json) of a build, NAME of the store, or HOST/NAME@DIGEST", Presence::required);
   merge.flag("--allow-different", flags->allow_different, "Of other revisions or build arguments, too");
   merge.value("--metadata-file=FILE", flags->metadata_file, "Write the result's digest as JSON");
   merge.values("--platform=LIST", flags->platforms, "The platforms that have to be there, and no others");
   merge.values("-t,--tag=NAME", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several",
                Presence::required);
+  add_root_option(merge, flags->root);
   merge.run([flags] { return run_merge(*flags); });
 }
 

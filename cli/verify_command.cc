@@ -7,7 +7,9 @@
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
+#include "cli/config/store_root.h"
 #include "cli/display/terminal.h"
+#include "cli/kept_place.h"
 #include "cli/registry_client.h"
 #include "emu/verify_image.h"
 
@@ -17,7 +19,7 @@ namespace {
 constexpr std::size_t k_shown = 50;  // findings of an image
 
 struct VerifyFlags {
-  std::string reference, format = "text";
+  std::string root, reference, format = "text";
   std::vector<std::string> platforms, allow;
 };
 
@@ -72,7 +74,8 @@ int run_verify(const VerifyFlags& flags) {
   }
   CancelOnSignal cancel;
   RegistryClient client;
-  const auto place = image::find_image_place(flags.reference, client.get(), cancel.token());
+  KeptPlaces places(flags.root);
+  const auto place = places.find(flags.reference, client.get(), cancel.token());
   emu::VerifyOptions options{.platforms = {}, .allow = flags.allow, .stop = cancel.token()};
   if (!flags.platforms.empty()) options.platforms = platforms::parse_platform_list(join(flags.platforms, ","));
   const auto images = emu::verify_images(place, options);
@@ -86,10 +89,12 @@ int run_verify(const VerifyFlags& flags) {
 void add_verify_command(Command& top) {
   auto flags = std::make_shared<VerifyFlags>();
   Command verify = top.add("verify", "Check an image: digests, and that its programs fit its platform");
-  verify.value("image=IMAGE", flags->reference, "HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar", Presence::required);
+  verify.value("image=IMAGE", flags->reference, "NAME of the store, HOST/NAME:TAG, oci-layout:DIR[:TAG], or a tar",
+               Presence::required);
   verify.value("--format=F", flags->format, "text or json");
   verify.values("--platform=LIST", flags->platforms, "Only these platforms, which have to be there");
   verify.values("--arch-allow=GLOB", flags->allow, "Paths (glob) that may hold programs of other architectures");
+  add_root_option(verify, flags->root);
   verify.run([flags] { return run_verify(*flags); });
 }
 

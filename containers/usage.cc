@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <filesystem>
 #include <string>
 
 #include "base/error.h"
@@ -67,6 +68,13 @@ void add_network(const std::string& directory, Usage& usage) {
   }
 }
 
+bool has_own_network(const std::string& directory) {
+  std::error_code none;
+  const auto own = std::filesystem::read_symlink("/proc/self/ns/net", none);
+  const auto its = std::filesystem::read_symlink(directory + "/ns/net", none);
+  return !none && own != its;
+}
+
 }  // namespace
 
 Usage usage_of(const Container& container) {
@@ -81,9 +89,8 @@ Usage usage_of(const Container& container) {
     out.read += figure(disks, "read_bytes:");
     out.written += figure(disks, "write_bytes:");
   }
-  if (container.record.options.network == graph::NetworkMode::standard) {
-    add_network(fmt::format("/proc/{}", container.running->process), out);
-  }
+  const std::string first = fmt::format("/proc/{}", container.running->process);
+  if (has_own_network(first)) add_network(first, out);
   return out;
 }
 

@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 
-from registry import PASSWORD, USER, Registry, docker_config
+from registry import PASSWORD, USER, Front, Registry, docker_config
 from support import BOTH, FOREIGN, HANG, HOST, MACHINE, expect, expect_equal, quick, rest_of_terminal
 
 
@@ -89,6 +89,36 @@ def test_registry(case):
     expect(case.nonce in printed(case, name, root=case.dir + "/none"))
     case.fails_to_run([case.mbuild, "pull", server.host + "/team/none", "--root", one], "not found", status=3)
     case.fails_to_run([case.mbuild, "push", "nothing:1", "--root", one], "the store has no image nothing:1")
+
+
+def test_image_that_run_fetched_is_kept(case):
+    server = Registry(case)
+    keep(case)
+    name = server.host + "/team/app:1"
+    mbuild(case, "tag", "app:1", name)
+    mbuild(case, "push", name)
+    front = Front(server)
+    behind, other = front.host + "/team/app:1", case.dir + "/other"
+    expect(case.nonce in printed(case, behind, root=other))
+    expect(front.take(), "the registry was asked")
+    expect(case.nonce in printed(case, behind, root=other))
+    expect_equal(front.take(), [], "nobody asks again")
+    expect_equal(list(listed(case, other)), ["app:1"])
+    expect(case.nonce in printed(case, behind, "--pull", "always", root=other))
+    expect(front.take(), "unless it is told to")
+
+
+@quick
+def test_kept_names_where_references_are_taken(case):
+    layout = case.dir + "/merged"
+    for platform in BOTH:
+        keep(case, "app:" + MACHINE[platform], platforms=(platform,))
+    expect("ok" in mbuild(case, "verify", "app:" + MACHINE[HOST]))
+    shown = json.loads(mbuild(case, "imagetools", "inspect", "--raw", "app:" + MACHINE[HOST]))
+    expect_equal(len(shown["layers"]), 2)
+    mbuild(case, "merge", "-t", "oci-layout://%s:app" % layout, *("app:" + MACHINE[platform] for platform in BOTH))
+    expect_equal(mbuild(case, "verify", "oci-layout:%s:app" % layout).count(": ok"), 2)
+    case.fails_to_run([case.mbuild, "verify", "--root", case.root, "localhost:1/none"], "ERROR", status=3)
 
 
 def config_of(env):
