@@ -76,9 +76,10 @@ void add_commands(Command& top) {
   add_prune_command(top);
   add_run_command(top);
   add_verify_command(top);
-  top.minor({"attach",  "commit",     "completion", "config", "container", "cp",     "diff",  "exec",      "image",
-             "inspect", "imagetools", "kill",       "load",   "login",     "logout", "merge", "platforms", "port",
-             "rename",  "restart",    "rmi",        "save",   "start",     "stats",  "tag",   "top",       "wait"});
+  top.minor({"attach", "commit", "completion", "config",     "container", "cp",      "diff",
+             "exec",   "image",  "inspect",    "imagetools", "kill",      "load",    "login",
+             "logout", "merge",  "platforms",  "port",       "rename",    "restart", "rmi",
+             "save",   "start",  "stats",      "tag",        "top",       "volume",  "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
