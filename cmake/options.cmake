@@ -39,7 +39,6 @@ if(MBUILD_SANITIZE)
 endif()
 
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
 find_package(CURL REQUIRED) # its headers: the library itself is opened when something is fetched
 find_package(fmt REQUIRED)
 find_package(tomlplusplus REQUIRED)
@@ -81,17 +80,16 @@ mbuild_library(language re2 mpfr gmp utf8proc crypt)
 target_link_libraries(mbuild_crypto INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 target_link_libraries(mbuild_sqlite INTERFACE Threads::Threads ${CMAKE_DL_LIBS} m)
 
-# LLVM's Object library, statically: the shared libLLVM costs 13 ms a start.
-find_program(LLVM_CONFIG NAMES llvm-config-19 REQUIRED)
-execute_process(COMMAND ${LLVM_CONFIG} --includedir OUTPUT_VARIABLE llvm_include OUTPUT_STRIP_TRAILING_WHITESPACE
-                COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${LLVM_CONFIG} --link-static --libfiles object OUTPUT_VARIABLE llvm_libraries
-                OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-execute_process(COMMAND ${LLVM_CONFIG} --link-static --system-libs object OUTPUT_VARIABLE llvm_system
-                OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-separate_arguments(llvm_libraries UNIX_COMMAND "${llvm_libraries}")
-separate_arguments(llvm_system UNIX_COMMAND "${llvm_system}")
+# LLVM's Object library, statically: the shared libLLVM costs 13 ms a start. Headers and archives of it are in llvm-19-dev,
+# which may be unpacked anywhere: its dependencies (LLVM's tools, clang's library) are not needed. In the order of
+# linking, what `llvm-config-19 --link-static --libs object` names.
+find_path(llvm_include llvm/Object/ObjectFile.h REQUIRED NO_CACHE NO_DEFAULT_PATH
+          PATHS ${CMAKE_SOURCE_DIR}/build/llvm/usr/lib/llvm-19/include /usr/lib/llvm-19/include)
+set(llvm_libraries "")
+foreach(library Object TextAPI MCParser IRReader AsmParser MC DebugInfoCodeView BitReader Core Remarks BinaryFormat
+                TargetParser BitstreamReader Support Demangle)
+  list(APPEND llvm_libraries ${llvm_include}/../lib/libLLVM${library}.a)
+endforeach()
 add_library(mbuild_llvm_object INTERFACE)
 target_include_directories(mbuild_llvm_object SYSTEM INTERFACE ${llvm_include})
-list(REMOVE_ITEM llvm_system -lz -lzstd)
-target_link_libraries(mbuild_llvm_object INTERFACE ${llvm_libraries} mbuild_compression ${llvm_system})
+target_link_libraries(mbuild_llvm_object INTERFACE ${llvm_libraries} mbuild_compression ${CMAKE_DL_LIBS} rt m)
