@@ -223,6 +223,8 @@ class Reader {
     auto& step = record_.steps[found->second];
     step.state = state;
     get(object, "error", step.error);
+    get(object, "programs", step.programs);
+    get(object, "native", step.native);
     if (state != VertexState::started) step.ended = time;
   }
 
@@ -277,6 +279,8 @@ std::string to_line(const Step& step, bool is_new) {
   const bool ended = step.state != VertexState::started;
   Json object = {{"id", step.id}, {"state", name_of(step.state)}, {"time", ended ? step.ended : step.started}};
   put(object, "error", step.error);
+  put(object, "programs", step.programs);
+  put(object, "native", step.native);
   if (is_new) {
     object["name"] = step.name;
     put(object, "platform", step.platform);

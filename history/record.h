@@ -25,6 +25,7 @@ struct Step {
   std::vector<executor::VertexId> inputs;
   bool emulated = false, planned = false;  // planned: a step of the graph; else a phase
   int line = 0;                            // of the Dockerfile; 0: none
+  std::uint64_t programs = 0, native = 0;  // that an emulated step started; of these, native ones in their place
   Time started = 0, ended = 0;             // a step that is running has not ended: 0
 };
 

@@ -38,6 +38,8 @@ void Recorder::vertex(const executor::VertexEvent& event) {
               .emulated = event.emulated,
               .planned = event.step,
               .line = event.line,
+              .programs = event.programs,
+              .native = event.native,
               .started = since_start(event.time),
               .ended = since_start(event.time)};
     const bool started = event.state == VertexState::started;

@@ -58,6 +58,8 @@ class Replay {
                       .needs = step.needs,
                       .platform = step.platform,
                       .emulated = step.emulated,
+                      .programs = step.programs,
+                      .native = step.native,
                       .step = step.planned,
                       .inputs = step.inputs,
                       .line = step.line};

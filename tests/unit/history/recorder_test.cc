@@ -45,8 +45,14 @@ std::string recorded(Heard& heard) {
   recorder.log({.id = 2, .data = "hello\n", .time = at(3)});
   recorder.status({.id = 2, .part = "half", .time = at(4)});
   recorder.status({.id = 2, .part = "all", .current = 9, .ended = true, .time = at(5)});
-  recorder.vertex(
-      {.id = 2, .state = VertexState::failed, .name = "RUN </script> y", .error = "no", .time = at(9), .step = true});
+  recorder.vertex({.id = 2,
+                   .state = VertexState::failed,
+                   .name = "RUN </script> y",
+                   .error = "no",
+                   .time = at(9),
+                   .programs = 5,
+                   .native = 4,
+                   .step = true});
   recorder.end({.time = 0, .cancelled = false, .failure = Failure{"no", "", "", 1}, .outcomes = {}});
   return recorder.text();
 }
@@ -59,6 +65,8 @@ TEST_CASE("a build is recorded, and told again as it was", "[history]") {
   REQUIRE(record.steps.size() == 2);
   CHECK(record.steps[1].error == "no");
   CHECK(record.steps[1].emulated);
+  CHECK(record.steps[1].programs == 5);
+  CHECK(record.steps[1].native == 4);
   CHECK(record.parts.size() == 1);  // a part that goes on is of no interest later
   replay(record, again);
   CHECK(again.words == std::vector<std::string>{"2 steps", "FROM x 1", "RUN </script> y 0", "log hello\n", "part all",
