@@ -19,8 +19,8 @@ test_packages="catch2 ccache git busybox-static tmux buildah skopeo umoci podman
 # Sanitizers and libFuzzer under clang, format and lint.
 check_packages="clang-19 libclang-rt-19-dev clang-format-19 clang-tidy-19"
 
-# To make packages of mbuild and to try them, and the virtual machine of tests/vm.
-package_packages="dpkg-dev file lintian mmdebstrap podman runc qemu-system-arm"
+# To make packages of mbuild and to try them, the virtual machine of tests/vm, and a browser that reads reports.
+package_packages="chromium dpkg-dev file lintian mmdebstrap podman runc qemu-system-arm"
 
 # Where nobody has installed llvm-19-dev: its files, without what it depends on, below build/llvm. Takes no root.
 unpack_llvm() {

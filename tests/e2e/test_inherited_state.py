@@ -109,9 +109,10 @@ def test_a_lost_terminal_ends_the_build(case):
     for ignored in (False, True):
         case.dockerfile("FROM busybox", "RUN sleep %d; echo %d" % (1 if ignored else 60, ignored), "RUN echo later")
         master, slave = pty.openpty()
-        process = subprocess.Popen(["sh", "-c", "%s exec \"$@\"" % ("trap '' HUP;" if ignored else ""), "sh"] +
-                                   case.command("--no-cache"), stdin=slave, stdout=slave, stderr=slave,
-                                   start_new_session=True)
+        # Whatever the tests themselves were started with (nohup).
+        answer = signal.SIG_IGN if ignored else signal.SIG_DFL
+        process = subprocess.Popen(case.command("--no-cache"), stdin=slave, stdout=slave, stderr=slave,
+                                   start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGHUP, answer))
         os.close(slave)
         seen = b""
         while b"RUN sleep" not in seen:
