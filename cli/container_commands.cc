@@ -344,29 +344,32 @@ int wait_for_containers(const Flags& flags) {
 
 int remove_containers(const Flags& flags) {
   std::vector<Container> ended;
+  CancelOnSignal cancel;
   const int status = with_each(flags, [&](const Container& container) {
     if (container.state == State::running && !flags.force) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");
     }
-    containers::ask_to_stay_down(container);
-    containers::send_signal(container, SIGKILL);
-    containers::wait_for_end(container, -1);
+    containers::stop_container(container, 0, "KILL", cancel.token());
     if (path_exists(container.directory)) ended.push_back(container);
   });
-  if (!ended.empty()) containers::remove_containers(store_root(flags.root), ended);
-  return status;
+  if (ended.empty()) return status;
+  const auto running = containers::remove_containers(store_root(flags.root), ended);
+  for (const auto& container : running) say("ERROR: the container {} runs\n", container.record.name);
+  return running.empty() ? status : 1;
 }
 
 int prune_containers(const Flags& flags) {
   std::vector<Container> ended;
   for (auto& container : shelf(flags).list()) {
     const bool is_over = container.state == State::exited || container.state == State::dead;
-    if (!is_over) continue;
-    print("{}\n", container.record.id);
-    ended.push_back(std::move(container));
+    if (is_over) ended.push_back(std::move(container));
   }
-  containers::remove_containers(store_root(flags.root), ended);
+  const auto running = containers::remove_containers(store_root(flags.root), ended);
+  for (const auto& container : ended) {
+    const auto is_same = [&](const Container& other) { return other.record.id == container.record.id; };
+    if (std::ranges::none_of(running, is_same)) print("{}\n", container.record.id);
+  }
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "cli/session.h"
+#include "containers/control_group.h"
 #include "containers/exec.h"
 #include "containers/run.h"
 
@@ -41,6 +42,11 @@ int with_each(const LifeFlags& flags, const containers::Shelf& shelf, Work&& wor
   return status;
 }
 
+void warn_of_limits(const Container& container) {
+  if (const auto text = containers::unkept_limits(container.record.options.limits); !text.empty())
+    say("WARNING: {}\n", text);
+}
+
 int attach(const LifeFlags& flags) {
   if (flags.names.size() != 1) throw usage_error("one container is attended at a time");
   const auto container = containers::shelf_of(store_root(flags.root)).find(flags.names.front());
@@ -71,12 +77,15 @@ int start_containers(const LifeFlags& flags) {
   const auto shelf = containers::shelf_of(session.store_root);
   if (!flags.attach && !flags.interactive) {
     return with_each(flags, shelf, [&](const Container& container) {
-      if (container.state != State::running) containers::start_again(session, container);
+      if (container.state == State::running) return;
+      warn_of_limits(container);
+      containers::start_again(session, container);
     });
   }
   if (flags.names.size() != 1) throw usage_error("one container is attended at a time");
   const auto container = shelf.find(flags.names.front());
   if (container.state == State::running) throw usage_error("the container runs: " + flags.names.front());
+  warn_of_limits(container);
   return start_attended(session, container, flags);
 }
 
@@ -90,7 +99,9 @@ int restart_containers(const LifeFlags& flags) {
   const auto shelf = containers::shelf_of(session.store_root);
   CancelOnSignal cancel;
   return with_each(flags, shelf, [&](const Container& container) {
+    containers::ask_to_keep(container);
     containers::stop_container(container, seconds, flags.signal, cancel.token());
+    warn_of_limits(container);
     containers::start_again(session, container);
   });
 }

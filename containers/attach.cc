@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -44,15 +46,17 @@ class Seat {
     while (!left_ && (attached_.out || attached_.err || !ended_)) {
       pollfd wait[] = {{attached_.out.get(), POLLIN, 0},
                        {attached_.err.get(), POLLIN, 0},
-                       {attached_.input ? from_ : -1, POLLIN, 0},
+                       {attached_.input && pending_.empty() ? from_ : -1, POLLIN, 0},
                        {streams_.signals, POLLIN, 0},
-                       {ended_ ? -1 : attached_.caller.get(), POLLIN, 0}};
+                       {ended_ ? -1 : attached_.caller.get(), POLLIN, 0},
+                       {pending_.empty() ? -1 : attached_.input.get(), POLLOUT, 0}};
       if (::poll(wait, std::size(wait), -1) < 0) continue;
       if (wait[0].revents != 0) show(attached_.out, 1);
       if (wait[1].revents != 0) show(attached_.err, 2);
       if (wait[2].revents != 0) type();
       if (wait[3].revents != 0) pass_signal();
       if (wait[4].revents != 0) hear_end();
+      if (wait[5].revents != 0) give();
     }
     if (left_) return std::nullopt;
     return status_;
@@ -87,21 +91,18 @@ class Seat {
       left_ = true;
       return;
     }
-    give(*passed);
+    pending_ = std::move(*passed);
   }
 
-  // The other side may be one that does not wait.
-  void give(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t n = ::write(attached_.input.get(), bytes.data(), bytes.size());
-      if (n >= 0) {
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-      } else if (errno == EAGAIN) {
-        pollfd wait = {attached_.input.get(), POLLOUT, 0};
-        ::poll(&wait, 1, -1);
-      } else if (errno != EINTR) {
-        return attached_.input.reset();
-      }
+  // So much that a pipe which is ready takes it at once: what the program writes has to be shown meanwhile, or it may
+  // read no more.
+  void give() {
+    const ssize_t n = ::write(attached_.input.get(), pending_.data(), std::min<std::size_t>(pending_.size(), PIPE_BUF));
+    if (n >= 0) {
+      pending_.erase(0, static_cast<std::size_t>(n));
+    } else if (errno != EAGAIN && errno != EINTR) {
+      pending_.clear();
+      attached_.input.reset();
     }
   }
 
@@ -127,6 +128,7 @@ class Seat {
   const Streams& streams_;
   int from_;
   KeyScanner scanner_;
+  std::string pending_;  // what is typed and not taken yet
   bool left_ = false, ended_ = false;
   int status_ = 0;
 };

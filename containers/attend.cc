@@ -1,6 +1,7 @@
 #include "containers/attend.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
@@ -9,6 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -32,9 +34,9 @@ class Pump {
   pollfd wanted() const { return {from_.get(), POLLIN, 0}; }
   bool open() const { return static_cast<bool>(from_); }
   // After poll said that there is something; the writer's end closes it.
-  void move() {
+  void move(std::size_t most) {
     char buffer[k_part];
-    const ssize_t n = ::read(from_.get(), buffer, sizeof buffer);
+    const ssize_t n = ::read(from_.get(), buffer, std::min(most, sizeof buffer));
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (n <= 0) return from_.reset();  // EIO: nobody has the terminal open any more
     try {
@@ -50,21 +52,15 @@ class Pump {
   const Write& write_;
 };
 
-// False where it does not listen any more, or has not for some time.
+// A pipe that poll calls writable takes so much at once (pipe(7)).
+constexpr std::size_t k_listeners_part = PIPE_BUF;
+
+// False where it does not listen any more. At most k_listeners_part to one that is ready.
 bool give(const Fd& listener, std::string_view bytes) {
-  constexpr int k_longest_wait = 10'000;  // milliseconds
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(listener.get(), bytes.data(), bytes.size());
-    if (n >= 0) {
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    } else if (errno == EAGAIN) {
-      pollfd wait = {listener.get(), POLLOUT, 0};
-      if (::poll(&wait, 1, k_longest_wait) == 0) return false;
-    } else if (errno != EINTR) {
-      return false;
-    }
+  for (;;) {
+    if (::write(listener.get(), bytes.data(), bytes.size()) >= 0) return true;
+    if (errno != EINTR) return false;
   }
-  return true;
 }
 
 void do_not_wait(const Fd& fd) {
@@ -132,25 +128,29 @@ class Attendance {
   void run() {
     while (!done()) {
       Pump out(plugs_.out, 1, write_), err(plugs_.err, 2, write_), terminal(plugs_.terminal, 1, write_);
-      // What it writes waits until its process is known: who reads that it is ready may send it a signal.
-      const bool heard = told_ || ended_, may_type = started_;
+      // What it writes waits until its process is known: who reads that it is ready may send it a signal. And until all
+      // who listen take it, as it does on a terminal that was stopped with Ctrl-S.
+      const int busy = busy_listener();
+      const bool heard = (told_ || ended_) && busy < 0, may_type = started_;
       const pollfd none{-1, 0, 0};
       pollfd wait[] = {{told_ ? -1 : milestones_.started.get(), POLLIN, 0},
                        {ended_ ? -1 : milestones_.ended.get(), POLLIN, 0},
                        {streams_.signals, POLLIN, 0},
                        heard ? out.wanted() : none,
                        heard ? err.wanted() : none,
-                       terminal.wanted(),
+                       heard ? terminal.wanted() : none,
                        may_type ? input_.source() : none,
                        may_type ? input_.sink() : none,
-                       {started_ && !ended_ ? milestones_.requests : -1, POLLIN, 0}};
+                       {started_ && !ended_ ? milestones_.requests : -1, POLLIN, 0},
+                       {busy, POLLOUT, 0}};
       if (::poll(wait, std::size(wait), -1) < 0) continue;
       if (wait[0].revents != 0) hear();
       if (wait[1].revents != 0) ended_ = true;
       if (wait[2].revents != 0) pass_signal();
-      if (wait[3].revents != 0) out.move();
-      if (wait[4].revents != 0) err.move();
-      if (wait[5].revents != 0 && terminal.open()) terminal.move();
+      const std::size_t most = plugs_.listeners.empty() ? k_part : k_listeners_part;
+      if (wait[3].revents != 0) out.move(most);
+      if (wait[4].revents != 0 && busy_listener() < 0) err.move(most);
+      if (wait[5].revents != 0 && terminal.open()) terminal.move(most);
       if (wait[6].revents != 0) input_.take();
       if (wait[7].revents != 0) input_.give();
       if (wait[8].revents != 0) pass_request();
@@ -158,7 +158,20 @@ class Attendance {
   }
 
  private:
-  bool done() const { return ended_ && !plugs_.out && !plugs_.err && !plugs_.terminal; }
+  // One whose pipe is full; -1: there is none.
+  int busy_listener() const {
+    for (const auto& listener : plugs_.listeners) {
+      for (const auto* fd : {&listener.out, &listener.err}) {
+        pollfd now = {fd->get(), POLLOUT, 0};
+        if (*fd && ::poll(&now, 1, 0) == 0) return fd->get();
+      }
+    }
+    return -1;
+  }
+
+  bool done() const {
+    return ended_ && (milestones_.leaves_others || (!plugs_.out && !plugs_.err && !plugs_.terminal));
+  }
 
   void hear() {
     told_ = true;

@@ -46,6 +46,8 @@ struct Milestones {
   int requests = -1;  // a listening socket: what comes by it is passed on to the container; -1: there is none
   Fd started;  // a socket: one message with the descriptors of the process and, where it has one, of the terminal
   Fd ended;    // readable then
+  // What others still hold of its streams when it has ended is not waited for.
+  bool leaves_others = false;
 };
 
 // Passes bytes and signals on until the container has ended and all that it wrote is written. Before it runs, a signal

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "base/error.h"
@@ -87,7 +88,8 @@ bool ControlGroup::enter(const Limits& limits, const std::string& id) {
   if (place.empty()) return false;
   before_ = own_group();
   const std::string group = fmt::format("{}/mbuild-{}", place, id.substr(0, 12));
-  if (::mkdir(group.c_str(), 0755) < 0) return false;
+  // One of that name was left by a process of this container that was killed.
+  if (::mkdir(group.c_str(), 0755) < 0 && errno != EEXIST) return false;
   group_ = group;
   limits_ = limits;
   constexpr std::uint64_t k_period = 100'000;  // microseconds

@@ -77,8 +77,13 @@ void unpack_here(const Fd& tar, const std::string& directory, bool keep_owners) 
   executor::UnpackRules rules{.owner = executor::Owner{::geteuid(), ::getegid()},
                               .timestamp = {},
                               .owners = image::OwnerMode::real,
-                              .stop = {}};
-  if (keep_owners && ::geteuid() == 0) rules.owner.reset();
+                              .stop = {},
+                              .keep_kinds = true,
+                              .drop_setuid = true};
+  if (keep_owners && ::geteuid() == 0) {
+    rules.owner.reset();
+    rules.drop_setuid = false;
+  }
   executor::WriteRecord record;
   executor::unpack_archive(tar.get(), into.get(), "", rules, record);
   executor::finish_directories(into.get(), -1, record, image::OwnerMode::real);

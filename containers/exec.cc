@@ -14,6 +14,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "base/codec.h"
@@ -81,6 +82,16 @@ Fd process_of_container(const Container& container) {
   return process;
 }
 
+std::int32_t number_of(const Fd& process) {
+  constexpr std::string_view k_pid = "Pid:\t";
+  std::int32_t out = 0;
+  for (const auto& line : split(read_file(fmt::format("/proc/self/fdinfo/{}", process.get())), '\n')) {
+    if (!line.starts_with(k_pid)) continue;
+    std::from_chars(line.data() + k_pid.size(), line.data() + line.size(), out);
+  }
+  return out;
+}
+
 int execute_in(const Container& container, const ExecOptions& options, const Streams& streams) {
   if (container.state != State::running) throw not_running(container);
   const auto& record = container.record.options;
@@ -133,7 +144,8 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
                               .on_attached = {},
                               .requests = -1,
                               .started = std::move(again.a),
-                              .ended = duplicate(told.a.get())};
+                              .ended = duplicate(told.a.get()),
+                              .leaves_others = options.leaves_others};
   attend(streams, std::move(plugs), milestones, [] {});
   const auto last = executor::receive_message(told.a.get());
   return last ? static_cast<int>(last->id) : 128 + SIGKILL;
@@ -177,18 +189,29 @@ bool wait_for_end(const Container& container, double seconds, const std::stop_to
   return true;
 }
 
+namespace {
+
+// The container when it runs or nothing lives in it: one whose process is about to start its program is waited for, or
+// the signal would be lost.
+std::optional<Container> settled(const Container& container, const std::stop_token& stop) {
+  const Shelf shelf(dir_name(container.directory));
+  for (;;) {
+    auto now = shelf.read(container.record.id);
+    if (!now || now->state == State::running || wait_for_end(*now, 0.02, stop)) return now;
+  }
+}
+
+}  // namespace
+
 void stop_container(const Container& container, double seconds, const std::string& signal,
                     const std::stop_token& stop) {
   ask_to_stay_down(container);
-  if (container.state != State::running) {
-    // Its process may be about to start it again.
-    if (container.ended) wait_for_end(container, -1, stop);
-    return;
-  }
-  send_signal(container, signal.empty() ? container.running->stop_signal : signal_number(signal));
-  if (wait_for_end(container, seconds, stop)) return;
-  send_signal(container, SIGKILL);
-  wait_for_end(container, -1, stop);
+  const auto now = settled(container, stop);
+  if (!now || now->state != State::running) return;
+  send_signal(*now, signal.empty() ? now->running->stop_signal : signal_number(signal));
+  if (wait_for_end(*now, seconds, stop)) return;
+  send_signal(*now, SIGKILL);
+  wait_for_end(*now, -1, stop);
 }
 
 std::vector<Process> processes_of(const Container& container) {

@@ -15,8 +15,12 @@ struct ExecOptions {
   std::vector<std::string> argv, env;
   std::string user, working_directory;  // "": the container's
   bool terminal = false, open_stdin = false, detach = false;
+  bool leaves_others = false;  // it is over when the program has ended, whatever others that it started still write
   std::function<void(const Fd& process)> on_start = {};  // called once; may be empty
 };
+
+// The number that the host has for a process, by what the kernel says of its pidfd; 0 or less: it has ended.
+std::int32_t number_of(const Fd& process);
 
 // Starts a program in a container, attended by this process, and returns its status; 0 at once where it is detached.
 // Throws Error (usage) where the container does not run, Error where the program was not started.

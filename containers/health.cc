@@ -39,6 +39,14 @@ std::vector<std::string> words_of(const frontend::HealthCheck& check) {
   return {check.test.begin() + 1, check.test.end()};
 }
 
+// It leads a session, and what it waits for is mostly of its group. The number is the process's as long as that lives.
+void kill_with_others(const Fd& process) {
+  const auto number = number_of(process);
+  const bool lives = ::syscall(SYS_pidfd_send_signal, process.get(), 0, nullptr, 0) == 0;
+  if (lives && number > 1 && ::getpgid(number) == number) ::kill(-number, SIGKILL);
+  ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+}
+
 struct Answer {
   std::int64_t started = 0;
   int status = 0;
@@ -52,11 +60,12 @@ Answer ask(const Container& container, const frontend::HealthCheck& check) {
   std::atomic<bool> too_late = false;
   ExecOptions options;
   options.argv = words_of(check);
+  options.leaves_others = true;
   options.on_start = [&](const Fd& process) {
     killer = std::jthread([&, process = duplicate(process.get())](const std::stop_token& stop) {
       if (!sleep_for(check.timeout_ns, stop)) return;
       too_late = true;
-      ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+      kill_with_others(process);
     });
   };
   Streams streams;

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -26,6 +27,7 @@
 #include "base/strings.h"
 #include "base/subprocess.h"
 #include "containers/control_group.h"
+#include "containers/exec.h"
 #include "containers/health.h"
 #include "containers/image_root.h"
 #include "containers/log.h"
@@ -69,17 +71,6 @@ void connect(const Options& options, Ends& ends, Plugs& plugs) {
   Pipe in = make_pipe();
   plugs.in = std::move(in.write);
   ends.in = std::move(in.read);
-}
-
-// Its number for the host, by what the kernel says of the descriptor.
-std::int32_t number_of(const Fd& process) {
-  constexpr std::string_view k_pid = "Pid:\t";
-  std::int32_t out = 0;
-  for (const auto& line : split(read_file(fmt::format("/proc/self/fdinfo/{}", process.get())), '\n')) {
-    if (!line.starts_with(k_pid)) continue;
-    std::from_chars(line.data() + k_pid.size(), line.data() + line.size(), out);
-  }
-  return out;
 }
 
 // A socket in a directory whose path may be too long for an address.
@@ -164,8 +155,9 @@ class Host {
     group_.now_started();
     try {
       if (health_) write_health(container_, "starting");
+      const std::lock_guard lock(writing_);
       write_running(container_, running_);
-      forget_ended(container_);
+      if (!is_over_) forget_ended(container_);
     } catch (const Error&) {
       // The disk is full: it runs all the same, and is said to be created.
     }
@@ -185,8 +177,12 @@ class Host {
       const int status = live_in(workplace, std::move(ends), stop);
       watch_.request_stop();
       log_.finish();
-      write_ended(container_, {.status = status, .finished = unix_seconds()});
-      if (container_.record.remove) remove(workplace);
+      {
+        const std::lock_guard lock(writing_);
+        is_over_ = true;  // a short program may have ended before it was noted that it runs
+        write_ended(container_, {.status = status, .finished = unix_seconds()});
+      }
+      if (container_.record.remove && !is_to_be_kept(container_)) remove(workplace);
       return status;
     } catch (...) {
       if (!has_started_ && !standing_) remove(workplace);
@@ -279,6 +275,8 @@ class Host {
   ControlGroup group_;
   std::vector<Fd> callers_;  // who sit before it, and wait for its status
   std::atomic<bool> has_started_ = false;
+  std::mutex writing_;
+  bool is_over_ = false;
   std::stop_source stop_;
   std::exception_ptr failure_;
   int status_ = 0;
@@ -481,12 +479,21 @@ int supervise(const executor::SessionRequest& session, const std::string& id, in
 
 Shelf shelf_of(const std::string& store_root) { return Shelf(containers_directory(executor::open_store(store_root))); }
 
-void remove_containers(const std::string& store_root, const std::vector<Container>& containers) {
+std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers) {
   executor::BuildStore place(store_root);
   executor::Workplace workplace(place, [](std::string) {}, {});
   const Shelf shelf(containers_directory(place.store));
   for (auto& left : shelf.taken_away()) workplace.remove_later(std::move(left));
-  for (const auto& container : containers) workplace.remove_later(shelf.take_away(container));
+  std::vector<Container> running;
+  for (const auto& container : containers) {
+    // Somebody may have started it again since it was seen to have ended.
+    if (const auto lock = hold(container)) {
+      workplace.remove_later(shelf.take_away(container));
+    } else {
+      running.push_back(container);
+    }
+  }
+  return running;
 }
 
 }  // namespace mbuild::containers

@@ -46,7 +46,7 @@ int supervise(const executor::SessionRequest& session, const std::string& id, in
 // Has the shelf of a store. Throws Error (store).
 Shelf shelf_of(const std::string& store_root);
 
-// Deletes containers that do not run, with what they have written.
-void remove_containers(const std::string& store_root, const std::vector<Container>& containers);
+// Deletes containers that do not run, with what they have written. Returns those that do by now, and stay.
+std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers);
 
 }  // namespace mbuild::containers

@@ -212,14 +212,24 @@ void write_health(const Container& container, const std::string& health) {
   write_file_atomically(container.directory + "/health", health, 0600);
 }
 
-void ask_to_stay_down(const Container& container) {
+namespace {
+
+void mark(const Container& container, const char* name) {
   try {
-    if (path_exists(container.directory)) write_file_atomically(container.directory + "/down", "", 0600);
+    if (path_exists(container.directory)) write_file_atomically(container.directory + name, "", 0600);
   } catch (const Error&) {
     // It has been removed meanwhile, or the disk is full.
   }
 }
-void forget_request(const Container& container) { ::unlink((container.directory + "/down").c_str()); }
+
+}  // namespace
+
+void ask_to_stay_down(const Container& container) { mark(container, "/down"); }
+void ask_to_keep(const Container& container) { mark(container, "/kept"); }
+bool is_to_be_kept(const Container& container) { return path_exists(container.directory + "/kept"); }
+void forget_request(const Container& container) {
+  for (const char* name : {"/down", "/kept"}) ::unlink((container.directory + name).c_str());
+}
 bool is_to_stay_down(const Container& container) { return path_exists(container.directory + "/down"); }
 
 std::string socket_path(const Container& container) { return container.directory + "/socket"; }

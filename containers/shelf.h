@@ -106,6 +106,9 @@ void write_health(const Container& container, const std::string& health);
 void ask_to_stay_down(const Container& container);
 void forget_request(const Container& container);
 bool is_to_stay_down(const Container& container);
+// It is about to be started again: it stays, though it was to be removed when it has ended.
+void ask_to_keep(const Container& container);
+bool is_to_be_kept(const Container& container);
 void write_ended(const Container& container, const Ended& ended);
 std::string socket_path(const Container& container);
 std::string log_path(const Container& container);

@@ -55,6 +55,14 @@ void take_away(executor::Workplace& workplace, const std::string& volumes, const
   workplace.remove_later(std::move(gone));
 }
 
+// What was taken away by a process that was killed before it had removed it.
+void sweep(executor::Workplace& workplace, const std::string& volumes) {
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(volumes, none)) {
+    if (entry.path().filename().string().starts_with(k_gone)) workplace.remove_later(entry.path());
+  }
+}
+
 }  // namespace
 
 std::string volumes_directory(const cache::Store& store) { return store.root() + "/volumes"; }
@@ -96,6 +104,7 @@ void remove_volumes(const std::string& store_root, const std::vector<std::string
   const auto users = users_of(place.store);
   for (const auto& name : names) check_removable(volumes, users, name);
   executor::Workplace workplace(place, [](std::string) {}, {});
+  sweep(workplace, volumes);
   for (const auto& name : names) take_away(workplace, volumes, name);
 }
 
@@ -104,6 +113,7 @@ std::vector<std::string> prune_volumes(const std::string& store_root) {
   const auto volumes = volumes_directory(place.store);
   const auto users = users_of(place.store);
   executor::Workplace workplace(place, [](std::string) {}, {});
+  sweep(workplace, volumes);
   std::vector<std::string> out;
   for (const auto& volume : list_volumes(volumes)) {
     if (users.contains(volume.name)) continue;

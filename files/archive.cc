@@ -130,6 +130,7 @@ image::Inode inode_of(struct archive_entry* entry, const UnpackRules& rules) {
   image::Inode inode;
   inode.type = type_of(entry);
   inode.mode = static_cast<std::uint32_t>(::archive_entry_perm(entry)) & 07777U;
+  if (rules.drop_setuid && inode.type != image::FileType::directory) inode.mode &= 01777U;
   inode.uid = rules.owner ? rules.owner->uid : static_cast<std::uint32_t>(::archive_entry_uid(entry));
   inode.gid = rules.owner ? rules.owner->gid : static_cast<std::uint32_t>(::archive_entry_gid(entry));
   inode.mtime_sec = std::max<std::int64_t>(::archive_entry_mtime(entry), 0);
@@ -224,6 +225,11 @@ class Unpacker {
       throw system_error(errno, "stat /" + landed);
     }
     if (is_directory && S_ISDIR(status.st_mode)) return true;
+    if (rules_.keep_kinds && is_directory != S_ISDIR(status.st_mode)) {
+      throw usage_error(fmt::format("{}: {} can't replace {}", landed, is_directory ? "a directory" : "what is none",
+                                    is_directory ? "what is none" : "a directory"))
+          .with_advice("Nothing of it was removed. Move it out of the way first.");
+    }
     remove_tree(directory, name);
     record_.forget(landed);
     return false;

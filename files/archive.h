@@ -28,11 +28,13 @@ struct UnpackRules {
   std::optional<std::int64_t> timestamp;  // mtime of directories that the archive needs and does not list
   image::OwnerMode owners = image::OwnerMode::real;
   std::stop_token stop;
+  bool keep_kinds = false;   // an Error (usage) where a directory would replace what is none, or the other way round
+  bool drop_setuid = false;  // of files: they come from somebody who is not to get their owner's rights
 };
 
 // Unpacks into the directory `root`, whose resolved path in the record is `prefix`. Links met on the way are resolved
-// inside `root`. An entry replaces what is in its place, but directories merge. Throws Error (step_failed) for a broken
-// archive.
+// inside `root`. An entry replaces what is in its place, a whole directory, too, but directories merge. Throws Error
+// (step_failed) for a broken archive.
 void unpack_archive(int fd, int root, const std::string& prefix, const UnpackRules& rules, WriteRecord& record);
 
 }  // namespace mbuild::executor

@@ -2,8 +2,10 @@
 import io
 import json
 import os
+import select
 import subprocess
 import tarfile
+import threading
 
 from support import FOREIGN, HANG, expect, expect_equal, quick
 from test_containers import image, mbuild, rows, start, until
@@ -40,7 +42,15 @@ def check_copies(case, name):
                          timeout=HANG, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
         expect_equal(archive.getnames(), ["sub", "sub/two"])
+    # What is there is not removed for what has the same name.
+    os.makedirs(at("kept", "one", "own"))
+    case.fails_to_run([case.mbuild, "cp", "--root", case.root, name + ":/d/one", at("kept")], "can't replace")
+    with open(at("kept", "sub"), "w") as f:
+        f.write("own\n")
+    case.fails_to_run([case.mbuild, "cp", "--root", case.root, name + ":/d/.", at("kept")], "can't replace")
+    expect_equal((os.listdir(at("kept", "one")), text_of(at("kept", "sub"))), (["own"], "own\n"))
     # and in
+    case.fails_to_run([case.mbuild, "cp", "--root", case.root, at("kept", "sub"), name + ":/d"], "can't replace")
     with open(at("in"), "w") as f:
         f.write("in\n")
     os.chmod(at("in"), 0o640)
@@ -134,3 +144,33 @@ def test_stats(case):
     row = json.loads(mbuild(case, "stats", "--no-stream", "--format", "json", "one"))
     expect_equal(row["Name"], "one")
     expect(int(row["PIDs"]) >= 1 and row["CPUPerc"].endswith("%"), row)
+
+
+def test_no_setuid_file_comes_to_the_host(case):
+    made(case, "one", "echo '#!/bin/sh' > /tool; chmod 6755 /tool")
+    mbuild(case, "cp", "one:/tool", case.dir)
+    expect_equal(os.stat(os.path.join(case.dir, "tool")).st_mode & 0o7777, 0o755)
+
+
+def test_much_goes_through_a_container_and_back(case):
+    """What is typed fills the pipe before what is written is read."""
+    start(case, "cat", flags=("-i", "--name", "one"))
+    sent = os.urandom(3_000_000)
+    process = subprocess.Popen([case.mbuild, "attach", "--root", case.root, "one"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE)
+    case.processes.append(process)
+    writer = threading.Thread(target=lambda: (process.stdin.write(sent), process.stdin.flush()))
+    writer.start()
+    got = b""
+    while len(got) < len(sent) and select.select([process.stdout], [], [], HANG)[0]:
+        got += os.read(process.stdout.fileno(), 1 << 16)
+    expect(got == sent, len(got), "of", len(sent), "bytes")
+    writer.join()
+
+
+def test_restart_of_one_that_would_go(case):
+    start(case, "sh", "-c", "echo life >> /lives; exec sleep 1000", flags=("--rm", "--name", "one"))
+    mbuild(case, "restart", "-t", "0", "one")
+    until(lambda: mbuild(case, "exec", "one", "cat", "/lives") == "life\nlife", "its second life")
+    mbuild(case, "stop", "-t", "0", "one")
+    until(lambda: rows(case, "-a") == [], "it has gone")

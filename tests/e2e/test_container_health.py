@@ -28,7 +28,7 @@ def test_health(case):
 
 @quick
 def test_health_of_an_image(case):
-    case.dockerfile("FROM busybox", "HEALTHCHECK --interval=100ms --timeout=100ms --retries=1 CMD sleep 1000")
+    case.dockerfile("FROM busybox", "HEALTHCHECK --interval=100ms --timeout=100ms --retries=1 CMD sleep 1000; true")
     case.check(*case.command("-t", "checked"))
     start_named = lambda name, *flags: (case.at_end(lambda: mbuild(case, "rm", "-f", name)), mbuild(
         case, "run", "-d", "--name", name, *flags, "checked", "sh", "-c", "while :; do sleep 0.1; done"))
@@ -60,8 +60,8 @@ def test_restarts(case):
 @quick
 def test_limit_of_processes(case):
     text = case.run([case.mbuild, "run", "--rm", "--pids-limit", "5", "--root", case.root, image(case), "sh", "-c",
-                     "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5 & done; wait; echo all"]).text
-    expect("all" not in text or "fork" in text, text)
+                     "echo begun; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.5 & done; wait; echo all"]).text
+    expect("begun" in text and ("all" not in text or "fork" in text), text)
 
 
 @quick

@@ -297,7 +297,8 @@ bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first,
   if (pid != 0) return true;  // it has its own descriptors; where there is no process, its socket hangs up
   try {
     if (message->operation == k_exec) execute_requested(sandbox, *message, process, own_ids);
-    const auto order = decode<FileOrder>(message->body(), message->fds);
+    auto order = decode<FileOrder>(message->body(), message->fds);
+    if (sandbox.single_id) order.owners = image::OwnerMode::attributes;
     answer(order.report, [&] { serve_file_order(order, process); });
   } catch (const std::exception&) {
     // what was sent is no request
