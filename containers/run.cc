@@ -141,6 +141,7 @@ class Host {
       });
       attend(with_log, std::move(plugs), milestones, [&] { stop_.request_stop(); });
     }
+    log_.finish();  // by who writes it, when all is written
     if (failure_) std::rethrow_exception(failure_);
     for (const auto& caller : callers_) tell_status(caller.get(), status_);
     return status_;
@@ -176,7 +177,6 @@ class Host {
     try {
       const int status = live_in(workplace, std::move(ends), stop);
       watch_.request_stop();
-      log_.finish();
       {
         const std::lock_guard lock(writing_);
         is_over_ = true;  // a short program may have ended before it was noted that it runs
@@ -191,7 +191,9 @@ class Host {
   }
 
   void remove(executor::Workplace& workplace) {
-    workplace.remove_later(Shelf(containers_directory(place_.store)).take_away(container_));
+    const Shelf shelf(containers_directory(place_.store));
+    for (auto& left : shelf.taken_away()) workplace.remove_later(std::move(left));
+    workplace.remove_later(shelf.take_away(container_));
   }
 
   // A port may be another container's.

@@ -46,6 +46,8 @@ std::string read_text(const std::string& path) {
   }
 }
 
+constexpr const char* k_new = ".new-";
+
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
 
 State state_of(const Container& container) {
@@ -75,8 +77,13 @@ Shelf::Shelf(std::string directory) : directory_(std::move(directory)) {}
 Container Shelf::add(const Record& record) const {
   make_directories(directory_ + "/names", 0711);
   Container out{.record = record, .running = {}, .ended = {}, .directory = directory_ + "/" + record.id};
-  make_directories(out.directory + "/root", 0711);
-  write_record(out.directory + "/record", record);
+  // Under another name until it is whole: who is killed here leaves what the next one may take away.
+  const std::string unfinished = fmt::format("{}/{}{}", directory_, k_new, record.id);
+  make_directories(unfinished, 0711);
+  const auto making = cache::FileLock::try_acquire(lock_path(unfinished));
+  make_directories(unfinished + "/root", 0711);
+  write_record(unfinished + "/record", record);
+  if (::rename(unfinished.c_str(), out.directory.c_str()) < 0) throw system_error(errno, "make the container");
   try {
     take_name(record.name, record.id);
   } catch (const Error&) {
@@ -177,7 +184,9 @@ std::vector<std::string> Shelf::taken_away() const {
   std::vector<std::string> out;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, none)) {
-    if (entry.path().filename().string().starts_with(".gone-")) out.push_back(entry.path());
+    const std::string name = entry.path().filename(), lock = lock_path(entry.path());
+    const bool abandoned = name.starts_with(k_new) && path_exists(lock) && cache::FileLock::is_free(lock);
+    if (name.starts_with(".gone-") || abandoned) out.push_back(entry.path());
   }
   return out;
 }
