@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -154,10 +155,21 @@ class Attendance {
       if (wait[6].revents != 0) input_.take();
       if (wait[7].revents != 0) input_.give();
       if (wait[8].revents != 0) pass_request();
+      if (ended_ && milestones_.leaves_others) drain();
     }
   }
 
  private:
+  // What is there already, of a program that has ended; others may write on and on.
+  void drain() {
+    constexpr int k_most_parts = 64;
+    for (const auto& [from, stream] : {std::pair<Fd*, int>{&plugs_.out, 1}, {&plugs_.err, 2}}) {
+      pollfd now = {from->get(), POLLIN, 0};
+      for (int i = 0; i < k_most_parts && *from && ::poll(&now, 1, 0) > 0; ++i)
+        Pump(*from, stream, write_).move(k_part);
+    }
+  }
+
   // One whose pipe is full; -1: there is none.
   int busy_listener() const {
     for (const auto& listener : plugs_.listeners) {

@@ -35,6 +35,16 @@ std::vector<std::string> record_paths(const std::string& store_root) {
   return paths;
 }
 
+// Those whose build has said what it is.
+std::vector<std::string> begun_paths(const std::string& store_root) {
+  auto paths = record_paths(store_root);
+  std::erase_if(paths, [](const auto& path) {
+    struct stat status;
+    return ::stat(path.c_str(), &status) != 0 || status.st_size == 0;
+  });
+  return paths;
+}
+
 std::string id_of(const std::string& path) {
   const auto name = base_name(path);
   return name.size() > k_time_digits + 1 + k_ending.size()
@@ -105,7 +115,7 @@ std::optional<NewRecord> add_record(const std::string& store_root, const Bounds&
 
 std::vector<PastBuild> past_builds(const std::string& store_root) {
   std::vector<PastBuild> builds;
-  for (const auto& path : record_paths(store_root)) {
+  for (const auto& path : begun_paths(store_root)) {
     try {
       builds.push_back(outline(path));
     } catch (const Error&) {
@@ -116,7 +126,7 @@ std::vector<PastBuild> past_builds(const std::string& store_root) {
 }
 
 PastBuild find_build(const std::string& store_root, const std::string& word) {
-  const auto paths = record_paths(store_root);
+  const auto paths = begun_paths(store_root);
   if (const auto offset = offset_in(word)) {
     if (*offset >= paths.size()) refuse_unknown(word.empty() ? "yet" : word);
     return outline(paths[*offset]);
@@ -144,7 +154,7 @@ std::string import_record(const std::string& store_root, const std::string& text
   const auto beginning = parse_outline(text, name).beginning;
   const bool is_id = !beginning.id.empty() && beginning.id.find_first_not_of("0123456789abcdef") == std::string::npos;
   if (!is_id || beginning.started < 0) throw usage_error(fmt::format("{} is no record of a build", name));
-  for (const auto& path : record_paths(store_root)) {
+  for (const auto& path : begun_paths(store_root)) {
     if (id_of(path) == beginning.id) throw usage_error(fmt::format("there is a past build {} already", beginning.id));
   }
   cache::take_store_directory(store_root);
