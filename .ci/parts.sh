@@ -100,7 +100,8 @@ as_ordinary_user() {
   chown -R "$user" "$home"
   chmod -R u+rwX "$home"
   setpriv --reuid "$user" --regid "$user" --init-groups --reset-env \
-    env HOME="$home" XDG_RUNTIME_DIR="$home/run" TMPDIR="$home/tmp" MBUILD_CONFORMANCE="$home/conformance" MBUILD_BAKE_SUITE="$home/bake" \
+    env HOME="$home" XDG_RUNTIME_DIR="$home/run" TMPDIR="$home/tmp" \
+    MBUILD_CONFORMANCE="$home/conformance" MBUILD_BAKE_SUITE="$home/bake" \
     bash -c 'cd "$HOME/top" && scripts/test --no-unit --bases build/bases'
   local status=$?
   rm -rf "$home"

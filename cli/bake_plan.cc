@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
 #include "cli/display/terminal.h"
 #include "executor/sources/remote_context.h"
 
@@ -35,8 +36,7 @@ bake::Outside outside_of(const BakeFlags& flags, const executor::Surroundings& a
 
 // The words of this process's command line, and how many come before the flags of bake.
 std::pair<std::vector<std::string>, std::size_t> typed_command() {
-  auto words = split(read_file("/proc/self/cmdline"), '\0');
-  if (!words.empty() && words.back().empty()) words.pop_back();
+  auto words = typed_words();
   if (!words.empty()) words.front() = base_name(words.front());
   const auto command = std::ranges::find_if(words, [](const auto& word) { return word == "bake" || word == "f"; });
   const auto before = static_cast<std::size_t>(command - words.begin());

@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <filesystem>
 
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/output_file.h"
-#include "base/strings.h"
+#include "cli/config/surroundings.h"
 #include "cli/config/version.h"
 #include "history/page.h"
 #include "history/trace.h"
@@ -16,17 +15,10 @@
 namespace mbuild::cli {
 namespace {
 
-// The words of this process, without its name.
-std::vector<std::string> own_command() {
-  auto words = split(read_file("/proc/self/cmdline"), '\0');
+std::vector<std::string> words_without_name() {
+  auto words = typed_words();
   if (!words.empty()) words.erase(words.begin());
-  if (!words.empty() && words.back().empty()) words.pop_back();
   return words;
-}
-
-std::string current_directory() {
-  std::error_code none;
-  return std::filesystem::current_path(none);
 }
 
 std::int64_t now() {
@@ -44,8 +36,8 @@ BuildRecord::BuildRecord(const RecordRequest& request, executor::ProgressSink& s
   const history::Beginning beginning{.id = place_ ? place_->id : random_hex(6),
                                      .program = std::string("mbuild ") + k_version,
                                      .started = time,
-                                     .command = own_command(),
-                                     .directory = current_directory(),
+                                     .command = words_without_name(),
+                                     .directory = request.directory,
                                      .targets = request.targets};
   recorder_ = std::make_unique<history::Recorder>(shown, place_ ? std::move(place_->file) : memory_file(""), beginning);
 }

@@ -17,6 +17,7 @@ namespace mbuild::cli {
 // What is to be kept of a build.
 struct RecordRequest {
   std::string store_root;  // in whose history
+  std::string directory;   // that the user works in
   history::Bounds bounds;
   std::string report, profile;  // files; "": none
   std::vector<history::Target> targets;

@@ -51,23 +51,6 @@ std::string dump(const ordered_json& value, int indent = 2) {
   return value.dump(indent, ' ', true, ordered_json::error_handler_t::replace);
 }
 
-// Does it with each, and says of which it could not be done; the others are done all the same.
-template <typename Work>
-int with_each(const Flags& flags, Work&& work) {
-  const auto all = shelf(flags);
-  int status = 0;
-  for (const auto& word : flags.names) {
-    try {
-      work(all.find(word));
-      print("{}\n", word);
-    } catch (const Error& error) {
-      print_error(error);
-      status = 1;
-    }
-  }
-  return status;
-}
-
 // ---- ps
 
 std::string command_text(const Container& container) {
@@ -303,24 +286,17 @@ int show_logs(const Flags& flags) {
 
 // ---- ends
 
-double seconds_of(const std::string& text) {
-  double out = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
-  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) return out;
-  throw usage_error(fmt::format("invalid --time \"{}\"", text)).with_advice("It is a number of seconds; -1 waits on.");
-}
-
 int stop_containers(const Flags& flags) {
   CancelOnSignal cancel;
   const double seconds = seconds_of(flags.time);
-  return with_each(flags, [&](const Container& container) {
+  return with_each(shelf(flags), flags.names, [&](const Container& container) {
     containers::stop_container(container, seconds, flags.signal, cancel.token());
   });
 }
 
 int kill_containers(const Flags& flags) {
   const int signal = containers::signal_number(flags.signal.empty() ? "KILL" : flags.signal);
-  return with_each(flags, [&](const Container& container) {
+  return with_each(shelf(flags), flags.names, [&](const Container& container) {
     if (signal == SIGKILL) containers::ask_to_stay_down(container);
     if (!containers::send_signal(container, signal)) {
       throw usage_error(fmt::format("the container {} does not run", container.record.name));
@@ -345,7 +321,7 @@ int wait_for_containers(const Flags& flags) {
 int remove_containers(const Flags& flags) {
   std::vector<Container> ended;
   CancelOnSignal cancel;
-  const int status = with_each(flags, [&](const Container& container) {
+  const int status = with_each(shelf(flags), flags.names, [&](const Container& container) {
     if (container.state == State::running && !flags.force) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");

@@ -1,4 +1,3 @@
-#include <charconv>
 #include <memory>
 
 #include "base/error.h"
@@ -7,9 +6,7 @@
 #include "cli/config/store_root.h"
 #include "cli/container_parts.h"
 #include "cli/display/report.h"
-#include "cli/display/terminal.h"
 #include "cli/session.h"
-#include "containers/control_group.h"
 #include "containers/exec.h"
 #include "containers/run.h"
 
@@ -26,26 +23,6 @@ struct LifeFlags {
   std::string detach_keys = containers::k_usual_detach_keys;
   bool attach = false, interactive = false, no_stdin = false;
 };
-
-template <typename Work>
-int with_each(const LifeFlags& flags, const containers::Shelf& shelf, Work&& work) {
-  int status = 0;
-  for (const auto& word : flags.names) {
-    try {
-      work(shelf.find(word));
-      print("{}\n", word);
-    } catch (const Error& error) {
-      print_error(error);
-      status = 1;
-    }
-  }
-  return status;
-}
-
-void warn_of_limits(const Container& container) {
-  if (const auto text = containers::unkept_limits(container.record.options.limits); !text.empty())
-    say("WARNING: {}\n", text);
-}
 
 int attach(const LifeFlags& flags) {
   if (flags.names.size() != 1) throw usage_error("one container is attended at a time");
@@ -76,32 +53,28 @@ int start_containers(const LifeFlags& flags) {
   const auto session = session_request(flags.root, false);
   const auto shelf = containers::shelf_of(session.store_root);
   if (!flags.attach && !flags.interactive) {
-    return with_each(flags, shelf, [&](const Container& container) {
+    return with_each(shelf, flags.names, [&](const Container& container) {
       if (container.state == State::running) return;
-      warn_of_limits(container);
+      warn_of_limits(container.record.options);
       containers::start_again(session, container);
     });
   }
   if (flags.names.size() != 1) throw usage_error("one container is attended at a time");
   const auto container = shelf.find(flags.names.front());
   if (container.state == State::running) throw usage_error("the container runs: " + flags.names.front());
-  warn_of_limits(container);
+  warn_of_limits(container.record.options);
   return start_attended(session, container, flags);
 }
 
 int restart_containers(const LifeFlags& flags) {
-  double seconds = 0;
-  const auto parsed = std::from_chars(flags.time.data(), flags.time.data() + flags.time.size(), seconds);
-  if (parsed.ec != std::errc() || parsed.ptr != flags.time.data() + flags.time.size()) {
-    throw usage_error("invalid --time \"" + flags.time + "\"").with_advice("It is a number of seconds.");
-  }
+  const double seconds = seconds_of(flags.time);
   const auto session = session_request(flags.root, false);
   const auto shelf = containers::shelf_of(session.store_root);
   CancelOnSignal cancel;
-  return with_each(flags, shelf, [&](const Container& container) {
+  return with_each(shelf, flags.names, [&](const Container& container) {
     containers::ask_to_keep(container);
     containers::stop_container(container, seconds, flags.signal, cancel.token());
-    warn_of_limits(container);
+    warn_of_limits(container.record.options);
     containers::start_again(session, container);
   });
 }

@@ -1,6 +1,11 @@
 #pragma once
 
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "cli/config/command.h"
+#include "containers/shelf.h"
 
 // Commands on containers, each both at the top and below `container`.
 namespace mbuild::cli {
@@ -8,5 +13,14 @@ namespace mbuild::cli {
 void add_container_files_commands(Command& parent);  // cp, commit, diff
 void add_container_life_commands(Command& parent);   // start, restart, rename
 void add_stats_command(Command& parent);
+
+// Does it with each of the containers, and prints the names of those that it was done with; of which it could not be
+// done is told, and the others are done all the same. Returns the exit status.
+int with_each(const containers::Shelf& shelf, const std::vector<std::string>& names,
+              const std::function<void(const containers::Container&)>& work);
+// The value of --time; negative: without end. Throws Error (usage).
+double seconds_of(const std::string& text);
+// Says which of its limits can't be kept here, if any.
+void warn_of_limits(const containers::Options& options);
 
 }  // namespace mbuild::cli

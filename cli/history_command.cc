@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "cli/display/columns.h"
 #include "cli/display/go_template.h"
 #include "cli/display/progress.h"
+#include "cli/display/report.h"
 #include "cli/display/summary.h"
 #include "cli/display/terminal.h"
 #include "cli/display/usage_table.h"
@@ -36,7 +36,7 @@ using nlohmann::ordered_json;
 
 constexpr std::int64_t k_second = 1'000'000'000;
 
-struct Flags {
+struct HistoryFlags {
   std::string root, format, build, output, progress = "plain";
   std::vector<std::string> builds, filters;
   bool no_trunc = false, quiet = false, all = false;
@@ -117,7 +117,7 @@ std::function<bool(const PastBuild&)> parse_filter(const std::string& text) {
           "duration>2m, startedAt<24h (begun less than a day ago).");
 }
 
-std::vector<PastBuild> wanted_builds(const Flags& flags) {
+std::vector<PastBuild> wanted_builds(const HistoryFlags& flags) {
   std::vector<std::function<bool(const PastBuild&)>> filters;
   for (const auto& text : flags.filters) filters.push_back(parse_filter(text));
   auto builds = history::past_builds(store_root(flags.root));
@@ -127,7 +127,7 @@ std::vector<PastBuild> wanted_builds(const Flags& flags) {
   return builds;
 }
 
-int list_builds(const Flags& flags) {
+int list_builds(const HistoryFlags& flags) {
   const auto builds = wanted_builds(flags);
   if (flags.quiet) {
     for (const auto& build : builds) print("{}\n", build.record.beginning.id);
@@ -203,7 +203,7 @@ void print_slowest(const Record& record) {
   }
 }
 
-int inspect_build(const Flags& flags) {
+int inspect_build(const HistoryFlags& flags) {
   const auto build = history::find_build(store_root(flags.root), flags.build);
   const auto record = history::read_record(build);
   const auto json = inspected(build, record);
@@ -240,45 +240,44 @@ int inspect_build(const Flags& flags) {
 
 // ---- logs, open, trace, export, import, rm
 
-int show_logs(const Flags& flags) {
+int show_logs(const HistoryFlags& flags) {
   const auto build = history::find_build(store_root(flags.root), flags.build);
   const auto record = history::read_record(build);
   auto display = make_progress(parse_progress_mode(flags.progress));
   history::replay(record, *display);
   display.reset();
   if (record.end && record.end->failure) {
-    say("{}ERROR: {}\n", record.end->failure->excerpt.empty() ? "" : record.end->failure->excerpt + "\n",
-        record.end->failure->message);
+    const auto& failure = *record.end->failure;
+    print_error(Error(static_cast<ExitClass>(failure.status), failure.message).with_excerpt(failure.excerpt));
   }
   return 0;
 }
 
 // To where -o says, else to standard output.
-int write_document(const Flags& flags, const std::function<std::string(const PastBuild&)>& make) {
+void write_document(const std::string& output, const std::string& text) {
+  output.empty() || output == "-" ? print_document(text) : write_output(output, text);
+}
+
+int trace_build(const HistoryFlags& flags) {
   const auto build = history::find_build(store_root(flags.root), flags.build);
-  const auto text = make(build);
-  if (flags.output.empty() || flags.output == "-") {
-    print_document(text);
-  } else {
-    write_output(flags.output, text);
-  }
+  write_document(flags.output, history::chrome_trace(history::read_record(build)));
   return 0;
 }
 
-int open_build(const Flags& flags) {
+int export_build(const HistoryFlags& flags) {
+  write_document(flags.output, read_file(history::find_build(store_root(flags.root), flags.build).path));
+  return 0;
+}
+
+int open_build(const HistoryFlags& flags) {
   const auto build = history::find_build(store_root(flags.root), flags.build);
-  const auto page = history::report_page(read_file(build.path));
-  if (flags.output == "-") {
-    print_document(page);
-    return 0;
-  }
   const auto file = flags.output.empty() ? fmt::format("mbuild-{}.html", build.record.beginning.id) : flags.output;
-  write_output(file, page);
-  print("{}\n", file);
+  write_document(file, history::report_page(read_file(build.path)));
+  if (file != "-") print("{}\n", file);
   return 0;
 }
 
-int remove_builds(const Flags& flags) {
+int remove_builds(const HistoryFlags& flags) {
   if (flags.all == !flags.builds.empty())
     throw usage_error("mbuild history rm takes builds, or --all").with_advice("mbuild history ls lists them.");
   const auto root = store_root(flags.root);
@@ -298,7 +297,7 @@ int remove_builds(const Flags& flags) {
   return status;
 }
 
-int import_build(const Flags& flags) {
+int import_build(const HistoryFlags& flags) {
   const auto text = flags.build == "-" ? read_all(0) : read_file(flags.build);
   print("{}\n", history::import_record(store_root(flags.root), text, flags.build));
   return 0;
@@ -307,13 +306,13 @@ int import_build(const Flags& flags) {
 }  // namespace
 
 void add_history_command(Command& top) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<HistoryFlags>();
   Command history = top.add("history", "Look at past builds: their steps, logs and times");
   history.examples({{"mbuild history ls --filter status=failed", "List the builds that failed."},
                     {"mbuild history logs", "Show again what the last build printed."},
                     {"mbuild history open ^1", "Write the report of the build before the last one."}});
   history.require_subcommand();
-  const auto add = [&](const char* name, const char* help, std::function<int(const Flags&)> action) {
+  const auto add = [&](const char* name, const char* help, std::function<int(const HistoryFlags&)> action) {
     Command command = history.add(name, help);
     add_root_option(command, flags->root);
     command.run([flags, action] { return action(*flags); });
@@ -335,13 +334,9 @@ void add_history_command(Command& top) {
   logs.value("--progress=MODE", flags->progress, "plain, tty or rawjson");
   Command open = of_one(add("open", "Write a build's report, a page for the browser", open_build));
   open.value("-o,--output=FILE", flags->output, "The page (default: mbuild-BUILD.html)");
-  Command trace = of_one(add("trace", "Write the times of a build's steps as a Chrome trace", [](const Flags& given) {
-    return write_document(given, [](const auto& build) { return history::chrome_trace(history::read_record(build)); });
-  }));
+  Command trace = of_one(add("trace", "Write the times of a build's steps as a Chrome trace", trace_build));
   trace.value("-o,--output=FILE", flags->output, "The trace (default: standard output)");
-  Command export_ = of_one(add("export", "Write the record of a build, for `import`", [](const Flags& given) {
-    return write_document(given, [](const auto& build) { return read_file(build.path); });
-  }));
+  Command export_ = of_one(add("export", "Write the record of a build, for `import`", export_build));
   export_.value("-o,--output=FILE", flags->output, "The record (default: standard output)");
   Command import = add("import", "Add the record of a build of another store", import_build);
   import.value("build=FILE|-", flags->build, "What `export` wrote", Presence::required);

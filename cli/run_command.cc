@@ -6,10 +6,10 @@
 #include "cli/attended_terminal.h"
 #include "cli/commands.h"
 #include "cli/container_flags.h"
+#include "cli/container_parts.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "cli/session.h"
-#include "containers/control_group.h"
 #include "containers/run.h"
 
 namespace mbuild::cli {
@@ -18,7 +18,7 @@ namespace {
 int run_container(const ContainerFlags& flags) {
   const auto options = options_of(flags);
   const auto record = containers::new_record(options, flags.name, flags.remove, flags.less_isolation);
-  if (const auto text = containers::unkept_limits(options.limits); !text.empty()) say("WARNING: {}\n", text);
+  warn_of_limits(options);
   const auto session = session_request(flags.root, flags.less_isolation);
   if (flags.detach) {
     containers::run_detached(session, record);

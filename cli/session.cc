@@ -1,7 +1,5 @@
 #include "cli/session.h"
 
-#include <chrono>
-
 #include "cli/config/config.h"
 #include "cli/config/store_root.h"
 #include "cli/config/surroundings.h"
@@ -29,13 +27,12 @@ RecordRequest record_request(const executor::BuildRequest& request, const std::s
 
 RecordRequest record_request(const executor::SessionRequest& session, std::span<const executor::TargetRequest> targets,
                              const std::string& report, const std::string& profile) {
-  const auto config = load_config().history;
-  RecordRequest record{
-      .store_root = session.store_root,
-      .bounds = {.entries = config.enabled ? config.entries : 0, .age = std::chrono::seconds(config.age)},
-      .report = report,
-      .profile = profile,
-      .targets = {}};
+  RecordRequest record{.store_root = session.store_root,
+                       .directory = session.surroundings.directory,
+                       .bounds = load_config().history,
+                       .report = report,
+                       .profile = profile,
+                       .targets = {}};
   for (const auto& target : targets) record.targets.push_back(history::target_of(target));
   return record;
 }

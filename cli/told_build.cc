@@ -27,20 +27,25 @@ class Telling {
   void failed(const Error& error) {
     finish(&error, false);
     report_.failed(ended(), error);
-    try {
-      record_.write_files();
-    } catch (const Error& of_file) {
-      print_error(of_file);
-    }
+    write_files_besides();
   }
 
   void cancelled() {
     finish(nullptr, true);
     report_.warn(ended());
-    record_.write_files();
+    write_files_besides();
   }
 
  private:
+  // How the build ended says more than that they can't be written.
+  void write_files_besides() {
+    try {
+      record_.write_files();
+    } catch (const Error& error) {
+      print_error(error);
+    }
+  }
+
   void finish(const Error* error, bool cancelled) {
     sink_.reset();
     record_.end(build_.targets(), error, cancelled);

@@ -71,9 +71,7 @@ void do_not_wait(const Fd& fd) {
 // What the user types; the container takes it when it likes.
 class Input {
  public:
-  Input(int from, Fd& to) : from_(from), to_(to) {
-    if (to_) ::fcntl(to_.get(), F_SETFL, ::fcntl(to_.get(), F_GETFL) | O_NONBLOCK);
-  }
+  Input(int from, Fd& to) : from_(from), to_(to) { do_not_wait(to_); }
   void use(Fd& to, bool is_terminal) {
     terminal_ = is_terminal;
     other_ = &to;

@@ -12,19 +12,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "base/try_read_file.h"
 
 namespace mbuild::containers {
 namespace {
 
 constexpr const char* k_mount = "/sys/fs/cgroup";
-
-std::string text_of(const std::string& path) {
-  try {
-    return path_exists(path) ? read_file(path) : "";
-  } catch (const Error&) {
-    return "";
-  }
-}
 
 bool put(const std::string& path, const std::string& text) {
   try {
@@ -38,7 +31,7 @@ bool put(const std::string& path, const std::string& text) {
 // The group of this process, "" where there is no v2.
 std::string own_group() {
   if (!path_exists(std::string(k_mount) + "/cgroup.controllers")) return "";
-  for (const auto& line : split(text_of("/proc/self/cgroup"), '\n')) {
+  for (const auto& line : split(try_read_file("/proc/self/cgroup"), '\n')) {
     if (line.starts_with("0::")) return clean_path(k_mount + line.substr(3));
   }
   return "";
@@ -53,7 +46,7 @@ std::vector<std::string> wanted_controllers(const Limits& limits) {
 }
 
 bool gives(const std::string& group, const std::vector<std::string>& wanted) {
-  const auto given = split(trim(text_of(group + "/cgroup.subtree_control")), ' ');
+  const auto given = split(trim(try_read_file(group + "/cgroup.subtree_control")), ' ');
   return std::ranges::all_of(wanted, [&](const auto& name) { return std::ranges::find(given, name) != given.end(); });
 }
 
@@ -105,7 +98,7 @@ bool ControlGroup::enter(const Limits& limits, const std::string& id) {
 void ControlGroup::now_started() {
   if (group_.empty() || limits_.pids == 0) return;
   // Those of this program are not the container's.
-  const auto text = text_of(group_ + "/pids.current");
+  const auto text = try_read_file(group_ + "/pids.current");
   std::uint64_t now = 1;
   std::from_chars(text.data(), text.data() + text.size(), now);
   put(group_ + "/pids.max", std::to_string(limits_.pids + std::max<std::uint64_t>(now, 1) - 1));

@@ -92,6 +92,22 @@ std::int32_t number_of(const Fd& process) {
   return out;
 }
 
+namespace {
+
+// Has the container's job do something. Whoever does it holds the descriptors then, and answers by one of them.
+template <class T>
+void request(const Container& container, const char* operation, const T& asked) {
+  const Fd socket = call_container(container);
+  executor::Encoder encoder;
+  encoder(asked);
+  if (!executor::send_message(socket.get(), {executor::MessageType::request, 0, operation, encoder.take(), {}},
+                              encoder.descriptors())) {
+    throw not_running(container);
+  }
+}
+
+}  // namespace
+
 int execute_in(const Container& container, const ExecOptions& options, const Streams& streams) {
   if (container.state != State::running) throw not_running(container);
   const auto& record = container.record.options;
@@ -118,15 +134,7 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
   }
   executor::SocketPair told = executor::make_socket_pair();
   setup.report = std::move(told.b);
-  {
-    const Fd socket = call_container(container);
-    executor::Encoder encoder;
-    encoder(spec);
-    if (!executor::send_message(socket.get(), {executor::MessageType::request, 0, executor::k_exec, encoder.take(), {}},
-                                encoder.descriptors())) {
-      throw not_running(container);
-    }
-  }
+  request(container, executor::k_exec, spec);
   spec = {};
   const auto first = executor::receive_message(told.a.get());
   if (!first) throw not_running(container);
@@ -155,16 +163,7 @@ executor::FileReply order_files(const Container& container, executor::FileOrder 
   if (container.state != State::running) throw not_running(container);
   executor::SocketPair told = executor::make_socket_pair();
   order.report = std::move(told.b);
-  {
-    const Fd socket = call_container(container);
-    executor::Encoder encoder;
-    encoder(order);
-    if (!executor::send_message(socket.get(),
-                                {executor::MessageType::request, 0, executor::k_files, encoder.take(), {}},
-                                encoder.descriptors())) {
-      throw not_running(container);
-    }
-  }
+  request(container, executor::k_files, order);
   order = {};  // so that it is heard when whoever does it has ended
   const auto answer = executor::receive_message(told.a.get());
   if (!answer) throw not_running(container);

@@ -166,16 +166,18 @@ ImageRoot::ImageRoot(const executor::SessionRequest& session, executor::BuildSto
       }()) {}
 
 executor::RunTask ImageRoot::task() {
-  auto& parts = steps_.parts();
-  parts.worker.prepare(parts.tasks.begin(program_, ""));  // comes up while the layers are prepared
-  return resting_task();
+  auto task = begin();
+  steps_.parts().worker.prepare(task);  // comes up while the layers are prepared
+  return with_layers(std::move(task));
 }
 
-executor::RunTask ImageRoot::resting_task() {
-  auto& parts = steps_.parts();
-  auto task = parts.tasks.begin(program_, "");
+executor::RunTask ImageRoot::resting_task() { return with_layers(begin()); }
+
+executor::RunTask ImageRoot::begin() { return steps_.parts().tasks.begin(program_, ""); }
+
+executor::RunTask ImageRoot::with_layers(executor::RunTask task) {
   steps_.run(image_, stop_);
-  parts.tasks.complete(task, program_, stop_);
+  steps_.parts().tasks.complete(task, program_, stop_);
   return task;
 }
 

@@ -59,6 +59,9 @@ class ImageRoot {
     void status(const executor::StatusEvent&) override {}
   };
 
+  executor::RunTask begin();
+  executor::RunTask with_layers(executor::RunTask task);
+
   std::stop_token stop_;
   NoSink sink_;
   graph::Graph graph_;

@@ -167,6 +167,8 @@ class Host {
     auto seen = container_;
     seen.running = running_;
     seen.state = State::running;
+    const std::lock_guard lock(writing_);
+    if (is_over_) return;
     watch_ = std::jthread([seen, check = *health_](const std::stop_token& stop) { watch_health(seen, check, stop); });
   }
 
@@ -176,9 +178,9 @@ class Host {
     executor::Workplace workplace(place_, [](std::string) {}, stop);
     try {
       const int status = live_in(workplace, std::move(ends), stop);
-      watch_.request_stop();
       {
         const std::lock_guard lock(writing_);
+        watch_.request_stop();
         is_over_ = true;  // a short program may have ended before it was noted that it runs
         write_ended(container_, {.status = status, .finished = unix_seconds()});
       }

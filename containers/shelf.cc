@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "base/try_read_file.h"
 
 namespace mbuild::containers {
 namespace {
@@ -35,14 +36,6 @@ std::optional<T> read_record(const std::string& path) {
     return executor::decode<T>(std::string_view(bytes).substr(k_version.size()));
   } catch (const Error&) {
     return std::nullopt;
-  }
-}
-
-std::string read_text(const std::string& path) {
-  try {
-    return path_exists(path) ? read_file(path) : "";
-  } catch (const Error&) {
-    return "";
   }
 }
 
@@ -137,7 +130,7 @@ std::optional<Container> Shelf::read(const std::string& id) const {
   // The lock before the end: who has ended by now was running then, or has told how.
   const bool was_held = !cache::FileLock::is_free(lock_path(directory));
   out.ended = read_record<Ended>(directory + "/ended");
-  if (out.running) out.health = read_text(directory + "/health");
+  if (out.running) out.health = try_read_file(directory + "/health");
   out.state = was_held && out.running && !out.ended ? State::running : state_of(out);
   return out;
 }
@@ -173,7 +166,7 @@ std::string Shelf::take_away(const Container& container) const {
   const std::string link = name_path(now ? now->record.name : container.record.name);
   std::error_code none;
   if (std::filesystem::read_symlink(link, none) == container.record.id) ::unlink(link.c_str());
-  std::string gone = fmt::format("{}/.gone-{}", directory_, container.record.id);
+  std::string gone = fmt::format("{}/{}{}", directory_, k_gone, container.record.id);
   if (::rename(container.directory.c_str(), gone.c_str()) < 0) {
     throw system_error(errno, "remove the container " + container.record.name);
   }
@@ -186,7 +179,7 @@ std::vector<std::string> Shelf::taken_away() const {
   for (const auto& entry : std::filesystem::directory_iterator(directory_, none)) {
     const std::string name = entry.path().filename(), lock = lock_path(entry.path());
     const bool abandoned = name.starts_with(k_new) && path_exists(lock) && cache::FileLock::is_free(lock);
-    if (name.starts_with(".gone-") || abandoned) out.push_back(entry.path());
+    if (name.starts_with(k_gone) || abandoned) out.push_back(entry.path());
   }
   return out;
 }

@@ -62,6 +62,9 @@ struct Container {
   std::string directory;
 };
 
+// What the name of a directory begins with that is to be deleted.
+inline constexpr const char* k_gone = ".gone-";
+
 // Where the containers of a store are, for the ids that it is opened with.
 std::string containers_directory(const cache::Store& store);
 

@@ -7,21 +7,12 @@
 #include <filesystem>
 #include <string>
 
-#include "base/error.h"
-#include "base/fd.h"
 #include "base/strings.h"
+#include "base/try_read_file.h"
 #include "containers/exec.h"
 
 namespace mbuild::containers {
 namespace {
-
-std::string text_of(const std::string& path) {
-  try {
-    return read_file(path);
-  } catch (const Error&) {
-    return "";  // it has ended, or is not ours to look at
-  }
-}
 
 std::vector<std::string> words_of(std::string_view line) {
   std::vector<std::string> out;
@@ -47,7 +38,7 @@ std::uint64_t figure(const std::string& text, std::string_view name) {
 
 double cpu_seconds(const std::string& directory) {
   constexpr std::size_t k_user = 11, k_system = 12;  // of the fields after the name
-  const std::string text = text_of(directory + "/stat");
+  const std::string text = try_read_file(directory + "/stat");
   const auto end = text.rfind(')');
   if (end == std::string::npos) return 0;
   const auto fields = words_of(std::string_view(text).substr(end + 1));
@@ -58,7 +49,7 @@ double cpu_seconds(const std::string& directory) {
 
 void add_network(const std::string& directory, Usage& usage) {
   constexpr std::size_t k_received = 0, k_sent = 8;
-  for (const auto& line : split(text_of(directory + "/net/dev"), '\n')) {
+  for (const auto& line : split(try_read_file(directory + "/net/dev"), '\n')) {
     const auto colon = line.find(':');
     if (colon == std::string::npos || trim(std::string_view(line).substr(0, colon)) == "lo") continue;
     const auto fields = words_of(std::string_view(line).substr(colon + 1));
@@ -83,9 +74,10 @@ Usage usage_of(const Container& container) {
     const std::string directory = fmt::format("/proc/{}", process.number);
     ++out.processes;
     out.cpu_seconds += cpu_seconds(directory);
-    const std::string memory = text_of(directory + "/smaps_rollup");
-    out.memory += 1024 * (memory.empty() ? figure(text_of(directory + "/status"), "VmRSS:") : figure(memory, "Pss:"));
-    const std::string disks = text_of(directory + "/io");
+    const std::string memory = try_read_file(directory + "/smaps_rollup");
+    out.memory +=
+        1024 * (memory.empty() ? figure(try_read_file(directory + "/status"), "VmRSS:") : figure(memory, "Pss:"));
+    const std::string disks = try_read_file(directory + "/io");
     out.read += figure(disks, "read_bytes:");
     out.written += figure(disks, "write_bytes:");
   }
@@ -94,6 +86,6 @@ Usage usage_of(const Container& container) {
   return out;
 }
 
-std::uint64_t total_memory() { return 1024 * figure(text_of("/proc/meminfo"), "MemTotal:"); }
+std::uint64_t total_memory() { return 1024 * figure(try_read_file("/proc/meminfo"), "MemTotal:"); }
 
 }  // namespace mbuild::containers

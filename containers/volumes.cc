@@ -19,8 +19,6 @@
 namespace mbuild::containers {
 namespace {
 
-constexpr const char* k_gone = ".gone-";
-
 std::string directory_of(const std::string& volumes, const std::string& name) {
   return fmt::format("{}/{}", volumes, name);
 }

@@ -12,7 +12,7 @@ add_custom_command(
           -fno-asynchronous-unwind-tables ${piece_options} -nostdlib -static
           -Wl,-T,${piece}/piece.ld -Wl,--build-id=none -Wl,--no-warn-rwx-segments -o ${piece_out}/piece.elf ${piece}/piece.c
   COMMAND ${CMAKE_OBJCOPY} -O binary -j .piece ${piece_out}/piece.elf ${piece_out}/piece.bin
-  DEPENDS ${piece}/piece.c ${piece}/piece.ld ${piece}/protocol.h
+  DEPENDS ${piece}/piece.c ${piece}/piece.ld ${piece}/calls.h ${piece}/protocol.h
   VERBATIM)
 # The library by which a program comes back to its root.
 add_custom_command(
@@ -20,7 +20,7 @@ add_custom_command(
   COMMAND ${CMAKE_C_COMPILER} -std=c17 -O2 -ffreestanding -fno-builtin -fno-stack-protector -fPIC
           -fno-asynchronous-unwind-tables ${piece_options} -nostdlib -shared -Wl,-z,initfirst -Wl,--build-id=none
           -Wl,-z,noexecstack -s -o ${piece_out}/back.so ${piece}/back.c
-  DEPENDS ${piece}/back.c ${piece}/protocol.h
+  DEPENDS ${piece}/back.c ${piece}/calls.h ${piece}/protocol.h
   VERBATIM)
 list(APPEND extra ${CMAKE_SOURCE_DIR}/emu/accel/piece_data.S)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/emu/accel/piece_data.S PROPERTIES

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -9,16 +8,11 @@
 
 #include "base/fd.h"
 #include "cache/locks.h"
+#include "history/bounds.h"
 #include "history/record.h"
 
 // The records of a store: files STORE/history/TIME-ID.jsonl, which sort by time.
 namespace mbuild::history {
-
-// How many are kept, and for how long. No entries: none is written.
-struct Bounds {
-  std::size_t entries = 100;
-  std::chrono::seconds age{30L * 24 * 60 * 60};
-};
 
 // A file for the record of a new build.
 struct NewRecord {

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <concepts>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -42,109 +44,211 @@ std::string line_of(const char* kind, Json value) {
   return line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// Members that say nothing are left out.
-template <class T>
-void put(Json& object, const char* name, const T& value) {
-  if (value != T{}) object[name] = value;
+// What is written of each part of a record, and read: its members by their names in JSON. Those that are not always
+// there say nothing ("", 0, false, []) where they are missing. `Fields` is a Writer or a Parser.
+template <class T, class Wanted>
+concept Like = std::same_as<std::remove_const_t<T>, Wanted>;
+
+template <class Fields, Like<Target> T>
+void fields(Fields& f, T& target) {
+  f("name", target.name);
+  f("context", target.context);
+  f("dockerfile", target.dockerfile);
+  f("stage", target.stage);
+  f("platforms", target.platforms);
+  f("tags", target.tags);
+  f("outputs", target.outputs);
+  f("audit", target.audit);
+}
+
+template <class Fields, Like<Layer> T>
+void fields(Fields& f, T& layer) {
+  f.always("digest", layer.digest);
+  f.always("bytes", layer.bytes);
+  f("madeBy", layer.made_by);
+  f("line", layer.line);
+}
+
+template <class Fields, Like<Image> T>
+void fields(Fields& f, T& image) {
+  f.always("platform", image.platform);
+  f.always("manifest", image.manifest);
+  f.always("bytes", image.bytes);
+  f("layers", image.layers);
+}
+
+template <class Fields, Like<Warning> T>
+void fields(Fields& f, T& warning) {
+  f.always("message", warning.message);
+  f("rule", warning.rule);
+  f("line", warning.line);
+}
+
+template <class Fields, Like<Outcome> T>
+void fields(Fields& f, T& outcome) {
+  f.always("stepsRun", outcome.steps_run);
+  f.always("stepsCached", outcome.steps_cached);
+  f("digest", outcome.digest);
+  f("error", outcome.error);
+  f("names", outcome.names);
+  f("images", outcome.images);
+  f("warnings", outcome.warnings);
+  f("emulatedSteps", outcome.emulated_steps);
+  f("emulatedPrograms", outcome.emulated_programs);
+  f("nativePrograms", outcome.native_programs);
+  f("emulatedMilliseconds", outcome.emulated_ms);
+}
+
+template <class Fields, Like<Failure> T>
+void fields(Fields& f, T& failure) {
+  f.always("message", failure.message);
+  f.always("status", failure.status);
+  f("advice", failure.advice);
+  f("excerpt", failure.excerpt);
+}
+
+template <class Fields, Like<Beginning> T>
+void fields(Fields& f, T& beginning) {
+  f.always("id", beginning.id);
+  f.always("program", beginning.program);
+  f.always("started", beginning.started);
+  f.always("command", beginning.command);
+  f.always("directory", beginning.directory);
+  f("targets", beginning.targets);
+}
+
+template <class Fields, Like<End> T>
+void fields(Fields& f, T& end) {
+  f.always("time", end.time);
+  f("cancelled", end.cancelled);
+  f("failure", end.failure);
+  f("outcomes", end.outcomes);
+}
+
+template <class Fields, Like<LogPiece> T>
+void fields(Fields& f, T& piece) {
+  f.always("step", piece.step);
+  f.always("stream", piece.stream);
+  f.always("time", piece.time);
+  f.always("text", piece.text);
+}
+
+template <class Fields, Like<Part> T>
+void fields(Fields& f, T& part) {
+  f.always("step", part.step);
+  f.always("name", part.name);
+  f.always("bytes", part.bytes);
+  f.always("time", part.time);
+  f("total", part.total);
+}
+
+// Of each line of a step, but its id, state and time.
+template <class Fields, Like<Step> T>
+void fields_of_each_line(Fields& f, T& step) {
+  f("error", step.error);
+  f("programs", step.programs);
+  f("native", step.native);
+}
+
+template <class Fields, Like<Step> T>
+void fields_of_first_line(Fields& f, T& step) {
+  f.always("name", step.name);
+  f("platform", step.platform);
+  f("needs", step.needs);
+  f("inputs", step.inputs);
+  f("emulated", step.emulated);
+  f("planned", step.planned);
+  f("line", step.line);
 }
 
 template <class T>
-void get(const Json& object, const char* name, T& into) {
-  if (const auto found = object.find(name); found != object.end()) found->get_to(into);
-}
+concept RecordPart = std::is_class_v<T> && std::is_aggregate_v<T>;
+template <class T>
+concept Optional = requires(const T& value) { value.has_value(); };
+template <class T>
+concept List = requires(const T& value) { typename T::value_type; } && RecordPart<typename T::value_type>;
 
-Json json_of(const Target& target) {
-  Json object = Json::object();
-  put(object, "name", target.name);
-  put(object, "context", target.context);
-  put(object, "dockerfile", target.dockerfile);
-  put(object, "stage", target.stage);
-  put(object, "platforms", target.platforms);
-  put(object, "tags", target.tags);
-  put(object, "outputs", target.outputs);
-  put(object, "audit", target.audit);
-  return object;
-}
+template <class T>
+Json json_of(const T& value);
 
-Target target_in(const Json& object) {
-  Target target;
-  get(object, "name", target.name);
-  get(object, "context", target.context);
-  get(object, "dockerfile", target.dockerfile);
-  get(object, "stage", target.stage);
-  get(object, "platforms", target.platforms);
-  get(object, "tags", target.tags);
-  get(object, "outputs", target.outputs);
-  get(object, "audit", target.audit);
-  return target;
-}
+class Writer {
+ public:
+  explicit Writer(Json& into) : into_(into) {}
 
-Json json_of(const Layer& layer) {
-  Json object = {{"digest", layer.digest}, {"bytes", layer.bytes}};
-  put(object, "madeBy", layer.made_by);
-  put(object, "line", layer.line);
-  return object;
-}
-
-Json json_of(const Image& image) {
-  Json object = {{"platform", image.platform}, {"manifest", image.manifest}, {"bytes", image.bytes}};
-  for (const auto& layer : image.layers) object["layers"].push_back(json_of(layer));
-  return object;
-}
-
-Image image_in(const Json& object) {
-  Image image;
-  get(object, "platform", image.platform);
-  get(object, "manifest", image.manifest);
-  get(object, "bytes", image.bytes);
-  for (const auto& one : object.value("layers", Json::array())) {
-    auto& layer = image.layers.emplace_back();
-    get(one, "digest", layer.digest);
-    get(one, "bytes", layer.bytes);
-    get(one, "madeBy", layer.made_by);
-    get(one, "line", layer.line);
+  template <class T>
+  void always(const char* name, const T& value) {
+    into_[name] = json_of(value);
   }
-  return image;
+  template <class T>
+  void operator()(const char* name, const T& value) {
+    if (says_something(value)) always(name, value);
+  }
+
+ private:
+  template <class T>
+  static bool says_something(const T& value) {
+    if constexpr (Optional<T>) {
+      return value.has_value();
+    } else if constexpr (List<T>) {
+      return !value.empty();
+    } else {
+      return value != T{};
+    }
+  }
+
+  Json& into_;
+};
+
+template <class T>
+Json json_of(const T& value) {
+  if constexpr (Optional<T>) {
+    return json_of(*value);
+  } else if constexpr (List<T>) {
+    Json list = Json::array();
+    for (const auto& one : value) list.push_back(json_of(one));
+    return list;
+  } else if constexpr (RecordPart<T>) {
+    Json object = Json::object();
+    Writer writer(object);
+    fields(writer, value);
+    return object;
+  } else {
+    return value;
+  }
 }
 
-Json json_of(const Outcome& outcome) {
-  Json object = {{"stepsRun", outcome.steps_run}, {"stepsCached", outcome.steps_cached}};
-  put(object, "digest", outcome.digest);
-  put(object, "error", outcome.error);
-  put(object, "names", outcome.names);
-  for (const auto& image : outcome.images) object["images"].push_back(json_of(image));
-  for (const auto& warning : outcome.warnings) {
-    Json one = {{"message", warning.message}};
-    put(one, "rule", warning.rule);
-    put(one, "line", warning.line);
-    object["warnings"].push_back(std::move(one));
-  }
-  put(object, "emulatedSteps", outcome.emulated_steps);
-  put(object, "emulatedPrograms", outcome.emulated_programs);
-  put(object, "nativePrograms", outcome.native_programs);
-  put(object, "emulatedMilliseconds", outcome.emulated_ms);
-  return object;
-}
+template <class T>
+void read_json(const Json& from, T& into);
 
-Outcome outcome_in(const Json& object) {
-  Outcome outcome;
-  get(object, "digest", outcome.digest);
-  get(object, "error", outcome.error);
-  get(object, "names", outcome.names);
-  get(object, "stepsRun", outcome.steps_run);
-  get(object, "stepsCached", outcome.steps_cached);
-  get(object, "emulatedSteps", outcome.emulated_steps);
-  get(object, "emulatedPrograms", outcome.emulated_programs);
-  get(object, "nativePrograms", outcome.native_programs);
-  get(object, "emulatedMilliseconds", outcome.emulated_ms);
-  for (const auto& one : object.value("images", Json::array())) outcome.images.push_back(image_in(one));
-  for (const auto& one : object.value("warnings", Json::array())) {
-    auto& warning = outcome.warnings.emplace_back();
-    get(one, "rule", warning.rule);
-    get(one, "message", warning.message);
-    get(one, "line", warning.line);
+class Parser {
+ public:
+  explicit Parser(const Json& from) : from_(from) {}
+
+  template <class T>
+  void always(const char* name, T& into) {
+    (*this)(name, into);
   }
-  return outcome;
+  template <class T>
+  void operator()(const char* name, T& into) {
+    if (const auto found = from_.find(name); found != from_.end()) read_json(*found, into);
+  }
+
+ private:
+  const Json& from_;
+};
+
+template <class T>
+void read_json(const Json& from, T& into) {
+  if constexpr (Optional<T>) {
+    read_json(from, into.emplace());
+  } else if constexpr (List<T>) {
+    for (const auto& one : from) read_json(one, into.emplace_back());
+  } else if constexpr (RecordPart<T>) {
+    Parser parser(from);
+    fields(parser, into);
+  } else {
+    from.get_to(into);
+  }
 }
 
 Beginning beginning_in(const Json& object, const std::string& path) {
@@ -153,28 +257,8 @@ Beginning beginning_in(const Json& object, const std::string& path) {
         .with_advice("mbuild history rm --all removes the records of past builds.");
   }
   Beginning beginning;
-  get(object, "id", beginning.id);
-  get(object, "program", beginning.program);
-  get(object, "started", beginning.started);
-  get(object, "command", beginning.command);
-  get(object, "directory", beginning.directory);
-  for (const auto& one : object.value("targets", Json::array())) beginning.targets.push_back(target_in(one));
+  read_json(object, beginning);
   return beginning;
-}
-
-End end_in(const Json& object) {
-  End end;
-  get(object, "time", end.time);
-  get(object, "cancelled", end.cancelled);
-  if (const auto found = object.find("failure"); found != object.end()) {
-    end.failure.emplace();
-    get(*found, "message", end.failure->message);
-    get(*found, "advice", end.failure->advice);
-    get(*found, "excerpt", end.failure->excerpt);
-    get(*found, "status", end.failure->status);
-  }
-  for (const auto& one : object.value("outcomes", Json::array())) end.outcomes.push_back(outcome_in(one));
-  return end;
 }
 
 // Puts lines together again: a step has one for its beginning and one for its end.
@@ -189,10 +273,10 @@ class Reader {
     const auto& value = line.begin().value();
     if (kind == "build") record_.beginning = beginning_in(value, path_);
     if (kind == "step") read_step(value);
-    if (kind == "log") read_log(value);
-    if (kind == "part") read_part(value);
+    if (kind == "log") read_json(value, record_.log.emplace_back());
+    if (kind == "part") read_json(value, record_.parts.emplace_back());
     if (kind == "logLeftOut") record_.log_left_out += value.get<std::size_t>();
-    if (kind == "end") record_.end = end_in(value);
+    if (kind == "end") read_json(value, record_.end);
   }
 
   Record take() {
@@ -205,44 +289,20 @@ class Reader {
     const auto id = object.at("id").get<executor::VertexId>();
     const auto state = state_of(object.value("state", ""));
     const auto time = object.value("time", Time{0});
+    Parser parser(object);
     if (object.contains("name")) {
       running_[id] = record_.steps.size();
       auto& step = record_.steps.emplace_back();
       step.id = id;
       step.started = time;
-      get(object, "name", step.name);
-      get(object, "platform", step.platform);
-      get(object, "needs", step.needs);
-      get(object, "inputs", step.inputs);
-      get(object, "emulated", step.emulated);
-      get(object, "planned", step.planned);
-      get(object, "line", step.line);
+      fields_of_first_line(parser, step);
     }
     const auto found = running_.find(id);
     if (found == running_.end()) return;
     auto& step = record_.steps[found->second];
     step.state = state;
-    get(object, "error", step.error);
-    get(object, "programs", step.programs);
-    get(object, "native", step.native);
+    fields_of_each_line(parser, step);
     if (state != VertexState::started) step.ended = time;
-  }
-
-  void read_log(const Json& object) {
-    auto& piece = record_.log.emplace_back();
-    get(object, "step", piece.step);
-    get(object, "stream", piece.stream);
-    get(object, "time", piece.time);
-    get(object, "text", piece.text);
-  }
-
-  void read_part(const Json& object) {
-    auto& part = record_.parts.emplace_back();
-    get(object, "step", part.step);
-    get(object, "name", part.name);
-    get(object, "bytes", part.bytes);
-    get(object, "total", part.total);
-    get(object, "time", part.time);
   }
 
   const std::string& path_;
@@ -269,52 +329,23 @@ Record read(std::string_view text, const std::string& path, const Wanted& wanted
 }  // namespace
 
 std::string to_line(const Beginning& beginning) {
-  Json object = {{"version", k_version},         {"id", beginning.id},           {"program", beginning.program},
-                 {"started", beginning.started}, {"command", beginning.command}, {"directory", beginning.directory}};
-  for (const auto& target : beginning.targets) object["targets"].push_back(json_of(target));
+  Json object = {{"version", k_version}};
+  object.update(json_of(beginning));
   return line_of("build", std::move(object));
 }
 
 std::string to_line(const Step& step, bool is_new) {
   const bool ended = step.state != VertexState::started;
   Json object = {{"id", step.id}, {"state", name_of(step.state)}, {"time", ended ? step.ended : step.started}};
-  put(object, "error", step.error);
-  put(object, "programs", step.programs);
-  put(object, "native", step.native);
-  if (is_new) {
-    object["name"] = step.name;
-    put(object, "platform", step.platform);
-    put(object, "needs", step.needs);
-    put(object, "inputs", step.inputs);
-    put(object, "emulated", step.emulated);
-    put(object, "planned", step.planned);
-    put(object, "line", step.line);
-  }
+  Writer writer(object);
+  fields_of_each_line(writer, step);
+  if (is_new) fields_of_first_line(writer, step);
   return line_of("step", std::move(object));
 }
 
-std::string to_line(const LogPiece& piece) {
-  return line_of("log", {{"step", piece.step}, {"stream", piece.stream}, {"time", piece.time}, {"text", piece.text}});
-}
-
-std::string to_line(const Part& part) {
-  Json object = {{"step", part.step}, {"name", part.name}, {"bytes", part.bytes}, {"time", part.time}};
-  put(object, "total", part.total);
-  return line_of("part", std::move(object));
-}
-
-std::string to_line(const End& end) {
-  Json object = {{"time", end.time}};
-  put(object, "cancelled", end.cancelled);
-  if (end.failure) {
-    object["failure"] = {{"message", end.failure->message}, {"status", end.failure->status}};
-    put(object["failure"], "advice", end.failure->advice);
-    put(object["failure"], "excerpt", end.failure->excerpt);
-  }
-  for (const auto& outcome : end.outcomes) object["outcomes"].push_back(json_of(outcome));
-  return line_of("end", std::move(object));
-}
-
+std::string to_line(const LogPiece& piece) { return line_of("log", json_of(piece)); }
+std::string to_line(const Part& part) { return line_of("part", json_of(part)); }
+std::string to_line(const End& end) { return line_of("end", json_of(end)); }
 std::string left_out_line(std::size_t bytes) { return line_of("logLeftOut", bytes); }
 
 Record parse_record(std::string_view text, const std::string& path) {

@@ -48,12 +48,17 @@ void read_build(Section& section, BuildConfig& build) {
   section.check("progress", [&] { parse_progress_mode(build.progress); });
 }
 
-void read_history(Section& section, HistoryConfig& history) {
-  section.flag("enabled", history.enabled);
-  section.number("entries", history.entries);
+void read_history(Section& section, history::Bounds& bounds) {
+  bool enabled = true;
+  unsigned entries = static_cast<unsigned>(bounds.entries);
+  section.flag("enabled", enabled);
+  section.number("entries", entries);
+  bounds.entries = enabled ? entries : 0;
   std::string age;
   section.text("age", age);
-  section.check("age", [&] { history.age = age.empty() ? history.age : parse_duration(age); });
+  section.check("age", [&] {
+    if (!age.empty()) bounds.age = std::chrono::seconds(parse_duration(age));
+  });
 }
 
 void read_gc(Section& section, GcConfig& gc) {

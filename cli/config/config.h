@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -9,6 +8,7 @@
 #include "cache/space_policy.h"
 #include "executor/api/log_limits.h"
 #include "executor/collect.h"
+#include "history/bounds.h"
 #include "remote/registry.h"
 
 // The configuration file (TOML): what a user or an administrator sets once. docs/user-guide.md lists its keys.
@@ -50,17 +50,10 @@ struct BuildConfig {
   std::string progress;                // --progress
 };
 
-// [history]: what is kept of past builds.
-struct HistoryConfig {
-  bool enabled = true;
-  unsigned entries = 100;
-  std::int64_t age = 30L * 24 * 60 * 60;  // seconds
-};
-
 struct Config {
   std::string path;  // "" when there is no file
   BuildConfig build;
-  HistoryConfig history;
+  history::Bounds history;  // [history]
   GcConfig gc;
   executor::LogLimits log;
   SandboxConfig sandbox;

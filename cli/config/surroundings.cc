@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/strings.h"
 #include "cli/config/store_root.h"
 
 namespace mbuild::cli {
@@ -29,6 +30,12 @@ executor::Surroundings surroundings() {
           .docker_config = remote::docker_config_directory(environment_variable),
           .auth_files = remote::container_auth_files(environment_variable),
           .docker_host = environment_variable("DOCKER_HOST")};
+}
+
+std::vector<std::string> typed_words() {
+  auto words = split(read_file("/proc/self/cmdline"), '\0');
+  if (!words.empty() && words.back().empty()) words.pop_back();
+  return words;
 }
 
 remote::CredentialSource stored_credentials() {

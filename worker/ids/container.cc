@@ -2,9 +2,9 @@
 
 #include <string_view>
 
-#include "base/error.h"
 #include "base/fd.h"
 #include "base/host_variable.h"
+#include "base/try_read_file.h"
 
 // Marker files are Docker's and Podman's own; Kubernetes leaves none, nor do engines that imitate Docker. Control
 // groups name the engine where the container shares the host's tree of them, and a seccomp filter, which no login
@@ -14,23 +14,15 @@ namespace {
 
 bool is_set(const char* name) { return !host_variable(name).value_or("").empty(); }
 
-std::string text_of(const std::string& path) {
-  try {
-    return path_exists(path) ? read_file(path) : "";
-  } catch (const Error&) {
-    return "";
-  }
-}
-
 std::optional<ContainerKind> kind_of_engine(const std::string& root) {
-  const std::string groups = text_of(root + "/proc/self/cgroup") + text_of(root + "/proc/1/cgroup");
+  const std::string groups = try_read_file(root + "/proc/self/cgroup") + try_read_file(root + "/proc/1/cgroup");
   const auto named = [&](std::string_view word) { return groups.find(word) != std::string::npos; };
   const std::string told = host_variable("container").value_or("");
   if (is_set("KUBERNETES_SERVICE_HOST") || named("kubepods")) return ContainerKind::kubernetes;
   if (path_exists(root + "/run/.containerenv") || told == "podman" || named("libpod")) return ContainerKind::podman;
   if (path_exists(root + "/.dockerenv") || told == "docker" || named("/docker")) return ContainerKind::docker;
   if (!told.empty() || named("containerd") || named("crio") || named("lxc")) return ContainerKind::other;
-  if (text_of(root + "/proc/self/status").find("\nSeccomp:\t2") != std::string::npos) return ContainerKind::other;
+  if (try_read_file(root + "/proc/self/status").find("\nSeccomp:\t2") != std::string::npos) return ContainerKind::other;
   return std::nullopt;
 }
 

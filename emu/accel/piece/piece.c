@@ -6,6 +6,7 @@
    flags P and O gives: argv[0] the interpreter, argv[1] the program's path, argv[2] its own argv[0], and the open
    program as AT_EXECFD. */
 
+#include "calls.h"
 #include "protocol.h"
 
 enum { at_null = 0, at_flags = 8, at_secure = 23, at_execfd = 2 };
@@ -13,9 +14,6 @@ enum { preserve_argv0 = 1 };                             /* of AT_FLAGS: argv[2]
 enum { f_setfd = 2, fd_cloexec = 1, pr_get_name = 16, at_fdcwd = -100, o_path = 0x200000 };
 
 #if defined(__x86_64__)
-enum { nr_execve = 59, nr_fcntl = 72, nr_prctl = 157, nr_openat = 257, nr_close = 3, nr_fchdir = 81, nr_chroot = 161 };
-enum { o_directory = 0x10000 };
-
 __asm__(
     ".section .entry,\"ax\"\n"
     "slot: .quad 0\n" /* QEMU's own entry less this address; inject.cc fills it in */
@@ -32,20 +30,7 @@ __asm__(
     "  add (%rax), %rax\n"
     "  jmp *%rax\n"
     ".text\n");
-
-static long call4(long number, long a, long b, long c, long d) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-                   : "rcx", "r11", "memory");
-  return result;
-}
 #elif defined(__aarch64__)
-enum { nr_execve = 221, nr_fcntl = 25, nr_prctl = 167, nr_openat = 56, nr_close = 57, nr_fchdir = 50, nr_chroot = 51 };
-enum { o_directory = 0x4000 };
-
 __asm__(
     ".section .entry,\"ax\"\n"
     "slot: .quad 0\n"
@@ -61,26 +46,9 @@ __asm__(
     "  add x16, x16, x17\n"
     "  br x16\n"
     ".text\n");
-
-static long call4(long number, long a, long b, long c, long d) {
-  register long x8 __asm__("x8") = number;
-  register long x0 __asm__("x0") = a;
-  register long x1 __asm__("x1") = b;
-  register long x2 __asm__("x2") = c;
-  register long x3 __asm__("x3") = d;
-  __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-  return x0;
-}
 #else
 #error "no entry for this architecture"
 #endif
-
-static const char *after(const char *text, const char *prefix) {
-  while (*prefix) {
-    if (*text++ != *prefix++) return 0;
-  }
-  return text;
-}
 
 static int equal(const char *a, const char *b) {
   const char *rest = after(a, b);
