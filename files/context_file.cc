@@ -19,7 +19,7 @@ namespace mbuild::executor {
 namespace {
 
 constexpr std::size_t k_largest = 16 * 1024 * 1024;
-constexpr int k_attempts = 8;
+constexpr int k_select_attempts = 8;
 
 Error unreadable(const std::string& shown, const std::string& why) {
   return Error(ExitClass::usage, fmt::format("failed to read {}: {}", shown, why));
@@ -43,7 +43,7 @@ std::string read_bounded(int fd, const std::string& shown) {
 // An editor may be about to save it: until nothing is written meanwhile.
 std::string read_regular(int fd, const std::string& shown) {
   std::string text;
-  for (int attempt = 0; attempt < k_attempts; ++attempt) {
+  for (int attempt = 0; attempt < k_select_attempts; ++attempt) {
     struct stat before, after;
     if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5 << attempt));
     if (::fstat(fd, &before) < 0 || ::lseek(fd, 0, SEEK_SET) < 0) throw system_error(errno, "read " + shown);

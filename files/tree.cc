@@ -61,7 +61,7 @@ image::Inode context_inode(const struct stat& status, int directory, const std::
 
 namespace {
 
-constexpr int k_attempts = 5;  // for a name that changes its type
+constexpr int k_type_attempts = 5;  // for a name that changes its type
 
 // What a snapshot shows; of its extended attributes file capabilities alone are part of what is copied.
 image::Inode snapshot_inode(const Tree& tree, int directory, const std::string& name) {
@@ -179,7 +179,7 @@ class Scanner {
 
   void contents(int fd, const std::string& below, bool whole, std::size_t depth) {
     for (const auto& name : sorted_names(fd)) {
-      for (int attempt = 0; attempt < k_attempts && !take(fd, name, below, whole, depth); ++attempt) {
+      for (int attempt = 0; attempt < k_type_attempts && !take(fd, name, below, whole, depth); ++attempt) {
       }
     }
   }

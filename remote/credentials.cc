@@ -27,9 +27,6 @@ bool is_docker_hub(const std::string& host) {
   return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io";
 }
 
-// The name under which docker keeps a host's credentials.
-std::string server_key(const std::string& host) { return is_docker_hub(host) ? k_docker_hub_key : host; }
-
 // How well a key of a file fits a repository; nothing when it is another's. Keys are "host", "host/team/app" for what
 // is called so or lies below it, and URLs such as "https://host/v1/", as old versions of docker wrote them.
 std::optional<std::size_t> fit(const std::string& key, const std::string& host, const std::string& repository) {
@@ -184,6 +181,8 @@ Credentials look_up(const std::string& text, const std::string& host, const std:
 }
 
 }  // namespace
+
+std::string server_key(const std::string& host) { return is_docker_hub(host) ? k_docker_hub_key : host; }
 
 std::string docker_config_directory(const Variables& variable) {
   if (auto directory = variable("DOCKER_CONFIG"); !directory.empty()) return directory;

@@ -33,6 +33,9 @@ std::string docker_config_directory(const Variables& variable);
 // alone where it is set, else those of the user's session and of the user's configuration.
 std::vector<std::string> container_auth_files(const Variables& variable);
 
+// The name under which docker keeps a host's credentials.
+std::string server_key(const std::string& host);
+
 // Looks a repository up in the text of a config.json or auth.json: credHelpers, then credsStore (both run
 // docker-credential-NAME), then auths. Keys are hosts, hosts with a part of a repository's name ("host/team": the
 // longest counts), or URLs. Throws Error (usage) for malformed JSON and for an entry that can't be read, Error (host)

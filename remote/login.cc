@@ -16,13 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-bool is_docker_hub(const std::string& host) {
-  return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io";
-}
-
-// The name under which docker keeps a host's credentials.
-std::string server_key(const std::string& host) { return is_docker_hub(host) ? "https://index.docker.io/v1/" : host; }
-
 ordered_json read_config(const std::string& file) {
   if (!path_exists(file)) return ordered_json::object();
   auto config = ordered_json::parse(read_file(file), nullptr, false);
