@@ -78,8 +78,8 @@ void print_document(std::string_view bytes) {
 }
 
 void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palette, bool anew) {
-  std::string out;
-  if (rows > 0) out = fmt::format("\r\x1b[{}A", rows);  // from wherever what was typed left the cursor
+  std::string out = "\x1b[?2026h\x1b[?7l";
+  if (rows > 0) out += fmt::format("\r\x1b[{}A", rows);  // from wherever what was typed left the cursor
   for (const auto& [style, text] : pieces) {
     const auto code = code_of(palette, style);
     if (anew) out += "\x1b[2K";
@@ -88,7 +88,7 @@ void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palett
     if (!code.empty()) out += "\x1b[0m";
     out += "\x1b[K\n";
   }
-  write_to(stderr, out + "\x1b[J");
+  write_to(stderr, out + "\x1b[J\x1b[?7h\x1b[?2026l");
 }
 
 void clear_screen() { write_to(stdout, "\x1b[H\x1b[2J"); }

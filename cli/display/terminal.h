@@ -52,7 +52,9 @@ struct Piece {
 };
 
 // For the display on a terminal (standard error): the cursor goes up by `rows`, then each piece takes a row, and what
-// was below goes. One write, in which nothing is erased that is written again: it does not flicker.
+// was below goes. One write, shown at once by terminals that know synchronised output (private mode 2026): it does not
+// flicker. A piece is cut where the window ends, for tmux tells programs of a narrower window a while after it has
+// folded what was there: until then nothing more is folded, and the rows that there are stay as many.
 // `anew`: the window has another width. A row that is only written over is still a part of the line that tmux folded,
 // and is unfolded with it, so rows are erased here (each: when all are at once, they go to the scrollback).
 void draw(std::size_t rows, std::span<const Piece> pieces, const Palette& palette, bool anew = false);

@@ -180,8 +180,8 @@ def test_output_of_steps_is_cleaned(case):
         text = expect_clean(out + errors)
         expect("plain" in text or progress != "plain", "the output is not shown", text)
     screen = on_terminal(case, case.command("--progress", "tty", plain=False, output=case.next_output()))
-    # The display's own: colours, rows up, erase. Lines end with what the terminal makes of them.
-    expect_clean(re.sub(rb"\x1b\[[0-9]*m|\r\x1b\[[0-9]+A|\x1b\[[JK]|\r\n", b"", screen))
+    # The display's own: colours, rows up, erase, modes of the terminal. Lines end with what the terminal makes of them.
+    expect_clean(re.sub(rb"\x1b\[[0-9]*m|\r\x1b\[[0-9]+A|\x1b\[2?[JK]|\x1b\[\?(2026|7)[hl]|\r\n", b"", screen))
 
 
 def test_names_errors_and_arguments_are_cleaned(case):

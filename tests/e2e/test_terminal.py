@@ -121,3 +121,25 @@ def test_as_many_lines_as_are_asked_for(case):
     lines = screen.wait_for("line 5")
     expect(sum("# line" in line for line in lines) == 2, lines)
     cancel(screen)
+
+
+def lines_of_frame(lines):
+    """The rows of the frame that stands on the screen: from its header on."""
+    return lines[[i for i, line in enumerate(lines) if line.startswith("[+]")][-1]:]
+
+
+def test_a_window_of_any_size_that_becomes_another(case):
+    case.dockerfile("FROM busybox", "RUN true", "RUN for i in $(seq 30); do echo line $i of a log that is as wide as "
+                    "a window can be that is wide, and then some more so that it has to be cut; done; sleep 1000")
+    screen = terminal(case, columns=120, rows=24)
+    screen.wait_for("line 30")
+    # Growing rows come from the scrollback, where tmux has put what it folded: after the folding ones there are none.
+    sizes = ((120, 40), (60, 40), (30, 40), (100, 24), (45, 12), (250, 12), (80, 10), (25, 10), (120, 10))
+    for columns, rows in sizes:
+        screen.resize(columns, rows)
+        lines = screen.wait_for(lambda lines: len(headers(lines)) == 1 and "# line 30" in lines[-1] and
+                                max(map(len, lines_of_frame(lines))) in (columns - 1, columns - 2))
+        expect(sum("# line 30" in line for line in lines) == 1, columns, rows, lines)
+    everything = screen.screen(history=True)
+    expect(len(headers(everything)) <= len(sizes), "\n".join(everything))
+    cancel(screen)
