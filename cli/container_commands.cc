@@ -401,9 +401,8 @@ void add_ps(Command& parent, const char* name, const char* alias) {
 
 void add_exec(Command& parent) {
   const auto flags = std::make_shared<Flags>();
-  Command command =
-      parent.add("exec", "Run a program in a container that runs: mbuild exec [OPTIONS] CONTAINER COMMAND");
-  command.rest(flags->words);
+  Command command = parent.add("exec", "Run a program in a container that runs");
+  command.rest(flags->words, "CONTAINER COMMAND [ARG...]");
   command.flag("-d,--detach", flags->detach, "Do not wait for it");
   command.values("-e,--env", flags->env, "Environment variable");
   command.flag("-i,--interactive", flags->interactive, "Pass standard input on");

@@ -51,6 +51,63 @@ void check_restart(const ContainerFlags& flags, const containers::Restart& resta
   }
 }
 
+void add_usual_flags(Command& command, ContainerFlags& flags) {
+  command.group("Most used");
+  command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
+  command.flag("-t,--tty", flags.tty, "Give the program a terminal");
+  command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
+  command.flag("--rm", flags.remove, "Remove the container when it has ended");
+  command.value("--name=NAME", flags.name, "Name of the container");
+  command.value("--platform=P", flags.platform, "Platform of the image (default: this machine's)");
+  command.values("-p,--publish=[[IP:]HOST:]PORT[/udp]", flags.publish, "Lead a port of the host into it");
+  command.values("-v,--volume=SOURCE:DIR[:ro]", flags.volume, "Show a directory of the host or a volume");
+  command.values("-e,--env=NAME[=VALUE]", flags.env, "Environment variable, or the one that is here");
+}
+
+void add_program_flags(Command& command, ContainerFlags& flags) {
+  command.group("What runs, and with what");
+  command.values("--entrypoint=PROGRAM", flags.entrypoint_given, "Program in the place of the image's entry point");
+  command.value("-u,--user=USER[:GROUP]", flags.user, "Names or numbers");
+  command.value("-w,--workdir=DIR", flags.workdir, "Working directory");
+  command.values("--env-file=FILE", flags.env_file, "File with a variable a line");
+  command.value("--pull=WHEN", flags.pull, "always, missing or never");
+  command.values("--mount=SPEC", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
+  command.values("--tmpfs=DIR[:OPTIONS]", flags.tmpfs, "A file system in memory (size=N,ro)");
+  command.flag("--read-only", flags.read_only, "The root directory can't be written");
+  command.value("--network,--net=NAME", flags.network, "default, none or host");
+  command.flag("-P,--publish-all", flags.publish_all, "Lead ports of the host to all that the image exposes");
+  command.value("-h,--hostname=NAME", flags.hostname, "Host name");
+  command.values("--add-host=NAME:ADDRESS", flags.add_host, "A line of /etc/hosts");
+  command.flag("--init", flags.init, "A first process that passes signals on and reaps what nobody waits for");
+  command.value("--restart=WHEN", flags.restart, "no, on-failure[:N], always or unless-stopped, with -d");
+  command.value("--detach-keys=KEYS", flags.detach_keys, "Keys that leave its terminal (ctrl-p,ctrl-q)");
+}
+
+void add_limit_flags(Command& command, ContainerFlags& flags) {
+  command.group("What it may");
+  command.value("-m,--memory=SIZE", flags.memory, "So much memory at most (512m)");
+  command.value("--cpus=N", flags.cpus, "So many processors at most (1.5)");
+  command.value("--pids-limit=N", flags.pids, "So many processes at most");
+  command.values("--ulimit=NAME=SOFT[:HARD]", flags.ulimit, "Limit of a process (nofile=1024)");
+  command.value("--shm-size=SIZE", flags.shm_size, "Size of /dev/shm (64m)");
+  command.values("--cap-add=NAME", flags.cap_add, "Capabilities that the program has besides the usual ones");
+  command.values("--cap-drop=NAME", flags.cap_drop, "Capabilities that it has not");
+  command.flag("--allow-less-isolation", flags.less_isolation, "Run where the host can't isolate as usual");
+  add_root_option(command, flags.root);
+}
+
+void add_health_flags(Command& command, ContainerFlags& flags) {
+  command.group("Whether it does its work");
+  command.value("--health-cmd=COMMAND", flags.health_cmd, "What tells, in a shell");
+  command.value("--health-interval=TIME", flags.health_interval, "Time between two looks (30s)");
+  command.value("--health-retries=N", flags.health_retries, "Failures until it is unhealthy (3)");
+  command.value("--health-timeout=TIME", flags.health_timeout, "Time that a look may take (30s)");
+  command.value("--health-start-period=TIME", flags.health_start_period, "Time in which failures do not count");
+  command.value("--health-start-interval=TIME", flags.health_start_interval,
+                "Time between two looks in the start period");
+  command.flag("--no-healthcheck", flags.no_health, "Do not look whether it does its work");
+}
+
 }  // namespace
 
 void add_variable(const std::string& text, std::vector<std::string>& into) {
@@ -66,47 +123,15 @@ void add_variable(const std::string& text, std::vector<std::string>& into) {
 }
 
 void add_container_flags(Command& command, ContainerFlags& flags) {
-  command.rest(flags.words);
-  command.values("--add-host", flags.add_host, "A line of /etc/hosts (NAME:ADDRESS)");
-  command.values("--cap-add", flags.cap_add, "Capabilities that the program has besides the usual ones");
-  command.values("--cap-drop", flags.cap_drop, "Capabilities that it has not");
-  command.values("--entrypoint", flags.entrypoint_given, "Program in the place of the image's entry point");
-  command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
-  command.value("--detach-keys", flags.detach_keys, "Keys that leave its terminal (ctrl-p,ctrl-q)");
-  command.values("-e,--env", flags.env, "Environment variable (NAME=VALUE, or NAME for its value here)");
-  command.values("--env-file", flags.env_file, "File with a variable a line");
-  command.value("--cpus", flags.cpus, "So many processors at most (1.5)");
-  command.value("--health-cmd", flags.health_cmd, "What tells, in a shell, whether it does its work");
-  command.value("--health-interval", flags.health_interval, "Time between two looks (30s)");
-  command.value("--health-retries", flags.health_retries, "Failures until it is unhealthy (3)");
-  command.value("--health-start-interval", flags.health_start_interval, "Time between two looks in the start period");
-  command.value("--health-start-period", flags.health_start_period, "Time in which failures do not count");
-  command.value("--health-timeout", flags.health_timeout, "Time that a look may take (30s)");
-  command.value("-h,--hostname", flags.hostname, "Host name");
-  command.flag("--init", flags.init, "A first process that passes signals on and reaps what nobody waits for");
-  command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
-  command.value("-m,--memory", flags.memory, "So much memory at most (512m)");
-  command.values("--mount", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
-  command.value("--name", flags.name, "Name of the container");
-  command.value("--network,--net", flags.network, "default, none or host");
-  command.flag("--no-healthcheck", flags.no_health, "Do not look whether it does its work");
-  command.value("--pids-limit", flags.pids, "So many processes at most");
-  command.value("--platform", flags.platform, "Platform of the image (default: this machine's)");
-  command.values("-p,--publish", flags.publish, "Lead a port of the host into it ([IP:][HOST:]PORT[/udp])");
-  command.flag("-P,--publish-all", flags.publish_all, "Lead ports of the host to all that the image exposes");
-  command.value("--pull", flags.pull, "always, missing or never");
-  command.flag("--read-only", flags.read_only, "The root directory can't be written");
-  command.value("--restart", flags.restart, "no, on-failure[:N], always or unless-stopped, with -d");
-  command.flag("--rm", flags.remove, "Remove the container when it has ended");
-  command.value("--shm-size", flags.shm_size, "Size of /dev/shm (64m)");
-  command.values("--tmpfs", flags.tmpfs, "A file system in memory (DIR[:size=N,ro])");
-  command.flag("-t,--tty", flags.tty, "Give the program a terminal");
-  command.values("--ulimit", flags.ulimit, "NAME=SOFT[:HARD]");
-  command.value("-u,--user", flags.user, "USER[:GROUP], names or numbers");
-  command.values("-v,--volume", flags.volume, "Show a directory of the host or a volume (HOST:DIR[:ro], NAME:DIR)");
-  command.value("-w,--workdir", flags.workdir, "Working directory");
-  command.flag("--allow-less-isolation", flags.less_isolation, "Run where the host can't isolate as usual");
-  add_root_option(command, flags.root);
+  command.rest(flags.words, "IMAGE [COMMAND] [ARG...]");
+  command.examples(
+      {{"mbuild run --rm -it NAME", "Run the program of an image that was built, on this terminal."},
+       {"mbuild run --rm --platform linux/arm64 NAME uname -m", "Run the image for another platform."},
+       {"mbuild run -d -p 8080:80 --name web NAME", "Run a server; `mbuild logs web` shows what it says."}});
+  add_usual_flags(command, flags);
+  add_program_flags(command, flags);
+  add_limit_flags(command, flags);
+  add_health_flags(command, flags);
 }
 
 containers::Options options_of(const ContainerFlags& flags) {

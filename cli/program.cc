@@ -58,24 +58,25 @@ void add_commands(Command& top) {
                  "Build for two platforms and push the image."},
                 {"mbuild build -t NAME --load .", "Build for this machine and hand the image to Docker or Podman."},
                 {"mbuild doctor", "See what this host offers, and what to do about the rest."}});
-  add_bake_command(top);
+  // In the order in which a person needs them: the help has it.
   add_build_command(top);
+  add_run_command(top);
+  add_bake_command(top);
+  add_images_command(top);
+  add_image_commands(top);
   add_container_commands(top);
-  add_builder_commands(top);
-  add_config_command(top);
+  add_verify_command(top);
+  add_history_command(top);
   add_doctor_command(top);
   add_du_command(top);
-  add_image_commands(top);
-  add_help_commands(top);
-  add_history_command(top);
-  add_images_command(top);
+  add_prune_command(top);
+  add_config_command(top);
   add_imagetools_command(top);
   add_login_commands(top);
   add_merge_command(top);
   add_platforms_command(top);
-  add_prune_command(top);
-  add_run_command(top);
-  add_verify_command(top);
+  add_builder_commands(top);
+  add_help_commands(top);
   top.minor({"attach", "commit", "completion", "config",     "container", "cp",      "diff",
              "exec",   "image",  "inspect",    "imagetools", "kill",      "load",    "login",
              "logout", "merge",  "platforms",  "port",       "rename",    "restart", "rmi",

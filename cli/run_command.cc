@@ -48,7 +48,7 @@ int run(const ContainerFlags& flags) {
 
 void add_run_command(Command& top) {
   auto flags = std::make_shared<ContainerFlags>();
-  Command command = top.add("run", "Run an image in a container: mbuild run [OPTIONS] IMAGE [COMMAND] [ARG...]");
+  Command command = top.add("run", "Run an image in a container");
   add_container_flags(command, *flags);
   command.run([flags] { return run(*flags); });
 }

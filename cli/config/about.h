@@ -23,6 +23,7 @@ struct CommandAbout {
   std::string help;
   bool minor = false;  // the help of what it is a command of has its name only
   std::vector<Example> examples;
+  std::string rest;                    // the words after the options, where they are taken as they are
   std::vector<OptionAbout> options;    // in the order in which they were added, hidden ones left out
   std::vector<CommandAbout> commands;  // likewise
 };

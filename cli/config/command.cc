@@ -184,8 +184,9 @@ Command& Command::unused_flag(const std::string& names, std::function<void()> no
   return *this;
 }
 
-Command& Command::rest(std::vector<std::string>& into) {
+Command& Command::rest(std::vector<std::string>& into, const std::string& shown) {
   app_->prefix_command();
+  app_->footer(shown);
   app_->set_help_flag("--help", "Print this help message and exit");
   rest_ = &into;
   return *this;
@@ -196,11 +197,11 @@ Command& Command::group(const std::string& heading) {
   return *this;
 }
 
-// Kept as lines of the footer: the command, and what it does.
+// Kept as lines of the footer: the command, and what it does; the last line is for the rest.
 Command& Command::examples(const std::vector<Example>& shown) {
   std::string footer;
   for (const auto& example : shown) footer += example.command + "\n" + example.meaning + "\n";
-  app_->footer(footer);
+  app_->footer(footer + app_->get_footer());
   return *this;
 }
 
@@ -251,6 +252,7 @@ CommandAbout about_command(const CLI::App& app, const std::string& before) {
   about.minor = app.get_group() == k_minor;
   const auto lines = split(app.get_footer(), '\n');
   for (std::size_t i = 0; i + 1 < lines.size(); i += 2) about.examples.push_back({lines[i], lines[i + 1]});
+  about.rest = lines.back();
   const auto* help = app.get_help_ptr();
   for (const auto* option : app.get_options()) {
     if (option != help && !option->get_group().empty()) about.options.push_back(about_option(*option));

@@ -39,9 +39,9 @@ class Command {
   // One each time the option is given; a positional one takes several. `separator`: splits each further.
   Command& values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                   Presence presence = Presence::optional, char separator = '\0');
-  // What follows the first word that is no flag, that word included, is taken as it is. Before flags are added: -h is
-  // free for one.
-  Command& rest(std::vector<std::string>& into);
+  // What follows the first word that is no flag, that word included, is taken as it is; the help calls it `shown`.
+  // Before flags and examples are added: -h is free for a flag.
+  Command& rest(std::vector<std::string>& into, const std::string& shown);
   // Hidden options without a meaning here: `note` is called when one is given.
   Command& unused_value(const std::string& names, std::function<void()> note);
   Command& unused_flag(const std::string& names, std::function<void()> note);

@@ -42,6 +42,7 @@ std::string usage(const CommandAbout& command, std::size_t columns) {
     const auto shown = option.placeholder + (option.several ? "..." : "");
     text += option.required ? " " + shown : " [" + shown + "]";
   }
+  if (!command.rest.empty()) text += " " + command.rest;
   return folded(text, columns, 0, 7);
 }
 
