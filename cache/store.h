@@ -219,6 +219,7 @@ class Store {
   std::vector<StoreItem> layer_items();
   std::vector<StoreItem> blob_items();
   std::vector<StoreItem> mount_items();
+  std::vector<StoreItem> emulator_items() const;
 
   std::string root_, fs_, boot_id_;
   std::unique_ptr<Database> database_;

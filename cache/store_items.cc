@@ -101,6 +101,8 @@ void remove_rows_of(Database& database, const StoreItem& item, const std::string
       return drop("DELETE FROM blobs WHERE digest=?", name);
     case StoreItem::Kind::cache_mount:
       return drop("DELETE FROM mounts WHERE name=?", name);
+    case StoreItem::Kind::emulator:
+      return;
   }
 }
 
@@ -145,7 +147,7 @@ std::vector<StoreItem> choose_to_remove(std::vector<StoreItem> items, std::uint6
 std::vector<StoreItem> Store::items() {
   const std::int64_t held = held_since(*this);
   std::vector<StoreItem> items = layer_items();
-  for (auto part : {blob_items(), mount_items()}) items.insert(items.end(), part.begin(), part.end());
+  for (auto part : {blob_items(), mount_items(), emulator_items()}) items.insert(items.end(), part.begin(), part.end());
   const auto by_containers = held_by_containers();
   for (auto& item : items) {
     item.in_use = item.used >= held;
@@ -295,6 +297,30 @@ std::vector<StoreItem> Store::mount_items() {
   return items;
 }
 
+// Copies of emulators; each is touched when a build takes it.
+std::vector<StoreItem> Store::emulator_items() const {
+  std::vector<StoreItem> items;
+  for (const auto& name : names_in(emulators_path())) {
+    if (name.starts_with(k_gone)) continue;
+    StoreItem item;
+    item.kind = StoreItem::Kind::emulator;
+    item.id = name;
+    item.path = join_path(emulators_path(), name);
+    item.type = "internal";
+    item.created = item.used = changed_at(item.path);
+    for (const auto& file : names_in(item.path)) {
+      struct stat status;
+      if (::lstat(join_path(item.path, file).c_str(), &status) < 0) continue;
+      item.bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+      ++item.files;
+      item.description = "copy of an emulator, " + file;
+      item.created = status.st_mtim.tv_sec;
+    }
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
 std::optional<std::string> Store::remove_item(const StoreItem& item) {
   try {
     return remove_item(item, true);
@@ -309,6 +335,9 @@ std::optional<std::string> Store::remove_item(const StoreItem& item, bool rows_t
                             "SELECT used FROM mounts WHERE name=?"};
   const std::string name = name_of(item);
   Transaction transaction(*database_);
+  if (item.kind == StoreItem::Kind::emulator) {
+    return changed_at(item.path) >= held_since(*this) ? std::nullopt : std::optional(put_aside(item.path));
+  }
   std::int64_t used = item.kind == StoreItem::Kind::layer ? 0 : changed_at(item.path);
   {
     Statement query(*database_, query_of[static_cast<int>(item.kind)]);
@@ -359,6 +388,9 @@ std::vector<std::string> Store::take_garbage() {
   }
   for (const auto& name : names_in(fs_ + "/mounts")) {
     if (name.starts_with(k_gone)) garbage.push_back(fs_ + "/mounts/" + name);
+  }
+  for (const auto& name : names_in(emulators_path())) {
+    if (name.starts_with(k_gone)) garbage.push_back(join_path(emulators_path(), name));
   }
   for (const auto& directory : {root_, locks_directory()}) {
     for (const auto& name : names_in(directory)) {

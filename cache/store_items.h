@@ -8,10 +8,10 @@ namespace mbuild::cache {
 
 // One thing that the store holds and could remove on its own.
 struct StoreItem {
-  enum class Kind { layer, blob, cache_mount };
+  enum class Kind { layer, blob, cache_mount, emulator };
 
   Kind kind = Kind::layer;
-  std::string id;           // of a layer; of a blob its digest's hex; of a cache mount the name of its directory
+  std::string id;           // of a layer; of a blob its digest's hex; of others the name of the directory
   std::string type;         // BuildKit's words: regular, source.local, exec.cachemount, internal, ...
   std::string description;  // for a reader
   std::string path;
@@ -26,6 +26,8 @@ struct StoreItem {
   bool shared = false;                 // several records or images have it
 
   bool reclaimable() const { return !in_use && !kept; }
+  // Its size is what all files in its directory take.
+  bool is_tree() const { return kind == Kind::layer || kind == Kind::cache_mount; }
 };
 
 // When an item may go: those with a smaller value go first. GreedyDual-Size, with the time of the last use for a clock:

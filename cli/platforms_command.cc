@@ -38,7 +38,7 @@ std::string emulator_text(const Support& support) {
   const auto& path = support.how->emulator_path;
   std::string text = is_qemu(support) ? "QEMU " + support.version : support.version;
   if (!path.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", ", path);
-  if (is_qemu(support)) text += support.accelerated ? ", accelerated" : ", not accelerated";
+  if (is_qemu(support)) text += support.accelerated ? ", accelerated" : ", not accelerated: " + support.obstacle;
   return text;
 }
 
@@ -85,6 +85,7 @@ nlohmann::ordered_json json_of(const Support& support) {
   if (!support.version.empty()) out["version"] = support.version;
   if (support.how->kind == Execution::Kind::qemu || support.how->kind == Execution::Kind::host_handler) {
     out["accelerated"] = support.accelerated;
+    if (!support.accelerated) out["obstacle"] = support.obstacle;
   }
   return out;
 }

@@ -47,9 +47,11 @@ std::string version_number(const std::string& line) {
   return rest.substr(0, rest.find(' '));
 }
 
-bool is_accelerated(const Descriptor& descriptor, const Execution& execution) {
-  return descriptor.little_endian && !feature_disabled("accel") &&
-         base_name(execution.emulator_path).starts_with("qemu-") && is_layout_understood(execution.emulator_path);
+std::string acceleration_obstacle(const Descriptor& descriptor, const Execution& execution) {
+  if (!base_name(execution.emulator_path).starts_with("qemu-")) return "the emulator is not QEMU";
+  if (!descriptor.little_endian) return "another order of bytes";
+  if (feature_disabled("accel")) return "switched off by MBUILD_TEST_DISABLE";
+  return is_layout_understood(execution.emulator_path) ? "" : "this QEMU's layout is not understood";
 }
 
 std::vector<Support> survey(const Platform& host, const EmulatorSearch& search) {
@@ -70,7 +72,8 @@ std::vector<Support> survey(const Platform& host, const EmulatorSearch& search) 
     if (path.empty()) continue;
     if (!versions.contains(path)) versions[path] = version_number(emulator_version(*support.how));
     support.version = versions[path];
-    support.accelerated = is_accelerated(descriptor, *support.how);
+    support.obstacle = acceleration_obstacle(descriptor, *support.how);
+    support.accelerated = support.obstacle.empty();
   }
   std::ranges::stable_sort(out, {}, rank);
   return out;

@@ -16,15 +16,16 @@ struct Support {
   std::vector<std::string> variants;  // others of the platform that the host's own processor has: "v2"
   std::string version;                // "7.2.22" of QEMU, the first line that another emulator says of itself, or ""
   bool accelerated = false;           // native programs can stand in for emulated ones
+  std::string obstacle;               // why they can't, where the programs run under QEMU
   std::string problem, remedy;        // where it does not
 };
 
 // For each platform that mbuild knows, those of the host's own processor first. Starts each emulator once.
 std::vector<Support> survey(const platforms::Platform& host, const EmulatorSearch& search);
 
-// True where programs that `execution` runs can have native ones in their place: under a QEMU whose layout is
-// understood, for a platform whose numbers have the same order of bytes.
-bool is_accelerated(const platforms::Descriptor& descriptor, const Execution& execution);
+// Why programs that `execution` runs can't have native ones in their place; "" where they can: under a QEMU whose
+// layout is understood, for a platform whose numbers have the same order of bytes.
+std::string acceleration_obstacle(const platforms::Descriptor& descriptor, const Execution& execution);
 
 // "7.2.22" of "qemu-aarch64 version 7.2.22 (Debian ...)"; the line itself where it is not of that form.
 std::string version_number(const std::string& line);

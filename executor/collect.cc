@@ -66,13 +66,13 @@ std::vector<cache::StoreItem> measured_items(OpenStore& open) {
   std::stable_sort(items.begin(), items.end(), measured_before);
   std::vector<std::string> paths;
   for (const auto& item : items) {
-    if (item.kind != cache::StoreItem::Kind::blob) paths.push_back(item.path);
+    if (item.is_tree()) paths.push_back(item.path);
   }
   if (paths.empty()) return items;
   const auto sizes = jobs::measure(open.inner.get(), paths, {});
   std::size_t next = 0;
   for (auto& item : items) {
-    if (item.kind != cache::StoreItem::Kind::blob) item.bytes = sizes.at(next++);
+    if (item.is_tree()) item.bytes = sizes.at(next++);
   }
   return items;
 }
@@ -160,7 +160,7 @@ std::vector<std::string> other_paths(const cache::Store& store) {
       if (wanted(entry.path().filename().string())) others.push_back(entry.path());
     }
   };
-  add(store.root(), [](const std::string& name) { return name != "fs" && name != "blobs"; });
+  add(store.root(), [](const std::string& name) { return name != "fs" && name != "blobs" && name != "emulators"; });
   const std::string own = dir_name(store.work_directory());
   add(store.root() + "/fs", [&](const std::string& name) { return name != base_name(own); });
   return others;
@@ -260,8 +260,8 @@ bool remove_everything(const std::string& store_root) {
   if (cache::is_in_use(store_root)) return false;
   LazyInner inner(compute_id_map());
   jobs::remove(inner.get(),
-               {store_root + "/fs", store_root + "/blobs", store_root + "/index.db", store_root + "/index.db-wal",
-                store_root + "/index.db-shm"},
+               {store_root + "/fs", store_root + "/blobs", store_root + "/emulators", store_root + "/index.db",
+                store_root + "/index.db-wal", store_root + "/index.db-shm"},
                {});
   return true;
 }

@@ -194,8 +194,8 @@ std::string described(const emu::Support& support) {
   const auto how = emu::describe(*support.how);
   if (!base_name(support.how->emulator_path).starts_with("qemu-")) return how;
   return fmt::format("{}, {}", how,
-                     support.accelerated ? "with native programs in the place of emulated ones"
-                                         : "all is emulated: its layout is not understood, or they are switched off");
+                     support.accelerated ? "accelerated: native programs stand in for emulated ones"
+                                         : "not accelerated: " + support.obstacle);
 }
 
 // How programs of the two platforms that images are mostly made for run here, and which others do. A build whose

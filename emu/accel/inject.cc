@@ -168,6 +168,7 @@ std::string accelerated_emulator(const std::string& path, const std::string& dir
   if (::fstat(file.get(), &status) < 0) throw system_error(errno, "stat " + path);
   const std::string place = fmt::format("{}/{}", directory, copy_name(status));
   const std::string copy = join_path(place, base_name(path));
+  ::utimensat(AT_FDCWD, place.c_str(), nullptr, 0);  // who removes what is not in use goes by the time
   if (::access(copy.c_str(), X_OK) == 0) return copy;
   const auto bytes = inject_piece(read_all(file.get()), accel_piece());
   if (!bytes) return "";

@@ -1,4 +1,5 @@
 """Native programs that stand in for emulated ones: the same result, and nothing of them is seen."""
+import json
 import os
 import re
 
@@ -128,6 +129,23 @@ def test_programs_that_are_of_no_package(case):
 def test_a_level_that_is_none(case):
     case.dockerfile("FROM busybox", "RUN true")
     case.fails("--accel", "fast", status=2, says=("--accel", "verify"))
+
+
+def test_copies_of_emulators_are_in_the_list_of_the_store(case):
+    debian(case, "RUN readlink /proc/self/exe > /exe")
+    arguments = ("--build-context", "debian=oci-layout://%s:debian" % case.bases)
+    case.build(*arguments, platforms=(FOREIGN,))
+    case.settle()
+
+    def copies():
+        lines = case.check(case.mbuild, "du", "--root", case.root, "--format", "json").splitlines()
+        return [one for one in map(json.loads, lines) if one["Description"].startswith("copy of an emulator")]
+    one, = copies()
+    expect("qemu-" in one["Description"] and one["Size"] > 1000000 and one["Reclaimable"], one)
+    case.check(case.mbuild, "prune", "-f", "--root", case.root)
+    expect_equal(copies(), [])
+    made = case.build("--no-cache", *arguments, platforms=(FOREIGN,))
+    expect(made.file("exe", FOREIGN).startswith("/proc/driver/"), made.file("exe", FOREIGN))
 
 
 # ------------------------------------------------------------------------------------------------- compilers

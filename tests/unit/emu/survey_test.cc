@@ -43,6 +43,6 @@ TEST_CASE("an emulator that is no program has no native programs in it") {
   const std::string path = directory.path() + "/qemu-aarch64-static";
   write_file_atomically(path, "#!/bin/sh\n");
   const auto& descriptor = *platforms::find_descriptor(testing::k_arm64);
-  CHECK_FALSE(is_accelerated(descriptor, {Execution::Kind::qemu, path, ""}));
-  CHECK_FALSE(is_accelerated(descriptor, {Execution::Kind::qemu, path + "-none", ""}));
+  CHECK(acceleration_obstacle(descriptor, {Execution::Kind::qemu, path, ""}).contains("layout"));
+  CHECK(acceleration_obstacle(descriptor, {Execution::Kind::qemu, path + "-none", ""}).contains("layout"));
 }
