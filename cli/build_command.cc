@@ -22,6 +22,7 @@
 #include "cli/metadata.h"
 #include "cli/session.h"
 #include "cli/told_build.h"
+#include "executor/api/compiler_pack.h"
 #include "executor/api/option_values.h"
 #include "executor/build.h"
 #include "frontend/dockerfile/table.h"
@@ -34,7 +35,7 @@ namespace {
 struct BuildFlags {
   DockerFlags docker;
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
-      no_cache_filter, output, platform, secret, ssh, tag, ulimit, arch_allow;
+      no_cache_filter, output, platform, secret, ssh, tag, ulimit, arch_allow, accel_packs;
   std::string call = "build", file, iidfile, metadata_file, network = "default", progress, root, shm_size, target,
               context, arch_check, accel, report, profile;
   unsigned jobs = 0;
@@ -90,6 +91,17 @@ void apply(const BuildConfig& config, const std::string& path, executor::BuildRe
     for (const auto& text : config.outputs) request.outputs.push_back(parse_output(text));
   } catch (Error& error) {
     throw std::move(error).with_context(path + ": build.outputs");
+  }
+}
+
+// Who names packs wants them used.
+void apply_acceleration(const BuildFlags& flags, const EmulationConfig& config, executor::BuildRequest& request) {
+  for (const auto& place : flags.accel_packs) executor::check_pack_place(place);
+  request.compiler_packs.insert(request.compiler_packs.begin(), flags.accel_packs.begin(), flags.accel_packs.end());
+  if (!flags.accel.empty()) {
+    request.acceleration = executor::parse_acceleration(flags.accel);
+  } else if (!flags.accel_packs.empty() && config.accel.empty()) {
+    request.acceleration = executor::Acceleration::compilers;
   }
 }
 
@@ -179,8 +191,8 @@ int run_build_command(const BuildFlags& flags) {
   }
   check_docker_flags(flags.docker);
   executor::BuildRequest request = request_of(flags);
-  if (!flags.accel.empty()) request.acceleration = executor::parse_acceleration(flags.accel);
   const Config config = load_config();
+  apply_acceleration(flags, config.emulation, request);
   apply(config.build, config.path, request);
   CancelOnSignal cancel;
   const auto call = parse_call(flags.check ? "check" : flags.call);
@@ -255,6 +267,8 @@ void add_build_command(Command& top) {
   build.value("--accel=HOW", flags->accel,
               "Foreign programs: safe (native ones stand in where the result is the same), compilers (cross compilers, "
               "too), off, or verify (both ways, which have to agree)");
+  build.values("--accel-packs=PLACE", flags->accel_packs,
+               "Where compiler packs are: HOST/NAME, or the directory of an OCI layout (see mbuild accel)");
   build.value("--network=MODE", flags->network, "default, none or host");
   build.values("--add-host=HOST:IP", flags->add_host, "Add a host to /etc/hosts");
   build.values("--allow=WHAT", flags->allow, "Allow network.host, security.insecure or buildx.local.delete",

@@ -5,6 +5,7 @@
 // One function a command: it adds the command with its options to the program.
 namespace mbuild::cli {
 
+void add_accel_command(Command& top);  // compiler packs
 void add_bake_command(Command& top);
 void add_build_command(Command& top);
 // Those of containers but `run`, which is among those below `container`.

@@ -15,6 +15,8 @@ executor::SessionRequest session_request(const std::string& root, bool allow_les
   session.registries = config.registries;
   session.allow_less_isolation = allow_less_isolation || config.sandbox.allow_less_isolation;
   session.log_limits = log_limits(config);
+  session.compiler_packs = config.emulation.packs;
+  if (!session.compiler_packs.empty()) session.acceleration = executor::Acceleration::compilers;
   if (!config.emulation.accel.empty()) session.acceleration = executor::parse_acceleration(config.emulation.accel);
   session.source_policy = executor::load_source_policy(environment_variable("EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"));
   return session;

@@ -82,6 +82,7 @@ Execution::Execution(BuildSession& session, Definitions& definitions)
               .network = session.workplace.network,
               .sink = session.sink,
               .warn_of_isolation = session.warn("LessIsolation"),
+              .warn_of_packs = session.warn("CompilerPack"),
               .remove_later = [&session](std::string path) { session.workplace.remove_later(std::move(path)); }}) {
   targets_.reserve(definitions.targets.size());  // they are pointed at
   for (const auto& target : definitions.targets) {

@@ -7,7 +7,7 @@ namespace mbuild::image {
 
 FinishedImage assemble_image(const frontend::ImageConfig& config, std::vector<Descriptor> layers,
                              const platforms::Platform& platform, MediaFlavour flavour,
-                             const std::map<std::string, std::string>& annotations) {
+                             const std::map<std::string, std::string>& annotations, const std::string& artifact_type) {
   if (config.diff_ids.size() != layers.size()) {
     throw Error(ExitClass::internal,
                 fmt::format("an image has {} layers but {} diff ids", layers.size(), config.diff_ids.size()));
@@ -30,7 +30,10 @@ FinishedImage assemble_image(const frontend::ImageConfig& config, std::vector<De
   manifest.media_type = docker ? media_type::k_docker_manifest : media_type::k_oci_manifest;
   manifest.config = image.config;
   manifest.layers = image.layers;
-  if (!docker) manifest.annotations = annotations;
+  if (!docker) {
+    manifest.artifact_type = artifact_type;
+    manifest.annotations = annotations;
+  }
   image.manifest_bytes = serialise_manifest(manifest);
   image.manifest = describe(manifest.media_type, image.manifest_bytes);
   image.manifest.platform = platform;

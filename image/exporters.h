@@ -33,7 +33,8 @@ struct FinishedImage {
 // flavour's. Throws Error (internal) when diff ids and layers do not correspond.
 FinishedImage assemble_image(const frontend::ImageConfig& config, std::vector<Descriptor> layers,
                              const platforms::Platform& platform, MediaFlavour flavour,
-                             const std::map<std::string, std::string>& annotations = {});
+                             const std::map<std::string, std::string>& annotations = {},
+                             const std::string& artifact_type = "");
 
 struct ImageSet {
   std::vector<FinishedImage> images;  // one a platform; attestation manifests after them

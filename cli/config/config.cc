@@ -15,6 +15,7 @@
 #include "cli/display/progress.h"
 #include "cli/display/usage_table.h"
 #include "executor/api/acceleration.h"
+#include "executor/api/compiler_pack.h"
 #include "executor/collect.h"
 #include "platforms/platform.h"
 
@@ -122,6 +123,8 @@ Config parse_config(const std::string& text, const std::string& path) {
     file.table("emulation", [&](Section& section) {
       section.text("accel", config.emulation.accel);
       section.check("accel", [&] { executor::parse_acceleration(config.emulation.accel); });
+      section.texts("packs", config.emulation.packs);
+      section.check("packs", [&] { std::ranges::for_each(config.emulation.packs, executor::check_pack_place); });
     });
     file.table("log", [&](Section& section) { read_log(section, config.log); });
     file.table("registry", [&](Section& section) { read_registries(section, path, config.registries); });

@@ -39,7 +39,8 @@ struct SandboxConfig {
 
 // [emulation]: how programs of foreign platforms are run.
 struct EmulationConfig {
-  std::string accel;  // --accel for every build; "" where nothing is said
+  std::string accel;               // --accel for every build; "" where nothing is said
+  std::vector<std::string> packs;  // --accel-packs
 };
 
 // [build]: what `mbuild build` does where no flag and no variable says otherwise.

@@ -45,7 +45,8 @@ struct SessionRequest {
   bool keep_going = false;            // a target that fails spares the others
   bool allow_less_isolation = false;  // of RUNs, where the host can't do better
   Acceleration acceleration = Acceleration::safe;
-  bool offline = false;  // of run_check, run_outline, run_targets: nothing is looked up
+  std::vector<std::string> compiler_packs;  // where they are looked for (api/compiler_pack.h), but for the store
+  bool offline = false;                     // of run_check, run_outline, run_targets: nothing is looked up
   remote::RegistryHosts registries;
   LogLimits log_limits;
   Surroundings surroundings;
@@ -67,6 +68,7 @@ struct TargetRequest {
   std::vector<std::string> tags;
   std::vector<Output> outputs;
   std::vector<image::Annotation> annotations;
+  std::string artifact_type;  // of the manifests
   std::vector<Secret> secrets;
   std::vector<SshAgent> ssh;
   std::vector<std::string> no_cache_filter;

@@ -67,7 +67,8 @@ image::FinishedImage finish(const frontend::LoweredImage& lowered, const ExportE
   if (wants_inline_cache(environment.request))
     config.extensions[std::string(image::k_inline_cache_member)] = inline_cache(environment, blobs, layers);
   auto finished = image::assemble_image(config, std::move(descriptors), lowered.platform, wanted.flavour,
-                                        image::annotations_for(wanted.annotations, Place::manifest, &lowered.platform));
+                                        image::annotations_for(wanted.annotations, Place::manifest, &lowered.platform),
+                                        environment.request.artifact_type);
   finished.manifest.annotations =
       image::annotations_for(wanted.annotations, Place::manifest_descriptor, &lowered.platform);
   return finished;

@@ -1,24 +1,28 @@
 #include "executor/steps/compiler_packs.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/strings.h"
+#include "executor/api/compiler_pack.h"
+#include "image/image_place.h"
+#include "image/oci_layout.h"
+#include "oci/image_config.h"
+#include "oci/reference.h"
 #include "platforms/platform.h"
 #include "worker/layer_directories.h"
+#include "worker/native/packages.h"
 
 namespace mbuild::executor {
 namespace {
 
 constexpr std::int64_t k_week = 7 * 24 * 3600;
-
-// Debian's names of the platforms whose native and cross compilers are known to give the same code.
-std::string triplet_of(const platforms::Platform& platform) {
-  return platform.os == "linux" && platform.arch == "arm64" ? "aarch64-linux-gnu" : "";
-}
 
 // Only what is built from the same source is worth its download: Debian appends "crossN" to the version of that. What
 // the compilers themselves don't need is left out; the file tells that the step has been here.
@@ -41,17 +45,133 @@ rm -rf /usr/{0} /usr/lib/gcc-cross /usr/share/doc /usr/share/man /usr/share/loca
 mark "$cross"
 )";
 
+// The version of the package by which packs are found, in a step's root directory.
+std::string base_version(const cache::Store& store, const LayerIds& root) {
+  for (auto id = root.rbegin(); id != root.rend(); ++id) {
+    const Fd layer = open_file(store.layer_path(*id), O_PATH | O_DIRECTORY);
+    if (has_package_database(layer.get())) return installed_version(layer.get(), k_pack_base_package);
+  }
+  return "";
+}
+
+Error no_pack(std::string why) { return Error(ExitClass::usage, std::move(why)); }
+
+// The directory of a layout that has the tag, "" where it has not.
+std::string layout_with(std::string_view place, const std::string& tag) {
+  if (place.starts_with("oci-layout:")) place.remove_prefix(std::string_view("oci-layout:").size());
+  if (place.starts_with("//")) place.remove_prefix(2);
+  const std::string directory(place);
+  if (!path_exists(directory + "/index.json")) throw no_pack("there is no OCI layout");
+  const auto entries = image::parse_index(read_file(directory + "/index.json")).manifests;
+  const bool has = std::ranges::any_of(entries, [&](const auto& entry) {
+    const auto name = entry.annotations.find(std::string(image::k_annotation_ref_name));
+    return name != entry.annotations.end() && name->second == tag;
+  });
+  return has ? directory : "";
+}
+
+// A pack of the store as a place, as far as its documents go.
+image::ImagePlace place_in_store(cache::Store& store, const cache::StoredImage& kept) {
+  image::ImagePlace place;
+  place.top = {.media_type = kept.media_type, .digest = kept.digest, .size = kept.size};
+  place.read = [&store](const image::Descriptor& document) {
+    if (store.use_blob(document.digest)) {
+      if (auto bytes = read_file(store.blob_path(document.digest)); sha256(bytes) == document.digest) return bytes;
+    }
+    throw no_pack("it is damaged");
+  };
+  return place;
+}
+
 }  // namespace
 
-std::optional<LayerIds> CompilerPacks::find(graph::NodeId id, StepSink& sink, const std::stop_token& stop) {
-  const auto& node = parts_.graph.nodes[id];
-  const auto& op = std::get<graph::ExecOp>(node.op);
-  const std::string triplet = triplet_of(*node.platform);
-  if (triplet.empty() || op.network == graph::NetworkMode::none || !parts_.workers.is_local(id)) return std::nullopt;
+std::optional<LayerIds> CompilerPacks::find(graph::NodeId id, const LayerIds& root, StepSink& sink,
+                                            const std::stop_token& stop) {
+  if (pack_triplet(*parts_.graph.nodes[id].platform).empty() || !parts_.workers.is_local(id)) return std::nullopt;
   const std::lock_guard lock(mutex_);
+  if (auto kept = find_kept(id, root, sink, stop)) return kept;
+  const auto& op = std::get<graph::ExecOp>(parts_.graph.nodes[id].op);
+  return op.network == graph::NetworkMode::none ? std::nullopt : find_made(id, sink, stop);
+}
+
+std::optional<LayerIds> CompilerPacks::find_kept(graph::NodeId id, const LayerIds& root, StepSink& sink,
+                                                 const std::stop_token& stop) {
+  const auto& node = parts_.graph.nodes[id];
+  std::string tag;
+  try {
+    tag = pack_tag(platforms::host_platform(), *node.platform, base_version(parts_.store, root));
+  } catch (const Error&) {
+    // The step's root can't be read from here.
+  }
+  if (tag.empty()) return std::nullopt;
+  if (const auto known = kept_.find(tag); known != kept_.end()) {
+    return known->second ? std::optional(parts_.workers.bring(*known->second, id, stop)) : std::nullopt;
+  }
+  std::vector<std::string> places = {""};  // the store
+  places.insert(places.end(), parts_.session.compiler_packs.begin(), parts_.session.compiler_packs.end());
+  for (const auto& place : places) {
+    const std::string shown = place.empty() ? fmt::format("{}:{} of the store", k_stored_pack, tag) : place;
+    if (passed_over_.contains(place)) continue;
+    try {
+      auto found = read_from(place, tag, node, stop);
+      if (!found) continue;
+      auto layers = parts_.workers.bring(*found, id, stop);
+      kept_[tag] = std::move(found);
+      sink.log(2, fmt::format("accel: compilers of the pack {} ({})\n", tag, place.empty() ? "the store" : place));
+      return layers;
+    } catch (const Error& error) {
+      passed_over_.insert(place);
+      parts_.warn(fmt::format("the compiler pack {} is passed over: {}", shown, error.what()));
+    }
+  }
+  kept_[tag] = std::nullopt;
+  return std::nullopt;
+}
+
+// Only the documents are read here; layers are fetched and verified like those of any image.
+std::optional<Snapshot> CompilerPacks::read_from(const std::string& place, const std::string& tag,
+                                                 const graph::Node& node, const std::stop_token& stop) {
+  image::ImagePlace from;
+  if (place.empty()) {
+    const auto stored = parts_.store.find_image(fmt::format("{}:{}", k_stored_pack, tag));
+    if (!stored) return std::nullopt;
+    from = place_in_store(parts_.store, *stored);
+  } else if (is_pack_directory(place)) {
+    const auto directory = layout_with(place, tag);
+    if (directory.empty()) return std::nullopt;
+    from = image::find_image_place(fmt::format("oci-layout://{}:{}", directory, tag), {}, stop);
+  } else {
+    const auto name = policy_image(parts_.session.source_policy.get(), fmt::format("{}:{}", place, tag));
+    const auto reference = frontend::parse_reference(name);
+    if (!parts_.images.registry().find_manifest_info({reference.domain, reference.path}, reference.tag, stop)) {
+      return std::nullopt;
+    }
+    from = image::find_image_place(name, [&]() -> remote::Registry& { return parts_.images.registry(); }, stop);
+  }
+  if (!image::is_manifest_type(from.top.media_type)) throw no_pack("it is no compiler pack, but an index");
+  const auto manifest = image::parse_manifest(from.read(from.top));
+  if (manifest.artifact_type != k_pack_artifact_type) throw no_pack("it is no compiler pack");
+  const auto platform = manifest.annotations.find(std::string(k_pack_platform_annotation));
+  if (platform == manifest.annotations.end() || platform->second != platforms::to_string(*node.platform)) {
+    throw no_pack("it is not for " + platforms::to_string(*node.platform));
+  }
+  const auto config = frontend::parse_image_config(from.read(manifest.config));
+  if (!platforms::satisfies(config.platform, platforms::host_platform())) throw no_pack("it does not run on this host");
+  if (config.diff_ids.empty() || config.diff_ids.size() != manifest.layers.size()) throw no_pack("it is damaged");
+  LayerList layers;
+  for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
+    const auto& diff_id = config.diff_ids[i];
+    parts_.images.add_layer(diff_id, manifest.layers[i], {.layout = from.layout, .repository = from.repository});
+    layers.push_back(std::make_shared<SnapshotLayer>(
+        SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
+  }
+  return make_snapshot(std::move(layers));
+}
+
+std::optional<LayerIds> CompilerPacks::find_made(graph::NodeId id, StepSink& sink, const std::stop_token& stop) {
   const auto base = parts_.siblings.base_of(id);
   if (!base) return std::nullopt;
-  const std::string script = fmt::format(k_script, triplet);
+  const std::string script = fmt::format(k_script, pack_triplet(*parts_.graph.nodes[id].platform));
   const Digest key = sha256("compiler pack 1\n" + base->digest + "\n" + script);
   try {
     auto known = found_.find(key);

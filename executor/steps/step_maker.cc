@@ -117,9 +117,10 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
   auto task = parts_.tasks.begin(id, layer_id);
   emulator = parts_.workers.of(id).prepare(task);
   parts_.tasks.complete(task, id, stop);
-  if (task.sibling && with_compilers(parts_.session.acceleration)) {
+  if (with_compilers(parts_.session.acceleration) && task.platform && is_foreign(*task.platform)) {
     StepLog log(id, parts_.sink);
-    task.compilers = parts_.packs.find(id, log, stop);
+    task.compilers = parts_.packs.find(id, task.root, log, stop);
+    if (!task.sibling) task.sibling = task.compilers;  // it has programs of the same packages
   }
   if (!trace.copied.empty()) {  // the keys are those of what is mounted
     trace.inputs = parts_.reads.inputs(id);

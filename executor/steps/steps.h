@@ -45,6 +45,7 @@ struct StepEnvironment {
   ProgressSink& sink;
   // Tells the user what steps had to do without; called from many threads.
   std::function<void(std::string text)> warn_of_isolation;
+  std::function<void(std::string text)> warn_of_packs;  // likewise
   // Removes a directory in the store when the build is over; called from many threads.
   std::function<void(std::string)> remove_later;
 };

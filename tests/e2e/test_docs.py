@@ -109,7 +109,7 @@ def unknown_flags(line, pages_of_man):
     words = words_of(line)[1:]
     words = words[:next((i for i, word in enumerate(words) if word in ("|", "&&", ";", ">")), len(words))]
     command = []
-    while words and re.fullmatch(r"[a-z]+", words[0]) and " ".join(command + words[:1]) in pages_of_man:
+    while words and re.fullmatch(r"[a-z][a-z-]*", words[0]) and " ".join(command + words[:1]) in pages_of_man:
         command.append(words.pop(0))
     if not command and words and (words[0] in TAKEN or not words[0].startswith("-")):
         return [] if words[0] in TAKEN or not re.fullmatch(r"[a-z]+", words[0]) else ["the command " + words[0]]

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "files/root_path.h"
+#include "worker/native/root_files.h"
 
 // The drivers (gcc, g++), collect2 and lto-wrapper stay what they are: they know the paths and the specs, and what they
 // cost is little. What they start is here. A cross compiler is the native one but for the directories that it has
@@ -117,6 +118,15 @@ bool is_same_source(int pack, const CrossProgram& program) {
   if (!packaged) return false;
   return program.own_directory.empty() ? packaged->version == program.package.version
                                        : is_cross_version(packaged->version, program.package.version);
+}
+
+std::set<std::string> replaced_programs(int pack) {
+  std::set<std::string> out;
+  for (const auto& line : split(read_sane(pack, "usr/share/compiler-pack"), '\n')) {
+    const auto words = split(std::string_view(line), ' ');
+    if (words.size() == 3 && words[0] == "replaces") out.insert(words[1]);
+  }
+  return out;
 }
 
 std::string with_own_paths(std::string bytes, const CrossProgram& program) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "worker/native/packages.h"
@@ -29,6 +30,10 @@ std::optional<CrossProgram> linker_plugin(int root, const std::string& path);
 // True where the pack has what was built from the very same source: the version is the same but for the "crossN" that
 // Debian appends for cross compilers, and the file is as its package brought it.
 bool is_same_source(int pack, const CrossProgram& program);
+
+// The SHA-256, in hex, of the programs that a pack says it was made to replace: lines "replaces SHA256 PATH" of its
+// file usr/share/compiler-pack. None where it does not say.
+std::set<std::string> replaced_programs(int pack);
 
 // The pack's program with the search paths of the own one compiled in; throws Error where it has others than those that
 // are known.

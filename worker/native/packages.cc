@@ -29,6 +29,7 @@ constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         
 // and unpacks.
 constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "printf", "seq", "numfmt", "stdbuf", "chroot"};
 constexpr std::string_view k_of_dpkg[] = {"dpkg-deb", "dpkg-split"};
+constexpr const char* k_status = "var/lib/dpkg/status";
 
 bool lists(std::span<const std::string_view> list, std::string_view name) {
   return std::ranges::find(list, name) != list.end();
@@ -53,9 +54,15 @@ std::string packaged_checksum(int root, std::string_view package, const std::str
   return "";
 }
 
-// The value of a field in the stanza of a package in the status file; "" where it is not installed.
+std::string checksum(int root, const std::string& path) {
+  const Fd file = open_sane(root, path);
+  return file ? md5_of_rest(file.get()) : "";
+}
+
+}  // namespace
+
 std::string installed_version(int root, std::string_view package) {
-  const std::string status = read_sane(root, "var/lib/dpkg/status");
+  const std::string status = read_sane(root, k_status);
   const std::string first = fmt::format("Package: {}\n", package);
   auto begin = status.starts_with(first) ? 0 : status.find("\n" + first);
   if (begin == status.npos) return "";
@@ -66,12 +73,7 @@ std::string installed_version(int root, std::string_view package) {
   return "";
 }
 
-std::string checksum(int root, const std::string& path) {
-  const Fd file = open_sane(root, path);
-  return file ? md5_of_rest(file.get()) : "";
-}
-
-}  // namespace
+bool has_package_database(int root) { return static_cast<bool>(open_sane(root, k_status)); }
 
 std::optional<PackagedFile> substitutable(int root, const std::string& path) {
   for (const auto package : k_packages) {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "emu/accel/inject.h"
@@ -196,9 +197,17 @@ std::optional<Substitution::Choice> Substitution::choose_same(int root, const st
 
 std::optional<Substitution::Choice> Substitution::choose_compiler(int root, const std::string& path) {
   const auto program = cross_program(root, path);
-  if (!program || !is_same_source(pack_root(), *program)) return std::nullopt;
+  if (!program || !is_same_source(pack_root(), *program) || !pack_replaces(root, path)) return std::nullopt;
   const auto edit = [&](std::string bytes) { return with_own_paths(std::move(bytes), *program); };
   return Choice{&pack_set(), pack_set().add(program->in_pack, edit), program->name};
+}
+
+// A pack that was made on purpose names the checksums of what it replaces; others go by what dpkg says.
+bool Substitution::pack_replaces(int root, const std::string& path) {
+  if (!replaced_) replaced_ = replaced_programs(pack_root());
+  if (replaced_->empty()) return true;
+  const Fd file = open_sane(root, path);
+  return file && replaced_->contains(std::string(digest_hex(sha256_of_rest(file.get()))));
 }
 
 // The native plugin of the linker is laid out where the linker's is the compiler's own.
@@ -206,8 +215,9 @@ bool Substitution::has_plugin(int process, const std::string& path) {
   if (!path.starts_with('/')) return false;
   try {
     const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
-    const auto plugin = linker_plugin(root.get(), resolve_in_root(root.get(), path).path);
-    if (!plugin || !is_same_source(pack_root(), *plugin)) return false;
+    const std::string resolved = resolve_in_root(root.get(), path).path;
+    const auto plugin = linker_plugin(root.get(), resolved);
+    if (!plugin || !is_same_source(pack_root(), *plugin) || !pack_replaces(root.get(), resolved)) return false;
     pack_set().add_library(plugin->in_pack, base_name(MBUILD_ACCEL_PLUGIN));
     return true;
   } catch (const Error&) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 
@@ -69,6 +70,7 @@ class Substitution {
   std::optional<Choice> choose_compiler(int root, const std::string& path);
   std::optional<std::uint64_t> answer(const Choice& choice, int process);
   bool has_plugin(int process, const std::string& path);
+  bool pack_replaces(int root, const std::string& path);
   int sibling_root();
   int pack_root();
   NativeSet& sibling_set();
@@ -81,6 +83,7 @@ class Substitution {
   bool has_way_back_ = false;
   Fd sibling_, pack_;
   std::unique_ptr<NativeSet> of_sibling_, of_pack_;
+  std::optional<std::set<std::string>> replaced_;  // SHA-256 of what the pack replaces, where it names that
   std::map<Identity, Known> known_;
   std::uint64_t started_ = 0, native_ = 0;
   std::string last_crashed_;

@@ -150,8 +150,14 @@ struct StepFixture {
                   .lent = lent,
                   .workers = workers,
                   .siblings = siblings}};
-  CompilerPacks packs{
-      {.session = session, .graph = graph, .store = store, .layers = layers, .workers = workers, .siblings = siblings}};
+  CompilerPacks packs{{.session = session,
+                       .graph = graph,
+                       .store = store,
+                       .layers = layers,
+                       .workers = workers,
+                       .siblings = siblings,
+                       .images = images,
+                       .warn = [](const std::string&) {}}};
 
   // A layer of the store.
   void add_layer(const std::string& id, const Digest& result) {

@@ -103,3 +103,20 @@ TEST_CASE("a cross compiler with a path that is not known is not used", "[native
   CHECK_THROWS_AS(own_path("/usr/lib/gcc-cross/another/14/include"), Error);
   CHECK_THROWS_AS(own_path("--prefix=/usr/lib/gcc-cross/"), Error);
 }
+
+TEST_CASE("a pack may say what it was made to replace") {
+  PackageRoot pack("binutils", "2", "usr/bin/as", "x");
+  CHECK(replaced_programs(pack.open().get()).empty());
+  pack.write("usr/share/compiler-pack",
+             "compiler pack 1\nprogram ab usr/bin/as\nreplaces cd usr/bin/as\nreplaces ef x\n");
+  CHECK(replaced_programs(pack.open().get()) == std::set<std::string>{"cd", "ef"});
+}
+
+TEST_CASE("the version of an installed package") {
+  PackageRoot root("libgcc-s1", "14.2.0-19", "usr/lib/x", "x");
+  CHECK(installed_version(root.open().get(), "libgcc-s1") == "14.2.0-19");
+  CHECK(installed_version(root.open().get(), "libgcc").empty());
+  CHECK(has_package_database(root.open().get()));
+  const testing::TemporaryDirectory empty;
+  CHECK_FALSE(has_package_database(open_file(empty.path(), O_RDONLY | O_DIRECTORY).get()));
+}
