@@ -112,6 +112,7 @@ int build_and_tell(executor::BuildRequest& request, ProgressMode mode, const Can
   record.bounds.entries = 0;
   return run_and_tell({.mode = mode,
                        .explain = false,
+                       .summary = false,
                        .record = std::move(record),
                        .build = [&](auto& sink) { executor::run_build(request, sink, cancel.token(), result); },
                        .targets = [&] { return std::vector<TargetResult>{{request, result}}; }});

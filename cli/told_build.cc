@@ -20,7 +20,7 @@ class Telling {
 
   void succeeded() {
     finish(nullptr, false);
-    report_.succeeded(ended());
+    build_.summary ? report_.succeeded(ended()) : report_.warn(ended());
     record_.write_files();
   }
 

@@ -13,6 +13,7 @@ namespace mbuild::cli {
 struct ToldBuild {
   ProgressMode mode = ProgressMode::automatic;
   bool explain = false;
+  bool summary = true;  // else of a build that went well only warnings are told
   RecordRequest record;
   std::function<void(executor::ProgressSink&)> build;
   std::function<std::vector<TargetResult>()> targets;  // asked for when the build has ended

@@ -60,6 +60,7 @@ def accel(case, *words, root=None, **options):
 def make(case, base, *arguments, root=None):
     """Makes a pack; its tag."""
     text = accel(case, "build-pack", "oci-layout://%s:latest" % base, "--progress", "plain", *arguments, root=root)
+    expect("files written to" not in text, "a summary of what is done on the way", text)
     return text.split()[-1]
 
 
