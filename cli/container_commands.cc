@@ -21,6 +21,7 @@
 #include "cli/display/go_template.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/network_command.h"
 #include "cli/volume_command.h"
 #include "containers/exec.h"
 #include "containers/log.h"
@@ -161,6 +162,32 @@ ordered_json health_of(const Container& container) {
                            : ordered_json{{"Status", status}, {"FailingStreak", 0}, {"Log", ordered_json::array()}};
 }
 
+ordered_json networks_of(const Container& container) {
+  const auto& network = container.record.options.network;
+  auto out = ordered_json::object();
+  if (network.name.empty()) return out;
+  const bool runs = container.state == State::running;
+  out[network.name] = {{"Aliases", network.aliases}, {"IPAddress", runs ? container.running->address : ""}};
+  return out;
+}
+
+const char* network_mode(const containers::NetworkChoice& network) {
+  switch (network.mode) {
+    case graph::NetworkMode::standard:
+      return "default";
+    case graph::NetworkMode::none:
+      return "none";
+    case graph::NetworkMode::host:
+      return "host";
+  }
+  return "";
+}
+
+std::string network_text(const containers::NetworkChoice& network) {
+  if (!network.container.empty()) return "container:" + network.container;
+  return network.name.empty() ? network_mode(network) : network.name;
+}
+
 ordered_json inspected(const Container& container) {
   const auto& record = container.record;
   const auto& options = record.options;
@@ -204,13 +231,14 @@ ordered_json inspected(const Container& container) {
         {"OpenStdin", options.open_stdin}}},
       {"HostConfig",
        {{"AutoRemove", record.remove},
+        {"NetworkMode", network_text(options.network)},
         {"ReadonlyRootfs", options.read_only},
         {"RestartPolicy", {{"Name", policy_name(options.restart)}, {"MaximumRetryCount", options.restart.attempts}}},
         {"Memory", options.limits.memory},
         {"NanoCpus", options.limits.cpu_thousandths * 1'000'000},
         {"PidsLimit", options.limits.pids}}},
       {"Mounts", mounts},
-      {"NetworkSettings", {{"Ports", ports}}}};
+      {"NetworkSettings", {{"Ports", ports}, {"Networks", networks_of(container)}}}};
 }
 
 int inspect_containers(const Flags& flags) {
@@ -451,6 +479,7 @@ void add_rm(Command& parent) {
 }  // namespace
 
 void add_container_commands(Command& top) {
+  add_network_command(top);
   add_volume_command(top);
   add_container_files_commands(top);
   add_container_life_commands(top);

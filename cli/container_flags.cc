@@ -9,9 +9,11 @@
 #include "base/strings.h"
 #include "cli/config/store_root.h"
 #include "cli/config/surroundings.h"
+#include "containers/networks.h"
 #include "containers/option_values.h"
 #include "containers/ports.h"
 #include "executor/api/option_values.h"
+#include "executor/outputs/stored_images.h"
 
 namespace mbuild::cli {
 namespace {
@@ -40,6 +42,34 @@ void set_limits(const ContainerFlags& flags, containers::Options& out) {
   if (!flags.memory.empty()) out.limits.memory = parse_size(flags.memory);
   out.limits.cpu_thousandths = containers::parse_cpus(flags.cpus);
   out.limits.pids = containers::parse_count("--pids-limit", flags.pids);
+}
+
+void set_network(const ContainerFlags& flags, containers::Options& out) {
+  const bool is_mode = flags.network.empty() || flags.network == "default" || flags.network == "none" ||
+                       flags.network == "host" || flags.network == "bridge";
+  // Where names are looked up.
+  const auto containers = is_mode ? "" : containers::containers_directory(executor::open_store(store_root(flags.root)));
+  out.network = containers::choose_network(containers, flags.network);
+  for (const auto& alias : flags.network_aliases) containers::check_alias(alias);
+  out.network.aliases = flags.network_aliases;
+  if (out.network.aliases.empty() || !out.network.name.empty()) return;
+  throw usage_error("--network-alias is for networks that have a name")
+      .with_advice("Make one (mbuild network create NAME), and run the container with --network NAME.");
+}
+
+void check_network(const ContainerFlags& flags, const containers::Options& options) {
+  if (flags.network.starts_with("container:")) {
+    if (!options.ports.empty() || options.publish_all) {
+      throw usage_error("ports are published by the container whose network this one has")
+          .with_advice("Publish them where that one is run.");
+    }
+    if (!options.hostname.empty() || !options.extra_hosts.empty()) {
+      throw usage_error("--hostname and --add-host are for the container whose network this one has");
+    }
+  }
+  if (options.ports.empty() || options.network.mode == graph::NetworkMode::standard) return;
+  throw usage_error("ports are published with a network of the container's own alone")
+      .with_advice("With --network host the container has the host's ports; with none it has no network.");
 }
 
 void check_restart(const ContainerFlags& flags, const containers::Restart& restart) {
@@ -74,7 +104,8 @@ void add_program_flags(Command& command, ContainerFlags& flags) {
   command.values("--mount=SPEC", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
   command.values("--tmpfs=DIR[:OPTIONS]", flags.tmpfs, "A file system in memory (size=N,ro)");
   command.flag("--read-only", flags.read_only, "The root directory can't be written");
-  command.value("--network,--net=NAME", flags.network, "default, none or host");
+  command.value("--network,--net=NAME", flags.network, "default, none, host, container:NAME or a network's name");
+  command.values("--network-alias,--net-alias", flags.network_aliases, "Another name that it has in its network");
   command.flag("-P,--publish-all", flags.publish_all, "Lead ports of the host to all that the image exposes");
   command.value("-h,--hostname=NAME", flags.hostname, "Host name");
   command.values("--add-host=NAME:ADDRESS", flags.add_host, "A line of /etc/hosts");
@@ -153,15 +184,13 @@ containers::Options options_of(const ContainerFlags& flags) {
   for (const auto& text : flags.add_host) {
     for (auto& host : executor::parse_add_host(text)) out.extra_hosts.push_back(std::move(host));
   }
-  out.network = executor::parse_network(flags.network);
+  set_network(flags, out);
   for (const auto& text : flags.volume) out.binds.push_back(containers::parse_volume(text, directory));
+  out.publish_all = flags.publish_all;
   for (const auto& text : flags.publish) {
     for (auto& port : containers::parse_publish(text)) out.ports.push_back(std::move(port));
   }
-  if (!out.ports.empty() && out.network != graph::NetworkMode::standard) {
-    throw usage_error("ports are published with the default network alone")
-        .with_advice("With --network host the container has the host's ports; with none it has no network.");
-  }
+  check_network(flags, out);
   for (const auto& text : flags.mount) containers::parse_mount(text, directory, out);
   for (const auto& text : flags.tmpfs) out.memory.push_back(containers::parse_tmpfs(text));
   out.cap_add = flags.cap_add;
@@ -172,7 +201,6 @@ containers::Options options_of(const ContainerFlags& flags) {
   out.health = health_of(flags);
   out.restart = containers::parse_restart(flags.restart);
   check_restart(flags, out.restart);
-  out.publish_all = flags.publish_all;
   out.read_only = flags.read_only;
   out.init = flags.init;
   out.open_stdin = flags.interactive;

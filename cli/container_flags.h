@@ -11,7 +11,8 @@ namespace mbuild::cli {
 
 // The flags of a container as they were typed.
 struct ContainerFlags {
-  std::vector<std::string> add_host, cap_add, cap_drop, env, env_file, mount, publish, tmpfs, ulimit, volume, words;
+  std::vector<std::string> add_host, cap_add, cap_drop, env, env_file, mount, network_aliases, publish, tmpfs, ulimit,
+      volume, words;
   std::string root, platform, pull = "missing", hostname, network = "default", shm_size, user, workdir;
   std::vector<std::string> entrypoint_given;  // one, where it was given: it may be empty
   std::string name, memory, cpus, pids, restart;

@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "cli/attended_terminal.h"
 #include "cli/cancel.h"
 #include "cli/config/store_root.h"
@@ -8,6 +9,7 @@
 #include "cli/display/report.h"
 #include "cli/session.h"
 #include "containers/exec.h"
+#include "containers/membership.h"
 #include "containers/run.h"
 
 // start, restart, rename: containers that are there.
@@ -82,7 +84,10 @@ int restart_containers(const LifeFlags& flags) {
 int rename_container(const LifeFlags& flags) {
   if (flags.names.size() != 2) throw usage_error("mbuild rename takes a container and its new name");
   const auto shelf = containers::shelf_of(store_root(flags.root));
-  shelf.rename(shelf.find(flags.names[0]), flags.names[1]);
+  auto container = shelf.find(flags.names[0]);
+  shelf.rename(container, flags.names[1]);
+  container.record.name = flags.names[1];
+  containers::announce_name(dir_name(container.directory), container.record);
   return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "cli/docker_flags.h"
 #include "cli/main.h"
 #include "cli/session.h"
+#include "containers/network_holder.h"
 #include "containers/run.h"
 #include "executor/collect.h"
 #include "worker/inner/supervisor.h"
@@ -50,6 +51,9 @@ std::optional<int> run_internal(int argc, char** argv) {
   if (argc == 4 && std::string_view(argv[1]) == containers::k_supervisor_argument) {
     return containers::supervise(session_request(argv[2], false), argv[3], 0);
   }
+  if (argc == 4 && std::string_view(argv[1]) == containers::k_holder_argument) {
+    return containers::hold_network(argv[2], argv[3], 0);
+  }
   return std::nullopt;
 }
 
@@ -78,10 +82,10 @@ void add_commands(Command& top) {
   add_accel_command(top);
   add_builder_commands(top);
   add_help_commands(top);
-  top.minor({"accel", "attach",    "commit",     "completion", "config",  "container", "cp",    "diff",
-             "exec",  "image",     "imagetools", "inspect",    "kill",    "load",      "login", "logout",
-             "merge", "platforms", "port",       "rename",     "restart", "rmi",       "save",  "start",
-             "stats", "tag",       "top",        "volume",     "wait"});
+  top.minor({"accel", "attach",  "commit",     "completion", "config", "container", "cp",    "diff",
+             "exec",  "image",   "imagetools", "inspect",    "kill",   "load",      "login", "logout",
+             "merge", "network", "platforms",  "port",       "rename", "restart",   "rmi",   "save",
+             "start", "stats",   "tag",        "top",        "volume", "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status

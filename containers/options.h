@@ -65,6 +65,14 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+struct NetworkChoice {
+  graph::NetworkMode mode = graph::NetworkMode::standard;
+  std::string name;                  // standard: of a network of the store's that it is in; "": none
+  std::vector<std::string> aliases;  // what others of that network call it besides its name
+  std::string container;             // standard: the id of the one whose network it has; "": it has its own
+  bool operator==(const NetworkChoice&) const = default;
+};
+
 struct Options {
   std::string image;                            // as the user names it
   std::optional<platforms::Platform> platform;  // none: the host's
@@ -74,7 +82,7 @@ struct Options {
   std::vector<std::string> env;                   // "NAME=value"; "NAME" takes one of the image's away
   std::string user, working_directory, hostname;  // "": the image's, or the usual one
   std::vector<std::pair<std::string, std::string>> extra_hosts;
-  graph::NetworkMode network = graph::NetworkMode::standard;
+  NetworkChoice network;
   std::vector<HostBind> binds;
   std::vector<MemoryMount> memory;
   std::vector<Port> ports;

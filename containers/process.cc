@@ -82,7 +82,7 @@ graph::ExecOp process_of(const frontend::ImageConfig& image, const Options& opti
   out.env = variables_of(image, options);
   out.cwd = directory_of(image, options);
   out.user = options.user.empty() ? image.user : options.user;
-  out.network = options.network;
+  out.network = options.network.mode;
   out.hostname = options.hostname;
   out.extra_hosts = options.extra_hosts;
   out.ulimits = options.ulimits;

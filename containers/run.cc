@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,14 +30,19 @@
 #include "containers/health.h"
 #include "containers/image_root.h"
 #include "containers/log.h"
+#include "containers/membership.h"
+#include "containers/networks.h"
 #include "containers/ports.h"
 #include "containers/process.h"
+#include "containers/shared_network.h"
+#include "containers/sockets.h"
 #include "containers/volumes.h"
 #include "executor/outputs/export.h"
 #include "executor/outputs/stored_images.h"
 #include "executor/upkeep.h"
 #include "executor/workplace.h"
 #include "worker/host_directory.h"
+#include "worker/sandbox/mount_sources.h"
 
 // The process of a container, be it before a terminal or in the background, is the outer process of a build of one
 // step. It holds the container's lock, writes its log and listens at its socket; when it dies, so does the container.
@@ -73,22 +77,6 @@ void connect(const Options& options, Ends& ends, Plugs& plugs) {
   ends.in = std::move(in.read);
 }
 
-// A socket in a directory whose path may be too long for an address.
-Fd listen_at(const std::string& path) {
-  Fd out(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  const Fd directory = open_file(dir_name(path), O_PATH | O_DIRECTORY);
-  const std::string name = fmt::format("/proc/self/fd/{}/{}", directory.get(), base_name(path));
-  ::unlink(name.c_str());  // of its last life
-  sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  name.copy(address.sun_path, sizeof address.sun_path - 1);
-  if (!out || ::bind(out.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ||
-      ::listen(out.get(), 8) < 0) {
-    throw system_error(errno, "listen at " + path, ExitClass::host);
-  }
-  return out;
-}
-
 void tell_status(int caller, int status) {
   executor::send_message(caller, {executor::MessageType::result, static_cast<std::uint64_t>(status), "", "", {}});
 }
@@ -105,7 +93,7 @@ class Host {
         started_(std::move(started)),
         standing_(read_standing(container_)),
         log_(log_path(container_)) {
-    if (options_.hostname.empty() && options_.network != graph::NetworkMode::host) {
+    if (options_.hostname.empty() && options_.network.mode != graph::NetworkMode::host) {
       options_.hostname = container_.record.id.substr(0, k_shown_id);
     }
   }
@@ -129,6 +117,7 @@ class Host {
       log_.write(stream, bytes);
       if (streams.write) streams.write(stream, bytes);
     };
+    warn_ = [&](std::string text) { with_log.write(2, fmt::format("mbuild: {}\n", text)); };
     {
       std::jthread life([&, taken = std::move(ends)]() mutable {
         try {
@@ -175,8 +164,13 @@ class Host {
   // The whole life of a container, from its image to its end.
   int live(Ends ends) {
     const auto stop = stop_.get_token();
-    executor::Workplace workplace(place_, [](std::string) {}, stop);
+    // Before its program runs nobody else writes.
+    const auto warn = [this](std::string text) {
+      if (membership_) warn_(std::move(text));
+    };
+    executor::Workplace workplace(place_, warn, stop);
     try {
+      join_network(workplace);
       const int status = live_in(workplace, std::move(ends), stop);
       {
         const std::lock_guard lock(writing_);
@@ -215,8 +209,34 @@ class Host {
     }
   }
 
+  // The network that it is to be in by name, or that of another container.
+  void join_network(executor::Workplace& workplace) {
+    const auto& choice = options_.network;
+    const auto containers = containers_directory(place_.store);
+    if (!choice.name.empty()) {
+      const auto networks = networks_directory(containers);
+      auto network = find_network(networks, choice.name);
+      if (network.closed && !options_.ports.empty()) {
+        throw usage_error(fmt::format("the network {} is internal: no port of the host leads into it", choice.name))
+            .with_advice("Run the container without -p, or in another network.");
+      }
+      std::string own_lines = executor::hosts_lines("", options_.extra_hosts);
+      membership_.emplace(session_.store_root, networks, std::move(network), container_, std::move(own_lines));
+      workplace.inner.join(membership_->user_namespace());
+      workplace.network.join(membership_->bridge());
+      running_.address = membership_->address();
+      hosts_ = hosts_path(container_);
+    } else if (!choice.container.empty() && choice.mode == graph::NetworkMode::standard) {
+      auto shared = network_of_container(Shelf(containers), choice.container);
+      workplace.inner.join(std::move(shared.user));
+      workplace.network.use(std::move(shared.network), std::move(shared.resolv_conf));
+      hosts_ = std::move(shared.hosts);
+      options_.hostname = std::move(shared.hostname);
+    }
+  }
+
   void publish(executor::Workplace& workplace, const frontend::ImageConfig& image) {
-    if (options_.publish_all && options_.network == graph::NetworkMode::standard) {
+    if (options_.publish_all && options_.network.mode == graph::NetworkMode::standard) {
       add_exposed_ports(image.exposed_ports, options_.ports);
     }
     if (options_.ports.empty()) return;
@@ -251,6 +271,7 @@ class Host {
                   .read_only = options_.read_only,
                   .init = options_.init,
                   .capabilities = capabilities_of(options_.cap_add, options_.cap_drop),
+                  .hosts = hosts_,
                   .report = std::move(ends.report)};
     for (const auto& bind : options_.binds) {
       task.binds.push_back(
@@ -274,6 +295,9 @@ class Host {
   const std::function<void(const Fd& process, int input)> started_;
   const std::optional<Standing> standing_;  // of one that was started before
   LogWriter log_;
+  std::function<void(std::string)> warn_;
+  std::optional<Membership> membership_;
+  std::string hosts_;  // the path of its /etc/hosts; "": it has the usual one
   Running running_;
   std::optional<frontend::HealthCheck> health_;
   ControlGroup group_;

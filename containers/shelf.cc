@@ -19,7 +19,7 @@ namespace mbuild::containers {
 namespace {
 
 // Before the bytes of a record: another version of this program may have written it.
-constexpr std::string_view k_version = "mbuild container 3\n";
+constexpr std::string_view k_version = "mbuild container 4\n";
 
 template <class T>
 void write_record(const std::string& path, const T& value) {
@@ -187,6 +187,8 @@ std::vector<std::string> Shelf::taken_away() const {
 cache::FileLock hold(const Container& container) {
   return cache::FileLock::try_acquire(lock_path(container.directory));
 }
+
+bool is_held(const Container& container) { return !cache::FileLock::is_free(lock_path(container.directory)); }
 
 void write_running(const Container& container, const Running& running) {
   write_record(container.directory + "/running", running);

@@ -32,6 +32,7 @@ struct Running {
   std::vector<std::string> argv, env;
   std::string cwd, user;
   std::vector<Port> ports;  // with those that were chosen when it began
+  std::string address;      // in the network that it is in by name
 };
 
 // The image that one was started on.
@@ -98,6 +99,7 @@ class Shelf {
 
 // Held by the process of a container as long as it lives.
 cache::FileLock hold(const Container& container);
+bool is_held(const Container& container);
 void write_running(const Container& container, const Running& running);
 // After `running`: it runs from then on.
 void forget_ended(const Container& container);

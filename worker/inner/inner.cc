@@ -45,6 +45,8 @@ struct ChildPlan {
   int go;        // readable (one byte) when the ids are mapped
   int go_write;  // the parent's end of that
   bool namespaces;
+  int join;  // a user namespace, -1: none
+  int born;  // where the number of the process in it is written
 };
 
 extern "C" char** environ;
@@ -94,6 +96,20 @@ extern "C" char** environ;
   __builtin_unreachable();
 }
 
+// A user namespace can be joined only before the others are made in it, and a pid namespace has the children of whoever
+// made it: so it is a child that joins, and its child, which becomes that of this process, that is the inner process.
+[[noreturn, gnu::no_sanitize("thread")]] void join_main(const ChildPlan& plan) {
+  if (::syscall(SYS_setns, plan.join, CLONE_NEWUSER) < 0) ::syscall(SYS_exit_group, 75);
+  const long pid =
+      ::syscall(SYS_clone, CLONE_NEWNS | CLONE_NEWPID | CLONE_PARENT | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (pid == 0) child_main(plan);
+  if (pid < 0) ::syscall(SYS_exit_group, 76);
+  const auto number = static_cast<pid_t>(pid);
+  ::syscall(SYS_write, plan.born, &number, sizeof number);
+  ::syscall(SYS_exit_group, 0);
+  __builtin_unreachable();
+}
+
 pid_t clone_child(int flags, int* pidfd) {
   // glibc's fork can't make namespaces; the child needs nothing of what its handlers prepare.
   return static_cast<pid_t>(::syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, nullptr, pidfd, nullptr, nullptr));
@@ -108,6 +124,21 @@ int wait_for_end(int pidfd) {
 
 Error namespace_error(int code) {
   return system_error(code, "create user, mount and pid namespaces", ExitClass::host).with_advice(userns_remedy());
+}
+
+// The inner process in a user namespace that is there.
+Fd clone_in_namespace(const ChildPlan& plan, const Fd& born) {
+  int middle = -1;
+  const pid_t pid = clone_child(0, &middle);
+  if (pid == 0) join_main(plan);
+  if (pid < 0) throw namespace_error(errno);
+  const Fd joined(middle);
+  if (wait_for_end(joined.get()) != 0) {
+    throw Error(ExitClass::host, "the user namespace of the network can't be joined").with_advice(userns_remedy());
+  }
+  pid_t number = 0;
+  if (::read(born.get(), &number, sizeof number) != sizeof number) throw namespace_error(EIO);
+  return process_descriptor(number);
 }
 
 Error start_error(int pidfd) {
@@ -156,7 +187,9 @@ std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
   const bool user_namespace = options.namespaces && options.user_namespace;
   if (user_namespace && feature_disabled("userns")) throw namespace_error(EPERM);
   SocketPair sockets = make_socket_pair();
-  Pipe go = make_pipe();
+  Pipe go = make_pipe(), born;
+  const bool joins = user_namespace && options.join >= 0;
+  if (joins) born = make_pipe();
   const std::string socket_text = std::to_string(k_inner_socket);
   const std::string path = path_of_file(options.program);
   const ChildPlan plan{.program = options.program.c_str(),
@@ -165,16 +198,23 @@ std::unique_ptr<Inner> Inner::start(const InnerOptions& options) {
                        .socket = sockets.b.get(),
                        .go = go.read.get(),
                        .go_write = go.write.get(),
-                       .namespaces = options.namespaces};
+                       .namespaces = options.namespaces,
+                       .join = options.join,
+                       .born = born.write.get()};
   int raw_pidfd = -1;
-  const int flags = options.namespaces ? CLONE_NEWNS | CLONE_NEWPID | (user_namespace ? CLONE_NEWUSER : 0) : 0;
-  const pid_t pid = clone_child(flags, &raw_pidfd);
-  if (pid == 0) child_main(plan);
-  if (pid < 0) throw namespace_error(errno);
+  pid_t pid = 0;
+  if (joins) {
+    raw_pidfd = clone_in_namespace(plan, born.read).release();
+  } else {
+    const int flags = options.namespaces ? CLONE_NEWNS | CLONE_NEWPID | (user_namespace ? CLONE_NEWUSER : 0) : 0;
+    pid = clone_child(flags, &raw_pidfd);
+    if (pid == 0) child_main(plan);
+    if (pid < 0) throw namespace_error(errno);
+  }
   std::unique_ptr<Inner> inner(new Inner(std::move(sockets.a), Fd(raw_pidfd)));
   sockets.b.reset();
   go.read.reset();
-  if (user_namespace) write_id_map(options.map, pid);
+  if (user_namespace && !joins) write_id_map(options.map, pid);
   write_all(go.write.get(), "g");
   auto answer = receive_message(inner->control_.get());
   if (!answer) {

@@ -18,6 +18,7 @@ struct InnerOptions {
   IdMap map;
   bool user_namespace = true;              // false: --security=insecure as real root
   bool namespaces = true;                  // false: none at all; only jobs that mount nothing work
+  int join = -1;                           // a user namespace with this map to be in, in the place of a new one
   std::string program = "/proc/self/exe";  // whose main calls inner_main for argv[1] == k_inner_argument
 };
 

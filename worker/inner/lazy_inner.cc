@@ -33,10 +33,10 @@ Inner& LazyInner::get() {
 // Files are unpacked, copied and written without namespaces, too: layers are tars.
 void LazyInner::start() {
   try {
-    inner_ = Inner::start({.map = map_});
+    inner_ = Inner::start({.map = map_, .join = join_ ? join_.get() : -1});
   } catch (const Error& error) {
     // With one id a file means the same with namespaces and without.
-    if (error.exit_class != ExitClass::host || !map_.single) throw;
+    if (error.exit_class != ExitClass::host || !map_.single || join_) throw;
     inner_ = Inner::start({.map = map_, .namespaces = false});
     without_namespaces_ = error;
   }

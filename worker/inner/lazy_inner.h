@@ -6,8 +6,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "platforms/platform.h"
 #include "worker/ids/id_map.h"
 #include "worker/inner/inner.h"
@@ -30,6 +32,8 @@ class LazyInner {
   // its programs are root of the host.
   Inner& get_hosts_root();
   bool started() const { return inner_ != nullptr; }
+  // The user namespace that it is to be in, before it is started: one with the same map, for what shares a network.
+  void join(Fd user_namespace) { join_ = std::move(user_namespace); }
   const IdMap& map() const { return map_; }
 
   // Makes programs of the platform runnable in sandboxes; returns what runs them, for records ("" is the processor
@@ -48,6 +52,7 @@ class LazyInner {
   IdMap map_;
   std::string emulators_at_;
   std::mutex mutex_;
+  Fd join_;
   std::unique_ptr<Inner> inner_, hosts_root_;
   std::optional<Error> without_namespaces_;  // why it has none
   std::map<platforms::Platform, std::string> emulators_;

@@ -17,6 +17,17 @@ std::string network_warning(const jobs::NetworkReply& reply) {
                      advice);
 }
 
+namespace {
+
+// Of a network that leads to a bridge.
+std::string no_way_out(const jobs::NetworkReply& reply) {
+  if (reply.problem.empty()) return "";
+  const std::string advice = reply.advice.empty() ? "" : fmt::format(" ({})", reply.advice);
+  return fmt::format("The container reaches those of its network, and nothing outside: {}{}", reply.problem, advice);
+}
+
+}  // namespace
+
 BuildNetwork::BuildNetwork(std::function<Inner&()> inner, std::function<void(std::string)> warn, std::stop_token stop)
     : inner_(std::move(inner)), warn_(std::move(warn)), on_stop_(std::move(stop), [this] { stop_.request_stop(); }) {}
 
@@ -28,9 +39,23 @@ void BuildNetwork::publish(std::vector<std::string> tcp, std::vector<std::string
   udp_ = std::move(udp);
 }
 
+void BuildNetwork::join(Bridge bridge) {
+  const std::lock_guard lock(mutex_);
+  bridge_ = std::move(bridge);
+}
+
+void BuildNetwork::use(Fd name_space, std::string resolv_conf) {
+  const std::lock_guard lock(mutex_);
+  namespace_ = std::move(name_space);
+  is_given_ = true;
+  const auto kind = namespace_ ? jobs::NetworkKind::pasta : jobs::NetworkKind::host;
+  joined_ = Joined{{.kind = kind, .resolv_conf = std::move(resolv_conf), .problem = {}, .advice = {}},
+                   namespace_ ? namespace_.get() : -1};
+}
+
 void BuildNetwork::start() {
   const std::lock_guard lock(mutex_);
-  if (job_.joinable()) return;
+  if (job_.joinable() || is_given_) return;
   SocketPair sockets = make_socket_pair();
   report_ = std::move(sockets.a);
   jobs::NetworkRequest request{.report = std::move(sockets.b),
@@ -38,7 +63,10 @@ void BuildNetwork::start() {
                                .slirp4netns = find_program("slirp4netns"),
                                .caller_is_root = ::geteuid() == 0,
                                .tcp = tcp_,
-                               .udp = udp_};
+                               .udp = udp_,
+                               .bridge = bridge_ ? std::move(bridge_->name_space) : Fd(),
+                               .address = bridge_ ? bridge_->address : BridgeAddress(),
+                               .closed = bridge_ && bridge_->closed};
   job_ = std::jthread([this, request = std::move(request)]() mutable {
     try {
       jobs::network(inner_(), request, stop_.get_token());
@@ -74,7 +102,8 @@ void BuildNetwork::hear() {
       joined.name_space = namespace_.get();
     }
     joined_ = std::move(joined);
-    if (auto text = network_warning(joined_->about); !text.empty()) warn_(std::move(text));
+    auto text = bridge_ ? no_way_out(joined_->about) : network_warning(joined_->about);
+    if (!text.empty()) warn_(std::move(text));
     return;
   }
   if (stop_.stop_requested()) throw Cancelled();

@@ -13,6 +13,7 @@
 #include "base/message.h"
 #include "worker/inner/inner.h"
 #include "worker/jobs/jobs.h"
+#include "worker/sandbox/bridge.h"
 
 namespace mbuild::executor {
 
@@ -30,6 +31,16 @@ class BuildNetwork {
   // Ports of the host that are to lead into it (NetworkRequest), before it is started: `get` throws Error (host) where
   // that can't be.
   void publish(std::vector<std::string> tcp, std::vector<std::string> udp);
+
+  // A bridge that it is to lead to as well (NetworkRequest), before it is started.
+  struct Bridge {
+    Fd name_space;
+    BridgeAddress address;
+    bool closed = false;
+  };
+  void join(Bridge bridge);
+  // Has a namespace in the place of one of its own, which whoever made it keeps; none: the host's.
+  void use(Fd name_space, std::string resolv_conf);
 
   // Begins to start it, and returns.
   void start();
@@ -54,9 +65,11 @@ class BuildNetwork {
   std::stop_callback<std::function<void()>> on_stop_;
   std::mutex mutex_, hear_mutex_;
   Fd report_, namespace_;
+  std::optional<Bridge> bridge_;
   std::vector<std::string> tcp_, udp_;
   std::exception_ptr failure_;
   std::optional<Joined> joined_;
+  bool is_given_ = false;
   std::jthread job_;
 };
 

@@ -15,6 +15,7 @@
 #include "layers/serialise.h"
 #include "worker/ids/id_map.h"
 #include "worker/jobs/operation.h"
+#include "worker/sandbox/bridge.h"
 #include "worker/sandbox/container_files.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/snapshot_mount.h"
@@ -113,6 +114,11 @@ struct NetworkRequest {
   bool caller_is_root = false;  // it can start them where this user namespace may not open /dev/net/tun
   // Ports of the host that lead into it, as pasta's -t and -u take them; there is no other network then.
   std::vector<std::string> tcp = {}, udp = {};
+  // A network namespace with a bridge that it is to lead to as well, of the same user namespace, and its address there.
+  // Without another way out it has this one alone.
+  Fd bridge = {};
+  BridgeAddress address = {};
+  bool closed = false;  // there is to be no other way out
 };
 enum class NetworkKind {
   pasta,
@@ -128,6 +134,14 @@ struct NetworkReply {
 };
 void network_job(NetworkRequest request);
 inline constexpr Operation<"network", network_job> network;
+
+// Makes a namespace with a bridge. By the socket come two descriptors, by which it stays when the job has ended: of the
+// user namespace and of the network namespace (ready).
+struct BridgeRequest {
+  Fd report;
+};
+void bridge_job(BridgeRequest request);
+inline constexpr Operation<"bridge", bridge_job> bridge;
 
 // What a copy reads from: a snapshot, or a directory of the user whose selection was made outside.
 struct CopySource {

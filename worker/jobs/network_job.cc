@@ -64,6 +64,8 @@ class Network {
   Network(const NetworkRequest& request, int report) : request_(request), report_(report) {}
 
   NetworkReply make();
+  // Leads it to the bridge. Throws Error (host).
+  void join(NetworkReply& reply);
   const Fd& name_space() const { return namespace_; }
 
  private:
@@ -313,6 +315,10 @@ NetworkReply Network::make() {
     out.problem = error.message;
     return out;
   }
+  if (request_.closed) {
+    out.kind = NetworkKind::loopback;
+    return out;
+  }
   const bool publishes = !request_.tcp.empty() || !request_.udp.empty();
   for (const auto& [kind, name] : {std::pair(NetworkKind::pasta, "pasta"), {NetworkKind::slirp4netns, "slirp4netns"}}) {
     if (publishes && kind != NetworkKind::pasta) continue;
@@ -338,11 +344,31 @@ NetworkReply Network::make() {
   return out;
 }
 
+// After the way out, which takes the first interface there is for its own.
+void Network::join(NetworkReply& reply) {
+  if (!namespace_) throw Error(ExitClass::host, "the container has no network of its own: " + reply.problem);
+  in_child([&] {
+    if (::setns(request_.bridge.get(), CLONE_NEWNET) < 0) throw system_error(errno, "join the bridge", ExitClass::host);
+    lead_to_bridge(namespace_.get());
+  });
+  in_namespace([&] { take_bridge_address(request_.address); });
+  if (reply.kind == NetworkKind::host) reply.kind = NetworkKind::loopback;
+}
+
 }  // namespace
+
+void bridge_job(BridgeRequest request) {
+  if (::unshare(CLONE_NEWNET) < 0) throw system_error(errno, "unshare the network namespace", ExitClass::host);
+  make_bridge();
+  const Fd user = open_file("/proc/self/ns/user", O_RDONLY), net = open_file("/proc/self/ns/net", O_RDONLY);
+  const int fds[] = {user.get(), net.get()};
+  send_message(request.report.get(), {MessageType::ready, 0, "", "", {}}, fds);
+}
 
 void network_job(NetworkRequest request) {
   Network network(request, request.report.get());
-  const NetworkReply reply = network.make();
+  NetworkReply reply = network.make();
+  if (request.bridge) network.join(reply);
   const int fd = network.name_space().get();
   const bool joined = reply.kind != NetworkKind::host;
   send_message(request.report.get(), {MessageType::result, 0, "", encode(reply), {}},

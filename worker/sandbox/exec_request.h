@@ -9,4 +9,9 @@ namespace mbuild::executor {
 // (error).
 inline constexpr const char* k_exec = "exec";
 
+// One that asks what another sandbox needs to be in the network of this one: its descriptor is a socket for the answer
+// (ready), which has the text of resolv.conf, "" for the host's, and the descriptors of the user namespace and, where
+// the network is not the host's, of the network namespace.
+inline constexpr const char* k_network = "network";
+
 }  // namespace mbuild::executor

@@ -98,13 +98,17 @@ PreparedMount secret_source(const SandboxSpec& spec, const SandboxMount& mount) 
   return out;
 }
 
-PreparedMount scratch_file(const SandboxSpec& spec, const char* name, const char* target, std::string_view content) {
-  const std::string path = spec.scratch + "/" + name;
-  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), content);
+PreparedMount system_file(const std::string& path, const char* target) {
   PreparedMount out{target, clone_tree(AT_FDCWD, path, false), false};
   set_mount_attributes(out.tree.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
                        false);
   return out;
+}
+
+PreparedMount scratch_file(const SandboxSpec& spec, const char* name, const char* target, std::string_view content) {
+  const std::string path = spec.scratch + "/" + name;
+  write_all(open_file(path, O_WRONLY | O_CREAT | O_TRUNC, 0644).get(), content);
+  return system_file(path, target);
 }
 
 }  // namespace
@@ -132,11 +136,16 @@ PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mou
   }
 }
 
-std::string hosts_file(const SandboxSpec& spec) {
-  std::string out = fmt::format("127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-                                spec.hostname.empty() ? "buildkitsandbox" : spec.hostname);
-  for (const auto& [name, address] : spec.extra_hosts) out += fmt::format("{}\t{}\n", address, name);
+std::string hosts_lines(const std::string& own_name,
+                        const std::vector<std::pair<std::string, std::string>>& extra_hosts) {
+  std::string out = fmt::format("127.0.0.1\tlocalhost{}{}\n::1\tlocalhost ip6-localhost ip6-loopback\n",
+                                own_name.empty() ? "" : " ", own_name);
+  for (const auto& [name, address] : extra_hosts) out += fmt::format("{}\t{}\n", address, name);
   return out;
+}
+
+std::string hosts_file(const SandboxSpec& spec) {
+  return hosts_lines(spec.hostname.empty() ? "buildkitsandbox" : spec.hostname, spec.extra_hosts);
 }
 
 std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec) {
@@ -145,7 +154,11 @@ std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec) {
                                                                : "";
   std::vector<PreparedMount> out;
   out.push_back(scratch_file(spec, "resolv.conf", "/etc/resolv.conf", resolv));
-  out.push_back(scratch_file(spec, "hosts", "/etc/hosts", hosts_file(spec)));
+  if (spec.container && !spec.container->hosts.empty()) {
+    out.push_back(system_file(spec.container->hosts, "/etc/hosts"));
+  } else {
+    out.push_back(scratch_file(spec, "hosts", "/etc/hosts", hosts_file(spec)));
+  }
   return out;
 }
 

@@ -10,6 +10,9 @@ namespace mbuild::executor {
 // (step_failed) when a selected path is missing.
 PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents);
 
+// Lines of /etc/hosts: the loopback's, which `own_name` means too ("": none does), and those that the user asks for.
+std::string hosts_lines(const std::string& own_name,
+                        const std::vector<std::pair<std::string, std::string>>& extra_hosts);
 // Contents of /etc/hosts in a sandbox.
 std::string hosts_file(const SandboxSpec& spec);
 

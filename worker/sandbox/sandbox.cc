@@ -277,6 +277,21 @@ void serve_file_order(const FileOrder& order, const Fd& process) {
   answer(spec.container->report, [&] { attend_executed(sandbox, spec, process, own_ids); });
 }
 
+// In a child of the job: only there the network of a sandbox without one can be entered.
+void tell_network(const SandboxSpec& sandbox, const Fd& process, const Fd& report) {
+  const Fd user = open_file("/proc/self/ns/user", O_RDONLY);
+  Fd network;
+  if (sandbox.network == graph::NetworkMode::none) {
+    if (::setns(process.get(), CLONE_NEWNET) < 0) throw system_error(errno, "join the container", ExitClass::host);
+    network = open_file("/proc/self/ns/net", O_RDONLY);
+  } else if (sandbox.network_fd) {
+    network = duplicate(sandbox.network_fd.get());
+  }
+  const int fds[] = {user.get(), network.get()};
+  send_message(report.get(), {MessageType::ready, 0, "", sandbox.resolv_conf.value_or(""), {}},
+               std::span<const int>(fds, network ? 2 : 1));
+}
+
 // Those that attended programs which have ended.
 void reap_children_but(pid_t kept) {
   for (;;) {
@@ -292,11 +307,16 @@ bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first,
   reap_children_but(first);
   auto message = receive_message(sandbox.container->report.get());
   if (!message) return false;
-  if (message->operation != k_exec && message->operation != k_files) return true;
+  const auto& operation = message->operation;
+  if (operation != k_exec && operation != k_files && operation != k_network) return true;
   const pid_t pid = ::fork();
   if (pid != 0) return true;  // it has its own descriptors; where there is no process, its socket hangs up
   try {
-    if (message->operation == k_exec) execute_requested(sandbox, *message, process, own_ids);
+    if (operation == k_exec) execute_requested(sandbox, *message, process, own_ids);
+    if (operation == k_network) {
+      const Fd report = std::move(message->fds.at(0));
+      answer(report, [&] { tell_network(sandbox, process, report); });
+    }
     auto order = decode<FileOrder>(message->body(), message->fds);
     if (sandbox.single_id) order.owners = image::OwnerMode::attributes;
     answer(order.report, [&] { serve_file_order(order, process); });

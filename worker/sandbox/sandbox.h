@@ -48,6 +48,7 @@ struct ContainerSetup {
   bool read_only = false;         // the root, when all is mounted
   bool init = false;              // its first process passes signals on to the program and reaps what nobody waits for
   std::vector<int> capabilities;  // that it may have, where the host gives them
+  std::string hosts = {};         // the path of a file that is its /etc/hosts; "": it has that of a RUN
   // A socket: when the program has been executed it gets a message (ready) with a descriptor of the first process and,
   // where there is a terminal, one of the side that is not the container's.
   Fd report;
