@@ -66,6 +66,7 @@ std::int64_t held_since(const Store& store) {
 
 std::string layer_type(const std::string& id, bool pulled, const std::string& record_name, bool downloaded) {
   if (id.starts_with("run-")) return "internal";
+  if (id.starts_with("failed-")) return "exec.failed";
   if (pulled) return "source.image";
   if (downloaded) return "source.http";
   if (record_name == "build context") return "source.local";
@@ -206,6 +207,7 @@ std::vector<StoreItem> Store::layer_items() {
     item.type = layer_type(item.id, pulled, one.name, download != downloads.end());
     item.description = pulled                        ? "layer of a base image"
                        : item.type == "internal"     ? "older layers of a long image, merged for mounting"
+                       : item.type == "exec.failed"  ? "what a RUN had written when it failed"
                        : download != downloads.end() ? download->second
                                                      : one.name;
     // A network and a disk together bring some 20 MB a second.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
@@ -19,6 +20,7 @@
 #include "cli/display/progress.h"
 #include "cli/display/terminal.h"
 #include "cli/docker_flags.h"
+#include "cli/failed_step_shell.h"
 #include "cli/metadata.h"
 #include "cli/session.h"
 #include "cli/told_build.h"
@@ -37,7 +39,7 @@ struct BuildFlags {
   std::vector<std::string> add_host, allow, annotation, build_arg, build_context, cache_from, cache_to, label,
       no_cache_filter, output, platform, secret, ssh, tag, ulimit, arch_allow, accel_packs;
   std::string call = "build", file, iidfile, metadata_file, network = "default", progress, root, shm_size, target,
-              context, arch_check, accel, report, profile;
+              context, arch_check, accel, report, profile, on_failure;
   unsigned jobs = 0;
   bool check = false, allow_less_isolation = false, no_cache = false, pull = false, quiet = false, reproducible = false,
        offline = false, help_dockerfile = false, explain = false, push = false, load = false;
@@ -71,13 +73,6 @@ const std::string& checked_arch_check(const std::string& text) {
   if (text.empty() || std::ranges::find(k_known, text) != k_known.end()) return text;
   throw Error(ExitClass::usage, fmt::format("invalid --arch-check {}{}", text, did_you_mean(text, k_known)))
       .with_advice("It is error, warn or off.");
-}
-
-// An agent that is not told more of is this process's own, if it has one.
-executor::SshAgent with_own_agent(executor::SshAgent agent) {
-  const auto socket = environment_variable("SSH_AUTH_SOCK");
-  if (agent.paths.empty() && !socket.empty()) agent.paths = {socket};
-  return agent;
 }
 
 // What the configuration says where neither flags nor variables do.
@@ -194,9 +189,11 @@ int run_build_command(const BuildFlags& flags) {
   const Config config = load_config();
   apply_acceleration(flags, config.emulation, request);
   apply(config.build, config.path, request);
-  CancelOnSignal cancel;
+  const bool opens_shell =
+      opens_shell_on_failure(flags.on_failure.empty() ? config.build.on_failure : flags.on_failure);
+  std::optional<CancelOnSignal> cancel(std::in_place);
   const auto call = parse_call(flags.check ? "check" : flags.call);
-  if (call.name != "build") return answer_call(call, request, cancel.token());
+  if (call.name != "build") return answer_call(call, request, cancel->token());
   if (flags.offline) throw Error(ExitClass::usage, "--offline goes with --check and --call only");
 
   say_what_is_not_done(flags.docker);
@@ -206,11 +203,18 @@ int run_build_command(const BuildFlags& flags) {
   const ToldBuild told{
       .mode = progress_mode(flags.progress, flags.quiet),
       .explain = flags.explain,
+      .opens_shell = opens_shell && has_terminal(),
       .record = record_request(request, flags.report, flags.profile),
-      .build = [&](auto& sink) { executor::run_build(request, sink, cancel.token(), result); },
+      .build = [&](auto& sink) { executor::run_build(request, sink, cancel->token(), result); },
       .targets = [&] { return std::vector<TargetResult>{{request, result}}; },
   };
-  if (const int status = run_and_tell(told)) return status;
+  if (const int status = run_and_tell(told)) {
+    cancel.reset();  // the shell's keys are its own
+    if (told.opens_shell && !result.failed_step.empty()) {
+      visit_after_build(request, request, result.failed_step);
+    }
+    return status;
+  }
   if (!result.image_id.empty() && !flags.iidfile.empty()) write_output(flags.iidfile, result.image_id);
   if (!flags.metadata_file.empty()) {
     write_output(flags.metadata_file, metadata_json(result, shown_dockerfile(request), &request));
@@ -269,6 +273,8 @@ void add_build_command(Command& top) {
               "too), off, or verify (both ways, which have to agree)");
   build.values("--accel-packs=PLACE", flags->accel_packs,
                "Where compiler packs are: HOST/NAME, or the directory of an OCI layout (see mbuild accel)");
+  build.value("--on-failure=WHAT", flags->on_failure,
+              "shell: where a RUN fails, open a shell in it as it was then; stop (the default)");
   build.value("--network=MODE", flags->network, "default, none or host");
   build.values("--add-host=HOST:IP", flags->add_host, "Add a host to /etc/hosts");
   build.values("--allow=WHAT", flags->allow, "Allow network.host, security.insecure or buildx.local.delete",

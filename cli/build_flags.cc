@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/config/store_root.h"
+#include "cli/config/surroundings.h"
 #include "executor/api/option_values.h"
 
 namespace mbuild::cli {
@@ -70,6 +71,12 @@ executor::SshAgent parse_ssh(const std::string& text) {
   executor::SshAgent agent{.id = text.substr(0, equals), .paths = {}};
   if (equals != std::string::npos) agent.paths = split(text.substr(equals + 1), ',');
   if (agent.id.empty()) throw usage_error(fmt::format("invalid --ssh {}", text));
+  return agent;
+}
+
+executor::SshAgent with_own_agent(executor::SshAgent agent) {
+  const auto socket = environment_variable("SSH_AUTH_SOCK");
+  if (agent.paths.empty() && !socket.empty()) agent.paths = {socket};
   return agent;
 }
 

@@ -14,5 +14,7 @@ executor::CacheReference parse_cache(const std::string& text, executor::CacheUse
 // "id=x,src=FILE", "id=x,env=NAME", or "id=x": the variable x if it is set, else the file x.
 executor::Secret parse_secret(const std::string& text);
 executor::SshAgent parse_ssh(const std::string& text);
+// An agent that is not told more of is this process's own, if it has one.
+executor::SshAgent with_own_agent(executor::SshAgent agent);
 
 }  // namespace mbuild::cli

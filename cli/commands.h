@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "cli/config/command.h"
 
 // One function a command: it adds the command with its options to the program.
@@ -12,6 +15,9 @@ void add_build_command(Command& top);
 void add_container_commands(Command& top);
 void add_builder_commands(Command& top);  // buildx's: create, use, ls, ...
 void add_config_command(Command& top);
+void add_debug_command(Command& top);
+// What is left of a command line when the command that `debug` is to run is taken away, which may have any flags.
+std::vector<std::string> without_command_of_debug(std::vector<std::string> words);
 void add_doctor_command(Command& top);
 void add_du_command(Command& top);
 void add_image_commands(Command& top);

@@ -26,6 +26,7 @@ std::vector<KnownSetting> known_settings() {
       {"build.outputs", "none", ""},
       {"build.jobs", std::to_string(std::max(32U, 4 * executor::core_count())), ""},
       {"build.progress", "auto", "BUILDKIT_PROGRESS"},
+      {"build.on-failure", "stop", ""},
       {"build.source-policy", "none", "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY"},
       {"sandbox.allow-less-isolation", "false", ""},
       {"emulation.accel", "safe; compilers where emulation.packs is given", ""},

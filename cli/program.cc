@@ -71,6 +71,7 @@ void add_commands(Command& top) {
   add_container_commands(top);
   add_verify_command(top);
   add_history_command(top);
+  add_debug_command(top);
   add_doctor_command(top);
   add_du_command(top);
   add_prune_command(top);
@@ -118,8 +119,8 @@ const Program& program() {
 int run_words(int argc, char** argv) {
   try {
     if (const auto status = run_internal(argc, argv)) return *status;
-    return run_command_line(program(),
-                            without_docker_words(argc > 0 ? argv[0] : "", {argv + std::min(argc, 1), argv + argc}));
+    return run_command_line(program(), without_command_of_debug(without_docker_words(
+                                           argc > 0 ? argv[0] : "", {argv + std::min(argc, 1), argv + argc})));
   } catch (const Error& error) {
     return ended(error.exit_class, [&] { print_error(error); });
   } catch (const Cancelled&) {

@@ -1,5 +1,6 @@
 #include "cli/told_build.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -7,6 +8,8 @@
 #include "cli/display/end_report.h"
 #include "cli/display/report.h"
 #include "cli/display/tally.h"
+#include "cli/display/terminal.h"
+#include "cli/failed_step_shell.h"
 
 namespace mbuild::cli {
 namespace {
@@ -27,6 +30,7 @@ class Telling {
   void failed(const Error& error) {
     finish(&error, false);
     report_.failed(ended(), error);
+    say_how_to_look();
     write_files_besides();
   }
 
@@ -37,6 +41,15 @@ class Telling {
   }
 
  private:
+  // Only where it will work: the step is kept by then.
+  void say_how_to_look() const {
+    if (build_.opens_shell || build_.mode == ProgressMode::quiet || build_.mode == ProgressMode::json) return;
+    const auto targets = build_.targets();
+    const bool kept = std::ranges::any_of(targets, [](const auto& one) { return !one.result.failed_step.empty(); });
+    if (kept)
+      say("`{}` opens a shell in that step, as it was when it failed.\n", debug_command(build_.record.store_root));
+  }
+
   // How the build ended says more than that they can't be written.
   void write_files_besides() {
     try {

@@ -13,7 +13,8 @@ namespace mbuild::cli {
 struct ToldBuild {
   ProgressMode mode = ProgressMode::automatic;
   bool explain = false;
-  bool summary = true;  // else of a build that went well only warnings are told
+  bool summary = true;       // else of a build that went well only warnings are told
+  bool opens_shell = false;  // where a RUN failed: nobody need be told how to
   RecordRequest record;
   std::function<void(executor::ProgressSink&)> build;
   std::function<std::vector<TargetResult>()> targets;  // asked for when the build has ended

@@ -153,7 +153,8 @@ namespace {
 // What is neither a layer nor a blob nor a cache mount.
 std::vector<std::string> other_paths(const cache::Store& store) {
   std::vector<std::string> others = {store.work_directory(), store.contents_path(""),
-                                     dir_name(store.work_directory()) + "/containers"};
+                                     dir_name(store.work_directory()) + "/containers",
+                                     dir_name(store.work_directory()) + "/failed"};
   const auto add = [&](const std::string& directory, const auto& wanted) {
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(directory, none)) {

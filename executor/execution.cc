@@ -231,6 +231,10 @@ void Execution::end() {
     result.steps_run = counts.run;
     result.steps_cached = counts.cached;
     result.emulation = counts.emulation;
+    for (const auto& [node, kept] : steps_.parts().maker.failed()) {
+      const bool is_own = std::ranges::find(target.plan.order, node) != target.plan.order.end();
+      if (is_own && result.failed_step.empty()) result.failed_step = kept;
+    }
     if (!target.failure) continue;
     try {
       std::rethrow_exception(target.failure);

@@ -90,6 +90,7 @@ void fields(Fields& f, T& outcome) {
   f.always("stepsCached", outcome.steps_cached);
   f("digest", outcome.digest);
   f("error", outcome.error);
+  f("failedStep", outcome.failed_step);
   f("names", outcome.names);
   f("images", outcome.images);
   f("warnings", outcome.warnings);
@@ -378,6 +379,7 @@ Outcome outcome_of(const executor::BuildResult& result) {
   Outcome outcome{.digest = result.descriptor.digest,
                   .error = result.error ? result.error->what() : "",
                   .names = result.names,
+                  .failed_step = result.failed_step,
                   .images = {},
                   .warnings = {},
                   .steps_run = result.steps_run,

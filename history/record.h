@@ -69,6 +69,7 @@ struct Warning {
 struct Outcome {
   std::string digest, error;
   std::vector<std::string> names;
+  std::string failed_step;  // the id by which the store keeps the RUN that failed; "": it does not
   std::vector<Image> images;
   std::vector<Warning> warnings;
   std::uint64_t steps_run = 0, steps_cached = 0;

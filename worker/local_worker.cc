@@ -217,6 +217,8 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
   CacheMounts::Held held;
   auto run = run_request(task, parts_.work.next(), held, result, stop);
   run.final_path = parts_.store.layer_path(task.layer);
+  const std::string failed = task.keep_failed ? k_failed_layer + random_hex(16) : "";
+  if (task.keep_failed) run.failed_path = parts_.store.layer_path(failed);
   OutputPump output(sink);
   Inner& inner = inner_for(task, !result.emulator.empty(), run);
   run.spec.stdout_fd = output.take_stdout();
@@ -227,7 +229,11 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
               .system_microseconds = reply.result.system_microseconds,
               .peak_memory = reply.result.peak_memory});
   take_outcome(reply.result, result);
-  if (result.exit_code != 0) return result;
+  if (result.exit_code != 0) {
+    result.layer.id = failed;
+    if (task.keep_failed) result.layer.result_digest = sha256(failed);
+    return result;
+  }
   held.fresh.succeed();
   result.layer = named(task.layer, std::move(reply.layer));
   return result;
@@ -237,11 +243,16 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
   RunResult result;
   CacheMounts::Held held;
   auto run = run_request(task.run, task.directory, held, result, stop);
+  if (task.is_native) {
+    run.check_platform.reset();
+    run.spec.native.reset();
+  }
+  Inner& inner = inner_for(task.run, !result.emulator.empty(), run);
   for (auto& bind : task.binds) run.spec.mounts.push_back(std::move(bind));
   run.spec.container = std::move(task.setup);
   run.spec.stdout_fd = std::move(task.stdout_fd);
   run.spec.stderr_fd = std::move(task.stderr_fd);
-  take_outcome(jobs::run(parts_.inner.get(), std::move(run), std::move(stop)).result, result);
+  take_outcome(jobs::run(inner, std::move(run), std::move(stop)).result, result);
   return result;
 }
 
@@ -271,7 +282,7 @@ Inner& LocalWorker::inner_for(const RunTask& task, bool emulated, jobs::RunReque
   if (task.security != graph::SecurityMode::insecure || emulated || !is_hosts_root()) return parts_.inner.get();
   const auto& map = parts_.inner.map();
   if (map.host_high) {
-    run.store = dir_name(dir_name(run.final_path));
+    run.store = dir_name(parts_.store.layers_directory());
     run.store_uids = mount_ranges(map.uids);
     run.store_gids = mount_ranges(map.gids);
   }

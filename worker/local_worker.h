@@ -36,6 +36,7 @@ struct ContainerTask {
   std::vector<SandboxMount> binds;  // of the caller's directories
   ContainerSetup setup;
   Fd stdout_fd, stderr_fd;  // none where it has a terminal
+  bool is_native = false;   // its program is the host's, whatever the platform of the files is
 };
 
 // Gives a sink what a file holds from where it stands. Throws Error for what can't be read.

@@ -27,6 +27,9 @@
 // context makes a layer, so the steps above it can run anywhere.
 namespace mbuild::executor {
 
+// What the ids of layers begin with that hold what a RUN had written when it failed: nothing is ever built on them.
+inline constexpr const char* k_failed_layer = "failed-";
+
 // The layers of a snapshot, bottom first, without empty ones.
 using LayerIds = std::vector<std::string>;
 
@@ -67,10 +70,12 @@ struct RunTask {
   std::vector<TaskMount> mounts;  // but the root
   bool less_isolation = false;    // where it can't be had: do without
   bool one_processor = false;     // none of its programs, and no two of their threads, run at the same time
+  bool keep_failed = false;       // what it has written stays when it fails, as a layer
 };
 
 struct RunResult {
-  int exit_code = 0;  // 128 + signal when killed by one; other than 0: there is no layer
+  int exit_code = 0;  // 128 + signal when killed by one; other than 0: there is no layer, unless the
+                      // task keeps what failed: one that is not digested, or none
   int signal = 0;
   std::string emulator;        // as `prepare` tells it
   std::string crashed;         // of an emulated run: the last program whose emulator ended itself by a signal, if known

@@ -47,6 +47,8 @@ void read_build(Section& section, BuildConfig& build) {
   section.number("jobs", build.jobs);
   section.text("progress", build.progress);
   section.check("progress", [&] { parse_progress_mode(build.progress); });
+  section.text("on-failure", build.on_failure);
+  section.check("on-failure", [&] { opens_shell_on_failure(build.on_failure); });
 }
 
 void read_history(Section& section, history::Bounds& bounds) {
@@ -130,6 +132,11 @@ Config parse_config(const std::string& text, const std::string& path) {
     file.table("registry", [&](Section& section) { read_registries(section, path, config.registries); });
   });
   return config;
+}
+
+bool opens_shell_on_failure(const std::string& text) {
+  if (text.empty() || text == "stop" || text == "shell") return text == "shell";
+  throw usage_error(fmt::format("invalid --on-failure {}", text)).with_advice("It is shell or stop.");
 }
 
 Config load_config() {

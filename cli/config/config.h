@@ -49,6 +49,7 @@ struct BuildConfig {
   std::vector<std::string> outputs;    // --output, where none of --output, --push and --load is given
   unsigned jobs = 0;                   // --jobs; 0 is the default
   std::string progress;                // --progress
+  std::string on_failure;              // --on-failure
 };
 
 struct Config {
@@ -61,6 +62,9 @@ struct Config {
   EmulationConfig emulation;
   remote::RegistryHosts registries;  // [registry] and [registry."HOST"]
 };
+
+// --on-failure: "shell", "stop", or "" for that. True for a shell. Throws Error (usage).
+bool opens_shell_on_failure(const std::string& text);
 
 // The first that there is: $MBUILD_CONFIG (which must be there when it is set), $XDG_CONFIG_HOME/mbuild/config.toml
 // (~/.config by default), /etc/mbuild/config.toml. Throws Error (usage) that names file and line: no TOML, an unknown

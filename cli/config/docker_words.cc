@@ -56,6 +56,17 @@ bool means_builders(const Words& words) {
   return i < words.size() && (words[i] == "inspect" || words[i] == "rm" || words[i] == "stop");
 }
 
+// buildx's `debug [--on=error] build ...`: a build that opens a shell where it fails.
+Words without_debug(Words words) {
+  std::size_t next = 1;
+  if (next < words.size() && words[next] == "--on=error") ++next;
+  if (next + 1 < words.size() && words[next] == "--on" && words[next + 1] == "error") next += 2;
+  if (next >= words.size() || words[next] != "build") return words;
+  words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(next));
+  words.insert(words.begin() + 1, {"--on-failure", "shell"});
+  return words;
+}
+
 struct DockerWord {
   std::string_view word, advice;
 };
@@ -66,7 +77,6 @@ constexpr std::array k_words = {
     DockerWord{"compose", "mbuild builds images; it does not run them."},
     DockerWord{"system", "`mbuild du` shows what the store holds, `mbuild doctor` what the host offers."},
     DockerWord{"info", "`mbuild doctor` says what the host offers."},
-    DockerWord{"debug", "There is no debugger."},
     DockerWord{"dap", "There is no debugger."},
     DockerWord{"policy",
                "EXPERIMENTAL_BUILDKIT_SOURCE_POLICY names a policy on sources; those in Rego are not evaluated."},
@@ -84,7 +94,7 @@ Words without_docker_words(std::string_view program, Words words) {
   if (in_group) words.erase(words.begin());
   if (in_group && words.empty()) words = {"--help"};
   if ((in_group || name == "docker-buildx") && means_builders(words)) words.insert(words.begin(), k_builder_group);
-  return words;
+  return !words.empty() && words[0] == "debug" ? without_debug(std::move(words)) : words;
 }
 
 std::string advice_for_docker_word(std::string_view word) {

@@ -119,6 +119,7 @@ struct BuildResult {
   std::vector<PlatformResult> images;
   image::Descriptor descriptor;    // of the image index, or of the only manifest; no digest where no image was made
   std::string image_id;            // what --iidfile gets
+  std::string failed_step;         // the first RUN that failed, by the id by which it is kept; "": none is
   std::vector<std::string> names;  // of the image
   std::vector<frontend::dockerfile::Warning> warnings;
   // Of steps that several targets of a session need, with the first of them only.

@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "emu/emulator.h"
+#include "executor/steps/failed_step.h"
 #include "executor/steps/lookup.h"
 #include "executor/steps/step_log.h"
 
@@ -115,6 +116,7 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
                             const std::stop_token& stop) {
   auto& trace = parts_.table.traces[id];
   auto task = parts_.tasks.begin(id, layer_id);
+  task.keep_failed = parts_.workers.is_local(id);
   emulator = parts_.workers.of(id).prepare(task);
   parts_.tasks.complete(task, id, stop);
   if (with_compilers(parts_.session.acceleration) && task.platform && is_foreign(*task.platform)) {
@@ -144,15 +146,45 @@ cache::Layer StepMaker::run(graph::NodeId id, const std::string& layer_id, std::
 
 RunResult StepMaker::run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop) {
   StepLog log(id, parts_.sink, parts_.session.log_limits);
+  RunResult result;
   try {
-    auto result = parts_.workers.of(id).run(task, log, stop);
+    result = parts_.workers.of(id).run(task, log, stop);
     tell_isolation(result);
     if (result.exit_code == 0) return result;
     throw run_failure(std::get<graph::ExecOp>(parts_.table.graph.nodes[id].op), result, task.env);
   } catch (Error& error) {
+    if (task.keep_failed && error.exit_class == ExitClass::step_failed) keep_failed(id, task, result, error);
     if (error.excerpt.empty()) error.excerpt = quoted_log(parts_.table.graph.info[id].front().name, log.tail());
     throw;
   }
+}
+
+// For who wants to look into it. Where that can't be, it is no more than it was: a step that failed.
+void StepMaker::keep_failed(graph::NodeId id, const RunTask& task, const RunResult& result, const Error& error) {
+  const auto& graph = parts_.table.graph;
+  const auto& info = graph.info[id].front();
+  try {
+    auto step = failed_step_of(std::get<graph::ExecOp>(graph.nodes[id].op), task);
+    step.id = random_hex(6);
+    if (!result.layer.id.empty()) step.written = parts_.layers.add(result.layer).id;
+    step.name = info.name;
+    step.emulator = result.emulator;
+    step.failure = error.message;
+    step.line = info.first_line;
+    step.failed =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
+    keep_failed_step(step, parts_.store, parts_.remove_later);
+    const std::lock_guard lock(failed_mutex_);
+    failed_.emplace_back(id, step.id);
+  } catch (const Error&) {
+    // The disk is full.
+  }
+}
+
+std::vector<std::pair<graph::NodeId, std::string>> StepMaker::failed() const {
+  const std::lock_guard lock(failed_mutex_);
+  return failed_;
 }
 
 void StepMaker::note_emulation(graph::NodeId id, const RunResult& result, std::int64_t took) {
@@ -167,6 +199,7 @@ void StepMaker::note_emulation(graph::NodeId id, const RunResult& result, std::i
 LayerListing StepMaker::list_emulated(graph::NodeId id, RunTask task, const std::stop_token& stop) {
   task.sibling.reset();
   task.compilers.reset();
+  task.keep_failed = false;
   task.layer = random_hex(16);
   NoSink silent;
   auto& worker = parts_.workers.of(id);

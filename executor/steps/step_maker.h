@@ -2,8 +2,11 @@
 
 #include <atomic>
 #include <functional>
+#include <mutex>
 #include <stop_token>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "executor/api/events.h"
 #include "executor/steps/compiler_packs.h"
@@ -28,6 +31,7 @@ struct StepMakerParts {
   WorkDirectories& work;
   ProgressSink& sink;
   std::function<void(std::string text)> warn_of_isolation;
+  std::function<void(std::string)> remove_later;
 };
 
 // Has steps made that were found nowhere. Thread-safe, for one step by one thread.
@@ -38,11 +42,14 @@ class StepMaker {
   // Makes the layer of a step, and a record of it. The step's result is in the table then; its key, too, which was
   // empty where making it had to tell.
   void make(graph::NodeId id, const std::stop_token& stop);
+  // Of the RUNs that failed, the ids by which they are kept, the first to fail first.
+  std::vector<std::pair<graph::NodeId, std::string>> failed() const;
 
  private:
   cache::Layer apply(graph::NodeId id, const std::string& layer_id, const std::stop_token& stop);
   cache::Layer run(graph::NodeId id, const std::string& layer_id, std::string& emulator, const std::stop_token& stop);
   RunResult run_task(graph::NodeId id, const RunTask& task, const std::stop_token& stop);
+  void keep_failed(graph::NodeId id, const RunTask& task, const RunResult& result, const Error& error);
   void note_emulation(graph::NodeId id, const RunResult& result, std::int64_t took);
   void verify(graph::NodeId id, const RunTask& task, RunResult& result, const std::stop_token& stop);
   LayerListing list_emulated(graph::NodeId id, RunTask task, const std::stop_token& stop);
@@ -51,6 +58,8 @@ class StepMaker {
 
   StepMakerParts parts_;
   std::atomic<bool> isolation_told_ = false;
+  mutable std::mutex failed_mutex_;
+  std::vector<std::pair<graph::NodeId, std::string>> failed_;
 };
 
 }  // namespace mbuild::executor

@@ -88,7 +88,8 @@ StepParts::StepParts(const StepEnvironment& environment)
              .workers = workers,
              .work = work,
              .sink = environment.sink,
-             .warn_of_isolation = environment.warn_of_isolation}) {}
+             .warn_of_isolation = environment.warn_of_isolation,
+             .remove_later = environment.remove_later}) {}
 
 namespace {
 

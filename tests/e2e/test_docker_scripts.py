@@ -123,7 +123,7 @@ def test_other_commands_of_buildx(case):
 
 
 def test_words_of_docker_get_an_answer_and_nothing_destroys(case):
-    for word in ("policy", "debug"):
+    for word in ("policy", "dap"):
         status, _, err = printed(case, word)
         expect(status == 2 and "did you mean" not in err and len(err.splitlines()) == 2, word, err)
     for word in ("prun", "purge", "prunes"):

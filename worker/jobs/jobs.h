@@ -74,6 +74,7 @@ struct RunRequest {
   SandboxSpec spec;
   std::string work;                                   // an existing directory; upper, work and scratch are made in it
   std::string final_path;                             // of the layer; "": none is made
+  std::string failed_path;                            // where what a program wrote that fails goes; "": it is dropped
   std::optional<platforms::Platform> check_platform;  // what it is about to execute is read before, for this platform
   std::vector<CacheDirectory> cache_directories;
   image::OwnerMode owners = image::OwnerMode::real;

@@ -22,7 +22,6 @@
 
 // Layers: made from a blob, committed from a directory, written as a blob.
 namespace mbuild::executor::jobs {
-namespace {
 
 void give_final_name(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) == 0) return;
@@ -33,6 +32,8 @@ void give_final_name(const std::string& from, const std::string& to) {
     throw system_error(errno, "rename to " + to);
   }
 }
+
+namespace {
 
 constexpr std::size_t k_findings_of_base = 32;  // kept of a base image's layer, which is warned of only
 

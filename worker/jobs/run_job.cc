@@ -104,6 +104,7 @@ RunReply run_job(RunRequest request) {
 
   RunReply reply;
   reply.result = run_sandbox(spec, snapshot);
+  if (reply.result.exit_code != 0 && !request.failed_path.empty()) give_final_name(spec.upper, request.failed_path);
   if (reply.result.exit_code != 0 || request.final_path.empty()) return reply;
   const auto check_nodes = [&](int upper, const std::vector<std::string>& paths) {
     if (spec.security == graph::SecurityMode::insecure) return false;

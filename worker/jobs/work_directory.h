@@ -28,6 +28,8 @@ int snapshot_root(const Stack& stack, const std::string& scratch);
 // The same for jobs that only read and copy files: where nothing can be mounted, the layers merged into a directory
 // below `work`.
 int readable_root(const Stack& stack, const std::string& scratch, const std::string& work);
+// Renames what is whole; something without a valid row that has the name is moved out of its way.
+void give_final_name(const std::string& from, const std::string& to);
 // Digests what is in `upper`, then gives it its final name. `known` are files of it that need not be read. When there
 // are device nodes, `check_nodes` is called with their paths and may change them; true if it did.
 using NodeCheck = std::function<bool(int upper, const std::vector<std::string>& paths)>;

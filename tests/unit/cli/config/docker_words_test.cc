@@ -14,6 +14,11 @@ TEST_CASE("Groups of docker's commands are left out") {
   CHECK(without_docker_words("mbuild", {"builder", "prune", "-f"}) == Words{"prune", "-f"});
   CHECK(without_docker_words("mbuild", {"buildx"}) == Words{"--help"});
   CHECK(without_docker_words("mbuild", {"build", "buildx"}) == Words{"build", "buildx"});
+  CHECK(without_docker_words("mbuild", {"buildx", "debug", "--on", "error", "build", "."}) ==
+        Words{"build", "--on-failure", "shell", "."});
+  CHECK(without_docker_words("mbuild", {"debug", "build", "."}) == Words{"build", "--on-failure", "shell", "."});
+  CHECK(without_docker_words("mbuild", {"debug", "--on=always", "build"}) == Words{"debug", "--on=always", "build"});
+  CHECK(without_docker_words("mbuild", {"debug", "0123", "--", "build"}) == Words{"debug", "0123", "--", "build"});
   CHECK(without_docker_words("mbuild", {}).empty());
 }
 

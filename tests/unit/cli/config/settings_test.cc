@@ -38,12 +38,15 @@ TEST_CASE("Values are told as the file has them") {
 TEST_CASE("What builds do by default can be configured") {
   const auto config = parse_config(
       "[build]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\noutputs = [\"type=image\"]\njobs = 3\nprogress = "
-      "\"plain\"\n",
+      "\"plain\"\non-failure = \"shell\"\n",
       "c.toml");
   CHECK(config.build.platforms == std::vector<std::string>{"linux/amd64", "linux/arm64"});
   CHECK(config.build.outputs == std::vector<std::string>{"type=image"});
   CHECK(config.build.jobs == 3);
   CHECK(config.build.progress == "plain");
+  CHECK(config.build.on_failure == "shell");
+  CHECK(error_of([] { parse_config("[build]\non-failure = \"sh\"\n", "c.toml"); }) ==
+        "2 c.toml:2: build.on-failure: invalid --on-failure sh");
   CHECK(error_of([] { parse_config("[build]\njobs = 0\n", "c.toml"); }) ==
         "2 c.toml:2: build.jobs: a whole number from 1 on is expected");
   CHECK(error_of([] { parse_config("[build]\nprogress = \"loud\"\n", "c.toml"); }) ==

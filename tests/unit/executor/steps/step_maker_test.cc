@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "executor/steps/failed_step.h"
 #include "tests/catch.h"
 #include "tests/unit/executor/steps/step_fixture.h"
 
@@ -33,7 +34,8 @@ struct MakerFixture : StepFixture {
                    .workers = workers,
                    .work = work,
                    .sink = sink,
-                   .warn_of_isolation = [this](std::string text) { warnings.push_back(std::move(text)); }}};
+                   .warn_of_isolation = [this](std::string text) { warnings.push_back(std::move(text)); },
+                   .remove_later = [](const std::string&) {}}};
 
   // What a worker is to make; its directory is in the store.
   cache::Layer makes(const std::string& id, const Digest& result) {
@@ -105,6 +107,24 @@ TEST_CASE("A RUN that failed shows the end of its output and names its emulator,
     CHECK(error.advice == "Its programs for linux/arm64 were run by: emulator 1.");
   }
   CHECK_FALSE(build.store.find_record("sha256:key"));
+  CHECK(build.table.results[k_run].empty());
+}
+
+TEST_CASE("What a RUN had written when it failed is kept, with what it was given, and is no step's result") {
+  MakerFixture build;
+  build.local.ran.exit_code = 2;
+  build.local.ran.layer = build.makes("failed-1", "sha256:failed");
+  CHECK_THROWS(build.maker.make(k_run, {}));
+  const auto kept = build.maker.failed();
+  REQUIRE(kept.size() == 1);
+  CHECK(kept[0].first == k_run);
+  const auto step = read_failed_step(build.store, kept[0].second);
+  REQUIRE(step);
+  CHECK(step->written == "failed-1");
+  CHECK(step->name == "[2/3] RUN make");
+  CHECK(step->task.root == LayerIds{"base"});
+  CHECK(step->task.argv == std::vector<std::string>{"/bin/sh", "-c", "make"});
+  CHECK(build.store.find_layer("failed-1"));
   CHECK(build.table.results[k_run].empty());
 }
 
