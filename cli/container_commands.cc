@@ -73,6 +73,8 @@ const char* state_name(State state) {
       return "created";
     case State::running:
       return "running";
+    case State::restarting:
+      return "restarting";
     case State::exited:
       return "exited";
     case State::dead:
@@ -121,7 +123,8 @@ void print_rows(const std::vector<ordered_json>& rows) {
 int list_containers(const Flags& flags) {
   std::vector<ordered_json> rows;
   for (const auto& container : shelf(flags).list()) {
-    if (!flags.all && !flags.latest && container.state != State::running) continue;
+    const bool lives = container.state == State::running || container.state == State::restarting;
+    if (!flags.all && !flags.latest && !lives) continue;
     rows.push_back(row_of(container, flags.whole));
     if (flags.latest) break;
   }
@@ -214,7 +217,8 @@ ordered_json inspected(const Container& container) {
       {"Image", running.image},
       {"State",
        {{"Status", state_name(container.state)},
-        {"Running", runs},
+        {"Running", runs || container.state == State::restarting},
+        {"Restarting", container.state == State::restarting},
         {"Pid", runs ? running.process : 0},
         {"ExitCode", container.ended ? container.ended->status : 0},
         {"StartedAt", container.running ? rfc3339(running.started) : ""},
@@ -307,7 +311,7 @@ int show_logs(const Flags& flags) {
       },
       [&] {
         const auto now = all.read(container.record.id);
-        return !now || now->state != State::running;
+        return !now || (now->state != State::running && now->state != State::restarting);
       });
   return 0;
 }
@@ -350,7 +354,8 @@ int remove_containers(const Flags& flags) {
   std::vector<Container> ended;
   CancelOnSignal cancel;
   const int status = with_each(shelf(flags), flags.names, [&](const Container& container) {
-    if (container.state == State::running && !flags.force) {
+    const bool lives = container.state == State::running || container.state == State::restarting;
+    if (lives && !flags.force) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");
     }

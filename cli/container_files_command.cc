@@ -21,7 +21,7 @@ namespace {
 
 struct FileFlags {
   std::string root, author, message, pause_text;
-  std::vector<std::string> names;
+  std::vector<std::string> names, changes;
   bool archive = false, follow_link = false, quiet = false;
   std::optional<bool> pause;
 };
@@ -73,6 +73,7 @@ int commit_container(const FileFlags& flags) {
   const containers::CommitOptions options{.name = flags.names.size() > 1 ? flags.names[1] : "",
                                           .author = flags.author,
                                           .message = flags.message,
+                                          .changes = flags.changes,
                                           .pause = flags.pause.value_or(true)};
   print("{}\n", containers::commit(session, container, options, cancel.token()));
   return 0;
@@ -103,6 +104,7 @@ void add_container_files_commands(Command& parent) {
       .flag("-q,--quiet", flags->quiet, "Accepted; nothing is said");
   add("commit", "Keep what a container has made as an image", commit_container, "CONTAINER [NAME]")
       .value("-a,--author", flags->author, "Author of the image")
+      .values("-c,--change", flags->changes, "Change its configuration: an instruction of a Dockerfile")
       .value("-m,--message", flags->message, "What its history says")
       .flag("-p,--pause", flags->pause, "Its processes stand still meanwhile (default: true)");
   add("diff", "Show what a container has changed in its root directory", show_changes, "CONTAINER");

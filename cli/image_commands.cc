@@ -98,6 +98,21 @@ int push_images(const ImageFlags& flags) {
   return 0;
 }
 
+// Of several platforms: the index as it is, byte for byte, after all that it lists.
+void archive_index(const image::ImageSet& set, const image::ImagePlace& place, const image::OpenBlob& open_blob,
+                   image::LayoutTar& tar) {
+  const auto made = image::top_level(set);
+  for (const auto& blob : image::blobs_of(set, made)) {
+    if (blob.descriptor.digest != made.descriptor.digest) tar.add(blob, open_blob);
+  }
+  auto top = set;
+  top.images.resize(1);
+  top.images.front().manifest = place.top;
+  top.images.front().manifest_bytes = place.read(place.top);
+  top.images.front().layers.clear();
+  tar.finish(top, open_blob);
+}
+
 int save_image(const ImageFlags& flags) {
   CancelOnSignal cancel;
   auto store = executor::open_store(store_root(flags.root));
@@ -115,7 +130,10 @@ int save_image(const ImageFlags& flags) {
   auto set = executor::stored_set(place, names);
   if (const auto text = flags.platform; !text.empty()) {
     const auto platform = platforms::parse_platform_list(text).front();
-    std::erase_if(set.images, [&](const auto& one) { return !platforms::satisfies(one.platform, platform); });
+    std::erase_if(set.images, [&](const auto& one) {
+      return image::is_attestation(one.manifest) || !platforms::satisfies(one.platform, platform);
+    });
+    set.index_annotations.clear();
     if (set.images.empty())
       throw usage_error(fmt::format("{} is not for {}", flags.names.front(), text))
           .with_advice("It is for " + kept.platforms + ".");
@@ -126,7 +144,13 @@ int save_image(const ImageFlags& flags) {
   const auto open_blob = [&](const Digest& digest) { return open_file(store.blob_path(digest), O_RDONLY); };
   const auto archive_to = [&](int fd) {
     image::LayoutTar tar(fd, cancel.token());
-    set.images.size() == 1 ? tar.finish_for_docker(set, open_blob) : tar.finish(set, open_blob);
+    const auto attests = [](const auto& one) { return image::is_attestation(one.manifest); };
+    const auto images = set.images.size() - static_cast<std::size_t>(std::ranges::count_if(set.images, attests));
+    if (images == 1) {
+      tar.finish_for_docker(set, open_blob);
+    } else {
+      archive_index(set, place, open_blob, tar);
+    }
   };
   if (flags.file.empty()) {
     archive_to(STDOUT_FILENO);

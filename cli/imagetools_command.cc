@@ -30,7 +30,7 @@ constexpr std::size_t k_entries_shown = 200;  // entries of an index
 
 struct CreateFlags {
   std::vector<std::string> sources, files, tags, annotations, platforms;
-  std::string metadata_file, progress;
+  std::string root, metadata_file, progress;
   bool append = false, dry_run = false, prefer_index = true;
 };
 
@@ -40,10 +40,10 @@ struct InspectFlags {
 };
 
 // A source is a reference, or the JSON text of a descriptor, which is looked for where the target is.
-image::IndexSource find_source(const std::string& text, const std::vector<std::string>& tags,
+image::IndexSource find_source(const std::string& text, const std::vector<std::string>& tags, KeptPlaces& places,
                                const image::GetRegistry& registry, const std::stop_token& stop) {
   if (!trim(text).starts_with('{')) {
-    auto place = image::find_image_place(trim(text), registry, stop);
+    auto place = places.find_on_registry(std::string(trim(text)), registry, stop);
     auto top = place.top;
     return {std::move(place), std::move(top)};
   }
@@ -57,8 +57,8 @@ image::IndexSource find_source(const std::string& text, const std::vector<std::s
   return {std::move(place), descriptor};
 }
 
-std::vector<image::IndexSource> find_sources(const CreateFlags& flags, const image::GetRegistry& registry,
-                                             const std::stop_token& stop) {
+std::vector<image::IndexSource> find_sources(const CreateFlags& flags, KeptPlaces& places,
+                                             const image::GetRegistry& registry, const std::stop_token& stop) {
   std::vector<std::string> texts;
   if (flags.append) {
     if (flags.tags.empty()) throw Error(ExitClass::usage, "--append needs --tag: the index to append to");
@@ -68,7 +68,7 @@ std::vector<image::IndexSource> find_sources(const CreateFlags& flags, const ima
   texts.insert(texts.end(), flags.sources.begin(), flags.sources.end());
   if (texts.size() == (flags.append ? 1U : 0U)) throw Error(ExitClass::usage, "no sources specified");
   std::vector<image::IndexSource> sources;
-  for (const auto& text : texts) sources.push_back(find_source(text, flags.tags, registry, stop));
+  for (const auto& text : texts) sources.push_back(find_source(text, flags.tags, places, registry, stop));
   return sources;
 }
 
@@ -89,7 +89,8 @@ int run_create(const CreateFlags& flags) {
   }
   CancelOnSignal cancel;
   RegistryClient client;
-  const auto sources = find_sources(flags, client.get(), cancel.token());
+  KeptPlaces places(flags.root);
+  const auto sources = find_sources(flags, places, client.get(), cancel.token());
   image::CombineOptions options{.prefer_index = flags.prefer_index};
   if (!flags.platforms.empty()) options.platforms = platforms::parse_platform_list(join(flags.platforms, ","));
   for (const auto& text : flags.annotations) {
@@ -195,6 +196,7 @@ void add_create(Command& tools) {
               "Make an index even of a single manifest (default true)");
   create.value("--progress", flags->progress, "Accepted; there is no display", Presence::hidden);
   create.values("-t,--tag=NAME", flags->tags, "Target: HOST/NAME:TAG or oci-layout://DIR:TAG; several");
+  add_root_option(create, flags->root);
   create.run([flags] { return run_create(*flags); });
 }
 

@@ -83,10 +83,10 @@ void add_commands(Command& top) {
   add_accel_command(top);
   add_builder_commands(top);
   add_help_commands(top);
-  top.minor({"accel", "attach",  "commit",     "completion", "config", "container", "cp",    "diff",
-             "exec",  "image",   "imagetools", "inspect",    "kill",   "load",      "login", "logout",
-             "merge", "network", "platforms",  "port",       "rename", "restart",   "rmi",   "save",
-             "start", "stats",   "tag",        "top",        "volume", "wait"});
+  top.minor({"accel",  "attach", "commit",  "completion", "config",  "container", "cp",      "debug",
+             "diff",   "exec",   "image",   "imagetools", "inspect", "kill",      "load",    "login",
+             "logout", "merge",  "network", "platforms",  "port",    "rename",    "restart", "rmi",
+             "save",   "start",  "stats",   "tag",        "top",     "volume",    "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status

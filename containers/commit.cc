@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
+#include <array>
 #include <cstdio>
-#include <optional>
 #include <vector>
 
+#include "base/clean_text.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -18,30 +18,13 @@
 #include "containers/process.h"
 #include "containers/resting.h"
 #include "executor/outputs/stored_images.h"
+#include "frontend/frontend.h"
 #include "image/exporters.h"
 #include "oci/reference.h"
 #include "worker/jobs/jobs.h"
 
 namespace mbuild::containers {
 namespace {
-
-// The processes of a container stand still as long as this lives.
-class Pause {
- public:
-  explicit Pause(const Container& container) {
-    for (const auto& process : processes_of(container)) {
-      if (::kill(process.number, SIGSTOP) == 0) stopped_.push_back(process.number);
-    }
-  }
-  ~Pause() {
-    for (const auto process : stopped_) ::kill(process, SIGCONT);
-  }
-  Pause(const Pause&) = delete;
-  Pause& operator=(const Pause&) = delete;
-
- private:
-  std::vector<std::int32_t> stopped_;
-};
 
 // What the container has written, as a blob of the store.
 image::Serialisation written_layer(Resting& resting, const Container& container, const std::stop_token& stop) {
@@ -93,7 +76,49 @@ frontend::ImageConfig committed(const frontend::ImageConfig& image, const Contai
   return config;
 }
 
+constexpr std::array k_changes = {"CMD",     "ENTRYPOINT", "ENV",  "EXPOSE", "HEALTHCHECK", "LABEL",
+                                  "ONBUILD", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"};
+
+void check_change(const std::string& text) {
+  const std::string line(trim(text));
+  const std::string word = to_upper(line.substr(0, line.find_first_of(" \t")));
+  if (line.find('\n') == std::string::npos && std::ranges::find(k_changes, word) != k_changes.end()) return;
+  throw usage_error(fmt::format("invalid --change \"{}\"", clean_line(text)))
+      .with_advice(
+          "It is one instruction, of these: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, "
+          "STOPSIGNAL, USER, VOLUME, WORKDIR.");
+}
+
 }  // namespace
+
+// The instructions as a Dockerfile on an image with this configuration, but for what its triggers would do.
+frontend::ImageConfig with_changes(const frontend::ImageConfig& config, const std::vector<std::string>& changes) {
+  if (changes.empty()) return config;
+  std::string text = "FROM container\n";
+  for (const auto& change : changes) {
+    check_change(change);
+    text += change + "\n";
+  }
+  frontend::Request request;
+  request.dockerfile = frontend::dockerfile::parse_dockerfile(text, "--change");
+  request.platforms = {config.platform};
+  request.build_platform = config.platform;
+  request.resolve = [&](const std::vector<frontend::ImageQuery>& queries) {
+    std::vector<frontend::ResolvedImage> out;
+    for (const auto& query : queries) {
+      out.push_back({query.reference + "@sha256:" + std::string(64, '0'), config});
+      out.back().config.on_build.clear();
+    }
+    return out;
+  };
+  auto out = frontend::lower(request).images.front().config;
+  out.on_build.insert(out.on_build.begin(), config.on_build.begin(), config.on_build.end());
+  out.platform = config.platform;
+  out.created = config.created;
+  out.diff_ids = config.diff_ids;
+  out.history = config.history;
+  return out;
+}
 
 Digest commit(const executor::SessionRequest& session, const Container& container, const CommitOptions& options,
               const std::stop_token& stop) {
@@ -103,11 +128,11 @@ Digest commit(const executor::SessionRequest& session, const Container& containe
   Resting resting(session, container, stop);
   auto layers = layers_below(resting, container, stop);
   const auto made = [&] {
-    std::optional<Pause> pause;
-    if (options.pause && container.state == State::running) pause.emplace(container);
+    Fd pause;
+    if (options.pause && container.state == State::running) pause = hold_still(container);
     return written_layer(resting, container, stop);
   }();
-  auto config = committed(resting.image().config, container, options);
+  auto config = with_changes(committed(resting.image().config, container, options), options.changes);
   config.diff_ids.push_back(made.diff_id);
   layers.push_back(
       {.media_type = std::string(image::media_type::k_oci_layer_gzip), .digest = made.digest, .size = made.size});

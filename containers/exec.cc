@@ -171,6 +171,18 @@ executor::FileReply order_files(const Container& container, executor::FileOrder 
   return executor::decode<executor::FileReply>(answer->body());
 }
 
+Fd hold_still(const Container& container) {
+  if (container.state != State::running) throw not_running(container);
+  executor::SocketPair told = executor::make_socket_pair();
+  executor::PauseOrder order{.report = std::move(told.b)};
+  request(container, executor::k_pause, order);
+  order = {};
+  const auto answer = executor::receive_message(told.a.get());
+  if (!answer) throw not_running(container);
+  if (answer->type == executor::MessageType::error) throw executor::decode_error(answer->body());
+  return std::move(told.a);
+}
+
 bool send_signal(const Container& container, int signal) {
   const Fd process = process_of_container(container);
   return process && ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0;

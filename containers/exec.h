@@ -30,6 +30,10 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
 // serve_files throws.
 executor::FileReply order_files(const Container& container, executor::FileOrder order);
 
+// Its processes stand still as long as what is returned is open; they go on when this process ends, too, however it
+// does. Throws Error (usage) where it does not run.
+Fd hold_still(const Container& container);
+
 // A socket to its process. Throws Error (usage) where there is none.
 Fd call_container(const Container& container);
 // A descriptor of its first process, where that runs.

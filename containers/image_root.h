@@ -50,6 +50,8 @@ class ImageRoot {
   // The same where nothing will be run: what files are there.
   executor::RunTask resting_task();
   executor::LocalWorker& worker() { return steps_.parts().worker; }
+  // Of layers of the task.
+  executor::Stack stack(const executor::LayerIds& layers) { return steps_.parts().layers.stack(layers, stop_); }
   std::string next_directory() { return steps_.parts().work.next(); }
 
  private:

@@ -27,6 +27,7 @@
 #include "base/subprocess.h"
 #include "containers/control_group.h"
 #include "containers/exec.h"
+#include "containers/fill_volume.h"
 #include "containers/health.h"
 #include "containers/image_root.h"
 #include "containers/log.h"
@@ -244,6 +245,20 @@ class Host {
     workplace.network.publish(pasta_ports(options_.ports, false), pasta_ports(options_.ports, true));
   }
 
+  // A volume with nothing in it gets what the image has at its place.
+  void fill(const HostBind& bind, executor::Workplace& workplace, ImageRoot& root, const executor::LayerIds& layers,
+            const std::stop_token& stop) {
+    const auto volume = use_volume(volumes_directory(place_.store), bind.volume);
+    if (!is_empty(volume)) return;
+    fill_volume(workplace.inner.get(),
+                {.image = root.stack(layers),
+                 .path = bind.target,
+                 .into = executor::host_directory(volume.directory, bind.target, false, place_.map),
+                 .work = root.next_directory(),
+                 .owners = place_.map.owner_mode()},
+                stop);
+  }
+
   int live_in(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
     auto image_options = executor::image_options(session_, {}, executor::registries_of(session_, {}));
     image_options.stored = options_.pull != Pull::always;
@@ -273,11 +288,13 @@ class Host {
                   .capabilities = capabilities_of(options_.cap_add, options_.cap_drop),
                   .hosts = hosts_,
                   .report = std::move(ends.report)};
+    const auto layers = root.task();
     for (const auto& bind : options_.binds) {
+      if (!bind.volume.empty()) fill(bind, workplace, root, layers.root, stop);
       task.binds.push_back(
           executor::host_directory(real_path(bind, place_.store), bind.target, bind.read_only, place_.map));
     }
-    task.run = root.task();
+    task.run = layers;
     if (!standing_) {
       write_standing(container_, standing_of(image, task.run.root, images));
       keep_pulled(image, options_.pull == Pull::always, images, place_.store);

@@ -45,7 +45,9 @@ std::string lock_path(const std::string& directory) { return directory + "/lock"
 
 State state_of(const Container& container) {
   if (!cache::FileLock::is_free(lock_path(container.directory))) {
-    return container.running && !container.ended ? State::running : State::created;
+    if (container.running && !container.ended) return State::running;
+    const bool is_restarted = container.record.options.restart.when != Restart::When::never;
+    return is_restarted && container.running ? State::restarting : State::created;
   }
   if (container.ended) return State::exited;
   return container.running ? State::dead : State::created;
@@ -309,6 +311,8 @@ std::string status_text(const Container& container, std::int64_t now) {
       return "Created";
     case State::running:
       return "Up " + ago(now - container.running->started) + health_text(container.health);
+    case State::restarting:
+      return fmt::format("Restarting ({}) {} ago", container.ended->status, ago(now - container.ended->finished));
     case State::exited:
       return fmt::format("Exited ({}) {} ago", container.ended->status, ago(now - container.ended->finished));
     case State::dead:

@@ -52,7 +52,9 @@ struct Ended {
   std::int64_t finished = 0;
 };
 
-enum class State { created, running, exited, dead };  // dead: its process was killed before it could tell how it ended
+// restarting: its program has ended and is about to be started again. dead: its process was killed before it could tell
+// how it ended.
+enum class State { created, running, restarting, exited, dead };
 
 struct Container {
   Record record;

@@ -85,6 +85,12 @@ Volume use_volume(const std::string& directory, const std::string& name) {
   return out;
 }
 
+bool is_empty(const Volume& volume) {
+  std::error_code failed;
+  const bool out = std::filesystem::is_empty(volume.directory, failed);
+  return out && !failed;
+}
+
 std::vector<Volume> list_volumes(const std::string& directory) {
   std::vector<Volume> out;
   std::error_code none;

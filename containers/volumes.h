@@ -23,6 +23,8 @@ void check_volume_name(const std::string& name);
 
 // The volume of the name, made where it is missing; it belongs to the caller then.
 Volume use_volume(const std::string& directory, const std::string& name);
+// Whether nothing is in it yet.
+bool is_empty(const Volume& volume);
 // By name.
 std::vector<Volume> list_volumes(const std::string& directory);
 

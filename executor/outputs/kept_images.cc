@@ -137,22 +137,38 @@ image::ImagePlace stored_place(cache::Store& store, const cache::StoredImage& ke
   return place;
 }
 
+namespace {
+
+// Of a manifest, be it an image's or one that attests something of an image.
+image::FinishedImage finished(const image::ImagePlace& place, const image::Descriptor& of) {
+  image::FinishedImage out;
+  out.manifest = of;
+  out.manifest_bytes = place.read(of);
+  out.manifest.size = out.manifest_bytes.size();
+  const auto manifest = image::parse_manifest(out.manifest_bytes);
+  out.manifest.media_type = manifest.media_type;
+  out.config = manifest.config;
+  out.config_bytes = place.read(manifest.config);
+  out.layers = manifest.layers;
+  return out;
+}
+
+}  // namespace
+
 image::ImageSet stored_set(const image::ImagePlace& place, const std::vector<std::string>& names) {
   image::ImageSet set;
   set.names = names;
   for (const auto& one : image::list_images(place.top, place.read)) {
-    image::FinishedImage finished;
-    finished.platform = one.platform;
-    finished.manifest = one.descriptor;
-    finished.manifest_bytes = place.read(one.descriptor);
-    finished.manifest.size = finished.manifest_bytes.size();
-    const auto manifest = image::parse_manifest(finished.manifest_bytes);
-    finished.manifest.media_type = manifest.media_type;
-    finished.config = manifest.config;
-    finished.config_bytes = place.read(manifest.config);
-    finished.layers = manifest.layers;
-    if (manifest.media_type == image::media_type::k_docker_manifest) set.flavour = image::MediaFlavour::docker;
-    set.images.push_back(std::move(finished));
+    set.images.push_back(finished(place, one.descriptor));
+    set.images.back().platform = one.platform;
+    const auto& type = set.images.back().manifest.media_type;
+    if (type == image::media_type::k_docker_manifest) set.flavour = image::MediaFlavour::docker;
+  }
+  if (!image::is_index_type(place.top.media_type)) return set;
+  const auto index = image::parse_index(place.read(place.top));
+  set.index_annotations = index.annotations;
+  for (const auto& one : index.manifests) {
+    if (image::is_attestation(one)) set.images.push_back(finished(place, one));
   }
   return set;
 }

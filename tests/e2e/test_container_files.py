@@ -130,6 +130,58 @@ def test_commit(case):
     expect_equal(mbuild(case, "exec", "live", "echo", "goes on"), "goes on")
 
 
+def test_commit_with_changes(case):
+    made(case, "one", "echo made > /made", "-e", "A=1")
+    mbuild(case, "commit", "-c", 'CMD ["cat", "/made"]', "-c", "ENV B=$A:2 C=3", "--change", "USER 7:8", "-c",
+           "WORKDIR /usr", "-c", "LABEL a=b", "-c", "EXPOSE 80", "one", "kept:1")
+    config = json.loads(case.check(case.mbuild, "image", "inspect", "--root", case.root, "kept:1"))[0]["Config"]
+    expect_equal((config["Cmd"], config["User"], config["WorkingDir"], config["Labels"], list(config["ExposedPorts"])),
+                 (["cat", "/made"], "7:8", "/usr", {"a": "b"}, ["80/tcp"]))
+    expect("B=1:2" in config["Env"] and "C=3" in config["Env"] and "A=1" in config["Env"], config["Env"])
+    expect_equal(mbuild(case, "run", "--rm", "--pull", "never", "kept:1"), "made")
+    for change in ("RUN true", "CMD x\nRUN y", "FROM x", ""):
+        case.fails_to_run([case.mbuild, "commit", "--root", case.root, "-c", change, "one", "kept:2"],
+                          "invalid --change", "CMD, ENTRYPOINT")
+
+
+def states(case, container):
+    """What the processes of a container do, by its own numbering."""
+    numbers = [line.split()[1] for line in mbuild(case, "top", container).split("\n")[1:]]
+    found = []
+    for number in numbers:
+        try:
+            with open("/proc/%s/stat" % number) as f:
+                found.append(f.read().rsplit(")", 1)[1].split()[0])
+        except OSError:  # it has ended since it was listed
+            pass
+    return found
+
+
+def test_what_commit_holds_still_goes_on_when_it_is_killed(case):
+    start(case, "sh", "-c", "sleep 1000 & while :; do sleep 0.1; done", flags=("--name", "one"))
+    mbuild(case, "exec", "one", "sh", "-c", "dd if=/dev/urandom of=/large bs=1M count=64 2>/dev/null")
+    commit = subprocess.Popen([case.mbuild, "commit", "--root", case.root, "one", "kept:1"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seen = False
+    while commit.poll() is None and not seen:
+        seen = set(states(case, "one")) == {"T"}
+    expect(seen, "all stand still while it reads")
+    commit.kill()
+    commit.wait()
+    until(lambda: "T" not in states(case, "one"), "they go on")
+
+
+def test_copy_of_the_whole_root(case):
+    start(case, flags=("--name", "one"))
+    there = case.new_directory("root")
+    mbuild(case, "cp", "one:/", there)
+    names = os.listdir(there)
+    expect("bin" in names and "etc" in names, names)
+    for name in ("proc", "sys", "dev"):
+        expect(name not in names or not os.listdir(os.path.join(there, name)), name, "has something in it")
+    expect(mbuild(case, "exec", "one", "cat", "/proc/1/comm") == "sh", "the container has its own still")
+
+
 def test_other_platform_started_again(case):
     made(case, "one", "uname -m; echo x >> /x; cat /x", "--platform", FOREIGN)
     again = case.check(case.mbuild, "start", "-a", "--root", case.root, "one").split()

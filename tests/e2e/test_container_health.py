@@ -53,6 +53,12 @@ def test_restarts(case):
     lives = mbuild(case, "logs", "three").count("life")
     expect_equal([row["State"] for row in rows(case, "-a") if row["Names"] == "three"], ["exited"])
     expect_equal(mbuild(case, "logs", "three").count("life"), lives)
+    start(case, "sh", "-c", "exit 5", flags=("--name", "four", "--restart", "always"))
+    until(lambda: [row["State"] for row in rows(case) if row["Names"] == "four"] == ["restarting"], "a pause")
+    until(lambda: any(row["Status"].startswith("Restarting (5) ") for row in rows(case)), "its words")
+    case.fails_to_run([case.mbuild, "rm", "--root", case.root, "four"], "the container four runs", status=1)
+    mbuild(case, "rm", "-f", "four")
+    expect(not [row for row in rows(case, "-a") if row["Names"] == "four"], "removed")
     case.fails_to_run([case.mbuild, "run", "--restart", "always", "--root", case.root, image(case), "true"],
                       "--restart needs -d", status=125)
 

@@ -183,6 +183,25 @@ def test_ports(case):
 
 
 @quick
+def test_a_volume_gets_what_the_image_has(case):
+    case.dockerfile("FROM busybox", "RUN mkdir -p /data/sub && echo text > /data/sub/file && chown -R 7:8 /data/sub &&"
+                    " ln -s sub /data/link && chown 5:6 /data && chmod 1750 /data")
+    case.check(*case.command("-t", "filled"))
+
+    def run(*words, flags):
+        return mbuild(case, "run", "--rm", *flags, "filled", *words)
+    shown = "stat -c '%u:%g %a' /data; stat -c '%u:%g' /data/link/file; cat /data/link/file"
+    expect_equal(run("sh", "-c", shown, flags=("-v", "new:/data")), "5:6 1750\n7:8\ntext")
+    run("rm", "/data/sub/file", flags=("-v", "new:/data"))
+    expect_equal(run("ls", "/data/sub", flags=("-v", "new:/data")), "")
+    expect_equal(run("sh", "-c", shown, flags=("-v", "read:/data:ro")), "5:6 1750\n7:8\ntext")
+    case.check(case.mbuild, "volume", "create", "made", "--root", case.root)
+    expect_equal(run("cat", "/data/sub/file", flags=("-v", "made:/data")), "text")
+    expect_equal(run("ls", "/none", flags=("-v", "other:/none")), "")
+    directory = case.new_directory("host")
+    expect_equal(run("ls", "/data", flags=("-v", directory + ":/data")), "")
+
+
 def test_volumes(case):
     def run(*words, flags=()):
         return mbuild(case, "run", "--rm", *flags, image(case), *words)

@@ -1,5 +1,6 @@
 """The images of the store: names, archives, registries; and who may talk to a registry."""
 import base64
+import hashlib
 import json
 import os
 import pty
@@ -72,6 +73,49 @@ def test_archive_of_several_platforms(case):
         expect(MACHINE[platform] in printed(case, "app:1", "--platform", platform, root=case.dir + "/other"))
 
 
+def test_attestations_are_saved_with_the_image(case):
+    made, layout = case.dir + "/made", case.dir + "/layout"
+    case.dockerfile("FROM busybox", "RUN echo x > /x")
+    case.check(*case.command("-o", "type=oci,tar=false,dest=" + made, "-t", "app:1", platforms=BOTH))
+
+    def blob(content):
+        digest = hashlib.sha256(content).hexdigest()
+        with open("%s/blobs/sha256/%s" % (made, digest), "wb") as f:
+            f.write(content)
+        return {"digest": "sha256:" + digest, "size": len(content)}
+    with open(made + "/index.json") as f:
+        top = json.load(f)
+    with open("%s/blobs/%s" % (made, top["manifests"][0]["digest"].replace(":", "/"))) as f:
+        index = json.load(f)
+    config = dict(blob(b"{}"), mediaType="application/vnd.oci.image.config.v1+json")
+    says = dict(blob(b'{"says": "something"}'), mediaType="application/vnd.in-toto+json")
+    manifest = blob(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                                "config": config, "layers": [says]}).encode())
+    index["manifests"].append(dict(
+        manifest, mediaType="application/vnd.oci.image.manifest.v1+json",
+        platform={"os": "unknown", "architecture": "unknown"},
+        annotations={"vnd.docker.reference.type": "attestation-manifest",
+                     "vnd.docker.reference.digest": index["manifests"][0]["digest"]}))
+    top["manifests"][0].update(blob(json.dumps(index).encode()))
+    with open(made + "/index.json", "w") as f:
+        json.dump(top, f)
+    case.check(case.mbuild, "imagetools", "create", "-t", "oci-layout://%s:app" % layout, "oci-layout://" + made)
+    case.check("tar", "-C", layout, "-cf", layout + ".tar", ".")
+    mbuild(case, "load", "-i", layout + ".tar")
+    name = list(listed(case))[0]
+    index = json.loads(mbuild(case, "imagetools", "inspect", "--raw", name))
+    expect_equal(len(index["manifests"]), 3)
+    archive = case.dir + "/app.tar"
+    mbuild(case, "save", "-o", archive, name)
+    mbuild(case, "load", "-i", archive, root=case.dir + "/other")
+    expect_equal(listed(case, case.dir + "/other")[name]["digest"], listed(case)[name]["digest"])
+    expect_equal(json.loads(mbuild(case, "imagetools", "inspect", "--raw", name, root=case.dir + "/other")), index)
+    mbuild(case, "save", "-o", archive, "--platform", HOST, name)
+    mbuild(case, "load", "-i", archive, root=case.dir + "/third")
+    expect("manifests" not in mbuild(case, "imagetools", "inspect", "--raw", list(listed(case, case.dir + "/third"))[0],
+                                     root=case.dir + "/third"), "an index of one image")
+
+
 def test_registry(case):
     server = Registry(case)
     keep(case, platforms=BOTH)
@@ -119,6 +163,10 @@ def test_kept_names_where_references_are_taken(case):
     mbuild(case, "merge", "-t", "oci-layout://%s:app" % layout, *("app:" + MACHINE[platform] for platform in BOTH))
     expect_equal(mbuild(case, "verify", "oci-layout:%s:app" % layout).count(": ok"), 2)
     case.fails_to_run([case.mbuild, "verify", "--root", case.root, "localhost:1/none"], "ERROR", status=3)
+    created = "oci-layout:%s/created:app" % case.dir
+    mbuild(case, "imagetools", "create", "-t", created.replace("layout:", "layout://"),
+           *("app:" + MACHINE[platform] for platform in BOTH))
+    expect_equal(mbuild(case, "verify", created).count(": ok"), 2)
 
 
 def config_of(env):

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <functional>
 #include <thread>
@@ -20,6 +22,7 @@
 #include "base/fd.h"
 #include "base/message.h"
 #include "base/pid_namespace.h"
+#include "base/strings.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/ids/userns_remedy.h"
 #include "worker/sandbox/become_program.h"
@@ -244,11 +247,45 @@ void attend_executed(const SandboxSpec& sandbox, const SandboxSpec& spec, const 
                {MessageType::result, static_cast<std::uint64_t>(result.exit_code), "", "", {}});
 }
 
+// In a child of the job, outside of the sandbox. Its first process gets a signal from here alone, the others from
+// within their numbering, where one call reaches all of them at once.
+void hold_still(const PauseOrder& order, const Fd& process, pid_t first) {
+  ::prctl(PR_SET_DUMPABLE, 0);
+  SocketPair control = make_socket_pair();
+  if (::setns(process.get(), CLONE_NEWPID) < 0) throw system_error(errno, "join the container", ExitClass::host);
+  const pid_t within = ::fork();
+  if (within < 0) throw system_error(errno, "fork", ExitClass::host);
+  if (within == 0) {
+    control.a.reset();
+    ::kill(-1, SIGSTOP);
+    send_message(control.b.get(), {MessageType::ready, 0, "", "", {}});
+    receive_message(control.b.get());  // until it hangs up
+    ::kill(-1, SIGCONT);
+    ::_exit(0);
+  }
+  control.b.reset();
+  ::kill(first, SIGSTOP);
+  receive_message(control.a.get());
+  send_message(order.report.get(), {MessageType::result, 0, "", "", {}});
+  receive_message(order.report.get());  // until it hangs up
+  ::kill(first, SIGCONT);
+  control.a.reset();
+  ::waitpid(within, nullptr, 0);
+}
+
+// Of the root directory what the image has at the places of the sandbox's own file systems, as far as these can be
+// taken out of sight.
+void leave_system_mounts() {
+  if (::unshare(CLONE_NEWNS) < 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return;
+  for (const char* path : {"/proc", "/sys", "/dev"}) ::umount2(path, MNT_DETACH);
+}
+
 // In a child of the job, which sees the sandbox's files with the ids and the capabilities of the job, and is seen by
 // nobody there.
 void serve_file_order(const FileOrder& order, const Fd& process) {
   ::prctl(PR_SET_DUMPABLE, 0);
   if (::setns(process.get(), CLONE_NEWNS) < 0) throw system_error(errno, "join the container", ExitClass::host);
+  if (order.kind == FileOrder::Kind::read && clean_path(order.path) == "/") leave_system_mounts();
   const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
   send_message(order.report.get(), {MessageType::result, 0, "", encode(serve_files(root.get(), order)), {}});
 }
@@ -308,11 +345,15 @@ bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first,
   auto message = receive_message(sandbox.container->report.get());
   if (!message) return false;
   const auto& operation = message->operation;
-  if (operation != k_exec && operation != k_files && operation != k_network) return true;
+  if (operation != k_exec && operation != k_files && operation != k_pause && operation != k_network) return true;
   const pid_t pid = ::fork();
   if (pid != 0) return true;  // it has its own descriptors; where there is no process, its socket hangs up
   try {
     if (operation == k_exec) execute_requested(sandbox, *message, process, own_ids);
+    if (operation == k_pause) {
+      const auto pause = decode<PauseOrder>(message->body(), message->fds);
+      answer(pause.report, [&] { hold_still(pause, process, first); });
+    }
     if (operation == k_network) {
       const Fd report = std::move(message->fds.at(0));
       answer(report, [&] { tell_network(sandbox, process, report); });
