@@ -39,6 +39,7 @@ std::string emulator_text(const Support& support) {
   std::string text = is_qemu(support) ? "QEMU " + support.version : support.version;
   if (!path.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", ", path);
   if (is_qemu(support)) text += support.accelerated ? ", accelerated" : ", not accelerated: " + support.obstacle;
+  if (support.traced) text += ", each exec traced";
   return text;
 }
 
@@ -86,6 +87,7 @@ nlohmann::ordered_json json_of(const Support& support) {
   if (support.how->kind == Execution::Kind::qemu || support.how->kind == Execution::Kind::host_handler) {
     out["accelerated"] = support.accelerated;
     if (!support.accelerated) out["obstacle"] = support.obstacle;
+    if (support.traced) out["traced"] = true;
   }
   return out;
 }

@@ -17,6 +17,7 @@ struct Support {
   std::string version;                // "7.2.22" of QEMU, the first line that another emulator says of itself, or ""
   bool accelerated = false;           // native programs can stand in for emulated ones
   std::string obstacle;               // why they can't, where the programs run under QEMU
+  bool traced = false;                // under QEMU, without a registration: each exec is traced
   std::string problem, remedy;        // where it does not
 };
 

@@ -22,6 +22,7 @@
 #include "worker/inner/inner.h"
 #include "worker/jobs/build_network.h"
 #include "worker/jobs/operation.h"
+#include "worker/sandbox/exec_trace.h"
 #include "worker/sandbox/sandbox.h"
 #include "worker/snapshot/mount_calls.h"
 #include "worker/snapshot/overlay.h"
@@ -186,13 +187,21 @@ constexpr jobs::Operation<"check-host", check_host_job> k_check_host;
 
 std::vector<emu::Support> survey_with(bool private_registration) {
   auto search = emu::default_search();
-  search.private_registration = private_registration;
-  return emu::survey(platforms::host_platform(), search);
+  const bool traced = !private_registration && tracing_problem().empty();
+  search.private_registration = private_registration || traced;
+  auto out = emu::survey(platforms::host_platform(), search);
+  for (auto& support : out) {
+    if (!traced || !support.how || support.how->kind != emu::Execution::Kind::qemu) continue;
+    support.traced = true;
+    support.accelerated = false;
+  }
+  return out;
 }
 
 std::string described(const emu::Support& support) {
   const auto how = emu::describe(*support.how);
   if (!base_name(support.how->emulator_path).starts_with("qemu-")) return how;
+  if (support.traced) return how + ", by tracing each exec: all is emulated";
   return fmt::format("{}, {}", how,
                      support.accelerated ? "accelerated: native programs stand in for emulated ones"
                                          : "not accelerated: " + support.obstacle);

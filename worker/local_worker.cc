@@ -186,7 +186,9 @@ jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string
   spec.single_id = parts_.inner.map().single;
   spec.less_isolation = task.less_isolation;
   spec.one_processor = task.one_processor;
-  if (task.sibling && !result.emulator.empty()) spec.native = native_source(task, run.work, stop);
+  if (!result.emulator.empty()) spec.emulators = parts_.inner.traced_emulators();
+  if (task.sibling && !result.emulator.empty() && spec.emulators.empty())
+    spec.native = native_source(task, run.work, stop);
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
   if (task.network == graph::NetworkMode::standard) {

@@ -28,14 +28,36 @@ def test_many_layers(case):
 
 
 def test_no_private_binfmt(case):
-    """Without it a foreign step runs by the host's registration, or the error has the command that makes one."""
+    """Without it and traced execs a foreign step runs by the host's registration, or the error has a command."""
     ordinary(case)
-    env = {"MBUILD_TEST_DISABLE": "binfmt-ns"}
+    env = {"MBUILD_TEST_DISABLE": "binfmt-ns,exec-trace"}
     case.build(platforms=(HOST,), env=env)
     build = case.attempt(platforms=(FOREIGN,), env=env)
     if build.status:
         expect_equal(build.status, 5)
         expect("binfmt" in build.text, "the message does not name what is missing")
+
+
+def test_traced_execs(case):
+    """Without a handler for foreign programs each exec of a step is traced: all is found and fails as it does with one."""
+    case.dockerfile(
+        "FROM busybox",
+        r"""RUN printf '#!/bin/sh -e x\necho "$0" "$@"\n' > /s; printf '#!/s one two\n' > /t; chmod +x /s /t; """
+        r"""printf '#!/bin/sh\necho "<$0>" "<$1>" "<$2>"\n' > /u; printf 'junk\n' > /junk; chmod 755 /u /junk""",
+        "RUN uname -m > /out; /u 'a b' c >> /out; cd / && ./u d >> /out; (exit 3) || echo $? >> /out",
+        "RUN /nowhere 2>/dev/null || echo $? >> /out; chmod 644 /u; /u 2>/dev/null || echo $? >> /out; chmod 755 /u",
+        "RUN mkdir -p /c/bin && cp -a /bin/busybox /c/bin/sh && for d in /lib /lib64 /usr/lib; do "
+        "[ ! -d $d ] || { mkdir -p /c/${d%/*}; cp -a $d /c/$d; }; done; chroot /c /bin/sh -c 'echo in $0' >> /out",
+        "RUN sh -c 'kill -9 $$' || echo $? >> /out; sleep 1 & kill -STOP $!; kill -CONT $!; wait $!; echo $? >> /out",
+        "RUN i=0; while [ $i -lt 20 ]; do (/bin/true) & i=$((i+1)); done; wait; echo all >> /out",
+        "RUN x=$(printf '%070000d' 0); sh -c 'echo ${#1}' sh \"$x\" >> /out; set -- $(seq 9000); "
+        "sh -c 'echo $#' sh \"$@\" >> /out",
+        "USER app", "RUN id -un > /tmp/user")
+    wanted = case.build(platforms=(FOREIGN,))
+    found = case.build(platforms=(FOREIGN,), env={"MBUILD_TEST_DISABLE": "binfmt-ns"}, root=case.dir + "/other-store")
+    for name in ("out", "tmp/user"):
+        expect_equal(found.file(name, FOREIGN), wanted.file(name, FOREIGN), name)
+    expect("in /bin/sh" in found.file("out", FOREIGN) or "in sh" in found.file("out", FOREIGN), found.file("out", FOREIGN))
 
 
 def test_one_id_only(case):

@@ -85,7 +85,7 @@ def test_a_handler_that_is_not_listed(case):
 
 def test_the_only_way(case):
     """The step that has none any more ends with what is missing, not with a format error of its shell."""
-    build = build_that_loses_it(case, LISTED, disable=("binfmt-ns",))
+    build = build_that_loses_it(case, LISTED, disable=("binfmt-ns", "exec-trace"))
     expect_equal(build.status, 5)
     expect("binfmt" in build.text and FOREIGN in build.text, "the message does not name what is missing")
     expect("Exec format error" not in build.text, "the step was run")

@@ -37,7 +37,9 @@ def test_the_list(case):
 def test_the_list_where_nothing_can_be_registered(case):
     if listed(case)[FOREIGN]["runs"] != "qemu":
         raise Skip("no QEMU, or a handler of the host's")
-    env = {"MBUILD_TEST_DISABLE": "binfmt-ns"}
+    traced = listed(case, {"MBUILD_TEST_DISABLE": "binfmt-ns"})[FOREIGN]
+    expect_equal((traced["runs"], traced["accelerated"], traced["traced"]), ("qemu", False, True))
+    env = {"MBUILD_TEST_DISABLE": "binfmt-ns,exec-trace"}
     foreign = listed(case, env)[FOREIGN]
     expect_equal(foreign["runs"], "none")
     expect("qemu-user-static" in foreign["remedy"], foreign)

@@ -10,6 +10,7 @@
 #include "base/feature.h"
 #include "base/strings.h"
 #include "emu/binfmt.h"
+#include "worker/sandbox/exec_trace.h"
 #include "worker/snapshot/mount_calls.h"
 
 namespace mbuild::executor {
@@ -60,6 +61,9 @@ EmulationWay provide_emulation(Inner& inner, const platforms::Descriptor& platfo
     }
   }
   if (host_handler(platform)) return EmulationWay::host_handler;
+  const auto problem = tracing_problem();
+  if (problem.empty()) return EmulationWay::traced;
+  reason += "; tracing: " + problem;
   throw Error(ExitClass::host, fmt::format("no way to run programs of {} here: {}", platform.name, reason))
       .with_advice(
           "let the host run them, as an administrator, once: `sudo apt-get install qemu-user-static binfmt-support`, "

@@ -11,11 +11,12 @@
 // Handlers for foreign programs: a private binfmt_misc (emulation.md, Rootless registration), or the host's own.
 namespace mbuild::executor {
 
-enum class EmulationWay { private_instance, host_handler };
+enum class EmulationWay { private_instance, host_handler, traced };
 
 // Makes programs of the platform runnable in every sandbox of `inner`: by `line` (emu::registration_line) in the
-// private instance; where the kernel has none, by a handler that the host has registered with flag F. Throws Error
-// (host) that names the command to run.
+// private instance; where the kernel has none, by a handler that the host has registered with flag F; where it has none
+// either, `traced`: each sandbox has to be told the emulator (SandboxSpec::emulators). Throws Error (host) that names
+// the command to run.
 EmulationWay provide_emulation(Inner& inner, const platforms::Descriptor& platform, const std::string& line);
 
 // The name of an enabled host registration with flag F that matches programs of the platform. `directory` is

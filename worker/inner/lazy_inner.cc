@@ -65,6 +65,13 @@ std::string LazyInner::emulate(const platforms::Platform& platform) {
   return emulators_[platform] = arrange(platform);
 }
 
+std::vector<Emulator> LazyInner::traced_emulators() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Emulator> out;
+  for (const auto& [name, emulator] : traced_) out.push_back(emulator);
+  return out;
+}
+
 bool LazyInner::has_lost_handler(const platforms::Platform& platform) {
   const std::lock_guard lock(mutex_);
   return is_gone(platform);
@@ -101,7 +108,11 @@ std::string LazyInner::arrange(const platforms::Platform& platform) {
       if (const auto own = emu::choose_own(platform, platforms::host_platform(), search)) execution = *own;
     }
     const auto line = emu::registration_line(*descriptor, asking_copy(execution.emulator_path));
-    if (provide_emulation(*inner_, *descriptor, line) == EmulationWay::host_handler) on_host_.insert(platform);
+    const auto way = provide_emulation(*inner_, *descriptor, line);
+    if (way == EmulationWay::host_handler) on_host_.insert(platform);
+    if (way == EmulationWay::traced) {
+      traced_[descriptor->name] = {descriptor->binfmt_magic, descriptor->binfmt_mask, execution.emulator_path};
+    }
   }
   const auto version = emu::emulator_version(execution);
   return version.empty() ? emu::describe(execution) : fmt::format("{}, {}", emu::describe(execution), version);

@@ -7,12 +7,14 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "platforms/platform.h"
 #include "worker/ids/id_map.h"
 #include "worker/inner/inner.h"
+#include "worker/sandbox/exec_plan.h"
 
 namespace mbuild::executor {
 
@@ -40,6 +42,9 @@ class LazyInner {
   // itself). Decided once: by a private registration, which nobody can take away, or where there can be none by the
   // handler of the host; when that is gone the next way is taken. Throws Error (host) that names the remedy.
   std::string emulate(const platforms::Platform& platform);
+  // The emulators of all platforms whose programs run because each exec is traced (exec_trace.h); none: no execs need
+  // be.
+  std::vector<Emulator> traced_emulators();
   // True when the platform's programs were run by a handler of the host that is gone: what failed may be tried again.
   bool has_lost_handler(const platforms::Platform& platform);
 
@@ -56,7 +61,8 @@ class LazyInner {
   std::unique_ptr<Inner> inner_, hosts_root_;
   std::optional<Error> without_namespaces_;  // why it has none
   std::map<platforms::Platform, std::string> emulators_;
-  std::set<platforms::Platform> on_host_;  // run by handlers of the host
+  std::map<std::string, Emulator> traced_;  // by the platform's name
+  std::set<platforms::Platform> on_host_;   // run by handlers of the host
 };
 
 // True when the platform's programs do not run on the processor as they stand.

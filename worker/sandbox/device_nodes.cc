@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -27,6 +26,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "emu/accel/piece/protocol.h"
+#include "worker/sandbox/process_memory.h"
 #include "worker/sandbox/socket_calls.h"
 #include "worker/snapshot/mount_calls.h"
 
@@ -68,24 +68,6 @@ Request decode(const seccomp_notif& notification) {
   out.mode = static_cast<std::uint32_t>(arguments[1]);
   out.device = static_cast<std::uint32_t>(arguments[2]);
   return out;
-}
-
-// A string in the caller's memory; page by page, as what follows it may not be mapped.
-std::optional<std::string> read_string(pid_t pid, std::uint64_t address) {
-  std::string out;
-  while (out.size() < PATH_MAX) {
-    char buffer[256];
-    const std::size_t room = std::min<std::size_t>(sizeof buffer, 4096 - (address + out.size()) % 4096);
-    iovec local = {buffer, room};
-    iovec remote = {reinterpret_cast<void*>(address + out.size()), room};
-    const ssize_t n = ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
-    if (n <= 0) return std::nullopt;
-    const auto size = static_cast<std::size_t>(n);
-    const void* end = std::memchr(buffer, 0, size);
-    out.append(buffer, end != nullptr ? static_cast<std::size_t>(static_cast<const char*>(end) - buffer) : size);
-    if (end != nullptr) return out;
-  }
-  return std::nullopt;
 }
 
 std::uint64_t field_number(std::string_view line, std::size_t index, int base) {
@@ -178,7 +160,8 @@ int in_child(const Request& request, const Caller& caller, const std::string& pa
 
 bool still_there(int listener, std::uint64_t id) { return ::ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0; }
 
-int handle(int listener, const seccomp_notif& notification, std::vector<MadeNode>& made) {
+int handle(int listener, const seccomp_notif& notification, std::vector<MadeNode>* made) {
+  if (made == nullptr) return EPERM;
   const Request request = decode(notification);
   // 0:0 is a whiteout, which overlay itself refuses.
   if (request.device == 0) return EPERM;
@@ -196,7 +179,7 @@ int handle(int listener, const seccomp_notif& notification, std::vector<MadeNode
   places.user_namespace = user_namespace_of(process.get());
   if (!still_there(listener, notification.id)) return EINTR;
   if ((caller.effective & k_cap_mknod) == 0 || caller.fsuid != 0) return EPERM;
-  return in_child(request, caller, *path, places, made);
+  return in_child(request, caller, *path, places, *made);
 }
 
 // ---- native programs (worker/native/substitution.h)
@@ -230,6 +213,16 @@ int find_native(int listener, const seccomp_notif& request, Substitution* native
   return 0;
 }
 
+// 0, and in `value` the number of a descriptor of the emulator that a traced process is to execute.
+int give_emulator(int listener, const seccomp_notif& request, const std::vector<Fd>& emulators, long long& value) {
+  const auto number = request.data.args[1];
+  if (number >= emulators.size()) return ENOSYS;
+  const int given = give(listener, request, emulators[number].get());
+  if (given < 0) return errno;
+  value = given;
+  return 0;
+}
+
 // uname of a process in a step whose machine is emulated.
 int tell_machine(int listener, const seccomp_notif& request, Substitution* native) {
   utsname names;
@@ -258,7 +251,7 @@ int note_crash(const seccomp_notif& request, Substitution* native, pid_t first) 
 
 }  // namespace
 
-int answer_request(int listener, std::vector<MadeNode>& made, Substitution* native, pid_t first) {
+int answer_request(int listener, const Answers& answers) {
   // The kernel's structures may be larger than those of the headers at hand.
   seccomp_notif_sizes sizes = {};
   if (::syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) < 0) return 0;
@@ -273,16 +266,18 @@ int answer_request(int listener, std::vector<MadeNode>& made, Substitution* nati
   }
   int code = EPERM, ending = 0;
   try {
-    if (request->data.nr == MBUILD_ACCEL_CALL) {
-      code = find_native(listener, *request, native, response->val);
+    if (request->data.nr == MBUILD_ACCEL_CALL && request->data.args[0] == MBUILD_EMULATOR_MAGIC) {
+      code = give_emulator(listener, *request, answers.emulators, response->val);
+    } else if (request->data.nr == MBUILD_ACCEL_CALL) {
+      code = find_native(listener, *request, answers.native, response->val);
     } else if (request->data.nr == SYS_uname) {
-      code = tell_machine(listener, *request, native);
+      code = tell_machine(listener, *request, answers.native);
     } else if (request->data.nr == SYS_kill || request->data.nr == SYS_tgkill) {
-      ending = note_crash(*request, native, first);
+      ending = note_crash(*request, answers.native, answers.first);
       response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
       code = 0;
     } else {
-      code = handle(listener, *request, made);
+      code = handle(listener, *request, answers.made);
     }
   } catch (const std::exception&) {
     // the process has gone, or shows nothing of itself

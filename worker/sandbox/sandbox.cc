@@ -29,10 +29,12 @@
 #include "worker/sandbox/container_files.h"
 #include "worker/sandbox/device_nodes.h"
 #include "worker/sandbox/exec_request.h"
+#include "worker/sandbox/exec_trace.h"
 #include "worker/sandbox/landlock.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/root.h"
 #include "worker/sandbox/seccomp.h"
+#include "worker/snapshot/mount_calls.h"
 
 // The job prepares, forks the first process of the sandbox, and waits. That process enters its namespaces, builds its
 // root, gives up what it should not have, and executes the program. Until then it can speak through a socket that
@@ -98,6 +100,7 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
   announce(channel, host_proc, listener, terminal);
   terminal.reset();
   listener.reset();
+  if (!spec.emulators.empty() && !receive_message(channel)) ::_exit(127);  // until it is traced
   take_identity(spec, user);
   if (spec.container && spec.container->init) stay_as_init(channel);
   execute(spec.argv, env);
@@ -163,10 +166,45 @@ void become_program(const Start& start, PreparedRoot& prepared, int channel) {
   become(channel, [&] { become_program(start, prepared, channel); });
 }
 
-// What the first process says until it executes the program or ends.
-Started hear(int channel, pid_t pid) {
+// What serves the processes of a sandbox whose execs are traced.
+struct Tracing {
+  const SandboxSpec& spec;
+  Fd procfs;                  // shows them
+  std::vector<Fd> emulators;  // each through a read-only mount of its own; none: nothing is traced
+  pid_t tracer = -1;
+};
+
+Tracing prepare_tracing(const SandboxSpec& spec) {
+  Tracing out{spec, {}, {}};
+  if (spec.emulators.empty()) return out;
+  out.procfs = make_filesystem("proc", {}, 0);
+  for (const auto& emulator : spec.emulators) {
+    const Fd mount = clone_tree(AT_FDCWD, emulator.path, false);
+    set_mount_attributes(mount.get(), MOUNT_ATTR_RDONLY, false);
+    // One that can be given to a process: a descriptor of a place can't.
+    out.emulators.push_back(open_at(out.procfs.get(), fmt::format("self/fd/{}", mount.get()), O_RDONLY));
+  }
+  return out;
+}
+
+// Answers what the process asks that executes its program, as long as it says nothing itself.
+void answer_until_readable(int channel, const Fd& listener, const std::vector<Fd>& emulators) {
+  for (;;) {
+    pollfd wait[2] = {{channel, POLLIN, 0}, {listener.get(), POLLIN, 0}};
+    if (::poll(wait, 2, -1) < 0) continue;
+    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), {.emulators = emulators});
+    if (wait[0].revents != 0) return;
+  }
+}
+
+// What the first process says until it executes the program or ends. When it is ready and its execs are to be traced,
+// it waits for that.
+Started hear(int channel, pid_t pid, Tracing& tracing) {
   Started out;
-  while (auto message = receive_message(channel)) {
+  for (;;) {
+    if (tracing.tracer > 0) answer_until_readable(channel, out.listener, tracing.emulators);
+    auto message = receive_message(channel);
+    if (!message) return out;
     if (message->type == MessageType::error) {
       ::waitpid(pid, nullptr, 0);
       throw decode_error(message->body());
@@ -175,8 +213,10 @@ Started hear(int channel, pid_t pid) {
     auto fd = message->fds.begin();
     if ((message->id & k_has_listener) != 0 && fd != message->fds.end()) out.listener = std::move(*fd++);
     if (fd != message->fds.end()) out.terminal = std::move(*fd);
+    if (tracing.emulators.empty()) continue;
+    tracing.tracer = start_tracer(pid, tracing.spec.emulators, tracing.procfs.get());
+    send_message(channel, {MessageType::ready, 0, "", "", {}});
   }
-  return out;
 }
 
 // Tells whoever attends a container that its program runs.
@@ -215,6 +255,20 @@ void join_namespaces(const SandboxSpec& sandbox, const Fd& process) {
   if (::setns(process.get(), all) < 0) throw system_error(errno, "join the container", ExitClass::host);
 }
 
+// Answers what the processes of a program ask that was started in a sandbox, until it ends, or all of them have.
+void answer_executed(Fd& listener, int until, const Tracing& tracing) {
+  while (listener) {
+    pollfd wait[2] = {{until, POLLIN, 0}, {listener.get(), POLLIN, 0}};
+    if (::poll(wait, 2, -1) < 0) continue;
+    if ((wait[1].revents & POLLIN) != 0) {
+      answer_request(listener.get(), {.emulators = tracing.emulators});
+    } else if (wait[1].revents != 0) {
+      listener.reset();
+    }
+    if (wait[0].revents != 0) return;
+  }
+}
+
 void become_executed(const SandboxSpec& spec, const BpfProgram& filter, const Fd& process, bool own_ids, int channel) {
   const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
   const SandboxUser user = resolve_user_in(root.get(), spec.user);
@@ -225,10 +279,11 @@ void become_executed(const SandboxSpec& spec, const BpfProgram& filter, const Fd
 }
 
 // In a child of the job: the program is a child of this one, in the sandbox, and this one tells how it ends.
-void attend_executed(const SandboxSpec& sandbox, const SandboxSpec& spec, const Fd& process, bool own_ids) {
+void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& process, bool own_ids) {
   // Nothing of what this process has is for those who see it in the sandbox.
   ::prctl(PR_SET_DUMPABLE, 0);
-  const BpfProgram filter = sandbox_filter();
+  Tracing tracing = prepare_tracing(spec);
+  const BpfProgram filter = spec.emulators.empty() ? sandbox_filter() : with_exec_tracing(sandbox_filter());
   join_namespaces(sandbox, process);
   SocketPair channel = make_socket_pair();
   const pid_t pid = ::fork();
@@ -238,13 +293,19 @@ void attend_executed(const SandboxSpec& sandbox, const SandboxSpec& spec, const 
   }
   const Fd program = process_descriptor(pid);
   channel.b.reset();
-  Started started = hear(channel.a.get(), pid);
-  started.listener.reset();  // what the filter would hand over is refused
+  Started started = hear(channel.a.get(), pid, tracing);
+  if (spec.emulators.empty()) started.listener.reset();  // what the filter would hand over is refused
   report(spec, program, started);
   SandboxResult result;
+  answer_executed(started.listener, program.get(), tracing);
   collect(pid, result);
   send_message(spec.container->report.get(),
                {MessageType::result, static_cast<std::uint64_t>(result.exit_code), "", "", {}});
+  // What it left behind executes programs, too.
+  spec.stdout_fd.reset();
+  spec.stderr_fd.reset();
+  spec.container.reset();
+  answer_executed(started.listener, -1, tracing);
 }
 
 // In a child of the job, outside of the sandbox. Its first process gets a signal from here alone, the others from
@@ -311,6 +372,7 @@ void serve_file_order(const FileOrder& order, const Fd& process) {
   if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
   spec.ulimits = sandbox.ulimits;
   spec.single_id = sandbox.single_id;
+  spec.emulators = sandbox.emulators;
   answer(spec.container->report, [&] { attend_executed(sandbox, spec, process, own_ids); });
 }
 
@@ -368,16 +430,16 @@ bool serve_attendant(const SandboxSpec& sandbox, const Fd& process, pid_t first,
 }
 
 // Serves the requests of the filter, and those of whoever attends a container, until the first process has ended.
-void serve_until_end(const SandboxSpec& spec, const Fd& process, pid_t first, Fd& listener, SandboxResult& result,
-                     Substitution* native) {
-  auto& made = result.made_nodes.value;
+void serve_until_end(const SandboxSpec& spec, const Fd& process, const Answers& answers, Fd& listener,
+                     SandboxResult& result) {
+  const pid_t first = answers.first;
   int attendant = spec.container ? spec.container->report.get() : -1;
   for (;;) {
     pollfd wait[3] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}, {attendant, POLLIN, 0}};
     if (::poll(wait, 3, -1) < 0) continue;
     if (wait[2].revents != 0 && !serve_attendant(spec, process, first, !result.shared_ids)) attendant = -1;
     if ((wait[1].revents & POLLIN) != 0) {
-      const int signal = answer_request(listener.get(), made, native, first);
+      const int signal = answer_request(listener.get(), answers);
       if (signal != 0 && result.signal == 0) {
         result.signal = signal;
         ::kill(first, SIGKILL);
@@ -420,11 +482,14 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
     native.emplace(*spec.native, prepared.root.get(), spec.scratch);
     filter = with_machine(filter);
   }
+  Tracing tracing = prepare_tracing(spec);
+  if (!spec.emulators.empty()) filter = with_exec_tracing(filter);
   const Fd user_namespace = own_user_namespace(spec);
   const Start start{spec, filter, user_namespace};
   SocketPair channel = make_socket_pair();
   const auto begin = [&] { first_process(start, prepared, channel.b.get()); };
-  const bool stays = spec.container && spec.container->init;  // it never executes anything itself
+  // It never executes anything itself, or has something to wait for before.
+  const bool stays = (spec.container && spec.container->init) || !spec.emulators.empty();
   const pid_t pid = stays ? fork_in_new_pid_namespace() : spawn_in_new_pid_namespace(begin);
   if (pid == 0) begin();
   const Fd process = process_descriptor(pid);
@@ -432,16 +497,18 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   close_mounts(prepared);
 
   SandboxResult result;
-  Started started = hear(channel.a.get(), pid);
+  Started started = hear(channel.a.get(), pid, tracing);
   result.host_proc = started.host_proc;
   report(spec, process, started);
   result.shared_ids = !user_namespace && spec.security != graph::SecurityMode::insecure;
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    serve_until_end(spec, process, pid, started.listener, result, native ? &*native : nullptr);
+    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr, tracing.emulators, pid};
+    serve_until_end(spec, process, answers, started.listener, result);
   }
   collect(pid, result);
+  if (tracing.tracer > 0) ::waitpid(tracing.tracer, nullptr, 0);
   if (native) {
     result.programs_started = native->started();
     result.programs_native = native->native();

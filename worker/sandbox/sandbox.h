@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "graph/graph.h"
 #include "worker/native/native_source.h"
+#include "worker/sandbox/exec_plan.h"
 #include "worker/sandbox/node_check.h"
 #include "worker/snapshot/snapshot_mount.h"
 
@@ -77,6 +78,8 @@ struct SandboxSpec {
   bool less_isolation = false;         // where the host refuses a /proc or a user namespace of its own: do without
   bool one_processor = false;          // it and all that it starts have to do with one
   std::optional<NativeSource> native;  // of an emulated step: nothing, and all of it is emulated
+  std::vector<Emulator> emulators;     // for the programs of which the kernel knows no handler: not none, and all execs
+                                       // are traced, and there are no native equivalents
   Fd stdout_fd, stderr_fd;
   std::optional<ContainerSetup> container;  // nothing: a RUN
 };

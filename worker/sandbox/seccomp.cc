@@ -302,6 +302,19 @@ BpfProgram with_machine(const BpfProgram& filter) {
   return std::move(program).followed_by(filter);
 }
 
+BpfProgram with_exec_tracing(const BpfProgram& filter) {
+  Assembler program;
+  program.load(offsetof(seccomp_data, arch));
+  const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
+  program.load(offsetof(seccomp_data, nr));
+  program.give_if_equal(SYS_execve, SECCOMP_RET_TRACE);
+  program.give_if_equal(SYS_execveat, SECCOMP_RET_TRACE);
+  program.give_if_equal(MBUILD_ACCEL_CALL, SECCOMP_RET_USER_NOTIF);
+  program.land(other);
+  const BpfProgram allow = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+  return std::move(program).followed_by(filter.empty() ? allow : filter);
+}
+
 void prepare_filter_cache() {
   void* memory = ::mmap(nullptr, sizeof(SharedFilter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory != MAP_FAILED) shared_filter() = new (memory) SharedFilter;

@@ -14,6 +14,9 @@ BpfProgram build_sandbox_filter();
 BpfProgram sandbox_filter();
 // The filter of a step with native programs: the supervisor answers what the piece in an emulator asks, and uname.
 BpfProgram with_machine(const BpfProgram& filter);
+// The filter of a step whose programs are traced (exec_trace.h): each exec stops for the tracer. An empty one is one
+// that allows all.
+BpfProgram with_exec_tracing(const BpfProgram& filter);
 // Called by the supervisor before it forks jobs: makes the shared memory.
 void prepare_filter_cache();
 

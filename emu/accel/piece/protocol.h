@@ -20,3 +20,7 @@
 #define MBUILD_ACCEL_PLUGIN MBUILD_ACCEL_PLACE "/plugin"
 #define MBUILD_ACCEL_BACK MBUILD_ACCEL_PLACE "/back"
 #define MBUILD_ACCEL_BACK_VARIABLE "MBUILD_ACCEL_BACK="
+
+/* By the same call a process that is traced (worker/sandbox/exec_trace.h) is made to ask for a descriptor of an
+   emulator. Arguments: the magic number, the number of the emulator. */
+#define MBUILD_EMULATOR_MAGIC 0x6d627478

@@ -48,10 +48,10 @@ TEST_CASE("a host handler must be enabled, have flag F and match") {
   CHECK_FALSE(host_handler(d, tree.host_path("nowhere")));
 }
 
-TEST_CASE("without a private instance and a host handler the error names a command") {
+TEST_CASE("without a private instance, a host handler and tracing the error names a command") {
   NEEDS(test::have_inner(), "an inner process");
   NEEDS(!host_handler(arm64()), "a host without a handler for arm64");
-  ::setenv("MBUILD_TEST_DISABLE", "binfmt-ns", 1);
+  ::setenv("MBUILD_TEST_DISABLE", "binfmt-ns,exec-trace", 1);
   try {
     provide_emulation(test::inner(), arm64(), "line");
     FAIL("no error");
