@@ -258,3 +258,21 @@ def test_holders_killed_at_any_point(case):
         mbuild(case, "rm", "-f", name)
     mbuild(case, "rm", "-f", "web")
     expect_nothing_left(case)
+
+
+def test_hosts_that_lack_something(case):
+    def said(disabled, *words):
+        return case.run([case.mbuild, *words], env={"MBUILD_TEST_DISABLE": disabled})
+    make(case, "n1")
+    refused = said("bridge", "run", "--rm", "--root", case.root, "--network", "n1", image(case), "true")
+    expect_equal(refused.status, 125, refused.text)
+    expect("modprobe bridge" in refused.text, refused.text)
+    member(case, "n1", "web", *served("here"))
+    alone = said("pasta,slirp4netns", "run", "--rm", "--root", case.root, "--network", "n1", image(case), "sh", "-c",
+                 "until wget -q -O - http://web/; do sleep 0.1; done")
+    expect("here" in alone.text and "nothing outside" in alone.text, alone.text)
+    one = said("userns-ranges", "network", "create", "--root", case.root, "n1")
+    expect_equal(one.status, 0, one.text)
+    named = said("userns-ranges", "run", "--rm", "--root", case.root, "--name", "one", "--network", "n1", image(case),
+                 "grep", "-w", "one", "/etc/hosts")
+    expect_equal(named.status, 0, named.text)
