@@ -43,7 +43,10 @@ struct InspectFlags {
 image::IndexSource find_source(const std::string& text, const std::vector<std::string>& tags, KeptPlaces& places,
                                const image::GetRegistry& registry, const std::stop_token& stop) {
   if (!trim(text).starts_with('{')) {
-    auto place = places.find_on_registry(std::string(trim(text)), registry, stop);
+    const std::string reference(trim(text));
+    auto place = places.find_on_registry(reference, registry, stop, [&](const Error& error) {
+      say("WARNING: {} is the image of the store, since the registry can't be asked: {}\n", reference, error.what());
+    });
     auto top = place.top;
     return {std::move(place), std::move(top)};
   }
@@ -59,15 +62,19 @@ image::IndexSource find_source(const std::string& text, const std::vector<std::s
 
 std::vector<image::IndexSource> find_sources(const CreateFlags& flags, KeptPlaces& places,
                                              const image::GetRegistry& registry, const std::stop_token& stop) {
-  std::vector<std::string> texts;
-  if (flags.append) {
-    if (flags.tags.empty()) throw Error(ExitClass::usage, "--append needs --tag: the index to append to");
-    texts.push_back(flags.tags.front());
+  if (flags.append && flags.tags.empty()) {
+    throw Error(ExitClass::usage, "--append needs --tag: the index to append to");
   }
+  std::vector<std::string> texts;
   for (const auto& file : flags.files) texts.push_back(read_file(file));
   texts.insert(texts.end(), flags.sources.begin(), flags.sources.end());
-  if (texts.size() == (flags.append ? 1U : 0U)) throw Error(ExitClass::usage, "no sources specified");
+  if (texts.empty()) throw Error(ExitClass::usage, "no sources specified");
   std::vector<image::IndexSource> sources;
+  if (flags.append) {  // what the registry has, which others may have added to
+    auto place = image::find_image_place(flags.tags.front(), registry, stop);
+    auto top = place.top;
+    sources.push_back({std::move(place), std::move(top)});
+  }
   for (const auto& text : texts) sources.push_back(find_source(text, flags.tags, places, registry, stop));
   return sources;
 }

@@ -34,12 +34,14 @@ image::ImagePlace KeptPlaces::find(const std::string& reference, const image::Ge
 }
 
 image::ImagePlace KeptPlaces::find_on_registry(const std::string& reference, const image::GetRegistry& registry,
-                                               const std::stop_token& stop) {
+                                               const std::stop_token& stop,
+                                               const std::function<void(const Error&)>& instead) {
   auto found = kept(reference);
   if (!found) return image::find_image_place(reference, registry, stop);
   try {
     return image::find_image_place(reference, registry, stop);
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (instead) instead(error);
     return std::move(*found);
   }
 }

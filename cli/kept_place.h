@@ -1,10 +1,12 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 
+#include "base/error.h"
 #include "cache/store.h"
 #include "image/image_place.h"
 
@@ -22,9 +24,10 @@ class KeptPlaces {
   // is returned is not to outlive this.
   image::ImagePlace find(const std::string& reference, const image::GetRegistry& registry, const std::stop_token& stop);
   // The same, but the registry is asked first: what it says counts, and the store is for what it has not, or where it
-  // can't be asked.
+  // can't be asked: `instead` is told why then.
   image::ImagePlace find_on_registry(const std::string& reference, const image::GetRegistry& registry,
-                                     const std::stop_token& stop);
+                                     const std::stop_token& stop,
+                                     const std::function<void(const Error&)>& instead = {});
 
  private:
   std::optional<image::ImagePlace> kept(const std::string& reference);

@@ -25,6 +25,7 @@
 #include "base/message.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "cache/locks.h"
 #include "containers/control_group.h"
 #include "containers/exec.h"
 #include "containers/fill_volume.h"
@@ -250,7 +251,10 @@ class Host {
             const std::stop_token& stop) {
     const auto volume = use_volume(volumes_directory(place_.store), bind.volume);
     if (!is_empty(volume)) return;
-    fill_volume(workplace.inner.get(),
+    auto& inner = workplace.inner.get();  // its process begins before there is a lock that it would hold for ever
+    const auto lock = cache::FileLock::acquire(dir_name(volume.directory) + "/filling.lock", stop);
+    if (!is_empty(volume)) return;  // by another container meanwhile, which may be writing there
+    fill_volume(inner,
                 {.image = root.stack(layers),
                  .path = bind.target,
                  .into = executor::host_directory(volume.directory, bind.target, false, place_.map),

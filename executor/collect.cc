@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/own_directory.h"
 #include "base/strings.h"
 #include "cache/store.h"
+#include "executor/steps/failed_step.h"
 #include "worker/inner/lazy_inner.h"
 #include "worker/jobs/jobs.h"
 
@@ -245,6 +247,9 @@ void keep_up(const std::string& store_root, const std::vector<CollectRequest>& p
     try {
       open.store.make_durable();
       if (const auto retired = open.store.take_retired(); !retired.empty()) jobs::remove(open.inner.get(), retired, {});
+      std::vector<std::string> old;
+      forget_failed_steps(open.store, unix_seconds() * 1000, [&](std::string path) { old.push_back(std::move(path)); });
+      if (!old.empty()) jobs::remove(open.inner.get(), old, {});
     } catch (const Error& error) {
       if (!is_out_of_space(error)) throw;  // all the more is there to collect
     }

@@ -28,7 +28,7 @@ const graph::Mount* mount_at(const graph::ExecOp& op, const TaskMount& mount) {
 }
 
 // The files of a step that are to go, and the step with them; what a running build holds stays.
-void forget(const FailedStep& step, cache::Store& store, const std::function<void(std::string)>& remove_later) {
+void forget(const FailedStep& step, cache::Store& store, const std::function<void(std::string)>& remove) {
   if (!step.written.empty()) {
     cache::StoreItem item;  // of a layer
     item.id = step.written;
@@ -36,7 +36,7 @@ void forget(const FailedStep& step, cache::Store& store, const std::function<voi
     if (path_exists(item.path)) {
       auto left = store.remove_item(item);
       if (!left) return;
-      if (!left->empty()) remove_later(std::move(*left));
+      if (!left->empty()) remove(std::move(*left));
     }
   }
   ::unlink((failed_steps_directory(store) + "/" + step.id).c_str());
@@ -51,12 +51,12 @@ FailedStep failed_step_of(const graph::ExecOp& op, RunTask task) {
     UsedSecret secret{.id = mount.id, .variable = mount.env, .file = {}};
     // What comes of secrets follows what the instruction says itself.
     const auto first = std::min(op.env.size() + op.proxy_env.size(), task.env.size());
-    const auto added = std::find_if(task.env.begin() + static_cast<std::ptrdiff_t>(first), task.env.end(),
-                                    [&](const auto& one) { return one.starts_with(mount.env + "="); });
-    if (!mount.env.empty() && added != task.env.end()) {
-      secret.was_given = added->size() > mount.env.size() + 1;
-      task.env.erase(added);
-    }
+    const auto added =
+        std::stable_partition(task.env.begin() + static_cast<std::ptrdiff_t>(first), task.env.end(),
+                              [&](const auto& one) { return mount.env.empty() || !one.starts_with(mount.env + "="); });
+    secret.was_given =
+        std::any_of(added, task.env.end(), [&](const auto& one) { return one.size() > mount.env.size() + 1; });
+    task.env.erase(added, task.env.end());
     if (mount.as_file) {
       secret.file.emplace();
       secret.file->kind = mount.kind;
@@ -94,13 +94,13 @@ void keep_failed_step(const FailedStep& step, cache::Store& store,
   const auto directory = failed_steps_directory(store);
   make_directories(directory, 0700);
   write_file_atomically(directory + "/" + step.id, std::string(k_failed_version) + encode(step), 0600);
+  forget_failed_steps(store, step.failed, remove_later);
+}
+
+void forget_failed_steps(cache::Store& store, std::int64_t now, const std::function<void(std::string)>& remove) {
   std::size_t kept = 0;
   for (const auto& one : failed_steps(store)) {
-    if (one.id == step.id) {
-      ++kept;
-    } else if (++kept > k_most_kept || one.failed < step.failed - k_longest_kept) {
-      forget(one, store, remove_later);
-    }
+    if (++kept > k_most_kept || one.failed < now - k_longest_kept) forget(one, store, remove);
   }
 }
 

@@ -51,6 +51,10 @@ std::string failed_steps_directory(const cache::Store& store);
 void keep_failed_step(const FailedStep& step, cache::Store& store,
                       const std::function<void(std::string)>& remove_later);
 
+// Forgets those that are older than a day at `now` (milliseconds since 1970) or beyond the bound; `remove` is given the
+// directories that are left of them.
+void forget_failed_steps(cache::Store& store, std::int64_t now, const std::function<void(std::string)>& remove);
+
 // The newest first.
 std::vector<FailedStep> failed_steps(const cache::Store& store);
 // Nothing where it is not kept any more.

@@ -38,7 +38,7 @@ TEST_CASE("What is kept of a task has no secret and no agent in it") {
   op.mounts[1].env = "TOKEN";
   op.mounts[1].as_file = op.mounts[2].as_file = true;
   RunTask task;
-  task.env = {"TOKEN=of the image", "TOKEN=hidden", "SSH_AUTH_SOCK=/socket"};
+  task.env = {"TOKEN=of the image", "TOKEN=/socket", "TOKEN=hidden", "SSH_AUTH_SOCK=/socket"};
   task.mounts = {given(graph::MountKind::secret, "/token"), given(graph::MountKind::ssh, "/socket"),
                  given(graph::MountKind::tmpfs, "/memory")};
   task.mounts[0].content = "hidden";
@@ -80,4 +80,8 @@ TEST_CASE("The last five failed steps are kept, for a day") {
   CHECK_FALSE(read_failed_step(store, "../step1"));
   write_file_atomically(failed_steps_directory(store) + "/step1", "of another version", 0600);
   CHECK_FALSE(read_failed_step(store, "step1"));
+  forget_failed_steps(store, 1'000'000'000'000 + 23 * 3600 * std::int64_t{1000}, [](const std::string&) {});
+  CHECK(failed_steps(store).size() == 4);
+  forget_failed_steps(store, 1'000'000'000'000 + 25 * 3600 * std::int64_t{1000}, [](const std::string&) {});
+  CHECK(failed_steps(store).empty());
 }
