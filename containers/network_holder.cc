@@ -300,8 +300,11 @@ int hold_network(const std::string& store_root, const std::string& name, int sta
     const Fd listener = listen_at(socket);
     NetworkHolder holder(*network, containers);
     tell_starter(starter, executor::MessageType::ready, "");
+    struct stat made = {}, now = {};
+    ::stat(socket.c_str(), &made);
     holder.serve(listener);
-    ::unlink(socket.c_str());
+    // Another network of this name may have its own there.
+    if (::stat(socket.c_str(), &now) == 0 && now.st_ino == made.st_ino) ::unlink(socket.c_str());
     return 0;
   } catch (const Error& error) {
     tell_starter(starter, executor::MessageType::error, executor::encode_error(error));

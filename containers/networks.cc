@@ -176,7 +176,10 @@ std::vector<Container> members_of(const Shelf& shelf, const std::string& network
 }
 
 void remove_network(const std::string& containers, const Network& network) {
-  const auto members = members_of(Shelf(containers), network.name);
+  // Those that are about to run, too: they join before their image is there.
+  auto members = Shelf(containers).list();
+  std::erase_if(members,
+                [&](const auto& one) { return one.record.options.network.name != network.name || !is_held(one); });
   if (!members.empty()) {
     throw usage_error(fmt::format("the container {} runs in the network {}", members.front().record.name, network.name))
         .with_advice(fmt::format("Stop it first: mbuild stop {}", members.front().record.name));

@@ -218,7 +218,7 @@ class Host {
     if (!choice.name.empty()) {
       const auto networks = networks_directory(containers);
       auto network = find_network(networks, choice.name);
-      if (network.closed && !options_.ports.empty()) {
+      if (network.closed && (!options_.ports.empty() || options_.publish_all)) {
         throw usage_error(fmt::format("the network {} is internal: no port of the host leads into it", choice.name))
             .with_advice("Run the container without -p, or in another network.");
       }

@@ -1,5 +1,7 @@
 """Where a host lacks something, the next best way is taken; MBUILD_TEST_DISABLE makes it lack things."""
-from support import BOTH, FOREIGN, HOST, MARK, expect, expect_equal
+import os
+
+from support import BOTH, FOREIGN, HOST, MACHINE, MARK, expect, expect_equal
 
 
 def ordinary(case):
@@ -58,6 +60,32 @@ def test_traced_execs(case):
     for name in ("out", "tmp/user"):
         expect_equal(found.file(name, FOREIGN), wanted.file(name, FOREIGN), name)
     expect("in /bin/sh" in found.file("out", FOREIGN) or "in sh" in found.file("out", FOREIGN), found.file("out", FOREIGN))
+
+
+def test_programs_started_in_a_traced_container(case):
+    env = {"MBUILD_TEST_DISABLE": "binfmt-ns"}
+    image = "oci-layout:%s:busybox" % case.bases
+    case.at_end(lambda: case.run([case.mbuild, "rm", "-f", "traced", "--root", case.root]))
+    case.check(case.mbuild, "run", "-d", "--name", "traced", "--platform", FOREIGN, "--root", case.root, image, "sh", "-c",
+               "while :; do sleep 0.1; done", env=env)
+    found = case.check(case.mbuild, "exec", "--root", case.root, "traced", "sh", "-c", "uname -m; ps", env=env)
+    expect_equal(found.split("\n")[0], MACHINE[FOREIGN])
+    expect("mbuild" not in found, "what traces is seen", found)
+    status = case.run([case.mbuild, "exec", "--root", case.root, "traced", "sh", "-c", "exit 7"], env=env).status
+    expect_equal(status, 7)
+
+
+def test_traced_execs_read_nothing_of_the_host(case):
+    """A path that leads out of what is the process's own below /proc/self is not looked for among the host's files."""
+    place = case.new_directory("host")
+    with open(place + "/script", "w") as f:
+        f.write("#!/bin/own leaked\n")
+    os.chmod(place + "/script", 0o755)
+    case.dockerfile("FROM busybox", r"RUN printf '#!/bin/sh\necho $1 > /out\n' > /bin/own; chmod 755 /bin/own; "
+                    "mkdir -p %s; echo junk > %s/script; chmod 755 %s/script; : > /out; /proc/self/../1/root%s/script || :"
+                    % (place, place, place, place))
+    built = case.build(platforms=(FOREIGN,), env={"MBUILD_TEST_DISABLE": "binfmt-ns"})
+    expect_equal(built.file("out", FOREIGN), "")
 
 
 def test_one_id_only(case):

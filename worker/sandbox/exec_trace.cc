@@ -58,8 +58,9 @@ struct Outcome {
 
 int event_of(int status) { return status >> 16; }
 
-void resume(__ptrace_request how, pid_t pid, int signal = 0) {
-  ::ptrace(how, pid, nullptr, reinterpret_cast<void*>(static_cast<long>(signal)));
+// False where the process does not stand still: it has been killed meanwhile.
+bool resume(__ptrace_request how, pid_t pid, int signal = 0) {
+  return ::ptrace(how, pid, nullptr, reinterpret_cast<void*>(static_cast<long>(signal))) == 0;
 }
 
 class Tracer {
@@ -69,14 +70,14 @@ class Tracer {
 
  private:
   std::optional<Event> next();
-  std::optional<int> next_of(pid_t pid);
-  std::optional<Outcome> await(pid_t pid);
-  std::optional<std::int64_t> call(pid_t pid, Registers registers, long number,
+  std::optional<int> next_of(pid_t& pid);
+  std::optional<Outcome> await(pid_t& pid);
+  std::optional<std::int64_t> call(pid_t& pid, Registers registers, long number,
                                    std::initializer_list<std::uint64_t> arguments);
   void handle(const Event& event);
   void handle_exec(pid_t pid);
-  void emulate(pid_t pid, Registers& registers);
-  std::int64_t execute(pid_t pid, const Registers& registers, const ExecPlan& plan, std::uint64_t argv,
+  void emulate(pid_t& pid, Registers& registers);
+  std::int64_t execute(pid_t& pid, const Registers& registers, const ExecPlan& plan, std::uint64_t argv,
                        std::uint64_t envp, int emulator);
   std::optional<std::string> path_of(pid_t pid, const Registers& registers);
   Fd of_process(pid_t pid, std::string_view name, int flags);
@@ -101,13 +102,21 @@ std::optional<Event> Tracer::next() {
   }
 }
 
-// The next stop of the process; nothing when it has ended.
-std::optional<int> Tracer::next_of(pid_t pid) {
+// A thread that executes takes the number of its process, whose other threads are gone by then.
+bool was_called(pid_t pid, const Event& exec) {
+  unsigned long former = 0;
+  return WIFSTOPPED(exec.status) && event_of(exec.status) == PTRACE_EVENT_EXEC &&
+         ::ptrace(PTRACE_GETEVENTMSG, exec.pid, nullptr, &former) == 0 && former == static_cast<unsigned long>(pid);
+}
+
+// The next stop of the process, which may have another number by then; nothing when it has ended.
+std::optional<int> Tracer::next_of(pid_t& pid) {
   for (;;) {
     Event event;
     event.pid = ::waitpid(-1, &event.status, __WALL);
     if (event.pid < 0 && errno == EINTR) continue;
     if (event.pid < 0) return std::nullopt;
+    if (event.pid != pid && was_called(pid, event)) pid = event.pid;
     if (event.pid != pid) {
       if (WIFSTOPPED(event.status)) early_.push_back(event);
       continue;
@@ -123,10 +132,10 @@ bool is_at_exit(pid_t pid) {
 }
 
 // Lets the process go on until the call that it is in, or is about to make, has returned.
-std::optional<Outcome> Tracer::await(pid_t pid) {
+std::optional<Outcome> Tracer::await(pid_t& pid) {
   bool stop_again = false;
   for (;;) {
-    resume(PTRACE_SYSCALL, pid);
+    if (!resume(PTRACE_SYSCALL, pid)) return std::nullopt;
     const auto status = next_of(pid);
     if (!status) return std::nullopt;
     if (event_of(*status) == PTRACE_EVENT_EXEC) {
@@ -143,7 +152,7 @@ std::optional<Outcome> Tracer::await(pid_t pid) {
 }
 
 // The result of a call that the process, which has just made another, is made to make.
-std::optional<std::int64_t> Tracer::call(pid_t pid, Registers registers, long number,
+std::optional<std::int64_t> Tracer::call(pid_t& pid, Registers registers, long number,
                                          std::initializer_list<std::uint64_t> arguments) {
   set_next_call(registers, number, arguments);
   if (!write_registers(pid, registers)) return std::nullopt;
@@ -181,7 +190,10 @@ std::optional<std::string> Tracer::path_of(pid_t pid, const Registers& registers
 std::optional<std::string> Tracer::start_of(pid_t pid, const std::string& path) {
   constexpr std::string_view k_self = "/proc/self/", k_thread = "/proc/thread-self/";
   Fd file;
-  if (path.starts_with(k_self)) {
+  // What is not the process's own is not looked for in a procfs that shows others, the host's among them.
+  if ((path + "/").find("/../") != std::string::npos) {
+    file = Fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
+  } else if (path.starts_with(k_self)) {
     file = of_process(pid, path.substr(k_self.size()), O_PATH);
   } else if (path.starts_with(k_thread)) {
     file = of_process(pid, path.substr(k_thread.size()), O_PATH);
@@ -234,7 +246,7 @@ std::string argument_block(std::uint64_t address, const std::vector<std::string>
 }
 
 // Makes the process, whose call has just failed, execute the emulator. Returns 0, or what to answer to it (negative).
-std::int64_t Tracer::execute(pid_t pid, const Registers& registers, const ExecPlan& plan, std::uint64_t argv,
+std::int64_t Tracer::execute(pid_t& pid, const Registers& registers, const ExecPlan& plan, std::uint64_t argv,
                              std::uint64_t envp, int emulator) {
   const auto old = read_pointers(pid, argv);
   if (!old) return -EFAULT;
@@ -259,7 +271,7 @@ std::int64_t Tracer::execute(pid_t pid, const Registers& registers, const ExecPl
   return outcome->result;
 }
 
-void Tracer::emulate(pid_t pid, Registers& registers) {
+void Tracer::emulate(pid_t& pid, Registers& registers) {
   if (!enter(pid)) return;
   const bool at = call_number(registers) == SYS_execveat;
   const auto path = path_of(pid, registers);
@@ -289,10 +301,15 @@ void Tracer::emulate(pid_t pid, Registers& registers) {
 
 // At an exec that the process is about to try.
 void Tracer::handle_exec(pid_t pid) {
+  Registers called;
+  const bool known = read_registers(pid, called);
   const auto outcome = await(pid);
   if (!outcome) return;
   Registers registers;
-  if (!outcome->executed && outcome->result == -ENOEXEC && read_registers(pid, registers)) emulate(pid, registers);
+  if (known && !outcome->executed && outcome->result == -ENOEXEC && read_registers(pid, registers)) {
+    set_first_argument(registers, call_argument(called, 0));  // on some processors the result is there by now
+    emulate(pid, registers);
+  }
   resume(PTRACE_CONT, pid);
 }
 
@@ -302,14 +319,16 @@ void Tracer::handle(const Event& event) {
   switch (event_of(event.status)) {
     case 0:
       // What a process is sent, it gets.
-      return resume(PTRACE_CONT, event.pid, signal == (SIGTRAP | 0x80) ? 0 : signal);
+      resume(PTRACE_CONT, event.pid, signal == (SIGTRAP | 0x80) ? 0 : signal);
+      return;
     case PTRACE_EVENT_SECCOMP:
       return handle_exec(event.pid);
     case PTRACE_EVENT_STOP:
       // One that a signal has stopped stays so until it is told to go on; a new one begins.
-      return resume(signal == SIGTRAP ? PTRACE_CONT : PTRACE_LISTEN, event.pid);
+      resume(signal == SIGTRAP ? PTRACE_CONT : PTRACE_LISTEN, event.pid);
+      return;
     default:
-      return resume(PTRACE_CONT, event.pid);
+      resume(PTRACE_CONT, event.pid);
   }
 }
 

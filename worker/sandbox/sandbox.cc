@@ -284,6 +284,7 @@ void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& pr
   ::prctl(PR_SET_DUMPABLE, 0);
   Tracing tracing = prepare_tracing(spec);
   const BpfProgram filter = spec.emulators.empty() ? sandbox_filter() : with_exec_tracing(sandbox_filter());
+  const Fd own_numbers = open_file("/proc/self/ns/pid", O_RDONLY);
   join_namespaces(sandbox, process);
   SocketPair channel = make_socket_pair();
   const pid_t pid = ::fork();
@@ -293,6 +294,8 @@ void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& pr
   }
   const Fd program = process_descriptor(pid);
   channel.b.reset();
+  // A tracer counts processes as this one does, and is not to be seen in the sandbox.
+  if (::setns(own_numbers.get(), CLONE_NEWPID) < 0) throw system_error(errno, "leave the container", ExitClass::host);
   Started started = hear(channel.a.get(), pid, tracing);
   if (spec.emulators.empty()) started.listener.reset();  // what the filter would hand over is refused
   report(spec, program, started);

@@ -32,6 +32,8 @@ std::int64_t call_result(const Registers& r) { return static_cast<std::int64_t>(
 
 void set_call_result(Registers& r, std::int64_t result) { r.rax = static_cast<unsigned long long>(result); }
 
+void set_first_argument(Registers& r, std::uint64_t value) { r.rdi = value; }
+
 std::uint64_t stack_pointer(const Registers& r) { return r.rsp; }
 
 void set_next_call(Registers& r, long number, std::initializer_list<std::uint64_t> arguments) {
@@ -55,6 +57,8 @@ std::uint64_t call_argument(const Registers& r, int index) { return r.regs[index
 std::int64_t call_result(const Registers& r) { return static_cast<std::int64_t>(r.regs[0]); }
 
 void set_call_result(Registers& r, std::int64_t result) { r.regs[0] = static_cast<unsigned long long>(result); }
+
+void set_first_argument(Registers& r, std::uint64_t value) { r.regs[0] = value; }
 
 std::uint64_t stack_pointer(const Registers& r) { return r.sp; }
 

@@ -24,6 +24,7 @@ long call_number(const Registers& registers);
 std::uint64_t call_argument(const Registers& registers, int index);
 std::int64_t call_result(const Registers& registers);
 void set_call_result(Registers& registers, std::int64_t result);
+void set_first_argument(Registers& registers, std::uint64_t value);
 std::uint64_t stack_pointer(const Registers& registers);
 // Of a process that has just made a call: it makes this one instead of going on.
 void set_next_call(Registers& registers, long number, std::initializer_list<std::uint64_t> arguments);
