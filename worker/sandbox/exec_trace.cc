@@ -10,11 +10,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -131,7 +134,23 @@ bool is_at_exit(pid_t pid) {
   return ::ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) > 0 && info.op == PTRACE_SYSCALL_INFO_EXIT;
 }
 
-// Lets the process go on until the call that it is in, or is about to make, has returned.
+// Whether it has been told to go on, which it has not heard of yet.
+bool is_told_to_go_on(pid_t pid) {
+  const Fd file(::openat(k_procfs, fmt::format("{}/status", pid).c_str(), O_RDONLY | O_CLOEXEC));
+  std::string status(4096, '\0');
+  const ssize_t size = file ? ::read(file.get(), status.data(), status.size()) : 0;
+  status.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  for (const std::string_view name : {"SigPnd:", "ShdPnd:"}) {
+    const auto at = status.find(name);
+    if (at == std::string::npos) continue;
+    const auto pending = std::strtoull(status.c_str() + at + name.size(), nullptr, 16);
+    if ((pending >> (SIGCONT - 1) & 1) != 0) return true;
+  }
+  return false;
+}
+
+// Lets the process go on until the call that it is in, or is about to make, has returned. A SIGSTOP waits until then,
+// since whoever is to end the stop may be waiting for this tracer; a SIGCONT, which is blocked meanwhile, undoes it.
 std::optional<Outcome> Tracer::await(pid_t& pid) {
   bool stop_again = false;
   for (;;) {
@@ -139,26 +158,34 @@ std::optional<Outcome> Tracer::await(pid_t& pid) {
     const auto status = next_of(pid);
     if (!status) return std::nullopt;
     if (event_of(*status) == PTRACE_EVENT_EXEC) {
-      if (stop_again) ::kill(pid, SIGSTOP);
+      if (stop_again && !is_told_to_go_on(pid)) ::kill(pid, SIGSTOP);
       return Outcome{true, 0};
     }
     if (WSTOPSIG(*status) == SIGSTOP && event_of(*status) == 0) stop_again = true;
     if (WSTOPSIG(*status) != (SIGTRAP | 0x80) || !is_at_exit(pid)) continue;
     Registers registers;
     if (!read_registers(pid, registers)) return std::nullopt;
-    if (stop_again) ::kill(pid, SIGSTOP);
+    if (stop_again && !is_told_to_go_on(pid)) ::kill(pid, SIGSTOP);
     return Outcome{false, call_result(registers)};
   }
+}
+
+// What the kernel answers to itself where a signal came: the call is to be made again.
+bool is_to_be_repeated(std::int64_t result) {
+  constexpr std::int64_t k_restart[] = {-512, -513, -514, -516};  // ERESTARTSYS, NOINTR, NOHAND, _RESTARTBLOCK
+  return std::ranges::find(k_restart, result) != std::end(k_restart);
 }
 
 // The result of a call that the process, which has just made another, is made to make.
 std::optional<std::int64_t> Tracer::call(pid_t& pid, Registers registers, long number,
                                          std::initializer_list<std::uint64_t> arguments) {
   set_next_call(registers, number, arguments);
-  if (!write_registers(pid, registers)) return std::nullopt;
-  const auto outcome = await(pid);
-  if (!outcome || outcome->executed) return std::nullopt;
-  return outcome->result;
+  for (;;) {
+    if (!write_registers(pid, registers)) return std::nullopt;
+    const auto outcome = await(pid);
+    if (!outcome || outcome->executed) return std::nullopt;
+    if (!is_to_be_repeated(outcome->result)) return outcome->result;
+  }
 }
 
 Fd Tracer::of_process(pid_t pid, std::string_view name, int flags) {
@@ -263,9 +290,12 @@ std::int64_t Tracer::execute(pid_t& pid, const Registers& registers, const ExecP
   auto next = registers;
   set_next_call(next, SYS_execveat,
                 {static_cast<std::uint64_t>(emulator), place, place + sizeof(std::uint64_t), envp, AT_EMPTY_PATH});
-  if (!write_registers(pid, next)) return -ESRCH;
-  const auto outcome = await(pid);
-  if (!outcome) return -ESRCH;
+  std::optional<Outcome> outcome;
+  do {
+    if (!write_registers(pid, next)) return -ESRCH;
+    outcome = await(pid);
+    if (!outcome) return -ESRCH;
+  } while (!outcome->executed && is_to_be_repeated(outcome->result));
   if (outcome->executed) return 0;
   if (mapped != 0) call(pid, registers, SYS_munmap, {mapped, size});
   return outcome->result;
