@@ -23,8 +23,8 @@ def image(case):
 
 def start(case, *words, flags=()):
     """The id of a container in the background, which is gone when the test ends."""
-    case.at_end(lambda: case.run([case.mbuild, "rm", "-f", "--root", case.root, container]))
     container = mbuild(case, "run", "-d", *flags, image(case), *(words or SLEEPER))
+    case.at_end(lambda: case.run([case.mbuild, "rm", "-f", "--root", case.root, container]))
     return container
 
 
