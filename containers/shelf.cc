@@ -43,6 +43,9 @@ constexpr const char* k_new = ".new-";
 
 std::string lock_path(const std::string& directory) { return directory + "/lock"; }
 
+// Held by who makes a container, until its directory has its name.
+std::string making_path(const std::string& directory) { return directory + "/names/.making"; }
+
 State state_of(const Container& container) {
   if (!cache::FileLock::is_free(lock_path(container.directory))) {
     if (container.running && !container.ended) return State::running;
@@ -74,11 +77,12 @@ Container Shelf::add(const Record& record) const {
   Container out{.record = record, .running = {}, .ended = {}, .directory = directory_ + "/" + record.id};
   // Under another name until it is whole: who is killed here leaves what the next one may take away.
   const std::string unfinished = fmt::format("{}/{}{}", directory_, k_new, record.id);
-  make_directories(unfinished, 0711);
-  const auto making = cache::FileLock::try_acquire(lock_path(unfinished));
-  make_directories(unfinished + "/root", 0711);
-  write_record(unfinished + "/record", record);
-  if (::rename(unfinished.c_str(), out.directory.c_str()) < 0) throw system_error(errno, "make the container");
+  {
+    const auto making = cache::FileLock::acquire(making_path(directory_));
+    make_directories(unfinished + "/root", 0711);
+    write_record(unfinished + "/record", record);
+    if (::rename(unfinished.c_str(), out.directory.c_str()) < 0) throw system_error(errno, "make the container");
+  }
   try {
     take_name(record.name, record.id);
   } catch (const Error&) {
@@ -176,13 +180,15 @@ std::string Shelf::take_away(const Container& container) const {
 }
 
 std::vector<std::string> Shelf::taken_away() const {
-  std::vector<std::string> out;
+  std::vector<std::string> out, unfinished;
   std::error_code none;
   for (const auto& entry : std::filesystem::directory_iterator(directory_, none)) {
-    const std::string name = entry.path().filename(), lock = lock_path(entry.path());
-    const bool abandoned = name.starts_with(k_new) && path_exists(lock) && cache::FileLock::is_free(lock);
-    if (name.starts_with(k_gone) || abandoned) out.push_back(entry.path());
+    const std::string name = entry.path().filename();
+    if (name.starts_with(k_gone)) out.push_back(entry.path());
+    if (name.starts_with(k_new)) unfinished.push_back(entry.path());
   }
+  // Where nobody makes one now, these are of nobody, or have their names by now.
+  if (cache::FileLock::is_free(making_path(directory_))) out.insert(out.end(), unfinished.begin(), unfinished.end());
   return out;
 }
 

@@ -22,7 +22,7 @@ def left_of(case):
         containers = os.path.join(maps, name, "containers")
         for entry in os.listdir(containers) if os.path.isdir(containers) else []:
             below = os.path.join(containers, entry)
-            found += os.listdir(below) if entry == "names" else [below]
+            found += set(os.listdir(below)) - {".making"} if entry == "names" else [below]
     with open("/proc/self/mountinfo") as f:
         found += [line for line in f if case.root in line]
     return found + case.processes_named(case.root)

@@ -183,9 +183,10 @@ def test_the_network_of_another_container(case):
     start(case, *IDLE, flags=("--name", "beside", "--network", "container:web"))
     reaches(case, "beside", "127.0.0.1", "here")
     reaches(case, "beside", "other", "there")
-    start(case, *served("default"), flags=("--name", "plain",))
-    start(case, *IDLE, flags=("--name", "beside-plain", "--network", "container:plain"))
-    reaches(case, "beside-plain", "127.0.0.1", "default")
+    if os.access("/dev/net/tun", os.R_OK | os.W_OK):  # else its network is the host's, where port 80 is not its to have
+        start(case, *served("default"), flags=("--name", "plain",))
+        start(case, *IDLE, flags=("--name", "beside-plain", "--network", "container:plain"))
+        reaches(case, "beside-plain", "127.0.0.1", "default")
     start(case, *served("alone", 8080), flags=("--name", "alone", "--network", "none"))
     start(case, *IDLE, flags=("--name", "beside-alone", "--network", "container:alone"))
     reaches(case, "beside-alone", "127.0.0.1", "alone", 8080)
