@@ -202,9 +202,6 @@ void Steps::run_cached(graph::NodeId id, const std::stop_token& stop) {
     if (parts_.lookup.find_by_inputs(id)) return report_cached(id);
     const Digest partial = parts_.reads.partial_key(id);
     find_or_make(id, partial, stop);
-    if (!partial.empty()) {
-      environment_.store.add_partial_key(trace.copied.empty() ? partial : parts_.reads.partial_key(id));
-    }
     environment_.store.add_definition(environment_.plan.definition_keys[id], trace.inputs, trace.key);
     crash_point("definition-row");
   } catch (Error& error) {
@@ -220,12 +217,25 @@ void Steps::find_or_make(graph::NodeId id, const Digest& partial, const std::sto
     for (const auto& input : environment_.graph.nodes[id].inputs) {
       if (local_source(environment_.graph, input) == nullptr) parts_.workers.bring(result(input), id, stop);
     }
-    if (const auto alone = parts_.lookup.lock_unknown(id, partial, stop)) return make(id, stop);
+    if (const auto alone = parts_.lookup.lock_unknown(id, partial, stop)) {
+      make(id, stop);
+      return add_partial_key(id, partial);  // within the lock: who waits for it asks whether the key is known
+    }
   }
   const Digest key = parts_.table.traces[id].key = parts_.keys.content_key(id, stop);
   const auto lock = environment_.store.lock_step(key, stop);
-  if (parts_.lookup.find_by_content(id, key)) return report_cached(id);
-  make(id, stop);
+  if (parts_.lookup.find_by_content(id, key)) {
+    report_cached(id);
+  } else {
+    make(id, stop);
+  }
+  add_partial_key(id, partial);
+}
+
+void Steps::add_partial_key(graph::NodeId id, const Digest& partial) {
+  if (partial.empty()) return;
+  const bool as_planned = parts_.table.traces[id].copied.empty();
+  environment_.store.add_partial_key(as_planned ? partial : parts_.reads.partial_key(id));
 }
 
 void Steps::report_cached(graph::NodeId id) {

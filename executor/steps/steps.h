@@ -107,6 +107,7 @@ class Steps {
   void run_cached(graph::NodeId id, const std::stop_token& stop);
   void find_or_make(graph::NodeId id, const Digest& partial, const std::stop_token& stop);
   void make(graph::NodeId id, const std::stop_token& stop);
+  void add_partial_key(graph::NodeId id, const Digest& partial);
   void report_cached(graph::NodeId id);
   VertexEvent event_of(graph::NodeId id) const;
 
