@@ -128,6 +128,11 @@ std::string crash_of(const RunResult& result, const emu::CrashWatch& watch, cons
 
 }  // namespace
 
+// What a run wrote that failed and is tried once more: kept by nobody, it is collected.
+void LocalWorker::forget_failed(const RunResult& result) {
+  if (!result.layer.id.empty()) parts_.layers.add(result.layer);
+}
+
 // A RUN whose emulator crashed is tried once more with one processor: what QEMU does wrong it mostly does where threads
 // run at the same time.
 RunResult LocalWorker::run(const RunTask& task, StepSink& sink, std::stop_token stop) {
@@ -143,6 +148,7 @@ RunResult LocalWorker::run(const RunTask& task, StepSink& sink, std::stop_token 
   }
   sink.log(2, crashed + "; the step is tried once more, with one processor\n");
   WatchedSink second(sink);
+  forget_failed(result);
   auto again = task;
   again.one_processor = true;
   result = run_emulated(again, second, stop);
@@ -155,6 +161,7 @@ RunResult LocalWorker::run_emulated(const RunTask& task, StepSink& sink, const s
   try {
     auto result = run_once(task, sink, stop);
     if (result.exit_code == 0 || !parts_.inner.has_lost_handler(*task.platform)) return result;
+    forget_failed(result);
   } catch (const Error& error) {
     if (error.exit_class != ExitClass::step_failed || !parts_.inner.has_lost_handler(*task.platform)) throw;
   }
@@ -186,9 +193,10 @@ jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string
   spec.single_id = parts_.inner.map().single;
   spec.less_isolation = task.less_isolation;
   spec.one_processor = task.one_processor;
-  if (!result.emulator.empty()) spec.emulators = parts_.inner.traced_emulators();
-  if (task.sibling && !result.emulator.empty() && spec.emulators.empty())
-    spec.native = native_source(task, run.work, stop);
+  if (!result.emulator.empty()) {
+    auto& emulation = spec.emulation.emplace(Emulation{{}, parts_.inner.traced_emulators()});
+    if (task.sibling && emulation.traced.empty()) emulation.native = native_source(task, run.work, stop);
+  }
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
   if (task.network == graph::NetworkMode::standard) {
@@ -247,7 +255,7 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
   auto run = run_request(task.run, task.directory, held, result, stop);
   if (task.is_native) {
     run.check_platform.reset();
-    run.spec.native.reset();
+    if (run.spec.emulation) run.spec.emulation->native.reset();
   }
   Inner& inner = inner_for(task.run, !result.emulator.empty(), run);
   for (auto& bind : task.binds) run.spec.mounts.push_back(std::move(bind));

@@ -68,6 +68,7 @@ class LocalWorker final : public Worker {
   Digest digest(const LayerIds& snapshot, const std::string& selector, std::stop_token stop) override;
 
  private:
+  void forget_failed(const RunResult& result);
   RunResult run_emulated(const RunTask& task, StepSink& sink, const std::stop_token& stop);
   RunResult run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop);
   jobs::RunRequest run_request(const RunTask& task, const std::string& work, CacheMounts::Held& held, RunResult& result,

@@ -1,4 +1,5 @@
 """A crash of the emulator is told apart from one of the program, and the step is tried once more."""
+import glob
 import os
 
 from support import FOREIGN, MACHINE, Skip, expect, expect_equal, quick
@@ -55,3 +56,23 @@ def test_a_program_that_kills_itself_under_the_real_one(case):
     case.dockerfile("FROM busybox", "RUN kill -SEGV $$")
     failed = case.fails(platforms=(FOREIGN,), status=1, says=("signal 11",))
     expect("emulator crashed" not in failed.text, failed.text)
+
+
+def kills_itself(case, *arguments, **options):
+    """The kernel ignores what the first process of a step sends itself, and QEMU would wait for its end for ever."""
+    case.dockerfile("FROM busybox", 'RUN ["sh", "-c", "kill -SEGV $$"]')
+    case.fails(*arguments, platforms=(FOREIGN,), status=1, says=("signal 11",), **options)
+
+
+def test_the_first_process_kills_itself_without_native_programs(case):
+    kills_itself(case, "--accel=off")
+
+
+def test_the_first_process_kills_itself_where_execs_are_traced(case):
+    kills_itself(case, env={"MBUILD_TEST_DISABLE": "binfmt-ns"})
+
+
+def test_what_the_first_try_wrote_is_collected(case):
+    case.fails(platforms=(FOREIGN,), env=step(case, "always"), status=1, says=("again with one processor",))
+    case.check(case.mbuild, "prune", "-af", "--root", case.root)
+    expect_equal(glob.glob(os.path.join(case.root, "fs", "*", "layers", "*")), [])

@@ -23,6 +23,7 @@
 #include "worker/native/compilers.h"
 #include "worker/native/linking.h"
 #include "worker/native/packages.h"
+#include "worker/native/process_status.h"
 #include "worker/native/root_files.h"
 
 namespace mbuild::executor {
@@ -129,37 +130,15 @@ std::optional<Substitution::Found> Substitution::find(int process, int program) 
   return Found{*number, other_root};
 }
 
-namespace {
-
-// A hexadecimal number in the text of /proc/PID/status; nothing where there is no such field.
-std::optional<std::uint64_t> status_field(const std::string& status, std::string_view name) {
-  const auto at = status.find(fmt::format("\n{}:\t", name));
-  if (at == status.npos) return std::nullopt;
-  return std::strtoull(status.c_str() + at + name.size() + 3, nullptr, 16);
-}
-
-std::string status_text(int process) { return read_all(open_at(process, "status", O_RDONLY).get()); }
-
-}  // namespace
-
 // By the capability, a process can leave its root directory for that of the step anyway.
 bool Substitution::can_enter_step_root(int process) {
   constexpr unsigned k_cap_sys_chroot = 18;
-  const auto capabilities = status_field(status_text(process), "CapEff").value_or(0);
+  const auto capabilities = status_field(process_status(process), "CapEff").value_or(0);
   if (!step_root_ || (capabilities >> k_cap_sys_chroot & 1) == 0) return false;
   if (!std::exchange(has_way_back_, true)) {
     write_file_atomically(join_path(source_.directory, base_name(MBUILD_ACCEL_BACK)), emu::accel_back(), 0755);
   }
   return true;
-}
-
-bool Substitution::note_crash(int process, int signal) {
-  if (!base_name(read_link(process, "exe")).starts_with("qemu-")) return false;
-  const auto words = split(read_all(open_at(process, "cmdline", O_RDONLY).get()), '\0');
-  if (words.size() > 1) last_crashed_ = words[1];
-  const std::string status = status_text(process);
-  const auto handled = status_field(status, "SigCgt").value_or(~0ull) | status_field(status, "SigIgn").value_or(0);
-  return (handled >> (signal - 1) & 1) == 0;
 }
 
 std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int process) {

@@ -36,11 +36,6 @@ class Substitution {
   // A descriptor of the step's root directory as its processes see it.
   int step_root() const { return step_root_.get(); }
 
-  // Of a process that is about to send itself a signal by which programs end: where it is emulated, the program is
-  // remembered. True where it does not handle the signal: it means to end by it.
-  bool note_crash(int process, int signal);
-  const std::string& last_crashed() const { return last_crashed_; }
-
   const std::string& machine() const { return source_.machine; }
   const std::string& node() const { return source_.node; }
   std::uint64_t started() const { return started_; }  // programs
@@ -86,7 +81,6 @@ class Substitution {
   std::optional<std::set<std::string>> replaced_;  // SHA-256 of what the pack replaces, where it names that
   std::map<Identity, Known> known_;
   std::uint64_t started_ = 0, native_ = 0;
-  std::string last_crashed_;
 };
 
 }  // namespace mbuild::executor

@@ -237,12 +237,12 @@ int tell_machine(int listener, const seccomp_notif& request, Substitution* nativ
 
 // A signal by which programs end. The call is carried out as it is, but the kernel ignores what the first process of a
 // namespace sends itself: QEMU would wait for its end for ever. Returns that signal, or 0.
-int note_crash(const seccomp_notif& request, Substitution* native, pid_t first) {
-  if (native == nullptr) return 0;
+int note_end(const seccomp_notif& request, EmulatorEnds* emulated, pid_t first) {
+  if (emulated == nullptr) return 0;
   const int signal = static_cast<int>(request.data.args[request.data.nr == SYS_tgkill ? 2 : 1]);
   try {
     const Fd process = open_at(processes(), std::to_string(request.pid), O_PATH | O_DIRECTORY);
-    const bool ends = native->note_crash(process.get(), signal);
+    const bool ends = emulated->note(process.get(), signal);
     return ends && static_cast<pid_t>(request.pid) == first && request.data.args[0] == 1 ? signal : 0;
   } catch (const Error&) {
     return 0;  // the process has gone
@@ -273,7 +273,7 @@ int answer_request(int listener, const Answers& answers) {
     } else if (request->data.nr == SYS_uname) {
       code = tell_machine(listener, *request, answers.native);
     } else if (request->data.nr == SYS_kill || request->data.nr == SYS_tgkill) {
-      ending = note_crash(*request, answers.native, answers.first);
+      ending = note_end(*request, answers.emulated, answers.first);
       response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
       code = 0;
     } else {

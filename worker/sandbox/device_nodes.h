@@ -4,6 +4,7 @@
 
 #include "base/fd.h"
 #include "worker/native/substitution.h"
+#include "worker/sandbox/emulator_ends.h"
 #include "worker/sandbox/node_check.h"
 
 namespace mbuild::executor {
@@ -12,6 +13,7 @@ namespace mbuild::executor {
 struct Answers {
   std::vector<MadeNode>* made = nullptr;  // stand-ins for device nodes that were made; null: none are
   Substitution* native = nullptr;         // null: no program has a native equivalent
+  EmulatorEnds* emulated = nullptr;       // null: no program is emulated
   const std::vector<Fd>& emulators;       // that traced processes may execute
   pid_t first = 0;                        // the first process
 };

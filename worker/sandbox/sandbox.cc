@@ -46,6 +46,8 @@
 namespace mbuild::executor {
 namespace {
 
+bool is_traced(const SandboxSpec& spec) { return spec.emulation && !spec.emulation->traced.empty(); }
+
 void set_hostname(const SandboxSpec& spec) {
   const std::string name = spec.hostname.empty() ? "buildkitsandbox" : spec.hostname;
   // A container's filter may forbid it (podman's does): then the step sees the host's name.
@@ -100,7 +102,7 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
   announce(channel, host_proc, listener, terminal);
   terminal.reset();
   listener.reset();
-  if (!spec.emulators.empty() && !receive_message(channel)) ::_exit(127);  // until it is traced
+  if (is_traced(spec) && !receive_message(channel)) ::_exit(127);  // until it is traced
   take_identity(spec, user);
   if (spec.container && spec.container->init) stay_as_init(channel);
   execute(spec.argv, env);
@@ -176,9 +178,9 @@ struct Tracing {
 
 Tracing prepare_tracing(const SandboxSpec& spec) {
   Tracing out{spec, {}, {}};
-  if (spec.emulators.empty()) return out;
+  if (!is_traced(spec)) return out;
   out.procfs = make_filesystem("proc", {}, 0);
-  for (const auto& emulator : spec.emulators) {
+  for (const auto& emulator : spec.emulation->traced) {
     const Fd mount = clone_tree(AT_FDCWD, emulator.path, false);
     set_mount_attributes(mount.get(), MOUNT_ATTR_RDONLY, false);
     // One that can be given to a process: a descriptor of a place can't.
@@ -214,7 +216,7 @@ Started hear(int channel, pid_t pid, Tracing& tracing) {
     if ((message->id & k_has_listener) != 0 && fd != message->fds.end()) out.listener = std::move(*fd++);
     if (fd != message->fds.end()) out.terminal = std::move(*fd);
     if (tracing.emulators.empty()) continue;
-    tracing.tracer = start_tracer(pid, tracing.spec.emulators, tracing.procfs.get());
+    tracing.tracer = start_tracer(pid, tracing.spec.emulation->traced, tracing.procfs.get());
     send_message(channel, {MessageType::ready, 0, "", "", {}});
   }
 }
@@ -283,7 +285,7 @@ void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& pr
   // Nothing of what this process has is for those who see it in the sandbox.
   ::prctl(PR_SET_DUMPABLE, 0);
   Tracing tracing = prepare_tracing(spec);
-  const BpfProgram filter = spec.emulators.empty() ? sandbox_filter() : with_exec_tracing(sandbox_filter());
+  const BpfProgram filter = is_traced(spec) ? with_exec_tracing(sandbox_filter()) : sandbox_filter();
   const Fd own_numbers = open_file("/proc/self/ns/pid", O_RDONLY);
   join_namespaces(sandbox, process);
   SocketPair channel = make_socket_pair();
@@ -297,7 +299,7 @@ void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& pr
   // A tracer counts processes as this one does, and is not to be seen in the sandbox.
   if (::setns(own_numbers.get(), CLONE_NEWPID) < 0) throw system_error(errno, "leave the container", ExitClass::host);
   Started started = hear(channel.a.get(), pid, tracing);
-  if (spec.emulators.empty()) started.listener.reset();  // what the filter would hand over is refused
+  if (!is_traced(spec)) started.listener.reset();  // what the filter would hand over is refused
   report(spec, program, started);
   SandboxResult result;
   answer_executed(started.listener, program.get(), tracing);
@@ -375,7 +377,7 @@ void serve_file_order(const FileOrder& order, const Fd& process) {
   if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
   spec.ulimits = sandbox.ulimits;
   spec.single_id = sandbox.single_id;
-  spec.emulators = sandbox.emulators;
+  if (is_traced(sandbox)) spec.emulation = Emulation{{}, sandbox.emulation->traced};
   answer(spec.container->report, [&] { attend_executed(sandbox, spec, process, own_ids); });
 }
 
@@ -479,20 +481,22 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   };
   const std::string root_before = describe_root();
   BpfProgram filter = spec.security == graph::SecurityMode::insecure ? BpfProgram() : sandbox_filter();
+  if (spec.emulation && !filter.empty()) filter = with_crashes(filter);
   std::optional<Substitution> native;
-  if (spec.native && !filter.empty()) {
-    make_directories(spec.native->directory, 0755);
-    native.emplace(*spec.native, prepared.root.get(), spec.scratch);
+  if (spec.emulation && spec.emulation->native && !filter.empty()) {
+    make_directories(spec.emulation->native->directory, 0755);
+    native.emplace(*spec.emulation->native, prepared.root.get(), spec.scratch);
     filter = with_machine(filter);
   }
   Tracing tracing = prepare_tracing(spec);
-  if (!spec.emulators.empty()) filter = with_exec_tracing(filter);
+  EmulatorEnds emulated(tracing.emulators);
+  if (is_traced(spec)) filter = with_exec_tracing(filter);
   const Fd user_namespace = own_user_namespace(spec);
   const Start start{spec, filter, user_namespace};
   SocketPair channel = make_socket_pair();
   const auto begin = [&] { first_process(start, prepared, channel.b.get()); };
   // It never executes anything itself, or has something to wait for before.
-  const bool stays = (spec.container && spec.container->init) || !spec.emulators.empty();
+  const bool stays = (spec.container && spec.container->init) || is_traced(spec);
   const pid_t pid = stays ? fork_in_new_pid_namespace() : spawn_in_new_pid_namespace(begin);
   if (pid == 0) begin();
   const Fd process = process_descriptor(pid);
@@ -507,7 +511,8 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr, tracing.emulators, pid};
+    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr,
+                          spec.emulation ? &emulated : nullptr, tracing.emulators, pid};
     serve_until_end(spec, process, answers, started.listener, result);
   }
   collect(pid, result);
@@ -515,8 +520,8 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   if (native) {
     result.programs_started = native->started();
     result.programs_native = native->native();
-    result.last_crashed = native->last_crashed();
   }
+  result.last_crashed = emulated.last();
   remove_stub_whiteouts(prepared);
   result.root_changed = describe_root() != root_before;
   return result;

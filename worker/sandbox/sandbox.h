@@ -55,6 +55,12 @@ struct ContainerSetup {
   Fd report;
 };
 
+struct Emulation {
+  std::optional<NativeSource> native;  // nothing: all programs are emulated
+  std::vector<Emulator> traced;        // for programs of which the kernel knows no handler. Not none: all execs are
+                                       // traced, and there are no native equivalents
+};
+
 struct SandboxSpec {
   Stack stack;
   std::string upper, work;  // of the root: empty directories; "upper" is the new layer. Both "": writes are dropped
@@ -77,9 +83,7 @@ struct SandboxSpec {
   bool single_id = false;              // IdMap::single
   bool less_isolation = false;         // where the host refuses a /proc or a user namespace of its own: do without
   bool one_processor = false;          // it and all that it starts have to do with one
-  std::optional<NativeSource> native;  // of an emulated step: nothing, and all of it is emulated
-  std::vector<Emulator> emulators;     // for the programs of which the kernel knows no handler: not none, and all execs
-                                       // are traced, and there are no native equivalents
+  std::optional<Emulation> emulation;  // nothing: its programs are of the host's architecture
   Fd stdout_fd, stderr_fd;
   std::optional<ContainerSetup> container;  // nothing: a RUN
 };

@@ -241,14 +241,19 @@ void filter_crash(Assembler& program, std::uint32_t call, std::size_t argument) 
   program.land(other);
 }
 
-// Before the rest: what the piece in an emulator asks, what a native program asks the kernel of the machine, and how
-// emulators end.
+// What the piece in an emulator asks, and what a native program asks the kernel of the machine.
 void filter_machine(Assembler& program) {
   program.load(offsetof(seccomp_data, arch));
   const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
   program.load(offsetof(seccomp_data, nr));
   program.give_if_equal(MBUILD_ACCEL_CALL, SECCOMP_RET_USER_NOTIF);
   program.give_if_equal(SYS_uname, SECCOMP_RET_USER_NOTIF);
+  program.land(other);
+}
+
+void filter_crashes(Assembler& program) {
+  program.load(offsetof(seccomp_data, arch));
+  const auto other = program.skip_unless(BPF_JEQ, k_native_arch);
   filter_crash(program, SYS_kill, 1);
   filter_crash(program, SYS_tgkill, 2);
   program.land(other);
@@ -299,6 +304,12 @@ BpfProgram build_sandbox_filter() {
 BpfProgram with_machine(const BpfProgram& filter) {
   Assembler program;
   filter_machine(program);
+  return std::move(program).followed_by(filter);
+}
+
+BpfProgram with_crashes(const BpfProgram& filter) {
+  Assembler program;
+  filter_crashes(program);
   return std::move(program).followed_by(filter);
 }
 

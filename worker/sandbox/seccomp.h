@@ -14,6 +14,8 @@ BpfProgram build_sandbox_filter();
 BpfProgram sandbox_filter();
 // The filter of a step with native programs: the supervisor answers what the piece in an emulator asks, and uname.
 BpfProgram with_machine(const BpfProgram& filter);
+// The filter of an emulated step: the supervisor hears how emulators end.
+BpfProgram with_crashes(const BpfProgram& filter);
 // The filter of a step whose programs are traced (exec_trace.h): each exec stops for the tracer. An empty one is one
 // that allows all.
 BpfProgram with_exec_tracing(const BpfProgram& filter);

@@ -203,7 +203,7 @@ bool mount_proc(const SandboxSpec& spec, int root, Covers& covers) {
   if (insecure(spec)) return host_proc;
   for (const char* name : k_read_only_proc) make_read_only(proc, name);
   for (const char* name : k_masked_proc) mask(proc, name, covers);
-  if (spec.native) mount_native_programs(proc, *spec.native);
+  if (spec.emulation && spec.emulation->native) mount_native_programs(proc, *spec.emulation->native);
   return host_proc;
 }
 

@@ -166,8 +166,8 @@ TEST_CASE("a step with native programs asks the supervisor for them and for the 
   CHECK(says(k_native, number_of(k_native, "mount")) == k_denied);
 }
 
-TEST_CASE("the supervisor of such a step hears of signals by which programs end, and of no others") {
-  const BpfProgram program = with_machine(build_sandbox_filter());
+TEST_CASE("the supervisor of an emulated step hears of signals by which programs end, and of no others") {
+  const BpfProgram program = with_crashes(build_sandbox_filter());
   const auto says = [&](const char* call, std::uint64_t second, std::uint64_t third) {
     return answer(program, {number_of(k_native, call), k_native.audit, 0, {1, second, third}});
   };
