@@ -1,12 +1,8 @@
 #include "bake/remote.h"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 
-#include <cerrno>
-#include <filesystem>
 #include <functional>
-#include <system_error>
 #include <utility>
 
 #include "base/error.h"
@@ -16,12 +12,6 @@
 
 namespace mbuild::bake {
 namespace {
-
-std::string new_directory() {
-  std::string name = host_variable("TMPDIR").value_or("/tmp") + "/mbuild-bake-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr) throw system_error(errno, "mkdtemp " + name);
-  return name;
-}
 
 bool is_here(const std::string& path) { return path.starts_with(k_here); }
 
@@ -41,19 +31,14 @@ void for_each_context(Selection& selection, const std::function<void(std::string
 
 RemoteDefinition::RemoteDefinition(const executor::SessionRequest& session, std::string of, const Outside& outside,
                                    std::stop_token stop)
-    : address(std::move(of)), directory(new_directory()) {
+    : address(std::move(of)), directory(host_variable("TMPDIR").value_or("/tmp"), "mbuild-bake") {
   executor::TargetRequest request;
   request.context = address;
   for (const char* name : {"GIT_AUTH_TOKEN", "GIT_AUTH_HEADER"}) {
     if (auto value = outside.variable(std::string("BUILDX_BAKE_") + name))
       request.secrets.push_back({.id = name, .file = {}, .value = std::move(value)});
   }
-  file = executor::fetch_context(session, request, directory, std::move(stop)).dockerfile;
-}
-
-RemoteDefinition::~RemoteDefinition() {
-  std::error_code ignored;
-  std::filesystem::remove_all(directory, ignored);
+  file = executor::fetch_context(session, request, directory.path(), std::move(stop)).dockerfile;
 }
 
 void show_remote_contexts(const std::string& address, Selection& selection) {

@@ -5,6 +5,7 @@
 
 #include "bake/outside.h"
 #include "bake/selection.h"
+#include "base/scratch_directory.h"
 #include "executor/api/build_request.h"
 
 // Definitions that are read from a git or http address. Their contexts are relative to what was fetched, but for those
@@ -19,11 +20,10 @@ class RemoteDefinition {
                    std::stop_token stop);
   RemoteDefinition(const RemoteDefinition&) = delete;
   RemoteDefinition& operator=(const RemoteDefinition&) = delete;
-  ~RemoteDefinition();
 
   std::string address;
-  std::string directory;  // what was fetched; it is gone with this object
-  std::string file;       // in it, where the address is that of the definition file itself, else ""
+  ScratchDirectory directory;  // what was fetched
+  std::string file;            // in it, where the address is that of the definition file itself, else ""
 };
 
 // For --print: a context that is all of it is shown as its address.

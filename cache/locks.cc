@@ -81,11 +81,14 @@ FileLock FileLock::acquire_byte(const std::string& path, std::int64_t byte, std:
 
 bool FileLock::is_free(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd) return true;
+  return !fd || is_free(fd);
+}
+
+bool FileLock::is_free(const Fd& file) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) < 0) throw system_error(errno, "lock " + path);
+  if (::fcntl(file.get(), F_OFD_GETLK, &lock) < 0) throw system_error(errno, "lock");
   return lock.l_type == F_UNLCK;
 }
 

@@ -22,6 +22,7 @@ class FileLock {
 
   // True when nobody holds the lock, or there is no such file. Takes nothing.
   static bool is_free(const std::string& path);
+  static bool is_free(const Fd& file);  // opened for reading and writing
 
   explicit operator bool() const { return static_cast<bool>(fd_); }
 

@@ -1,9 +1,6 @@
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -12,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/scratch_directory.h"
 #include "base/size_text.h"
 #include "base/strings.h"
 #include "cli/build_flags.h"
@@ -19,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/display/columns.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "cli/registry_client.h"
 #include "cli/session.h"
@@ -29,6 +28,7 @@
 #include "executor/collect.h"
 #include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
+#include "executor/steps/compiler_packs.h"
 #include "image/image_place.h"
 #include "oci/reference.h"
 
@@ -53,39 +53,21 @@ bool is_pack(const cache::StoredImage& kept) {
   return kept.name.starts_with(std::string(executor::k_stored_pack) + ":");
 }
 
-// What a build makes by itself (executor/steps/compiler_packs.h).
+// What a build makes by itself.
 bool is_own_pack(const cache::StoreItem& item) {
-  return item.kind == cache::StoreItem::Kind::layer && item.description == "compiler pack";
+  return item.kind == cache::StoreItem::Kind::layer && item.description == executor::k_made_pack;
 }
 
 // ---- build-pack
 
-class PackDirectory {
- public:
-  PackDirectory() {
-    const auto place = environment_variable("TMPDIR");
-    path_ = (place.empty() ? "/var/tmp" : place) + "/mbuild-pack-XXXXXX";
-    if (::mkdtemp(path_.data()) == nullptr) throw system_error(errno, "make the directory " + path_);
-  }
-  ~PackDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  PackDirectory(const PackDirectory&) = delete;
-  PackDirectory& operator=(const PackDirectory&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+std::string temporary_parent() {
+  const auto place = environment_variable("TMPDIR");
+  return place.empty() ? "/var/tmp" : place;
+}
 
 // As contexts of a build name images.
 std::string as_context(const std::string& image) {
-  constexpr std::string_view k_word = "oci-layout:";
-  if (image::is_layout_reference(image)) {
-    const auto place = image.substr(k_word.size());
-    return "oci-layout://" + (place.starts_with("//") ? place.substr(2) : place);
-  }
+  if (image::is_layout_reference(image)) return fmt::format("oci-layout://{}", image::without_layout_word(image));
   if (path_exists(image + "/index.json")) return "oci-layout://" + image;
   return "docker-image://" + image;
 }
@@ -160,7 +142,7 @@ std::string packages_text(const std::vector<std::pair<std::string, std::string>>
 // Two builds: what the pack is called, and what its manifest says, is known when the first has made it.
 int build_pack(const AccelFlags& flags) {
   check_pack_outputs(flags);
-  const PackDirectory place;
+  const ScratchDirectory place(temporary_parent(), "mbuild-pack");
   const std::string context = place.path() + "/context", facts_directory = place.path() + "/facts";
   make_directories(context);
   auto request = pack_request(flags, context);
@@ -281,7 +263,7 @@ int list_packs(const AccelFlags& flags) {
                     {"created", rfc3339(pack.created)},
                     {"kept", pack.kept}});
   }
-  print("{}\n", list.dump(2, ' ', true, ordered_json::error_handler_t::replace));
+  print("{}\n", json_text(list));
   return 0;
 }
 
@@ -382,24 +364,14 @@ int pull_packs(const AccelFlags& flags) {
   return 0;
 }
 
-using PackAction = int (*)(const AccelFlags&);
-
-Command add_pack_command(Command& parent, const std::shared_ptr<AccelFlags>& flags, const char* name, const char* help,
-                         PackAction action, const char* alias = "") {
-  Command command = parent.add(name, help, alias);
-  add_root_option(command, flags->root);
-  command.run([flags, action] { return action(*flags); });
-  return command;
-}
-
 }  // namespace
 
 void add_accel_command(Command& top) {
   const auto flags = std::make_shared<AccelFlags>();
   Command accel = top.add("accel", "Work on compiler packs: native compilers for emulated steps");
   accel.require_subcommand();
-  add_pack_command(accel, flags, "build-pack", "Make the compiler pack for a base image, of its own package sources",
-                   build_pack)
+  add_store_command(accel, flags, "build-pack", "Make the compiler pack for a base image, of its own package sources",
+                    build_pack)
       .value("image=IMAGE", flags->image, "Base image: HOST/NAME:TAG, oci-layout://DIR:TAG", Presence::required)
       .value("--platform=P", flags->platform, "Platform that the pack compiles for (default linux/arm64)")
       .values("-o,--output=DEST", flags->output, "type=oci,dest=FILE (default: kept in the store)")
@@ -408,14 +380,14 @@ void add_accel_command(Command& top) {
       .value("--network=MODE", flags->network, "default or host")
       .value("--progress=MODE", flags->progress, "As of `mbuild build`")
       .flag("-q,--quiet", flags->quiet, "Print the tag only");
-  add_pack_command(accel, flags, "ls", "List the compiler packs in the store", list_packs, "list")
+  add_store_command(accel, flags, "ls", "List the compiler packs in the store", list_packs, "list")
       .value("--format=F", flags->format, "table or json");
-  add_pack_command(accel, flags, "rm", "Remove compiler packs from the store", remove_packs, "remove")
+  add_store_command(accel, flags, "rm", "Remove compiler packs from the store", remove_packs, "remove")
       .values("name=NAME", flags->names, "Names as ls has them", Presence::required);
-  add_pack_command(accel, flags, "push", "Send a compiler pack of the store to a registry or a layout", push_pack)
+  add_store_command(accel, flags, "push", "Send a compiler pack of the store to a registry or a layout", push_pack)
       .values("name", flags->names, "NAME REF: as ls has it; HOST/NAME or a directory", Presence::required)
       .flag("-q,--quiet", flags->quiet, "Say nothing on the way");
-  add_pack_command(accel, flags, "pull", "Fetch compiler packs into the store", pull_packs)
+  add_store_command(accel, flags, "pull", "Fetch compiler packs into the store", pull_packs)
       .values("name=REF", flags->names, "HOST/NAME:TAG, oci-layout://DIR:TAG, or an archive", Presence::required)
       .flag("-q,--quiet", flags->quiet, "Say nothing on the way");
 }

@@ -75,7 +75,7 @@ Words words_of(const BakeFlags& flags) {
 bake::ReadRequest read_request(const BakeFlags& flags, const bake::RemoteDefinition* remote) {
   bake::ReadRequest request{.files = flags.file, .root = ""};
   if (remote == nullptr) return request;
-  request.root = remote->directory;
+  request.root = remote->directory.path();
   if (!remote->file.empty()) request.files.insert(request.files.begin(), remote->file);
   const bool all_local = std::ranges::all_of(flags.file, [](const auto& name) { return name.starts_with("cwd://"); });
   if (remote->file.empty() && all_local && !flags.file.empty()) request.with_default_files = true;
@@ -117,7 +117,7 @@ std::optional<BakePlan> plan_bake(const BakeFlags& flags, const executor::Sessio
     return std::nullopt;
   }
   check_privileges(flags, plan.selection, outside);
-  if (plan.remote) bake::place_remote_contexts(plan.remote->directory, plan.selection);
+  if (plan.remote) bake::place_remote_contexts(plan.remote->directory.path(), plan.selection);
   plan.requests = bake::target_requests(plan.selection, outside);
   return plan;
 }

@@ -13,6 +13,7 @@
 #include "cli/config/settings.h"
 #include "cli/config/store_root.h"
 #include "cli/display/columns.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "platforms/platform.h"
 
@@ -80,7 +81,7 @@ std::string json_of(const std::vector<Setting>& settings) {
   for (const auto& setting : settings) {
     list.push_back({{"name", setting.name}, {"value", setting.value}, {"from", setting.origin}});
   }
-  return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(list) + "\n";
 }
 
 struct ConfigFlags {

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "cache/locks.h"
 #include "cli/attended_terminal.h"
 #include "cli/cancel.h"
 #include "cli/commands.h"
@@ -19,6 +20,7 @@
 #include "cli/container_flags.h"
 #include "cli/container_parts.h"
 #include "cli/display/go_template.h"
+#include "cli/display/json_text.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "cli/network_command.h"
@@ -47,10 +49,6 @@ struct Flags {
 };
 
 containers::Shelf shelf(const Flags& flags) { return containers::shelf_of(store_root(flags.root)); }
-
-std::string dump(const ordered_json& value, int indent = 2) {
-  return value.dump(indent, ' ', true, ordered_json::error_handler_t::replace);
-}
 
 // ---- ps
 
@@ -123,15 +121,14 @@ void print_rows(const std::vector<ordered_json>& rows) {
 int list_containers(const Flags& flags) {
   std::vector<ordered_json> rows;
   for (const auto& container : shelf(flags).list()) {
-    const bool lives = container.state == State::running || container.state == State::restarting;
-    if (!flags.all && !flags.latest && !lives) continue;
+    if (!flags.all && !flags.latest && !lives(container)) continue;
     rows.push_back(row_of(container, flags.whole));
     if (flags.latest) break;
   }
   if (flags.quiet) {
     for (const auto& row : rows) print("{}\n", row["ID"].get<std::string>());
   } else if (flags.format == "json") {
-    for (const auto& row : rows) print("{}\n", dump(row, -1));
+    for (const auto& row : rows) print("{}\n", json_text(row, -1));
   } else if (!flags.format.empty() && flags.format != "table") {
     for (const auto& row : rows) print("{}\n", fill_template(flags.format, row.dump()));
   } else {
@@ -217,7 +214,7 @@ ordered_json inspected(const Container& container) {
       {"Image", running.image},
       {"State",
        {{"Status", state_name(container.state)},
-        {"Running", runs || container.state == State::restarting},
+        {"Running", lives(container)},
         {"Restarting", container.state == State::restarting},
         {"Pid", runs ? running.process : 0},
         {"ExitCode", container.ended ? container.ended->status : 0},
@@ -250,10 +247,10 @@ int inspect_containers(const Flags& flags) {
   auto list = ordered_json::array();
   for (const auto& word : flags.names) list.push_back(inspected(all.find(word)));
   if (flags.format.empty()) {
-    print("{}\n", dump(list));
+    print("{}\n", json_text(list));
   } else {
     for (const auto& one : list)
-      print("{}\n", flags.format == "json" ? dump(one, -1) : fill_template(flags.format, one.dump()));
+      print("{}\n", flags.format == "json" ? json_text(one, -1) : fill_template(flags.format, one.dump()));
   }
   return 0;
 }
@@ -302,6 +299,7 @@ int show_logs(const Flags& flags) {
           .with_advice("It is a number of lines, or all.");
     question.tail = number;
   }
+  const Fd held = containers::held_file(container);
   containers::read_log(
       containers::log_path(container), question,
       [&](const containers::LogEntry& entry) {
@@ -311,7 +309,8 @@ int show_logs(const Flags& flags) {
       },
       [&] {
         const auto now = all.read(container.record.id);
-        return !now || (now->state != State::running && now->state != State::restarting);
+        if (now && lives(*now)) return false;
+        return !held || cache::FileLock::is_free(held);  // its process writes what is left
       });
   return 0;
 }
@@ -354,8 +353,7 @@ int remove_containers(const Flags& flags) {
   std::vector<Container> ended;
   CancelOnSignal cancel;
   const int status = with_each(shelf(flags), flags.names, [&](const Container& container) {
-    const bool lives = container.state == State::running || container.state == State::restarting;
-    if (lives && !flags.force) {
+    if (lives(container) && !flags.force) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");
     }
@@ -414,17 +412,9 @@ int execute_with_status(const Flags& flags) {
 
 using Action = int (*)(const Flags&);
 
-Command add(Command& parent, const std::shared_ptr<Flags>& flags, const char* name, const char* help, Action action,
-            const char* alias = "") {
-  Command command = parent.add(name, help, alias);
-  add_root_option(command, flags->root);
-  command.run([flags, action] { return action(*flags); });
-  return command;
-}
-
 void add_ps(Command& parent, const char* name, const char* alias) {
   const auto flags = std::make_shared<Flags>();
-  add(parent, flags, name, "List the containers that run", list_containers, alias)
+  add_store_command(parent, flags, name, "List the containers that run", list_containers, alias)
       .flag("-a,--all", flags->all, "Those that have ended, too")
       .value("--format", flags->format, "table, json or a template ({{.Names}})")
       .flag("-l,--latest", flags->latest, "The newest one alone")
@@ -449,7 +439,7 @@ void add_exec(Command& parent) {
 void add_all(Command& parent) {
   const auto flags = std::make_shared<Flags>();
   const auto named = [&](const char* name, const char* help, Action action, const char* alias = "") {
-    Command command = add(parent, flags, name, help, action, alias);
+    Command command = add_store_command(parent, flags, name, help, action, alias);
     command.values("container", flags->names, "Names or ids", Presence::required);
     return command;
   };
@@ -469,14 +459,14 @@ void add_all(Command& parent) {
 
 void add_inspect(Command& parent) {
   const auto flags = std::make_shared<Flags>();
-  add(parent, flags, "inspect", "Show containers as JSON", inspect_containers)
+  add_store_command(parent, flags, "inspect", "Show containers as JSON", inspect_containers)
       .value("-f,--format", flags->format, "json or a template ({{.State.Status}})")
       .values("container", flags->names, "Names or ids", Presence::required);
 }
 
 void add_rm(Command& parent) {
   const auto flags = std::make_shared<Flags>();
-  add(parent, flags, "rm", "Remove containers and what they have written", remove_containers)
+  add_store_command(parent, flags, "rm", "Remove containers and what they have written", remove_containers)
       .flag("-f,--force", flags->force, "End those that run")
       .values("container", flags->names, "Names or ids", Presence::required);
 }
@@ -506,7 +496,7 @@ void add_container_commands(Command& top) {
   add_inspect(container);
   add_rm(container);
   const auto flags = std::make_shared<Flags>();
-  add(container, flags, "prune", "Remove all containers that have ended", prune_containers)
+  add_store_command(container, flags, "prune", "Remove all containers that have ended", prune_containers)
       .flag("-f,--force", flags->force, "Accepted; nobody is asked");
 }
 

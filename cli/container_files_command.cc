@@ -92,10 +92,8 @@ int show_changes(const FileFlags& flags) {
 void add_container_files_commands(Command& parent) {
   const auto flags = std::make_shared<FileFlags>();
   const auto add = [&](const char* name, const char* help, int (*action)(const FileFlags&), const char* words) {
-    Command command = parent.add(name, help);
-    add_root_option(command, flags->root);
+    Command command = add_store_command(parent, flags, name, help, action);
     command.values(std::string("name=") + words, flags->names, words, Presence::required);
-    command.run([flags, action] { return action(*flags); });
     return command;
   };
   add("cp", "Copy files between a container and the host", copy_files, "CONTAINER:PATH PATH, or PATH CONTAINER:PATH")

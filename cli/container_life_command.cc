@@ -96,10 +96,8 @@ int rename_container(const LifeFlags& flags) {
 void add_container_life_commands(Command& parent) {
   const auto flags = std::make_shared<LifeFlags>();
   const auto add = [&](const char* name, const char* help, int (*action)(const LifeFlags&), const char* words) {
-    Command command = parent.add(name, help);
-    add_root_option(command, flags->root);
+    Command command = add_store_command(parent, flags, name, help, action);
     command.values(std::string("container=") + words, flags->names, words, Presence::required);
-    command.run([flags, action] { return action(*flags); });
     return command;
   };
   add("start", "Start containers that have ended; they go on with what they have written", start_containers,

@@ -10,6 +10,7 @@
 #include "cli/config/config.h"
 #include "cli/config/store_root.h"
 #include "cli/config/version.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "platforms/platform.h"
 #include "worker/host_checks.h"
@@ -58,7 +59,7 @@ std::string json_of(const std::vector<executor::HostCheck>& checks) {
     if (!check.remedy.empty()) each["remedy"] = check.remedy;
     json["checks"].push_back(std::move(each));
   }
-  return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(json) + "\n";
 }
 
 // Exit status 5 (host) when something is missing without which nothing can be run.

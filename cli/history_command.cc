@@ -16,6 +16,7 @@
 #include "cli/config/store_root.h"
 #include "cli/display/columns.h"
 #include "cli/display/go_template.h"
+#include "cli/display/json_text.h"
 #include "cli/display/progress.h"
 #include "cli/display/report.h"
 #include "cli/display/summary.h"
@@ -135,7 +136,7 @@ int list_builds(const HistoryFlags& flags) {
   }
   if (!flags.format.empty() && flags.format != "table") {
     for (const auto& build : builds) {
-      const auto row = row_of(build).dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+      const auto row = json_text(row_of(build), -1);
       print("{}\n", flags.format == "json" ? row : fill_template(flags.format, row));
     }
     return 0;
@@ -208,8 +209,7 @@ int inspect_build(const HistoryFlags& flags) {
   const auto record = history::read_record(build);
   const auto json = inspected(build, record);
   if (!flags.format.empty() && flags.format != "pretty") {
-    print("{}\n", flags.format == "json" ? json.dump(2, ' ', true, ordered_json::error_handler_t::replace)
-                                         : fill_template(flags.format, json.dump()));
+    print("{}\n", flags.format == "json" ? json_text(json) : fill_template(flags.format, json.dump()));
     return 0;
   }
   const auto counts = told_steps(record);

@@ -15,6 +15,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "cli/registry_client.h"
 #include "executor/outputs/kept_images.h"
@@ -241,7 +242,7 @@ int inspect_images(const ImageFlags& flags) {
                     {"RootFS", config.value("rootfs", ordered_json::object())},
                     {"Platforms", split(image.kept.platforms, ',')}});
   }
-  print("{}\n", list.dump(2, ' ', true, ordered_json::error_handler_t::replace));
+  print("{}\n", json_text(list));
   return 0;
 }
 
@@ -268,33 +269,23 @@ int remove_images(const ImageFlags& flags) {
 
 // ---- the commands, each at the top and below `image`
 
-using Action = int (*)(const ImageFlags&);
-
-Command add(Command& parent, const std::shared_ptr<ImageFlags>& flags, const char* name, const char* help,
-            Action action, const char* alias = "") {
-  Command command = parent.add(name, help, alias);
-  add_root_option(command, flags->root);
-  command.run([flags, action] { return action(*flags); });
-  return command;
-}
-
 void add_moving(Command& parent) {
   const auto flags = std::make_shared<ImageFlags>();
-  add(parent, flags, "tag", "Give an image of the store another name", tag_image)
+  add_store_command(parent, flags, "tag", "Give an image of the store another name", tag_image)
       .values("name", flags->names, "IMAGE NEW-NAME", Presence::required);
-  add(parent, flags, "pull", "Fetch images of registries into the store", pull_images)
+  add_store_command(parent, flags, "pull", "Fetch images of registries into the store", pull_images)
       .value("--platform", flags->platform, "Platform (default: this machine's)")
       .flag("-a,--all-platforms", flags->all_platforms, "All platforms, with the image index")
       .flag("-q,--quiet", flags->quiet, "Names only")
       .values("name", flags->names, "HOST/NAME:TAG", Presence::required);
-  add(parent, flags, "push", "Send images of the store to their registries", push_images)
+  add_store_command(parent, flags, "push", "Send images of the store to their registries", push_images)
       .flag("-q,--quiet", flags->quiet, "Names only")
       .values("name", flags->names, "HOST/NAME:TAG", Presence::required);
-  add(parent, flags, "save", "Write an image of the store to an archive", save_image)
+  add_store_command(parent, flags, "save", "Write an image of the store to an archive", save_image)
       .value("-o,--output", flags->file, "File (default: standard output)")
       .value("--platform", flags->platform, "The image for this platform alone")
       .values("name", flags->names, "Name, or several of one image", Presence::required);
-  add(parent, flags, "load", "Take an image from an archive into the store", load_image)
+  add_store_command(parent, flags, "load", "Take an image from an archive into the store", load_image)
       .value("-i,--input", flags->file, "File (default: standard input)")
       .flag("-q,--quiet", flags->quiet, "Accepted; there is no display");
 }
@@ -304,20 +295,20 @@ void add_moving(Command& parent) {
 void add_image_commands(Command& top) {
   add_moving(top);
   const auto flags = std::make_shared<ImageFlags>();
-  add(top, flags, "rmi", "Remove names of images; their blobs go with the next prune", remove_images)
+  add_store_command(top, flags, "rmi", "Remove names of images; their blobs go with the next prune", remove_images)
       .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
       .values("name", flags->names, "Names or digests", Presence::required);
   Command image = top.add("image", "Work on the images of the store");
   image.require_subcommand();
   add_image_listing(image);
   add_moving(image);
-  add(image, flags, "inspect", "Show images as JSON", inspect_images)
+  add_store_command(image, flags, "inspect", "Show images as JSON", inspect_images)
       .value("--platform", flags->platform, "The image for this platform")
       .values("name", flags->names, "Names or digests", Presence::required);
-  add(image, flags, "history", "Show what an image was made by", show_history)
+  add_store_command(image, flags, "history", "Show what an image was made by", show_history)
       .value("--platform", flags->platform, "The image for this platform")
       .values("name", flags->names, "Name or digest", Presence::required);
-  add(image, flags, "rm", "Remove names of images", remove_images, "remove")
+  add_store_command(image, flags, "rm", "Remove names of images", remove_images, "remove")
       .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
       .values("name", flags->names, "Names or digests", Presence::required);
 }

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
@@ -50,7 +51,7 @@ std::string json_of(const std::vector<cache::StoredImage>& images) {
                     {"size", image.bytes},
                     {"stored", rfc3339(image.created)}});
   }
-  return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(list);
 }
 
 int list_images(const ImagesFlags& flags) {

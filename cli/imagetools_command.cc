@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/display/go_template.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "cli/kept_place.h"
 #include "cli/registry_client.h"
@@ -87,7 +88,7 @@ void write_metadata(const CreateFlags& flags, const image::Descriptor& top,
   const ordered_json json = {{"containerimage.descriptor", ordered_json::parse(image::serialise_descriptor(top))},
                              {"containerimage.digest", top.digest},
                              {"image.name", join(names, ",")}};
-  write_output(flags.metadata_file, json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n");
+  write_output(flags.metadata_file, json_text(json) + "\n");
 }
 
 int run_create(const CreateFlags& flags) {

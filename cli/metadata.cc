@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "base/subprocess.h"
+#include "cli/display/json_text.h"
 #include "oci/manifest.h"
 
 namespace mbuild::cli {
@@ -67,9 +68,7 @@ ordered_json result_json(const executor::BuildResult& result, const executor::Ta
   return json;
 }
 
-std::string text_of(const ordered_json& json) {
-  return json.dump(2, ' ', true, ordered_json::error_handler_t::replace) + "\n";
-}
+std::string text_of(const ordered_json& json) { return json_text(json) + "\n"; }
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "cli/config/store_root.h"
 #include "cli/display/go_template.h"
+#include "cli/display/json_text.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
 #include "containers/networks.h"
@@ -34,10 +35,6 @@ std::string containers_of(const NetworkFlags& flags) {
 }
 
 std::string networks_of(const NetworkFlags& flags) { return containers::networks_directory(containers_of(flags)); }
-
-std::string json_text(const ordered_json& value, int indent) {
-  return value.dump(indent, ' ', true, ordered_json::error_handler_t::replace);
-}
 
 ordered_json labels_of(const Network& network) {
   auto out = ordered_json::object();
@@ -119,7 +116,7 @@ int inspect_networks(const NetworkFlags& flags) {
                     {"Labels", labels_of(network)}});
   }
   if (flags.format.empty()) {
-    print("{}\n", json_text(list, 2));
+    print("{}\n", json_text(list));
     return 0;
   }
   for (const auto& one : list) {
@@ -164,10 +161,8 @@ void add_network_command(Command& top) {
   network.require_subcommand();
   const auto add = [&](const char* name, const char* help, int (*action)(const NetworkFlags&), Presence presence,
                        const char* alias = "") {
-    Command command = network.add(name, help, alias);
-    add_root_option(command, flags->root);
+    Command command = add_store_command(network, flags, name, help, action, alias);
     if (presence != Presence::hidden) command.values("name", flags->names, "Names", presence);
-    command.run([flags, action] { return action(*flags); });
     return command;
   };
   add("ls", "List the networks", list_networks, Presence::hidden, "list")

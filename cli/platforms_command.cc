@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "worker/host_checks.h"
 
@@ -104,7 +105,7 @@ int list_platforms(const std::string& format) {
   nlohmann::ordered_json json = {{"host", platforms::to_string(platforms::host_platform())},
                                  {"platforms", nlohmann::ordered_json::array()}};
   for (const auto& support : all) json["platforms"].push_back(json_of(support));
-  print("{}\n", json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
+  print("{}\n", json_text(json));
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/config/store_root.h"
 #include "cli/container_parts.h"
 #include "cli/display/go_template.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "containers/run.h"
 #include "containers/usage.h"
@@ -94,7 +95,7 @@ void print_table(const std::vector<ordered_json>& rows) {
 void show(const StatsFlags& flags, const std::vector<ordered_json>& rows) {
   if (flags.format.empty() || flags.format == "table") return print_table(rows);
   for (const auto& row : rows) {
-    const std::string line = row.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
+    const std::string line = json_text(row, -1);
     print("{}\n", flags.format == "json" ? line : fill_template(flags.format, line));
   }
 }

@@ -8,6 +8,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "cli/kept_place.h"
 #include "cli/registry_client.h"
@@ -64,7 +65,7 @@ std::string json_of(const std::vector<emu::VerifiedImage>& images) {
                     {"elfFiles", image.elf_files},
                     {"findings", findings}});
   }
-  return list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(list);
 }
 
 int run_verify(const VerifyFlags& flags) {

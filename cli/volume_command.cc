@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "cli/config/store_root.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "containers/volumes.h"
 #include "executor/outputs/stored_images.h"
@@ -48,7 +49,7 @@ int inspect_volumes(const VolumeFlags& flags) {
       throw usage_error("no such volume: " + name).with_advice("mbuild volume ls lists those there are.");
     list.push_back({{"Name", name}, {"Mountpoint", found->directory}, {"CreatedAt", rfc3339(found->created)}});
   }
-  print("{}\n", list.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace));
+  print("{}\n", json_text(list));
   return 0;
 }
 
@@ -71,10 +72,8 @@ void add_volume_command(Command& top) {
   volume.require_subcommand();
   const auto add = [&](const char* name, const char* help, int (*action)(const VolumeFlags&), Presence presence,
                        const char* alias = "") {
-    Command command = volume.add(name, help, alias);
-    add_root_option(command, flags->root);
+    Command command = add_store_command(volume, flags, name, help, action, alias);
     if (presence != Presence::hidden) command.values("name", flags->names, "Names", presence);
-    command.run([flags, action] { return action(*flags); });
     return command;
   };
   add("ls", "List the volumes", list_volumes, Presence::hidden, "list").flag("-q,--quiet", flags->quiet, "Names only");

@@ -272,6 +272,20 @@ class Attendance {
 
 }  // namespace
 
+Ends connect(Plugs& plugs, bool open_stdin) {
+  Ends ends;
+  Pipe out = make_pipe(), err = make_pipe();
+  plugs.out = std::move(out.read);
+  plugs.err = std::move(err.read);
+  ends.out = std::move(out.write);
+  ends.err = std::move(err.write);
+  if (!open_stdin) return ends;
+  Pipe in = make_pipe();
+  plugs.in = std::move(in.write);
+  ends.in = std::move(in.read);
+  return ends;
+}
+
 void attend(const Streams& streams, Plugs plugs, const Milestones& milestones, const std::function<void()>& stop) {
   Attendance(streams, plugs, milestones, stop).run();
 }

@@ -37,6 +37,13 @@ struct Plugs {
 // ended (result).
 inline constexpr const char* k_attach = "attach";
 
+// The container's sides of pipes, and of the socket by which it reports.
+struct Ends {
+  Fd in, out, err, report;
+};
+// Pipes for a container without a terminal; `in` only where its standard input is open.
+Ends connect(Plugs& plugs, bool open_stdin);
+
 // Tells when the program runs, once, and when it has ended.
 struct Milestones {
   // Called once, when it runs, with the process and with what its input is written to (-1: it has none); may be empty.

@@ -121,16 +121,10 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
   setup.capabilities = capabilities_of(record.cap_add, record.cap_drop);
   Plugs plugs;
   if (!options.terminal) {
-    Pipe out = make_pipe(), err = make_pipe();
-    spec.stdout_fd = std::move(out.write);
-    spec.stderr_fd = std::move(err.write);
-    plugs.out = std::move(out.read);
-    plugs.err = std::move(err.read);
-    if (options.open_stdin) {
-      Pipe in = make_pipe();
-      setup.stdin_fd = std::move(in.read);
-      plugs.in = std::move(in.write);
-    }
+    Ends ends = connect(plugs, options.open_stdin);
+    spec.stdout_fd = std::move(ends.out);
+    spec.stderr_fd = std::move(ends.err);
+    setup.stdin_fd = std::move(ends.in);
   }
   executor::SocketPair told = executor::make_socket_pair();
   setup.report = std::move(told.b);

@@ -137,16 +137,10 @@ int live_in_room(Room& room, const executor::RunTask& like, const Attempt& attem
     task.binds.push_back(executor::host_directory(attempt.brought, k_brought_shell, true, room.map()));
   Plugs plugs;
   if (!visit.terminal) {
-    Pipe out = make_pipe(), err = make_pipe();
-    plugs.out = std::move(out.read);
-    plugs.err = std::move(err.read);
-    task.stdout_fd = std::move(out.write);
-    task.stderr_fd = std::move(err.write);
-    if (visit.open_stdin) {
-      Pipe in = make_pipe();
-      plugs.in = std::move(in.write);
-      task.setup.stdin_fd = std::move(in.read);
-    }
+    Ends ends = connect(plugs, visit.open_stdin);
+    task.stdout_fd = std::move(ends.out);
+    task.stderr_fd = std::move(ends.err);
+    task.setup.stdin_fd = std::move(ends.in);
   }
   executor::SocketPair told = executor::make_socket_pair();
   task.setup.terminal = visit.terminal;

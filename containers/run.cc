@@ -61,24 +61,6 @@ std::string real_path(const HostBind& bind, const cache::Store& store) {
   return error ? bind.source : path.string();
 }
 
-// The container's sides of what its streams are.
-struct Ends {
-  Fd in, out, err, report;
-};
-
-void connect(const Options& options, Ends& ends, Plugs& plugs) {
-  if (options.terminal) return;
-  Pipe out = make_pipe(), err = make_pipe();
-  plugs.out = std::move(out.read);
-  plugs.err = std::move(err.read);
-  ends.out = std::move(out.write);
-  ends.err = std::move(err.write);
-  if (!options.open_stdin) return;
-  Pipe in = make_pipe();
-  plugs.in = std::move(in.write);
-  ends.in = std::move(in.read);
-}
-
 void tell_status(int caller, int status) {
   executor::send_message(caller, {executor::MessageType::result, static_cast<std::uint64_t>(status), "", "", {}});
 }
@@ -104,7 +86,7 @@ class Host {
     Ends ends;
     Plugs plugs;
     plugs.listeners = std::move(listeners);
-    connect(options_, ends, plugs);
+    if (!options_.terminal) ends = connect(plugs, options_.open_stdin);
     executor::SocketPair told = executor::make_socket_pair();
     ends.report = std::move(told.b);
     const Fd requests = listen_at(socket_path(container_));

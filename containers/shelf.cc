@@ -1,5 +1,6 @@
 #include "containers/shelf.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,7 +12,6 @@
 #include "base/codec.h"
 #include "base/digest.h"
 #include "base/error.h"
-#include "base/fd.h"
 #include "base/strings.h"
 #include "base/try_read_file.h"
 
@@ -194,6 +194,10 @@ std::vector<std::string> Shelf::taken_away() const {
 
 cache::FileLock hold(const Container& container) {
   return cache::FileLock::try_acquire(lock_path(container.directory));
+}
+
+Fd held_file(const Container& container) {
+  return Fd(::open(lock_path(container.directory).c_str(), O_RDWR | O_CLOEXEC));
 }
 
 bool is_held(const Container& container) { return !cache::FileLock::is_free(lock_path(container.directory)); }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "cache/locks.h"
 #include "cache/store.h"
 #include "containers/options.h"
@@ -102,6 +103,12 @@ class Shelf {
 // Held by the process of a container as long as it lives.
 cache::FileLock hold(const Container& container);
 bool is_held(const Container& container);
+// The file that is held, for who asks when the container may have been removed; none where it has been.
+Fd held_file(const Container& container);
+// Whether it runs, or is about to run again.
+inline bool lives(const Container& container) {
+  return container.state == State::running || container.state == State::restarting;
+}
 void write_running(const Container& container, const Running& running);
 // After `running`: it runs from then on.
 void forget_ended(const Container& container);

@@ -248,7 +248,7 @@ void keep_up(const std::string& store_root, const std::vector<CollectRequest>& p
       open.store.make_durable();
       if (const auto retired = open.store.take_retired(); !retired.empty()) jobs::remove(open.inner.get(), retired, {});
       std::vector<std::string> old;
-      forget_failed_steps(open.store, unix_seconds() * 1000, [&](std::string path) { old.push_back(std::move(path)); });
+      forget_failed_steps(open.store, unix_milliseconds(), [&](std::string path) { old.push_back(std::move(path)); });
       if (!old.empty()) jobs::remove(open.inner.get(), old, {});
     } catch (const Error& error) {
       if (!is_out_of_space(error)) throw;  // all the more is there to collect

@@ -22,8 +22,7 @@ constexpr std::uint64_t k_largest_document = std::uint64_t{16} << 20;  // a mani
 constexpr std::string_view k_layout_word = "oci-layout:";
 
 ImagePlace place_in_layout(std::string_view text) {
-  if (text.starts_with(k_layout_word)) text.remove_prefix(k_layout_word.size());
-  if (text.starts_with("//")) text.remove_prefix(2);
+  text = without_layout_word(text);
   const auto reference = parse_layout_reference(text);
   ImagePlace place;
   place.name = fmt::format("oci-layout://{}", text);
@@ -114,6 +113,12 @@ ImagePlace place_on_registry(std::string_view text, const GetRegistry& registry,
 }
 
 }  // namespace
+
+std::string_view without_layout_word(std::string_view reference) {
+  if (reference.starts_with(k_layout_word)) reference.remove_prefix(k_layout_word.size());
+  if (reference.starts_with("//")) reference.remove_prefix(2);
+  return reference;
+}
 
 bool is_layout_reference(std::string_view reference) { return reference.starts_with(k_layout_word); }
 

@@ -44,5 +44,7 @@ std::optional<ReadReferrer> read_referrer(const ImagePlace& place, const Descrip
 
 // Whether the reference is of an OCI layout by its form.
 bool is_layout_reference(std::string_view reference);
+// "DIR:TAG" of "oci-layout:DIR:TAG" and of "oci-layout://DIR:TAG"; what has no such word is returned as it is.
+std::string_view without_layout_word(std::string_view reference);
 
 }  // namespace mbuild::image

@@ -1,35 +1,22 @@
 #pragma once
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "base/error.h"
+#include "base/scratch_directory.h"
 
 // What the tests of any room may need of the world around them.
 namespace mbuild::testing {
 
 // An empty directory that goes with the object and all it holds.
-class TemporaryDirectory {
+class TemporaryDirectory : public ScratchDirectory {
  public:
-  TemporaryDirectory() : path_((std::filesystem::temp_directory_path() / "mbuild-unit-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) throw system_error(errno, "mkdtemp " + path_);
-  }
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  ~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-  std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
-
- private:
-  std::string path_;
+  TemporaryDirectory() : ScratchDirectory(std::filesystem::temp_directory_path().string(), "mbuild-unit") {}
+  std::string operator/(std::string_view name) const { return path() + "/" + std::string(name); }
 };
 
 // Sets an environment variable for as long as the object lives.

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "executor/api/acceleration.h"
 #include "remote/url.h"
@@ -19,7 +20,7 @@ using Json = nlohmann::ordered_json;
 void emit(const char* kind, Json object) {
   Json line;
   line[kind] = Json::array({std::move(object)});
-  say("{}\n", line.dump(-1, ' ', true, Json::error_handler_t::replace));
+  say("{}\n", json_text(line, -1));
 }
 
 }  // namespace
@@ -100,7 +101,7 @@ void print_json_error(const Error& error) {
   }
   Json line;
   line["error"] = std::move(object);
-  say("{}\n", line.dump(-1, ' ', true, Json::error_handler_t::replace));
+  say("{}\n", json_text(line, -1));
 }
 
 }  // namespace mbuild::cli

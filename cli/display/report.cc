@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/strings.h"
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 
 namespace mbuild::cli {
@@ -88,7 +89,7 @@ std::string check_json(const executor::CheckResult& result) {
   json["sources"] = {
       {{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
   if (result.error) json["buildError"] = {{"message", *result.error}};
-  return json.dump(2, ' ', true, nlohmann::ordered_json::error_handler_t::replace);
+  return json_text(json);
 }
 
 }  // namespace

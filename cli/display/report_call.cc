@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "remote/url.h"
 
@@ -27,7 +28,7 @@ void print_table(const std::vector<Row>& rows, std::size_t padding, bool blank_l
   if (blank_line) print("\n");
 }
 
-void print_json(const Json& json) { print("{}\n", json.dump(2, ' ', true, Json::error_handler_t::replace)); }
+void print_json(const Json& json) { print("{}\n", json_text(json)); }
 
 void set_text(Json& json, const char* key, const std::string& value) {
   if (!value.empty()) json[key] = value;

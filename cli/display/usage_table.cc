@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/size_text.h"
 #include "base/strings.h"
+#include "cli/display/json_text.h"
 
 namespace mbuild::cli {
 namespace {
@@ -203,7 +204,7 @@ std::string items_text(const std::vector<Item>& items, const std::string& format
     if (format == "pretty") {
       out += pretty_text(item);
     } else if (format == "json") {
-      out += json_of(item).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n";
+      out += json_text(json_of(item), -1) + "\n";
     } else {
       out += fill_template(format, json_of(item)) + "\n";
     }

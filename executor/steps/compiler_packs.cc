@@ -58,9 +58,7 @@ Error no_pack(std::string why) { return Error(ExitClass::usage, std::move(why));
 
 // The directory of a layout that has the tag, "" where it has not.
 std::string layout_with(std::string_view place, const std::string& tag) {
-  if (place.starts_with("oci-layout:")) place.remove_prefix(std::string_view("oci-layout:").size());
-  if (place.starts_with("//")) place.remove_prefix(2);
-  const std::string directory(place);
+  const std::string directory(image::without_layout_word(place));
   if (!path_exists(directory + "/index.json")) throw no_pack("there is no OCI layout");
   const auto entries = image::parse_index(read_file(directory + "/index.json")).manifests;
   const bool has = std::ranges::any_of(entries, [&](const auto& entry) {
@@ -221,7 +219,7 @@ std::optional<cache::Layer> CompilerPacks::make(graph::NodeId id, const Snapshot
                            .created = started,
                            .duration_ms = 1000 * (unix_seconds() - started),
                            .emulator = {},
-                           .name = "compiler pack"});
+                           .name = k_made_pack});
   return layer;
 }
 

@@ -16,6 +16,9 @@
 
 namespace mbuild::executor {
 
+// What the records of those are called that a build makes by itself.
+inline constexpr const char* k_made_pack = "compiler pack";
+
 struct CompilerPacksParts {
   const SessionRequest& session;
   const graph::Graph& graph;

@@ -171,9 +171,7 @@ void StepMaker::keep_failed(graph::NodeId id, const RunTask& task, const RunResu
     step.emulator = result.emulator;
     step.failure = error.message;
     step.line = info.first_line;
-    step.failed =
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count();
+    step.failed = unix_milliseconds();
     keep_failed_step(step, parts_.store, parts_.remove_later);
     const std::lock_guard lock(failed_mutex_);
     failed_.emplace_back(id, step.id);

@@ -6,15 +6,8 @@ import os
 import oci
 from registry import Registry
 from support import BOTH, FOREIGN, MACHINE, Skip, expect, expect_equal, quick
-from test_accel import debian
+from test_accel import APT_CACHE, debian
 
-APT_CACHE = """#!/bin/sh
-case "$*" in
-  "depends gcc") printf 'gcc\\n  Depends: gcc-14\\n' ;;
-  "policy gcc-14") printf '  Candidate: 2\\n' ;;
-  *) printf '  Candidate: %s\\n' ;;
-esac
-"""
 APT_GET = """#!/bin/sh
 set -e
 as=usr/bin/aarch64-linux-gnu-as
