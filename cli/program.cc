@@ -111,6 +111,7 @@ const Program& program() {
       .implied_command = "build",
       .never_suggested = {"prune"},
       .add_to_each = add_global_docker_flags,
+      .of_all = {"completion", "man"},
       .statuses = {{"bake", 1}, {"f", 1}, {"run", 125}},
   };
   return k_program;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -128,19 +129,32 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
 }  // namespace
 
 Command Command::add(const std::string& name, const std::string& help, const std::string& alias) {
-  CLI::App* command = app_->add_subcommand(name, help);
-  command->footer("");  // not its parent's
-  if (!alias.empty()) command->alias(alias);
-  return {*command, *status_};
+  Command out = *this;
+  out.rest_ = nullptr;
+  out.group_ = "Options";
+  out.wanted_.clear();
+  out.is_name_ = is_name_ || (!wanted_.empty() && wanted_ != name && wanted_ != alias);
+  if (is_name_) {
+    out.app_ = nullptr;
+    return out;
+  }
+  out.app_ = app_->add_subcommand(name, help);
+  out.app_->footer("");  // not its parent's
+  if (!alias.empty()) out.app_->alias(alias);
+  return out;
 }
 
-void Command::require_subcommand() { app_->require_subcommand(1); }
+void Command::require_subcommand() {
+  if (!is_name_) app_->require_subcommand(1);
+}
 
 void Command::share_flags() {
+  if (is_name_) return;
   for (CLI::App* command : app_->get_subcommands({})) command->fallthrough();
 }
 
 Command& Command::value(const std::string& names, std::string& into, const std::string& help, Presence presence) {
+  if (is_name_) return *this;
   const auto [all, placeholder] = named(names);
   auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
   if (!option->get_positional()) option->take_last();
@@ -149,23 +163,27 @@ Command& Command::value(const std::string& names, std::string& into, const std::
 }
 
 Command& Command::number(const std::string& names, unsigned& into, const std::string& help) {
+  if (is_name_) return *this;
   const auto [all, placeholder] = named(names);
   app_->add_option(all, into, help)->take_last()->type_name(placeholder)->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, bool& into, const std::string& help) {
+  if (is_name_) return *this;
   app_->add_flag(names, into, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, std::optional<bool>& into, const std::string& help) {
+  if (is_name_) return *this;
   app_->add_flag_function(names, [&into](std::int64_t count) { into = count > 0; }, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                          Presence presence, char separator) {
+  if (is_name_) return *this;
   const auto [all, placeholder] = named(names);
   auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
   if (!option->get_positional()) option->allow_extra_args(false);  // "-t a CONTEXT": one value a flag
@@ -175,16 +193,19 @@ Command& Command::values(const std::string& names, std::vector<std::string>& int
 }
 
 Command& Command::unused_value(const std::string& names, std::function<void()> note) {
+  if (is_name_) return *this;
   app_->add_option_function<std::string>(names, [note](const std::string&) { note(); })->take_last()->group("");
   return *this;
 }
 
 Command& Command::unused_flag(const std::string& names, std::function<void()> note) {
+  if (is_name_) return *this;
   app_->add_flag_function(names, [note](std::int64_t) { note(); })->take_last()->group("");
   return *this;
 }
 
 Command& Command::rest(std::vector<std::string>& into, const std::string& shown) {
+  if (is_name_) return *this;
   app_->prefix_command();
   app_->footer(shown);
   app_->set_help_flag("--help", "Print this help message and exit");
@@ -199,6 +220,7 @@ Command& Command::group(const std::string& heading) {
 
 // Kept as lines of the footer: the command, and what it does; the last line is for the rest.
 Command& Command::examples(const std::vector<Example>& shown) {
+  if (is_name_) return *this;
   std::string footer;
   for (const auto& example : shown) footer += example.command + "\n" + example.meaning + "\n";
   app_->footer(footer + app_->get_footer());
@@ -206,15 +228,17 @@ Command& Command::examples(const std::vector<Example>& shown) {
 }
 
 void Command::minor(const std::vector<std::string>& names) {
+  if (is_name_) return;
   for (const auto& name : names) app_->get_subcommand(name)->group(k_minor);
 }
 
 Command& Command::hide() {
-  app_->group("");
+  if (app_ != nullptr) app_->group("");
   return *this;
 }
 
 void Command::run(std::function<int()> action) {
+  if (is_name_) return;
   app_->callback([action = std::move(action), status = status_, app = app_, rest = rest_] {
     if (rest != nullptr) {
       *rest = app->remaining();
@@ -227,7 +251,7 @@ void Command::run(std::function<int()> action) {
   });
 }
 
-bool Command::chosen() const { return app_->parsed(); }
+bool Command::chosen() const { return !is_name_ && app_->parsed(); }
 
 namespace {
 
@@ -288,12 +312,36 @@ Words with_help(Words words) {
   return words;
 }
 
-void add_to_each(CLI::App& app, int& status, const std::function<void(Command&)>& add) {
+// To all commands below, or to the wanted one.
+void add_to_each(CLI::App& app, int& status, const std::string& wanted, const std::function<void(Command&)>& add) {
   for (CLI::App* command : app.get_subcommands({})) {
+    if (!wanted.empty() && !command->check_name(wanted)) continue;
     Command each(*command, status);
     add(each);
-    add_to_each(*command, status, add);
+    add_to_each(*command, status, "", add);
   }
+}
+
+// Adds all commands, and the options of the wanted one, or of all.
+void define(CLI::App& app, int& status, const Program& program, const std::string& wanted) {
+  app.set_version_flag("--version", program.version);
+  app.require_subcommand(1);
+  Command top(app, status, wanted);
+  program.add(top);
+  if (program.add_to_each) add_to_each(app, status, wanted, program.add_to_each);
+}
+
+// The program, with the options that are needed to understand the words: to define all takes longer than most commands
+// do.
+std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Program& program) {
+  const auto& first = words.front();
+  const bool all = first.starts_with('-') || std::ranges::find(program.of_all, first) != program.of_all.end();
+  auto app = std::make_unique<CLI::App>(program.about, program.name);
+  define(*app, status, program, all ? "" : first);
+  if (all || is_command(*app, first)) return app;
+  app = std::make_unique<CLI::App>(program.about, program.name);
+  define(*app, status, program, program.implied_command);
+  return app;
 }
 
 }  // namespace
@@ -301,14 +349,11 @@ void add_to_each(CLI::App& app, int& status, const std::function<void(Command&)>
 CommandAbout Command::about() const { return about_command(*app_, ""); }
 
 int run_command_line(const Program& program, std::vector<std::string> words) {
-  CLI::App app(program.about, program.name);
-  app.set_version_flag("--version", program.version);
-  app.require_subcommand(1);
   int status = 0;
-  Command top(app, status);
-  program.add(top);
-  if (program.add_to_each) add_to_each(app, status, program.add_to_each);
-  words = with_command(app, program, with_help(std::move(words)));
+  words = with_help(std::move(words));
+  const auto owned = program_for(words, status, program);
+  CLI::App& app = *owned;
+  words = with_command(app, program, std::move(words));
   const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
   std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/config/about.h"
@@ -22,7 +23,9 @@ enum class Presence { optional, required, hidden };  // hidden: accepted, and no
 // command.
 class Command {
  public:
-  Command(CLI::App& app, int& status) : app_(&app), status_(&status) {}
+  // `wanted`: of the commands that are added, the one whose options are needed; "" for all of them.
+  Command(CLI::App& app, int& status, std::string wanted = "")
+      : app_(&app), status_(&status), wanted_(std::move(wanted)) {}
 
   Command add(const std::string& name, const std::string& help, const std::string& alias = "");
   // At least one of the commands that were added is to be named; flags of this one may follow it.
@@ -61,8 +64,10 @@ class Command {
   bool chosen() const;
 
  private:
-  CLI::App* app_;
+  CLI::App* app_;  // null below a command that is no more than a name
   int* status_;
+  std::string wanted_;
+  bool is_name_ = false;  // it has its place in the list of commands, and no options
   std::vector<std::string>* rest_ = nullptr;
   std::string group_ = "Options";
 };
@@ -73,6 +78,7 @@ struct Program {
   std::string implied_command;                     // whose flags and context a command line without a command has
   std::vector<std::string> never_suggested = {};   // commands that nobody is to run by mistake
   std::function<void(Command&)> add_to_each = {};  // flags that every command has
+  std::vector<std::string> of_all = {};            // commands that tell of all others
   std::map<std::string, int> statuses = {};        // of a wrong command line, for commands that have not the usual one
 };
 

@@ -13,9 +13,9 @@ class EmulatorEnds {
   // `traced`: those that traced processes execute; any other is known by its name.
   explicit EmulatorEnds(const std::vector<Fd>& traced) : traced_(traced) {}
 
-  // Of a process that is about to send itself a signal by which programs end, `process` its directory in a procfs: where
-  // it is QEMU, the program is remembered. True where it does not handle the signal: it means to end by it. Throws Error
-  // where it has gone.
+  // Of a process that is about to send itself a signal by which programs end, `process` its directory in a procfs:
+  // where it is QEMU, the program is remembered. True where it does not handle the signal: it means to end by it.
+  // Throws Error where it has gone.
   bool note(int process, int signal);
   // The program that ended last, "" where there is none.
   const std::string& last() const { return last_; }

@@ -511,8 +511,8 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr,
-                          spec.emulation ? &emulated : nullptr, tracing.emulators, pid};
+    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr, spec.emulation ? &emulated : nullptr,
+                          tracing.emulators, pid};
     serve_until_end(spec, process, answers, started.listener, result);
   }
   collect(pid, result);
