@@ -10,6 +10,21 @@
 #include "cli/display/columns.h"
 
 namespace mbuild::cli {
+
+std::string usage_words(const CommandAbout& command) {
+  std::string text;
+  const auto is_plain = [](const auto& option) { return !option.positional; };
+  if (std::ranges::any_of(command.options, is_plain)) text += " [OPTIONS]";
+  if (!command.commands.empty()) text += " COMMAND";
+  for (const auto& option : command.options) {
+    if (!option.positional) continue;
+    const auto shown = option.placeholder + (option.several ? "..." : "");
+    text += option.required ? " " + shown : " [" + shown + "]";
+  }
+  if (!command.rest.empty()) text += " " + command.rest;
+  return text;
+}
+
 namespace {
 
 constexpr std::size_t k_widest = 80, k_narrowest = 20;
@@ -33,17 +48,7 @@ std::string entry(const std::string& names, const std::string& meaning, std::siz
 }
 
 std::string usage(const CommandAbout& command, std::size_t columns) {
-  std::string text = "Usage: " + command.name;
-  const auto is_plain = [](const auto& option) { return !option.positional; };
-  if (std::ranges::any_of(command.options, is_plain)) text += " [OPTIONS]";
-  if (!command.commands.empty()) text += " COMMAND";
-  for (const auto& option : command.options) {
-    if (!option.positional) continue;
-    const auto shown = option.placeholder + (option.several ? "..." : "");
-    text += option.required ? " " + shown : " [" + shown + "]";
-  }
-  if (!command.rest.empty()) text += " " + command.rest;
-  return folded(text, columns, 0, 7);
+  return folded("Usage: " + command.name + usage_words(command), columns, 0, 7);
 }
 
 std::string examples(const CommandAbout& command, std::size_t columns) {

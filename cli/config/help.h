@@ -10,6 +10,8 @@ namespace mbuild::cli {
 
 // The help of a command, no line wider than so many columns (as far as words allow), at least 20.
 std::string help_text(const CommandAbout& command, std::size_t columns);
+// What follows the name of a command: " [OPTIONS] CONTEXT".
+std::string usage_words(const CommandAbout& command);
 // How wide help is written for the standard output: at most 80 columns.
 std::size_t help_columns();
 

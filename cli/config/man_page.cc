@@ -43,7 +43,8 @@ void add_examples(const CommandAbout& command, std::string& out) {
 
 void add_commands(const CommandAbout& command, std::string& out) {
   for (const auto& sub : command.commands) {
-    out += fmt::format(".SH \"{}\"\n{}\n", to_upper(roff(sub.name)), roff(sub.help));
+    out += fmt::format(".SH \"{}\"\n\\fB{}\\fR{}\n.PP\n{}\n", to_upper(roff(sub.name)), roff(sub.name),
+                       roff(usage_words(sub)), roff(sub.help));
     add_examples(sub, out);
     add_options(sub, out);
     add_commands(sub, out);
@@ -57,8 +58,8 @@ std::string man_page(const CommandAbout& command) {
   for (char& c : title) c = c == ' ' ? '-' : c;
   std::string out = fmt::format(".TH \"{}\" 1 \"\" \"mbuild {}\" \"mbuild\"\n", to_upper(title), k_version);
   const auto first = command.help.substr(0, command.help.find('\n'));
-  out += fmt::format(".SH NAME\n{} \\- {}\n.SH SYNOPSIS\n\\fB{}\\fR {}[\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n",
-                     roff(title), roff(first), roff(command.name), command.commands.empty() ? "" : "\\fICOMMAND\\fR ");
+  out += fmt::format(".SH NAME\n{} \\- {}\n.SH SYNOPSIS\n\\fB{}\\fR{}\n.SH DESCRIPTION\n", roff(title), roff(first),
+                     roff(command.name), roff(usage_words(command)));
   for (const auto& paragraph : split(command.help, '\n')) out += roff(paragraph) + "\n.br\n";
   if (!command.examples.empty()) out += ".SH EXAMPLES\n";
   add_examples(command, out);

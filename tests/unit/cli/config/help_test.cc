@@ -77,7 +77,8 @@ TEST_CASE("A manual page has all commands and no line that is a request by mista
   about.help = ".dangerous\nsecond";
   const auto page = man_page(about);
   CHECK(page.find("\n\\&.dangerous\n") != std::string::npos);
-  CHECK(page.find(".SH \"MBUILD BUILD\"\n") != std::string::npos);
+  CHECK(page.find(".SH SYNOPSIS\n\\fBmbuild\\fR COMMAND\n") != std::string::npos);
+  CHECK(page.find(".SH \"MBUILD BUILD\"\n\\fBmbuild build\\fR [OPTIONS] ") != std::string::npos);
   CHECK(page.find("\\fB\\-t, \\-\\-tag\\fR \\fINAME\\fR\n") != std::string::npos);
 }
 
