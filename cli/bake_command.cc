@@ -18,6 +18,7 @@
 #include "cli/display/progress.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/docker_flags.h"
 #include "cli/metadata.h"
 #include "cli/session.h"
 #include "cli/told_build.h"
@@ -55,10 +56,12 @@ std::optional<int> answer_calls(const BakePlan& plan, const executor::SessionReq
 }
 
 // As `mbuild build` does: a name that is given to an image is not thrown away with it.
-void keep_named(const bake::Selection& selection, Requests& requests) {
+void keep_named(const bake::Selection& selection, const executor::SessionRequest& session, Requests& requests,
+                const std::stop_token& stop) {
   std::vector<std::string> kept, lost;
   for (auto& request : requests) {
     if (!request.outputs.empty() || selection.linked.contains(request.name)) continue;
+    if (load_as_docker_does(session, request, stop)) continue;
     (request.tags.empty() ? lost : kept).push_back(request.name);
     if (!request.tags.empty()) request.outputs.push_back(executor::default_output(executor::OutputType::image));
   }
@@ -82,7 +85,7 @@ std::vector<TargetResult> paired(const Requests& requests, const std::vector<exe
 int build(const BakeFlags& flags, BakePlan plan, const executor::SessionRequest& session, std::stop_token stop) {
   if (const auto status = answer_calls(plan, session, stop)) return *status;
   print_bake_warnings(bake::unsupported(plan.selection));
-  keep_named(plan.selection, plan.requests);
+  keep_named(plan.selection, session, plan.requests, stop);
   if (plan.requests.empty()) return 0;
   std::vector<executor::BuildResult> results;
   const auto targets = [&] { return paired(plan.requests, results); };

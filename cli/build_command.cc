@@ -160,8 +160,8 @@ void warn_of_policy(const BuildFlags& flags) {
 }
 
 // What becomes of a result for which no output is asked for: one that was given a name is not thrown away with it.
-void choose_output(const BuildFlags& flags, executor::BuildRequest& request) {
-  if (!request.outputs.empty()) return;
+void choose_output(const BuildFlags& flags, executor::BuildRequest& request, const std::stop_token& stop) {
+  if (!request.outputs.empty() || load_as_docker_does(request, request, stop)) return;
   const bool kept = !request.tags.empty() || !flags.iidfile.empty();
   if (kept) request.outputs.push_back(executor::default_output(executor::OutputType::image));
   if (progress_mode(flags.progress, flags.quiet) == ProgressMode::json) return;
@@ -198,7 +198,7 @@ int run_build_command(const BuildFlags& flags) {
 
   say_what_is_not_done(flags.docker);
   warn_of_policy(flags);
-  choose_output(flags, request);
+  choose_output(flags, request, cancel->token());
   executor::BuildResult result;
   const ToldBuild told{
       .mode = progress_mode(flags.progress, flags.quiet),

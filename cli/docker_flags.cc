@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/build_flags.h"
+#include "cli/config/docker_words.h"
 #include "cli/display/terminal.h"
 #include "executor/api/option_values.h"
+#include "executor/outputs/load.h"
 
 namespace mbuild::cli {
 namespace {
@@ -95,6 +97,15 @@ void add_docker_flags(Command& build, DockerFlags& flags) {
   build.values("--policy", flags.policy, "Policy in Rego; only disabled=true is taken", Presence::hidden);
   build.value("--cgroup-parent", flags.cgroup_parent, "Control group of RUN steps; it has no effect", Presence::hidden);
   for (const auto& flag : k_unused) add_unused(build, flag);
+}
+
+bool load_as_docker_does(const executor::SessionRequest& session, executor::TargetRequest& request,
+                         const std::stop_token& stop) {
+  if (!is_started_as_buildx() || request.platforms.size() > 1) return false;
+  if (!executor::has_docker_engine(session.surroundings.docker_host, stop)) return false;
+  request.outputs.push_back(executor::default_output(executor::OutputType::docker));
+  request.outputs.back().load = true;
+  return true;
 }
 
 void add_global_docker_flags(Command& command) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <set>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 #include "cli/config/command.h"
+#include "executor/api/build_request.h"
 
 // Flags of docker and buildx that ask for what mbuild does not do. They are taken, so that scripts run unchanged, and
 // each is answered with a line; only what would weaken a control is an error.
@@ -25,6 +27,11 @@ void say_what_is_not_done(const DockerFlags& flags);
 // The attestations that are asked for ("provenance", "sbom"): of one type, what --attest says last counts, and what
 // --provenance and --sbom say counts more. Throws Error (usage).
 std::set<std::string> asked_attestations(const DockerFlags& flags);
+
+// Where docker runs mbuild as its builder, and the image is for one platform: as docker's own builder does, it is
+// handed to the Docker engine, if there is one. False where nothing was chosen.
+bool load_as_docker_does(const executor::SessionRequest& session, executor::TargetRequest& request,
+                         const std::stop_token& stop);
 
 // --builder and --debug, which buildx takes with every command.
 void add_global_docker_flags(Command& command);

@@ -13,6 +13,8 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr std::string_view k_plugin_prefix = "docker-";
+constexpr std::string_view k_buildx = "docker-buildx";
+bool started_as_buildx = false;
 
 // Docker's global flags with a value, and the variable that means the same.
 struct GlobalFlag {
@@ -85,15 +87,18 @@ constexpr std::array k_words = {
 
 }  // namespace
 
+bool is_started_as_buildx() { return started_as_buildx; }
+
 Words without_docker_words(std::string_view program, Words words) {
   const auto name = base_name(program);
+  started_as_buildx = name == k_buildx;
   if (name.starts_with(k_plugin_prefix)) {
     words = without_plugin_words(name.substr(k_plugin_prefix.size()), std::move(words));
   }
   const bool in_group = !words.empty() && (words[0] == "buildx" || words[0] == "builder");
   if (in_group) words.erase(words.begin());
   if (in_group && words.empty()) words = {"--help"};
-  if ((in_group || name == "docker-buildx") && means_builders(words)) words.insert(words.begin(), k_builder_group);
+  if ((in_group || name == k_buildx) && means_builders(words)) words.insert(words.begin(), k_builder_group);
   return !words.empty() && words[0] == "debug" ? without_debug(std::move(words)) : words;
 }
 

@@ -16,6 +16,9 @@ inline constexpr const char* k_plugin_metadata_command = "docker-cli-plugin-meta
 // for them; to be called before there are threads.
 std::vector<std::string> without_docker_words(std::string_view program, std::vector<std::string> words);
 
+// Whether those words had `program` named docker-buildx: docker runs it for `docker build` and `docker buildx`.
+bool is_started_as_buildx();
+
 // What is to be typed for a command of docker that mbuild does not have; "" for a word that docker does not have
 // either.
 std::string advice_for_docker_word(std::string_view word);

@@ -156,8 +156,11 @@ void deliver(const ExportEnvironment& environment, const LayerBlobs& blobs, cons
     push_images(set, environment.images, open_blob, {.by_digest = wanted.push_by_digest, .early = early}, stop);
   if (output.type == OutputType::image || output.type == OutputType::registry) return;
   if (output.load) {
-    const std::string told = load_images(set, open_blob, environment.session.surroundings.docker_host, stop) + "\n";
-    environment.sink.log({.id = vertex, .data = told, .time = std::chrono::steady_clock::now()});
+    const auto loaded = load_images(set, open_blob, environment.session.surroundings.docker_host, stop);
+    auto& result = environment.result;
+    if (loaded.known_by_manifest && result.image_id == set.images.front().config.digest)
+      result.image_id = result.descriptor.digest;
+    environment.sink.log({.id = vertex, .data = loaded.told + "\n", .time = std::chrono::steady_clock::now()});
     return;
   }
   output.type == OutputType::docker ? image::write_docker_directory(set, output.destination, open_blob)

@@ -144,9 +144,10 @@ std::string loaded_message(const std::string& body, const Engine& engine) {
   return "docker: " + std::string(trim(told));
 }
 
-std::string load_into_docker(const Engine& engine, const image::ImageSet& set, const image::OpenBlob& open_blob,
-                             const std::stop_token& stop) {
-  if (images_in(set) > 1 && !keeps_indexes(engine, stop)) {
+LoadedImages load_into_docker(const Engine& engine, const image::ImageSet& set, const image::OpenBlob& open_blob,
+                              const std::stop_token& stop) {
+  const bool has_containerd_store = keeps_indexes(engine, stop);
+  if (images_in(set) > 1 && !has_containerd_store) {
     throw Error(ExitClass::usage, "docker exporter does not currently support exporting manifest lists")
         .with_advice(
             "This Docker engine keeps one platform of an image: turn on its containerd image store, or build "
@@ -168,7 +169,7 @@ std::string load_into_docker(const Engine& engine, const image::ImageSet& set, c
                                         .size = std::nullopt};
     body = remote::http_request(request).body;
   });
-  return loaded_message(body, engine);
+  return {loaded_message(body, engine), has_containerd_store};
 }
 
 // ---- Podman
@@ -190,11 +191,19 @@ std::string load_into_podman(const std::string& program, const image::ImageSet& 
 
 }  // namespace
 
-std::string load_images(const image::ImageSet& set, const image::OpenBlob& open_blob, const std::string& docker_host,
-                        std::stop_token stop) {
+bool has_docker_engine(const std::string& docker_host, const std::stop_token& stop) {
+  try {
+    return find_engine(docker_host, stop).has_value();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+LoadedImages load_images(const image::ImageSet& set, const image::OpenBlob& open_blob, const std::string& docker_host,
+                         std::stop_token stop) {
   if (const auto engine = find_engine(docker_host, stop)) return load_into_docker(*engine, set, open_blob, stop);
   if (const auto podman = find_program("podman"); !podman.empty()) {
-    return load_into_podman(podman, set, open_blob, stop);
+    return {load_into_podman(podman, set, open_blob, stop)};
   }
   throw host_error(
       "there is no container engine to load the image into: no Docker engine answers at "

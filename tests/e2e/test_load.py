@@ -81,11 +81,15 @@ def simple(case):
     case.dockerfile("FROM busybox", "COPY data /data")
 
 
-def loaded(case, engine):
+def write_loaded(case, engine, number):
     path = case.dir + "/loaded.tar"
     with open(path, "wb") as f:
-        f.write(engine.loaded[0])
-    return oci.Layout(path)
+        f.write(engine.loaded[number])
+    return path
+
+
+def loaded(case, engine):
+    return oci.Layout(write_loaded(case, engine, 0))
 
 
 def test_docker(case):
@@ -109,6 +113,28 @@ def test_docker_with_several_platforms(case):
     with Engine(containerd=True) as engine:
         case.build("--load", "-t", "app", env=engine.env, platforms=BOTH, export=False)
         expect_equal(sorted(loaded(case, engine).images()), sorted(BOTH))
+
+
+def test_as_dockers_own_builder(case):
+    """What `docker build` makes is docker's; an image for several platforms, or one without an engine, is kept."""
+    simple(case)
+    plugin = os.path.join(case.dir, "docker-buildx")
+    os.symlink(os.path.abspath(case.mbuild), plugin)
+
+    def build(*words, env, platforms=(HOST,)):
+        return case.check(plugin, "buildx", *case.command(*words, platforms=platforms)[1:], env=env)
+
+    with Engine(containerd=True) as engine:
+        expect("Loaded image: app:1" in build("-t", "app:1", env=engine.env), "it was not loaded")
+        expect_equal(loaded(case, engine).images().keys(), {HOST})
+        identity = build("-q", env=engine.env).split()[-1]
+        expect_equal(identity, oci.Layout(write_loaded(case, engine, 1)).index["manifests"][0]["digest"])
+        del engine.loaded[1]
+        build("-t", "app:2", "-o", "type=cacheonly", env=engine.env)
+        expect("kept in the store as app:3" in build("-t", "app:3", env=engine.env, platforms=BOTH), "it is not kept")
+        expect_equal(len(engine.loaded), 1)
+    nobody = {"DOCKER_HOST": "unix:///nonexistent/socket"}
+    expect("kept in the store as app:4" in build("-t", "app:4", env=nobody), "it is not kept")
 
 
 def test_docker_refuses(case):
