@@ -115,12 +115,10 @@ class Needs {
     for (const auto& [name, value] : pairs_of(target, Attribute::contexts)) add_named_context(value);
   }
 
+  // Images are not asked for, wherever they are.
   void add_named_context(const std::string& value) {
-    constexpr std::string_view k_layout = "oci-layout://";
     if (value.starts_with(k_here)) {
       add_path(value.substr(k_here.size()), needs.read);
-    } else if (value.starts_with(k_layout)) {
-      add_path(value.substr(k_layout.size(), value.find_first_of(":@", k_layout.size()) - k_layout.size()), needs.read);
     } else if ((!is_placed(value) && !is_fetched(value)) || value.starts_with('/')) {
       add_path(value, needs.read);
     }

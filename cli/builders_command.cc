@@ -201,7 +201,7 @@ void add_nothing_to_do(Command& top, Command& group) {
 std::string plugin_metadata() {
   const ordered_json metadata = {{"SchemaVersion", "0.1.0"},
                                  {"Vendor", "mbuild"},
-                                 {"Version", k_version},
+                                 {"Version", is_started_as_buildx() ? k_buildx_version : k_version},
                                  {"ShortDescription", "Build images for several platforms, without a daemon"}};
   return metadata.dump(2);
 }
@@ -215,7 +215,11 @@ void add_builder_commands(Command& top) {
   add_shown_builder(top, group);
   add_nothing_to_do(top, group);
   top.add("version", "Print the version").hide().run([] {
-    print("{}\n", shown_version());
+    if (is_started_as_buildx()) {  // in buildx's form, whose second word others read
+      print("mbuild/buildx {} mbuild-{}\n", k_buildx_version, k_version);
+    } else {
+      print("{}\n", shown_version());
+    }
     return 0;
   });
   top.add(k_plugin_metadata_command, "What docker asks its plugins").hide().run([] {

@@ -283,3 +283,11 @@ target "default" {
     case.write("more.hcl", 'target "default" {\n  args = { A = "more" }\n}\n')
     shown = printed(case, address, "-f", "cwd://more.hcl")
     expect_equal(shown["target"]["default"]["args"], {"A": "more"})
+
+
+@quick
+def test_images_outside_of_the_directory_need_no_grant(case):
+    """What a definition reads beside it is asked for; an image is none of that, wherever it is."""
+    case.dockerfile("FROM busybox", "COPY Dockerfile /")
+    definition(case, 'target "default" {\n  inherits = ["_base"]\n  output = ["type=cacheonly"]\n}')
+    case.check(case.mbuild, "bake", "--root", case.root, "-f", case.context + "/docker-bake.hcl", cwd=case.context)

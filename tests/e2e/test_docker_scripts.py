@@ -143,3 +143,7 @@ def test_a_plugin_of_docker(case):
         command = case.command()
         case.check(plugin, "--debug", "-c", "default", name, *command[1:])
         expect("build" in printed(case, name, "--help", program=plugin)[1], "no help")
+        # docker compose, and actions of CI, want a buildx that is new enough.
+        expect_equal(metadata["Version"].startswith("v0."), name == "buildx")
+        version = printed(case, name, "version", program=plugin)[1].split()
+        expect(version[1] == (metadata["Version"] if name == "buildx" else "0.1.0"), version)
