@@ -1,6 +1,7 @@
 #include "graph/source.h"
 
 #include "base/error.h"
+#include "base/percent_decode.h"
 #include "base/strings.h"
 
 namespace mbuild::graph {
@@ -88,5 +89,14 @@ SourceOp source_of(const std::string& identifier, const SourceAttributes& attrib
 }
 
 bool is_http_address(std::string_view text) { return text.starts_with("http://") || text.starts_with("https://"); }
+
+std::string http_file_name(std::string_view address) {
+  address = address.substr(0, address.find_first_of("?#"));
+  const std::size_t path = address.find('/', address.find("://") + 3);
+  if (path == std::string_view::npos) return "__unnamed__";
+  const std::string name(base_name(percent_decode(address.substr(path))));
+  if (name == "..") return "download";
+  return name.empty() || name == "/" || name == "." ? "__unnamed__" : name;
+}
 
 }  // namespace mbuild::graph

@@ -54,5 +54,7 @@ SourceAttributes source_attributes(const SourceOp& source);
 SourceOp source_of(const std::string& identifier, const SourceAttributes& attributes);
 
 bool is_http_address(std::string_view text);
+// The name of the file that an http address leads to; "__unnamed__" where its path has none.
+std::string http_file_name(std::string_view address);
 
 }  // namespace mbuild::graph

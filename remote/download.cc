@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/percent_decode.h"
 #include "base/strings.h"
 #include "remote/url.h"
 

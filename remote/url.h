@@ -36,8 +36,6 @@ std::string with_query(std::string url, std::string_view key, std::string_view v
 bool is_loopback(std::string_view authority);
 
 std::string percent_encode(std::string_view text);
-// Malformed escapes are kept as they are.
-std::string percent_decode(std::string_view text);
 
 std::string base64_encode(std::string_view bytes);
 // Accepts missing padding; nothing when there is a foreign character.

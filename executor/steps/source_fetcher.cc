@@ -69,7 +69,8 @@ cache::Layer SourceFetcher::fetch_file(const TargetRequest& asked, const graph::
   request.authorization =
       remote::http_authorization(source.url, [&](const std::string& id) { return read_credential(asked, id); });
   request.stop = stop;
-  if (layer) {
+  // And the file that is known is not the one that the checksum names: it is fetched, whatever has not changed.
+  if (layer && checksum.empty()) {
     if (!known->etag.empty()) request.etags = {known->etag};
     request.last_modified = known->last_modified;
   }

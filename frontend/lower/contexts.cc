@@ -56,6 +56,10 @@ std::string given_key(const std::string& name) {
   }
 }
 
+Error unsupported(const std::string& name, const std::string& value) {
+  return usage_error(fmt::format("unsupported context source {} for {}", value.substr(0, value.find(':')), name));
+}
+
 // `linked`: there are other targets.
 NamedContext parse_context(const std::string& name, const std::string& value, bool linked) {
   NamedContext context{name, ContextKind::local, value};
@@ -70,13 +74,16 @@ NamedContext parse_context(const std::string& name, const std::string& value, bo
     context.kind = ContextKind::target;
     context.value = after(k_target);
   } else if (value.starts_with(k_target) || value.starts_with("input:")) {
-    throw usage_error(fmt::format("unsupported context source {} for {}", value.substr(0, value.find(':')), name))
+    throw unsupported(name, value)
         .with_advice(
             "\"target:\" contexts link the targets of one bake file; name an image, a layout or a directory here");
   } else if (parse_git_ref(value)) {
     context.kind = ContextKind::git;
   } else if (graph::is_http_address(value)) {
     context.kind = ContextKind::http;
+  } else if (value.find("://") != std::string::npos) {
+    throw unsupported(name, value)
+        .with_advice("Contexts are directories, docker-image://, oci-layout://, git, http:// and https:// addresses.");
   }
   return context;
 }
@@ -204,7 +211,9 @@ graph::Ref context_tree(Lowering& lowering, const NamedContext& context) {
   } else if (context.kind == ContextKind::git) {
     ref = add_source(lowering, git_source(*parse_git_ref(context.value)), prefix + context.value);
   } else {
-    ref = add_source(lowering, graph::HttpSource{.url = context.value, .filename = "context"}, prefix + context.value);
+    ref =
+        add_source(lowering, graph::HttpSource{.url = context.value, .filename = graph::http_file_name(context.value)},
+                   prefix + context.value);
   }
   shared.trees.emplace(key, ref);
   return ref;

@@ -110,15 +110,6 @@ std::string source_below_pivot(const std::string& source) {
   return (parent == "/" ? "" : parent) + "/." + rest;
 }
 
-std::string file_name_of_url(std::string_view url) {
-  url = url.substr(0, url.find_first_of("?#"));
-  const std::size_t host = url.find("://") + 3;
-  const std::size_t path = url.find('/', host);
-  if (path == std::string_view::npos) return "__unnamed__";
-  const std::string name = base_name(url.substr(path));
-  return name.empty() || name == "/" || name == "." ? "__unnamed__" : name;
-}
-
 class CopyLowering {
  public:
   CopyLowering(Lowering& lowering, Stage& stage, const Step& step, const dockerfile::CopyInstruction& copy)
@@ -190,7 +181,7 @@ class CopyLowering {
 
   void add_url(const std::string& url) {
     if (!copy_.add) throw usage_error("source can't be a URL for COPY");
-    const std::string name = file_name_of_url(url);
+    const std::string name = graph::http_file_name(url);
     add_literal(add_remote(graph::HttpSource{.url = url, .checksum = words_.checksum, .filename = name}), "/" + name);
     actions_.back().unpack = copy_.unpack.value_or(false);
   }

@@ -1,5 +1,6 @@
 """Contexts and Dockerfiles that are addresses: git repositories, archives and files, from servers of the test."""
 import contextlib
+import hashlib
 import http.server
 import io
 import os
@@ -26,7 +27,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.git()
         if path not in self.server.files:
             return self.send_error(404)
+        tag = '"%s"' % hashlib.sha256(self.server.files[path]).hexdigest()
+        if self.headers.get("If-None-Match") == tag:
+            self.send_response(304)
+            return self.end_headers()
         self.send_response(200)
+        self.send_header("ETag", tag)
         if self.server.last_modified:
             self.send_header("Last-Modified", self.server.last_modified)
         self.send_header("Content-Length", str(len(self.server.files[path])))
@@ -185,3 +191,30 @@ def test_epoch_of_a_remote_context(case):
         expect(created.match(commands_created(case.build(*epoch, context=server.address + "/text"))), "text")
         case.dockerfile("FROM scratch AS time", "ADD %s/text /" % server.address, "FROM scratch", "COPY Dockerfile /")
         expect(created.match(commands_created(case.build("--build-arg", "SOURCE_DATE_EPOCH=time"))), "stage")
+
+
+@quick
+def test_a_checksum_is_that_of_the_file_that_was_fetched_before(case):
+    """A server that says that nothing has changed says nothing of the checksum."""
+    right = "sha256:" + hashlib.sha256(b"text").hexdigest()
+    with serve(case, {"/f": b"text"}) as server:
+        address = server.address + "/f"
+        case.dockerfile("FROM scratch", "ADD %s /" % address)
+        case.build()
+        case.build("--no-cache")
+        case.dockerfile("FROM scratch", "ADD --checksum=%s %s /" % ("sha256:" + "0" * 64, address))
+        case.fails(status=1, says=("digest mismatch " + right,))
+        case.dockerfile("FROM scratch", "ADD --checksum=%s %s /" % (right, address))
+        case.build()
+
+
+@quick
+def test_names_of_what_is_fetched(case):
+    names = {"/foo%20bar.txt": "foo bar.txt", "/g%2B%2B.deb": "g++.deb", "/f%20g%2Fh": "h", "/x?y=z": "x"}
+    with serve(case, {name.split("?")[0]: b"text" for name in names}) as server:
+        case.dockerfile("FROM scratch", *("ADD %s%s /d/" % (server.address, name) for name in names))
+        expect_equal(sorted(path for path in case.build().tree() if path.startswith("d/")),
+                     sorted("d/" + name for name in names.values()))
+        case.dockerfile("FROM scratch", "COPY --from=o x /")
+        case.build("--build-context", "o=%s/x" % server.address)
+    case.fails("--build-context", "o=foo://x", status=2, says=("unsupported context source foo for o",))

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/percent_decode.h"
 #include "remote/download.h"
 #include "remote/http.h"
 #include "remote/registry_auth.h"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/percent_decode.h"
 #include "base/strings.h"
 #include "remote/registry.h"
 #include "remote/url.h"

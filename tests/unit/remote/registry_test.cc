@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/percent_decode.h"
 #include "base/subprocess.h"
 #include "remote/registry_endpoint.h"
 #include "remote/url.h"

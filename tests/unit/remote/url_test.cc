@@ -1,5 +1,6 @@
 #include "remote/url.h"
 
+#include "base/percent_decode.h"
 #include "tests/catch.h"
 
 using namespace mbuild::remote;
