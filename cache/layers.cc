@@ -44,7 +44,7 @@ std::optional<Layer> Store::find_layer(std::string_view id) {
 std::optional<Layer> Store::find_layer_by_result(const Digest& result_digest) {
   std::vector<std::string> ids;
   {
-    Statement query(*database_, "SELECT id FROM layers WHERE result=? AND pulled=0");
+    Statement query(*database_, "SELECT id FROM layers WHERE result=? AND pulled=0 ORDER BY used DESC");
     query.bind(result_digest);
     while (query.step()) ids.push_back(query.text(0));
   }

@@ -50,8 +50,17 @@ const cache::Layer& LayerDirectories::add(cache::Layer layer) {
   return remember(std::move(layer));
 }
 
+bool LayerDirectories::have_same_times(const cache::Layer& one, const cache::Layer& other) {
+  if (one.files == 0 && other.files == 0) return true;
+  const auto times = [&](const cache::Layer& layer) {
+    return jobs::LayerTimes{store_.layer_path(layer.id), layer.implied};
+  };
+  return jobs::same_set_times(inner_.get(), {times(one), times(other), inner_.map().owner_mode()}, {});
+}
+
 const cache::Layer& LayerDirectories::keep(cache::Layer made) {
-  if (const auto* older = find_by_result(made.result_digest); older != nullptr && older->id != made.id) {
+  const auto* older = find_by_result(made.result_digest);
+  if (older != nullptr && older->id != made.id && have_same_times(*older, made)) {
     remove_later_(store_.layer_path(made.id));
     return *older;
   }

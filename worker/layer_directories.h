@@ -30,7 +30,8 @@ class LayerDirectories {
   const cache::Layer* find_by_result(const Digest& result);
   // Gives a layer, whose directory has its name, its row.
   const cache::Layer& add(cache::Layer layer);
-  // The same, unless an equal layer is there: that one is kept, since all that was built on it stays valid then.
+  // The same, unless an equal layer is there: that one is kept, since all that was built on it stays valid then. Equal
+  // but for times that were set is not equal enough.
   const cache::Layer& keep(cache::Layer made);
   // Of a snapshot; in a long one the older layers are flattened. Throws Error (store) for a layer that is not there.
   Stack stack(const LayerIds& snapshot, const std::stop_token& stop);
@@ -38,6 +39,7 @@ class LayerDirectories {
   bool forget_lost();
 
  private:
+  bool have_same_times(const cache::Layer& one, const cache::Layer& other);
   const cache::Layer& remember(cache::Layer layer);
   const cache::Layer& flattened(std::span<const cache::Layer* const> layers, std::vector<const cache::Layer*> below,
                                 const std::stop_token& stop);

@@ -273,3 +273,32 @@ def test_pull_and_no_cache(case):
     expect_equal(executed(pulled), [], "--pull of the same base")
     expect_equal(case.build("--no-cache").file("lines"), "1", "--no-cache starts with an empty cache mount")
     case.fails("--no-cache", "--no-cache-filter", "x", status=2, says=["cannot", "together"])
+
+
+@quick
+def test_times_that_a_step_sets_are_those_of_the_image(case):
+    """Nothing but times may differ from what an earlier step made: then its layer is not good enough."""
+    def times(made):
+        return {name: time for layer in made.layout.images()[HOST][1]["layers"]
+                for name, time in made.layout.times(layer).items()}
+
+    def build(first, second, **options):
+        case.dockerfile("FROM busybox", "RUN touch -d '%s' /a.c; touch -d '%s' /a.o" % (first, second),
+                        "RUN [ /a.o -nt /a.c ] && echo newer > /r || echo older > /r")
+        made = case.build(**options)
+        return times(made)["a.o"], made.file("r")
+
+    first = build("2020-01-01 00:00", "2021-01-01 00:00")
+    expect_equal(first[1], "newer")
+    older = build("2020-01-01 00:00", "2019-01-01 00:00")
+    expect(older[0] < first[0], "the time is that of the earlier step")
+    expect_equal(older[1], "older")
+    expect_equal(build("2020-01-01 00:00", "2021-01-01 00:00"), first)
+
+    case.write("f", "text")
+    case.dockerfile("FROM busybox", "COPY f /")
+    path = os.path.join(case.context, "f")
+    os.utime(path, (1000000000, 1000000000))
+    expect_equal(times(case.build())["f"], 1000000000)
+    os.utime(path, (1100000000, 1100000000))
+    expect_equal(times(case.build("--no-cache"))["f"], 1100000000)

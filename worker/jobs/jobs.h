@@ -263,6 +263,18 @@ struct FlattenRequest {
 NewLayer flatten_job(FlattenRequest request);
 inline constexpr Operation<"flatten", flatten_job> flatten;
 
+// Whether layers with the same result digest have the same times where those were set (layers/set_times.h).
+struct LayerTimes {
+  std::string path;
+  std::vector<std::string> implied;
+};
+struct SetTimesRequest {
+  LayerTimes one, other;
+  image::OwnerMode owners = image::OwnerMode::real;
+};
+bool same_set_times_job(SetTimesRequest request);
+inline constexpr Operation<"same-set-times", same_set_times_job> same_set_times;
+
 // The bytes on disk of each path and all below it, 0 for one that is not there; a file with several names counts once.
 std::vector<std::uint64_t> measure_job(std::vector<std::string> paths);
 inline constexpr Operation<"measure", measure_job> measure;

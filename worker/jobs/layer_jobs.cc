@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "layers/layer_digest.h"
 #include "layers/layer_writer.h"
+#include "layers/set_times.h"
 #include "layers/unpack.h"
 #include "worker/ids/user_namespace.h"
 #include "worker/jobs/work_directory.h"
@@ -133,6 +134,16 @@ NewLayer commit_layer(const std::string& upper, const std::string& final_path, s
   layer.implied = std::move(implied);
   give_final_name(upper, final_path);
   return layer;
+}
+
+bool same_set_times_job(SetTimesRequest request) {
+  const Fd one = open_file(request.one.path, O_RDONLY | O_DIRECTORY);
+  const Fd other = open_file(request.other.path, O_RDONLY | O_DIRECTORY);
+  const auto source = [&](const Fd& directory, LayerTimes& times) {
+    return image::LayerSource{
+        .directory = directory.get(), .implied = std::move(times.implied), .clamp_mtime = {}, .owners = request.owners};
+  };
+  return image::have_same_set_times(source(one, request.one), source(other, request.other));
 }
 
 UnpackReply unpack_job(UnpackRequest request) {
