@@ -17,6 +17,9 @@
 #include "base/strings.h"
 #include "base/write_at.h"
 #include "files/root_path.h"
+#include "layers/decompress.h"
+#include "layers/tar_format.h"
+#include "layers/tar_reader.h"
 
 namespace mbuild::executor {
 namespace {
@@ -93,9 +96,21 @@ std::string text_of(const char* plain, const char* utf8) {
   return plain != nullptr ? plain : utf8 != nullptr ? utf8 : "";
 }
 
-// Clamped at the root, without leading slash; "" is the root.
+bool leads_out(std::string_view name) {
+  int depth = 0;
+  for (const auto& component : split(name, '/')) {
+    if (component == "..") --depth;
+    if (!component.empty() && component != "." && component != "..") ++depth;
+    if (depth < 0) return true;
+  }
+  return false;
+}
+
+// Without leading slash; "" is the root. Throws Error (step_failed) for a name that leads out of it.
 std::string landing_path(struct archive_entry* entry) {
   const auto name = text_of(::archive_entry_pathname(entry), ::archive_entry_pathname_utf8(entry));
+  if (leads_out(name))
+    throw Error(ExitClass::step_failed, fmt::format("broken archive: invalid entry name \"{}\"", name));
   return clean_path(fmt::format("/{}", name)).substr(1);
 }
 
@@ -279,12 +294,32 @@ class Unpacker {
 
 }  // namespace
 
+namespace {
+
+// A compressed archive that breaks off where libarchive has not seen a header yet: that is told when it is unpacked.
+bool begins_as_archive(int fd) {
+  std::string head(k_block, '\0'), begin;
+  const ssize_t length = ::pread(fd, head.data(), head.size(), 0);
+  try {
+    image::Decompressor decompressor;
+    if (length > 0)
+      decompressor.feed(std::string_view(head).substr(0, static_cast<std::size_t>(length)),
+                        [&](std::string_view bytes) { begin += bytes; });
+  } catch (const Error&) {
+    // what came before counts
+  }
+  return begin.size() >= image::k_tar_block &&
+         image::is_tar_header(std::string_view(begin).substr(0, image::k_tar_block));
+}
+
+}  // namespace
+
 bool is_archive(int fd) {
   TarReader reader(fd);
   try {
     return reader.next() != nullptr;
   } catch (const Error&) {
-    return false;
+    return begins_as_archive(fd);
   }
 }
 

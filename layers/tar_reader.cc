@@ -128,6 +128,14 @@ bool has_content(char type) {
 
 }  // namespace
 
+bool is_tar_header(std::string_view block) {
+  try {
+    return !is_zero(block) && checksum_holds(block);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // What precedes an entry's own header.
 struct TarReader::Extended {
   std::map<std::string, std::string, std::less<>> records;

@@ -23,6 +23,9 @@ struct TarEntry {
   std::map<std::string, std::string> xattrs;
 };
 
+// Whether a block (of k_tar_block bytes) can begin an archive.
+bool is_tar_header(std::string_view block);
+
 struct TarPiece {
   std::uint64_t offset = 0;  // in the file
   std::string_view bytes;    // empty: the content has ended

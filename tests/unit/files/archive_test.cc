@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "tests/catch.h"
 #include "tests/needs.h"
 #include "tests/unit/files/file_tree.h"
@@ -211,9 +213,9 @@ TEST_CASE("Absolute links on the way are resolved inside the root, for hard link
 
 TEST_CASE("Nothing of an archive lands outside the directory it is unpacked into") {
   Adding test;
-  test.tar("t.tar").file("../../up").file("/abs").link("out", "../../..").file("out/through");
-  CHECK(test.add("t.tar", "/d") == Paths{"d", "d/abs", "d/out", "d/through", "d/up"});
-  CHECK(test.root.paths() == Paths{"d", "d/abs", "d/out", "d/through", "d/up"});
+  test.tar("t.tar").file("/abs").link("out", "../../..").file("out/through");
+  CHECK(test.add("t.tar", "/d") == Paths{"d", "d/abs", "d/out", "d/through"});
+  CHECK(test.root.paths() == Paths{"d", "d/abs", "d/out", "d/through"});
 }
 
 TEST_CASE("A hard link to what is not there is an error") {
@@ -227,6 +229,30 @@ TEST_CASE("A pipe in an archive becomes an empty file") {
   test.tar("t.tar").pipe("p");
   test.add("t.tar", "/");
   CHECK(test.root.at("p") == "file 0644 3:4 ");
+}
+
+TEST_CASE("A name that leads out of the archive is refused") {
+  for (const char* name : {"../f", "a/../../f", "./../f"}) {
+    Adding test;
+    test.tar("t.tar").file(name, "x");
+    CHECK_THROWS(test.add("t.tar", "/"));
+  }
+  Adding test;
+  test.tar("t.tar").file("a/../f", "x");
+  test.add("t.tar", "/");
+  CHECK(test.root.content("f") == "x");
+}
+
+TEST_CASE("A compressed archive that breaks off is no plain file") {
+  Adding test;
+  std::string noise;
+  for (unsigned i = 0, value = 1; i < 20000; ++i, value = value * 1103515245 + 12345)
+    noise += static_cast<char>(value >> 16);
+  test.tar("t.tar.gz", ARCHIVE_FILTER_GZIP).file("f", noise);
+  const auto path = test.context_tree.host_path("t.tar.gz");
+  std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  CHECK(test.sniff("t.tar.gz"));
+  CHECK_THROWS(test.add("t.tar.gz", "/"));
 }
 
 TEST_CASE("Names in UTF-8 are kept") {
