@@ -147,6 +147,7 @@ void lower_run(Lowering& lowering, Stage& stage, const Step& step, const dockerf
     command.words = {with_bodies(command)};
   }
   exec.argv = command_line(state, command);
+  if (exec.argv.empty()) throw usage_error("RUN []: arguments are required");
 
   node.op = std::move(exec);
   std::set<std::string> secret_variables;

@@ -197,9 +197,13 @@ std::vector<std::string> complete_environment(const std::vector<std::string>& en
       out.push_back(entry);
     }
   }
-  const bool has_home =
-      std::any_of(out.begin(), out.end(), [](const auto& entry) { return entry.starts_with("HOME="); });
-  if (!has_home) out.push_back("HOME=" + user.home);
+  // One that is empty is as good as none, as runc has it.
+  const auto home = std::ranges::find_if(out, [](const auto& entry) { return entry.starts_with("HOME="); });
+  if (home == out.end()) {
+    out.push_back("HOME=" + user.home);
+  } else if (*home == "HOME=") {
+    *home += user.home;
+  }
   return out;
 }
 

@@ -59,6 +59,7 @@ TEST_CASE("the image says the platform asked for") {
   CHECK(foreign.lower().images.at(0).config.platform.arch == "amd64");
   foreign.request.implicit_platform = true;
   CHECK(foreign.lower().images.at(0).config.platform.arch == "arm64");
+  CHECK(foreign.lower().images.at(0).platform.arch == "arm64");
 }
 
 TEST_CASE("ENV sees the environment before its line and keeps places") {
