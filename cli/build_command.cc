@@ -1,6 +1,9 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -174,6 +177,13 @@ void choose_output(const BuildFlags& flags, executor::BuildRequest& request, con
   }
 }
 
+// A file that names the image of an earlier build, which this one may not replace.
+void remove_stale(const std::string& file) {
+  struct stat status;
+  if (file.empty() || ::lstat(file.c_str(), &status) < 0 || !S_ISREG(status.st_mode)) return;
+  if (::unlink(file.c_str()) < 0) throw system_error(errno, "remove " + file, ExitClass::usage);
+}
+
 int run_build_command(const BuildFlags& flags) {
   use_huge_pages();
   if (flags.help_dockerfile) {
@@ -199,6 +209,7 @@ int run_build_command(const BuildFlags& flags) {
   say_what_is_not_done(flags.docker);
   warn_of_policy(flags);
   choose_output(flags, request, cancel->token());
+  remove_stale(flags.iidfile);
   executor::BuildResult result;
   const ToldBuild told{
       .mode = progress_mode(flags.progress, flags.quiet),

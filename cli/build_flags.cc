@@ -17,8 +17,8 @@ using executor::parse_pair;
 executor::Output parse_output(const std::string& text) {
   if (text == "-") return executor::parse_output({{"type", "tar"}, {"dest", "-"}});
   const auto fields = split_csv(text);
-  if (fields.size() == 1 && fields[0].find('=') == std::string::npos)
-    return executor::parse_output({{"type", "local"}, {"dest", fields[0]}});
+  if (fields.size() == 1 && fields[0] == text && !text.starts_with("type="))
+    return executor::parse_output({{"type", "local"}, {"dest", text}});
   executor::AttributeList attributes;
   for (const auto& field : fields) {
     const auto equals = field.find('=');

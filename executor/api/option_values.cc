@@ -1,5 +1,6 @@
 #include "executor/api/option_values.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -27,6 +28,15 @@ std::pair<std::string, std::string> parse_pair(const std::string& text, std::str
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
+namespace {
+
+bool is_ip_address(const std::string& text) {
+  in6_addr ignored;
+  return ::inet_pton(AF_INET, text.c_str(), &ignored) == 1 || ::inet_pton(AF_INET6, text.c_str(), &ignored) == 1;
+}
+
+}  // namespace
+
 std::vector<std::pair<std::string, std::string>> parse_add_host(const std::string& text) {
   const auto separator = text.find_first_of("=:");
   if (separator == 0 || separator == std::string::npos) throw usage_error(fmt::format("invalid host {}", text));
@@ -34,6 +44,11 @@ std::vector<std::pair<std::string, std::string>> parse_add_host(const std::strin
   for (auto address : split(text.substr(separator + 1), ',')) {
     if (address.starts_with('[') && address.ends_with(']')) address = address.substr(1, address.size() - 2);
     if (address.empty()) throw usage_error(fmt::format("invalid host {}", text));
+    if (address == "host-gateway") {
+      throw usage_error(fmt::format("invalid host {}: there is no way from a step to the host itself", text))
+          .with_advice("Give an address that reaches it from outside.");
+    }
+    if (!is_ip_address(address)) throw usage_error(fmt::format("invalid host {}: {} is no IP address", text, address));
     hosts.emplace_back(text.substr(0, separator), address);
   }
   return hosts;

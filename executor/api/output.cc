@@ -163,6 +163,15 @@ bool is_image_type(OutputType type) {
          type == OutputType::registry;
 }
 
+namespace {
+
+// Of what is a directory.
+[[noreturn]] void refuse_stdout(std::string_view type) {
+  throw usage_error(fmt::format("dest cannot be stdout for {} exporter", type)).with_advice("Name a directory.");
+}
+
+}  // namespace
+
 Output parse_output(const AttributeList& list) {
   AttributeMap attributes;
   for (const auto& [name, value] : list) attributes[normalised(name)] = value;
@@ -171,10 +180,13 @@ Output parse_output(const AttributeList& list) {
   output.destination = taken_out(attributes, "dest");
   if (output.type == OutputType::local && output.destination.empty())
     throw usage_error("dest is required for local exporter");
+  if (output.type == OutputType::local && output.destination == "-") refuse_stdout("local");
   output.ignored = ignored(output.type, attributes);
   if (output.type == OutputType::cacheonly) return output;
   if (is_image_type(output.type)) {
     output.image = image_attributes(output.type, attributes);
+    if (!output.image.as_tar && output.destination == "-")
+      refuse_stdout(k_types[static_cast<std::size_t>(output.type)]);
   } else {
     output.files = file_attributes(output.type, attributes);
   }

@@ -100,7 +100,11 @@ Tree Contexts::tree_of(const graph::LocalSource& source) {
   tree.name = name;
   if (const auto& patterns = source.exclude; !patterns.empty()) {
     auto& matcher = matchers_[patterns];
-    if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(patterns);
+    try {
+      if (!matcher) matcher = std::make_unique<frontend::IgnoreMatcher>(patterns);
+    } catch (Error& error) {
+      throw std::move(error).with_context("failed parsing .dockerignore");
+    }
     tree.ignore = matcher.get();
   }
   return tree;

@@ -50,6 +50,16 @@ def test_a_symlink_is_followed(case):
     expect_equal(sorted(os.listdir(there)), ["id", "new.tar", "old.tar"], "left behind")
 
 
+@quick
+def test_no_id_of_an_earlier_build_stays(case):
+    ids = os.path.join(case.dir, "id")
+    case.dockerfile(*TINY)
+    case.build("--iidfile", ids)
+    case.dockerfile("FROM busybox", "RUN false")
+    case.fails("--iidfile", ids, status=1)
+    expect(not os.path.exists(ids), "the id of an earlier image is there")
+
+
 def test_standard_output_by_name(case):
     case.dockerfile(*TINY)
     case.build("-o", "type=oci,dest=" + case.dir + "/plain.tar", export=False)

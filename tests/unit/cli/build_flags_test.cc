@@ -38,7 +38,10 @@ TEST_CASE("A path alone is a local output, and a dash a tar on standard output")
 }
 
 TEST_CASE("Outputs that say nothing sensible are usage errors") {
-  CHECK(error_of([] { parse_output("dest=x"); }) == "2 type is required for --output");
+  CHECK(parse_output("./a=b").destination == "./a=b");
+  CHECK(error_of([] { parse_output("dest=x,tar=false"); }) == "2 type is required for --output");
+  CHECK(error_of([] { parse_output("type=local,dest=-"); }) == "2 dest cannot be stdout for local exporter");
+  CHECK(error_of([] { parse_output("type=oci,tar=false,dest=-"); }) == "2 dest cannot be stdout for oci exporter");
   CHECK(error_of([] { parse_output("type=oci,dest"); }) == "2 invalid value dest in --output type=oci,dest");
   CHECK(error_of([] { parse_output("type=docke"); }) ==
         "2 exporter \"docke\" could not be found (did you mean docker?)");

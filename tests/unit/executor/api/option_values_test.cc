@@ -12,7 +12,8 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 TEST_CASE("A host's addresses follow a colon or an equals sign") {
   CHECK(parse_add_host("db:10.0.0.1") == Pairs{{"db", "10.0.0.1"}});
   CHECK(parse_add_host("db=10.0.0.1,10.0.0.2") == Pairs{{"db", "10.0.0.1"}, {"db", "10.0.0.2"}});
-  CHECK(parse_add_host("db:host-gateway") == Pairs{{"db", "host-gateway"}});
+  CHECK_THAT(error_of([] { parse_add_host("db:host-gateway"); }), Catch::Matchers::Contains("no way from a step"));
+  CHECK_THAT(error_of([] { parse_add_host("db:1.2.3"); }), Catch::Matchers::Contains("1.2.3 is no IP address"));
 }
 
 TEST_CASE("An IPv6 address may stand in brackets") {
