@@ -108,7 +108,7 @@ void check_resources(const Pairs& resources) {
 void check(const Target& target, const Outside& outside) {
   check_places(target);
   for (const auto& text : texts_of(target, Attribute::annotations)) check_annotation(text);
-  for (const auto& text : texts_of(target, Attribute::platforms)) platforms::parse_platform(text);
+  for (const auto& text : texts_of(target, Attribute::platforms)) platforms::parse_platform_list(text);
   for (const auto& secret : entries_of(target, Attribute::secret)) check_secret(secret, outside);
   for (const auto& agent : entries_of(target, Attribute::ssh)) check_agent(agent, outside);
   for (const auto& text : texts_of(target, Attribute::ulimits)) executor::parse_ulimit(text);

@@ -1,5 +1,8 @@
 #include "bake/selection.h"
 
+#include <algorithm>
+
+#include "bake/requests.h"
 #include "base/error.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
@@ -87,6 +90,19 @@ TEST_CASE("A context of its own is an error, and so is a circle") {
               "target \"a\" { contexts = { x = \"target:b\" } }\ntarget \"b\" { contexts = { x = \"target:a\" } }\n",
               {"a"});
         }).starts_with("2 infinite loop from b to a"));
+}
+
+TEST_CASE("A list of platforms in one string is printed as it is written, and built one by one") {
+  const auto definition = definition_of("target \"t\" { platforms = [\"linux/amd64,linux/arm64\", \"local\"] }\n");
+  CHECK(printed(definition, {"t"}) ==
+        R"({"t":{"context":".","dockerfile":"Dockerfile","platforms":["linux/amd64,linux/arm64","local"]}})");
+  const auto requests = target_requests(select(definition, {"t"}, {}, outside_with()), outside_with());
+  auto expected = platforms::parse_platform_list("linux/amd64,linux/arm64");
+  if (std::ranges::find(expected, platforms::host_platform()) == expected.end())
+    expected.push_back(platforms::host_platform());
+  CHECK(requests.at(0).platforms == expected);
+  CHECK(
+      error_of([] { selected("target \"t\" { platforms = [\"linux/amd64,\"] }\n", {"t"}); }).starts_with("2 target t"));
 }
 
 TEST_CASE("The epoch of the environment is an argument of all targets that have none") {
