@@ -142,12 +142,20 @@ void apply(const Override& change, Target& target, std::vector<std::string>& lis
   }
 }
 
+// "[!a]" of these patterns means "!" or "a": only "^" negates.
+std::string with_plain_marks(std::string pattern) {
+  for (auto at = pattern.find("[!"); at != std::string::npos; at = pattern.find("[!", at + 2))
+    pattern.insert(at + 1, 1, '\\');
+  return pattern;
+}
+
 }  // namespace
 
 bool is_pattern(const std::string& word) { return word.find_first_of("*?[") != std::string::npos; }
 
 bool matches(const std::string& pattern, const std::string& name) {
-  return ::fnmatch(pattern.c_str(), name.c_str(), FNM_PATHNAME) == 0;
+  return pattern.find("[]") == std::string::npos &&
+         ::fnmatch(with_plain_marks(pattern).c_str(), name.c_str(), FNM_PATHNAME) == 0;
 }
 
 Overrides parse_overrides(const std::vector<std::string>& texts, const Definition& definition, const Outside& outside) {

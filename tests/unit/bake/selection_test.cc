@@ -53,6 +53,15 @@ TEST_CASE("Patterns mean groups and targets") {
         std::string::npos);
 }
 
+TEST_CASE("A class of a pattern is negated by ^ alone, and has at least one character") {
+  const std::string text = "target \"a1\" {}\ntarget \"b1\" {}\n";
+  CHECK(names(selected(text, {"[ab]1"}).targets) == std::vector<std::string>{"a1", "b1"});
+  CHECK(names(selected(text, {"[^a]1"}).targets) == std::vector<std::string>{"b1"});
+  CHECK(names(selected(text, {"[!a]1"}).targets) == std::vector<std::string>{"a1"});
+  CHECK(error_of([&] { selected(text, {"[]"}); }).find("could not find any target matching \"[]\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("Parents are merged in their order, each with its own") {
   const auto definition = definition_of(R"(
 target "root" { args = { x = "root", r = "root" } }
