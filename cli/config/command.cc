@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <system_error>
@@ -40,19 +41,26 @@ void set_presence(CLI::Option& option, Presence presence) {
 
 using Words = std::vector<std::string>;
 
+const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+  const auto* option = app.get_option_no_throw(name);
+  if (option == nullptr && app.get_fallthrough() && app.get_parent() != nullptr)
+    return find_option(*app.get_parent(), name);
+  return option;
+}
+
+bool takes_value(const CLI::Option* option) { return option != nullptr && option->get_expected_min() > 0; }
+
 // The short options in one word ("-qtNAME"): true when the last of them takes its value from the next word.
 bool letters_take_next(const CLI::App& app, const std::string& word) {
   for (std::size_t i = 1; i < word.size(); ++i) {
-    const auto* option = app.get_option_no_throw("-" + word.substr(i, 1));
-    if (option != nullptr && option->get_expected_min() > 0) return i + 1 == word.size();
+    if (takes_value(find_option(app, "-" + word.substr(i, 1)))) return i + 1 == word.size();
   }
   return false;
 }
 
 bool takes_next(const CLI::App& app, const std::string& word) {
   if (!word.starts_with("--")) return letters_take_next(app, word);
-  const auto* option = word.find('=') == std::string::npos ? app.get_option_no_throw(word) : nullptr;
-  return option != nullptr && option->get_expected_min() > 0;
+  return word.find('=') == std::string::npos && takes_value(find_option(app, word));
 }
 
 // The position of the first word that is neither a flag nor the value of one; the number of words where there is none.
@@ -66,10 +74,13 @@ std::size_t first_plain_word(const CLI::App& app, const Words& words) {
   return words.size();
 }
 
-bool is_command(const CLI::App& app, const std::string& word) {
+const CLI::App* command_of(const CLI::App& app, const std::string& word) {
   const auto commands = app.get_subcommands({});
-  return std::ranges::any_of(commands, [&](const CLI::App* command) { return command->check_name(word); });
+  const auto found = std::ranges::find_if(commands, [&](const CLI::App* one) { return one->check_name(word); });
+  return found == commands.end() ? nullptr : *found;
 }
+
+bool is_command(const CLI::App& app, const std::string& word) { return command_of(app, word) != nullptr; }
 
 // What may stand for a context: standard input, an address, a path, or a name that is there.
 bool may_be_context(const std::string& word) {
@@ -108,6 +119,61 @@ Words with_command(const CLI::App& app, const Program& program, Words words) {
   return words;
 }
 
+// "--name=" as the two words that it is short for. A flag of yes and no has no empty value: taken for a yes, a variable
+// that is not set would turn it on.
+Words split_empty_value(const CLI::App& app, const std::string& word) {
+  if (!word.starts_with("--") || word.find('=') != word.size() - 1) return {word};
+  const std::string name = word.substr(0, word.size() - 1);
+  const auto* option = find_option(app, name);
+  if (option == nullptr) return {word};
+  if (takes_value(option)) return {name, ""};
+  throw CLI::ConversionError(fmt::format("invalid argument \"\" for \"{}\" flag: it is true or false", name));
+}
+
+// "-f=FILE" as "-fFILE", and "-qf=FILE" likewise.
+std::string without_equals(const CLI::App& app, std::string word) {
+  for (std::size_t i = 1; i + 2 < word.size(); ++i) {
+    const auto* option = find_option(app, "-" + word.substr(i, 1));
+    if (option == nullptr) return word;
+    if (!takes_value(option)) continue;
+    if (word[i + 1] == '=') word.erase(i + 1, 1);
+    return word;
+  }
+  return word;
+}
+
+// Of several positional words CLI11 takes "[a,b]" for two. Behind a zero byte, which no word has, it takes it as it is.
+std::string kept_whole(const std::string& word) {
+  return word.starts_with('[') && word.ends_with(']') ? '\0' + word : word;
+}
+
+std::string as_typed(const std::string& word) { return word.starts_with('\0') ? word.substr(1) : word; }
+
+// The words with values where CLI11 looks for them.
+Words with_plain_values(const CLI::App& program, const Words& words) {
+  const CLI::App* app = &program;
+  Words plain;
+  bool only_plain = false;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto& word = words[i];
+    const bool is_flag = word.size() > 1 && word[0] == '-';
+    only_plain = only_plain || word == "--";
+    if (!is_flag && app->get_prefix_command()) {
+      plain.insert(plain.end(), words.begin() + static_cast<std::ptrdiff_t>(i), words.end());
+      break;
+    }
+    if (is_flag && !only_plain) {
+      for (auto& part : split_empty_value(*app, word.starts_with("--") ? word : without_equals(*app, word)))
+        plain.push_back(std::move(part));
+      if (takes_next(*app, word) && i + 1 < words.size()) plain.push_back(words[++i]);
+      continue;
+    }
+    plain.push_back(kept_whole(word));
+    if (const auto* command = command_of(*app, word)) app = command;
+  }
+  return plain;
+}
+
 // The flags that nothing knows, with what was probably meant; CLI11 says only that it did not expect them.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   Words known = {"--version", "--help"};
@@ -123,7 +189,9 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
       }
     }
   }
-  return error.what();
+  std::string message = error.what();
+  std::erase(message, '\0');  // of words that were kept whole
+  return message;
 }
 
 }  // namespace
@@ -156,7 +224,8 @@ void Command::share_flags() {
 Command& Command::value(const std::string& names, std::string& into, const std::string& help, Presence presence) {
   if (is_name_) return *this;
   const auto [all, placeholder] = named(names);
-  auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
+  const auto take = [&into](const Words& words) { return into = as_typed(words.back()), true; };
+  auto* option = app_->add_option(all, take, help)->type_name(placeholder)->group(group_);
   if (!option->get_positional()) option->take_last();
   set_presence(*option, presence);
   return *this;
@@ -185,7 +254,13 @@ Command& Command::values(const std::string& names, std::vector<std::string>& int
                          Presence presence, char separator) {
   if (is_name_) return *this;
   const auto [all, placeholder] = named(names);
-  auto* option = app_->add_option(all, into, help)->type_name(placeholder)->group(group_);
+  const auto take = [&into](const Words& words) {
+    into.clear();
+    std::ranges::transform(words, std::back_inserter(into), as_typed);
+    return true;
+  };
+  auto* option = app_->add_option(all, take, help)->type_name(placeholder)->group(group_);
+  option->expected(CLI::detail::expected_max_vector_size);
   if (!option->get_positional()) option->allow_extra_args(false);  // "-t a CONTEXT": one value a flag
   if (separator != '\0') option->delimiter(separator);
   set_presence(*option, presence);
@@ -355,8 +430,9 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
   CLI::App& app = *owned;
   words = with_command(app, program, std::move(words));
   const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
-  std::reverse(words.begin(), words.end());  // as CLI11 wants them
   try {
+    words = with_plain_values(app, words);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
   } catch (const CLI::CallForHelp&) {
     write_out(help_of(app));

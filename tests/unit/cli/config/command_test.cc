@@ -12,6 +12,7 @@ namespace {
 
 struct Found {
   std::string command, context, tag, platform;
+  std::vector<std::string> names, filters;
   bool quiet = false;
 };
 
@@ -24,6 +25,9 @@ Found found_in(std::vector<std::string> words) {
     build.flag("-q,--quiet", found.quiet, "").run([&] { return (found.command = "build"), 0; });
     top.add("du", "").value("--root", found.tag, "").run([&] { return (found.command = "du"), 0; });
     top.add("images", "").run([&] { return (found.command = "images"), 0; });
+    top.add("show", "").values("name", found.names, "").values("-f,--filter", found.filters, "").run([&] {
+      return (found.command = "show"), 0;
+    });
     top.add("prune", "").run([&] { return (found.command = "prune"), 0; });
     top.add("hidden", "").hide().run([&] { return (found.command = "hidden"), 0; });
   };
@@ -85,4 +89,31 @@ TEST_CASE("A flag of all commands may stand before and after each") {
   CHECK(found_in({"--builder", "x", "du"}).command == "du");
   CHECK(found_in({"images", "--builder=x"}).command == "images");
   CHECK(found_in({"--builder", "du", "."}).context == ".");
+}
+
+TEST_CASE("Words in brackets or braces are words like others") {
+  using Words = std::vector<std::string>;
+  CHECK(found_in({"show", "[ab]", "[a,b]", "{}", "[]"}).names == Words{"[ab]", "[a,b]", "{}", "[]"});
+  CHECK(found_in({"show", "{}"}).names == Words{"{}"});
+  CHECK(found_in({"show", "--", "[ab]"}).names == Words{"[ab]"});
+  CHECK(found_in({"show", "-f", "[a,b]", "--filter=[c]", "-f[d]", "[x]"}).filters == Words{"[a,b]", "[c]", "[d]"});
+  CHECK(found_in({"build", "[a]"}).context == "[a]");
+  CHECK(found_in({"build", "-t", "[a]", "."}).tag == "[a]");
+}
+
+TEST_CASE("The value of a short flag may follow an equals sign") {
+  CHECK(found_in({"build", "-t=name", "."}).tag == "name");
+  CHECK(found_in({"-qt=a=b", "."}).tag == "a=b");
+  CHECK(found_in({"build", "-t", "=a", "."}).tag == "=a");
+  CHECK(found_in({"show", "-f=a", "-f=b", "c"}).names == std::vector<std::string>{"c"});
+}
+
+TEST_CASE("An empty value is one, but for a flag of yes and no") {
+  const auto found = found_in({"build", "--tag=", "--platform=", "--builder=", "."});
+  CHECK(found.tag.empty());
+  CHECK(found.platform.empty());
+  CHECK(found.context == ".");
+  CHECK(found_in({"--tag=", "."}).context == ".");
+  CHECK(found_in({"show", "--filter=", "x"}).filters == std::vector<std::string>{""});
+  CHECK(found_in({"build", "--quiet=", "."}).command.empty());
 }
