@@ -116,6 +116,7 @@ int run_bake_command(const BakeFlags& flags) {
   std::optional<BakePlan> plan;
   executor::SessionRequest session;
   try {
+    progress_mode(flags.progress, false);  // wrong even where nothing is built
     session = session_of(flags);
     plan = plan_bake(flags, session, cancel.token());
   } catch (Error& error) {  // as others have it: whatever is wrong with a definition is status 1

@@ -13,11 +13,14 @@ namespace {
 
 std::string bool_text(bool value) { return value ? "true" : "false"; }
 
-// --sbom and --provenance: a word for true or false, or the attributes.
-std::string attestation(const std::string& type, const std::string& value) {
-  if (const auto enabled = bake::bool_word(value))
-    return fmt::format("*.attest=type={},disabled={}", type, bool_text(!*enabled));
-  return fmt::format("*.attest=type={},{}", type, value);
+// --sbom and --provenance: a word for true or false, or the attributes. "" is as a flag that is not there.
+void add_attestations(const std::string& type, const std::vector<std::string>& values,
+                      std::vector<std::string>& texts) {
+  for (const auto& value : values) {
+    if (value.empty()) continue;
+    const auto enabled = bake::bool_word(value);
+    texts.push_back(fmt::format("*.attest=type={},{}", type, enabled ? "disabled=" + bool_text(!*enabled) : value));
+  }
 }
 
 // Disables policies, where it does nothing else.
@@ -57,8 +60,8 @@ std::vector<std::string> override_texts(const BakeFlags& flags) {
   }
   if (flags.no_cache) texts.push_back("*.no-cache=" + bool_text(*flags.no_cache));
   if (flags.pull) texts.push_back("*.pull=" + bool_text(*flags.pull));
-  for (const auto& value : flags.sbom) texts.push_back(attestation("sbom", value));
-  for (const auto& value : flags.provenance) texts.push_back(attestation("provenance", value));
+  add_attestations("sbom", flags.sbom, texts);
+  add_attestations("provenance", flags.provenance, texts);
   add_policies(flags.policy, texts);
   return texts;
 }
