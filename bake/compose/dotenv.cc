@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <string_view>
 
 #include "base/error.h"
@@ -28,13 +29,13 @@ class Lines {
   }
 
   std::string key() {
-    const auto end = text_.find_first_of("=\n", at_);
-    auto key = trim(text_.substr(at_, std::min(end, text_.size()) - at_));
-    if (key.starts_with("export ")) key = trim(key.substr(7));
-    has_value_ = end != std::string_view::npos && text_[end] == '=';
-    at_ = end == std::string_view::npos ? text_.size() : end + (has_value_ ? 1 : 0);
-    if (key.empty() || key.find_first_of(" \t\"'") != std::string_view::npos)
-      throw usage_error(fmt::format("{}: \"{}\" is no name of a variable", name_, key));
+    const auto end = std::min(text_.find_first_of("=:\n", at_), text_.size());
+    auto key = trim(text_.substr(at_, end - at_));
+    if (key.starts_with("export ") || key.starts_with("export\t")) key = trim(key.substr(7));
+    if (std::ranges::any_of(key, [](char c) { return !may_be_in_key(c); }))
+      refuse(fmt::format("\"{}\" is no name of a variable", key));
+    has_value_ = end < text_.size() && text_[end] != '\n';
+    at_ = end + (has_value_ ? 1 : 0);
     return std::string(key);
   }
   bool has_value() const { return has_value_; }
@@ -42,40 +43,70 @@ class Lines {
   std::string value(const Lookup& lookup) {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
     if (at_ < text_.size() && text_[at_] == '\'') return quoted('\'');
-    if (at_ < text_.size() && text_[at_] == '"') return interpolate(unescaped(quoted('"')), lookup);
+    if (at_ < text_.size() && text_[at_] == '"') return expanded(unescaped(quoted('"')), lookup);
     const auto end = std::min(text_.find('\n', at_), text_.size());
     auto value = text_.substr(at_, end - at_);
     if (const auto comment = value.find(" #"); comment != std::string_view::npos) value = value.substr(0, comment);
+    auto plain = expanded(trim(value), lookup);
     at_ = end;
-    return interpolate(trim(value), lookup);
+    return plain;
   }
 
  private:
   void skip_line() { at_ = std::min(text_.find('\n', at_), text_.size() - 1) + 1; }
 
+  std::string place() const {
+    return fmt::format("{}: line {}", name_, 1 + std::ranges::count(text_.substr(0, at_), '\n'));
+  }
+
+  [[noreturn]] void refuse(std::string_view why) const { throw usage_error(fmt::format("{}: {}", place(), why)); }
+
+  std::string expanded(std::string_view text, const Lookup& lookup) const {
+    try {
+      return interpolate(text, lookup);
+    } catch (Error& error) {
+      throw std::move(error).with_context(place());
+    }
+  }
+
+  static bool may_be_in_key(unsigned char c) {
+    return std::isalnum(c) != 0 || c >= 0x80 ||
+           std::string_view("_.-[]").find(static_cast<char>(c)) != std::string::npos;
+  }
+
+  // In double quotes backslashes are kept for the reader of escapes.
   std::string quoted(char quote) {
     std::string inside;
-    for (++at_; at_ < text_.size() && text_[at_] != quote; ++at_) {
-      inside += text_[at_];
-      if (quote == '"' && text_[at_] == '\\' && at_ + 1 < text_.size()) inside += text_[++at_];
+    std::size_t at = at_ + 1;
+    for (; at < text_.size() && text_[at] != quote; ++at) {
+      if (text_[at] == '\\' && at + 1 < text_.size() && text_[at + 1] == quote) {
+        inside += text_[++at];
+        continue;
+      }
+      inside += text_[at];
+      if (text_[at] == '\\' && at + 1 < text_.size()) inside += text_[++at];
     }
-    if (at_ >= text_.size()) throw usage_error(fmt::format("{}: a quoted value has no end", name_));
+    if (at >= text_.size()) refuse("a quoted value has no end");
+    at_ = at;
     skip_line();
     return inside;
   }
 
+  // Escapes that are none stay as they are.
   static std::string unescaped(const std::string& text) {
+    static constexpr std::string_view k_letters = "abfnrtv\\\"", k_meant = "\a\b\f\n\r\t\v\\\"";
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
-      if (text[i] != '\\' || i + 1 == text.size()) {
-        plain += text[i];
-        continue;
-      }
-      const char c = text[++i];
-      if (c == '$')
+      const auto letter = text[i] == '\\' && i + 1 < text.size() ? k_letters.find(text[i + 1]) : std::string::npos;
+      if (letter != std::string::npos) {
+        plain += k_meant[letter];
+        ++i;
+      } else if (text.compare(i, 2, "\\$") == 0) {
         plain += "$$";
-      else
-        plain += c == 'n' ? '\n' : c == 't' ? '\t' : c == 'r' ? '\r' : c;
+        ++i;
+      } else {
+        plain += text[i];
+      }
     }
     return plain;
   }

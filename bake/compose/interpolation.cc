@@ -73,8 +73,7 @@ std::string interpolate(std::string_view text, const Lookup& lookup) {
       at = end + 1;
     } else {
       const std::string name(name_at(text, at));
-      if (name.empty()) refuse(text);
-      result += lookup(name).value_or("");
+      result += name.empty() ? "$" : lookup(name).value_or("");
       at += name.size();
     }
   }
