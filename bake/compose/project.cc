@@ -8,6 +8,8 @@
 
 #include "bake/compose/dotenv.h"
 #include "bake/compose/merge.h"
+#include "bake/compose/paths.h"
+#include "bake/compose/shape.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -39,7 +41,7 @@ std::string below(const std::string& directory, const std::string& path) {
 
 class Loader {
  public:
-  explicit Loader(Lookup variable) : variable_(std::move(variable)) {}
+  Loader(Lookup variable, std::string home) : variable_(std::move(variable)), home_(std::move(home)) {}
 
   Node load(const ComposeFile& file) {
     if (!under_way_.insert(file.name).second) throw usage_error(fmt::format("{} includes itself", file.name));
@@ -51,6 +53,7 @@ class Loader {
     }
     extend_services(model, file);
     place_paths(model, file.directory);
+    say_contexts(model, file.directory);
     under_way_.erase(file.name);
     merge(whole, std::move(model));
     return whole;
@@ -68,6 +71,7 @@ class Loader {
     try {
       interpolate_all(model, [this](const std::string& name) { return value_of(name); });
       normalise(model);
+      expand_home(model, home_);
     } catch (Error& error) {
       throw std::move(error).with_context(file.name);
     }
@@ -97,6 +101,7 @@ class Loader {
   }
 
   void extend_services(Node& model, const ComposeFile& file) {
+    if (find(model, "services") == nullptr) return;
     auto& services = member(model, "services");
     std::set<std::string> under_way;
     for (std::size_t i = 0; i < services.members.size(); ++i)
@@ -139,7 +144,8 @@ class Loader {
     const ComposeFile file{other, read_file(other), ""};
     Node model = prepared(file);
     extend_services(model, file);
-    const auto* service = find(*find(model, "services"), base);
+    const auto* services = find(model, "services");
+    const auto* service = services == nullptr ? nullptr : find(*services, base);
     if (service == nullptr) throw no_service(other, name, base);
     Node found = *service;
     if (const auto directory = dir_name(path.text); directory != ".") place_service(found, directory);
@@ -151,6 +157,7 @@ class Loader {
   }
 
   Lookup variable_;
+  std::string home_;
   std::optional<std::string> project_;  // what a file says
   std::set<std::string> under_way_;
 };
@@ -173,8 +180,14 @@ Project load_project(const std::vector<ComposeFile>& files, const Outside& outsi
   project.variable = lookup_of(outside);
   Node whole;
   whole.kind = Node::Kind::map;
-  Loader loader(project.variable);
-  for (const auto& file : files) merge(whole, loader.load(file));
+  Loader loader(project.variable, outside.home);
+  for (const auto& file : files) {
+    auto model = loader.load(file);
+    if (find(model, "services") == nullptr && find(model, "secrets") == nullptr)
+      throw usage_error(fmt::format("{}: empty compose file", file.name))
+          .with_advice("A compose file has its services below \"services\".");
+    merge(whole, std::move(model));
+  }
   project.services = std::move(member(whole, "services"));
   project.secrets = std::move(member(whole, "secrets"));
   return project;

@@ -4,13 +4,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <utility>
 
 #include "bake/attributes.h"
 #include "bake/compose/dotenv.h"
+#include "bake/compose/shape.h"
 #include "bake/entries.h"
+#include "bake/outside.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -24,6 +27,7 @@ struct Build {
   const Node& service;
   const Node& node;
   std::string where;  // "services.web.build"
+  Texts env_files;
 };
 
 [[noreturn]] void refuse(const Build& build, std::string_view key, std::string_view expected) {
@@ -65,14 +69,6 @@ const std::vector<std::string>& known_keys() {
   return k_keys;
 }
 
-void check_keys(const Build& build) {
-  for (const auto& [key, value] : build.node.members) {
-    if (key.starts_with("x-") || std::ranges::find(known_keys(), key) != known_keys().end()) continue;
-    throw usage_error(
-        fmt::format("{} additional properties '{}' not allowed{}", build.where, key, did_you_mean(key, known_keys())));
-  }
-}
-
 std::optional<std::string> text_at(const Build& build, std::string_view key) {
   const auto* node = find(build.node, key);
   if (node == nullptr || node->kind == Node::Kind::null) return std::nullopt;
@@ -93,9 +89,41 @@ Texts texts_at(const Build& build, std::string_view key) {
 }
 
 bool bool_of(const Build& build, std::string_view key, const std::string& text) {
-  const auto value = bool_word(text);
+  const auto value = yaml_bool(text);
   if (!value) refuse(build, key, "true or false");
   return *value;
+}
+
+// A list, or text that is split at blanks.
+Texts words_of(const Node& node) {
+  Texts words;
+  for (const auto& item : node.items) words.push_back(item.text);
+  if (node.kind != Node::Kind::scalar) return words;
+  for (auto& word : split(node.text, ' ')) {
+    if (!trim(word).empty()) words.emplace_back(trim(word));
+  }
+  return words;
+}
+
+// The files of "env_file" that are to be read.
+Texts env_files_of(const Node& service, const std::string& name) {
+  Texts paths;
+  const auto* files = find(service, "env_file");
+  if (files == nullptr || files->kind == Node::Kind::null) return paths;
+  if (files->kind == Node::Kind::map)
+    throw usage_error(fmt::format("services.{}.env_file must be a string or a list", name));
+  const auto add = [&](const Node& file) {
+    const auto* path = file.kind == Node::Kind::map ? find(file, "path") : &file;
+    if (path == nullptr || path->text.empty()) return;
+    const auto* required = find(file, "required");
+    const bool is_there = path_exists(path->text);
+    if (!is_there && (required == nullptr || yaml_bool(required->text).value_or(true)))
+      throw usage_error(fmt::format("services.{}: env file {} not found", name, path->text));
+    if (is_there) paths.push_back(path->text);
+  };
+  if (files->kind == Node::Kind::scalar) add(*files);
+  for (const auto& file : files->items) add(file);
+  return paths;
 }
 
 // The variables of a service: its environment, below it the files that env_file names.
@@ -104,19 +132,11 @@ std::optional<std::string> variable_of_service(const Build& build, const std::st
     if (const auto* value = find(*environment, name); value != nullptr && value->kind == Node::Kind::scalar)
       return value->text;
   }
-  const auto* files = find(build.service, "env_file");
-  if (files == nullptr) return std::nullopt;
   std::optional<std::string> found;
-  const auto look_in = [&](const Node& file) {
-    const auto* path = file.kind == Node::Kind::map ? find(file, "path") : &file;
-    if (path == nullptr || path->text.empty()) return;
-    const auto* required = find(file, "required");
-    if (required != nullptr && required->text == "false" && !path_exists(path->text)) return;
-    const auto variables = parse_dotenv(path->text, read_file(path->text), build.project.variable);
+  for (const auto& path : build.env_files) {
+    const auto variables = parse_dotenv(path, read_file(path), build.project.variable);
     if (const auto value = variables.find(name); value != variables.end()) found = value->second;
-  };
-  if (files->kind != Node::Kind::list) look_in(*files);
-  for (const auto& file : files->items) look_in(file);
+  }
   return found;
 }
 
@@ -125,17 +145,40 @@ Pairs pairs_at(const Build& build, std::string_view key) {
   const auto* node = find(build.node, key);
   if (node == nullptr) return pairs;
   for (const auto& [name, value] : node->members) {
-    if (value.kind == Node::Kind::scalar) {
-      pairs[name] = value.text;
-    } else if (value.kind == Node::Kind::list) {
-      Texts texts;
-      for (const auto& item : value.items) texts.push_back(item.text);
-      pairs[name] = join(texts, ",");
-    } else if (value.kind == Node::Kind::map) {
-      refuse(build, fmt::format("{}.{}", key, name), "a string");
-    }
+    if (value.kind == Node::Kind::scalar) pairs[name] = value.text;
   }
   return pairs;
+}
+
+// One without a value is there, and empty.
+Pairs labels_of(const Build& build) {
+  Pairs labels = pairs_at(build, "labels");
+  if (const auto* node = find(build.node, "labels")) {
+    for (const auto& [name, value] : node->members) labels.try_emplace(name, "");
+  }
+  return labels;
+}
+
+std::string without_brackets(const std::string& address) {
+  const bool in_brackets = address.size() > 2 && address.starts_with('[') && address.ends_with(']');
+  return in_brackets ? address.substr(1, address.size() - 2) : address;
+}
+
+// Addresses by name, with commas between those of one.
+Pairs hosts_of(const Build& build) {
+  Pairs hosts;
+  const auto* node = find(build.node, "extra_hosts");
+  if (node == nullptr) return hosts;
+  for (const auto& [name, value] : node->members) {
+    if (name.empty() || name.find_first_of(":=") != std::string::npos)
+      throw usage_error(fmt::format("{}.extra_hosts: bad host name '{}'", build.where, name));
+    Texts addresses;
+    for (const auto& text : words_of(value)) {
+      for (const auto& address : split(text, ',')) addresses.push_back(without_brackets(address));
+    }
+    hosts[name] = join(addresses, ",");
+  }
+  return hosts;
 }
 
 // An argument without a value has that of a variable, or is left out.
@@ -152,18 +195,25 @@ Pairs args_of(const Build& build) {
   return args;
 }
 
+// "service:X" is the target of that service, whose name may be written as either's.
+std::string context_of(const std::string& value) {
+  const bool is_other = value.starts_with("service:") || value.starts_with("target:");
+  return is_other ? "target:" + target_name(value.substr(value.find(':') + 1)) : value;
+}
+
 Pairs contexts_of(const Build& build) {
   Pairs contexts = pairs_at(build, "additional_contexts");
   for (auto& [name, value] : contexts) {
-    if (value.starts_with("service:")) value = "target:" + target_name(value.substr(8));
+    value = context_of(value);
+    if (!value.empty() && !value.starts_with("target:") && !is_placed(value)) value = clean_path(value);
   }
   return contexts;
 }
 
 // 134217728 is 128MiB.
-std::string shown_size(const std::string& text) {
+std::string shown_size(std::uint64_t bytes) {
   static constexpr std::array<const char*, 7> k_units = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto size = static_cast<double>(parse_size(text));
+  auto size = static_cast<double>(bytes);
   std::size_t unit = 0;
   while (size >= 1024.0 && unit + 1 < k_units.size()) {
     size /= 1024.0;
@@ -176,6 +226,7 @@ Texts ulimits_of(const Build& build) {
   Texts limits;
   const auto* node = find(build.node, "ulimits");
   if (node == nullptr) return limits;
+  if (node->kind != Node::Kind::map) refuse(build, "ulimits", "a mapping");
   for (const auto& [name, value] : node->members) {
     const auto* soft = value.kind == Node::Kind::map ? find(value, "soft") : &value;
     const auto* hard = value.kind == Node::Kind::map ? find(value, "hard") : &value;
@@ -194,7 +245,7 @@ Entry secret_of(const Build& build, const std::string& source) {
   }
   Entry entry{.fields = {{"id", source}}, .paths = {}};
   const auto* external = find(*secret, "external");
-  if (external != nullptr && external->text != "false")
+  if (external != nullptr && yaml_bool(external->text) != false)
     throw usage_error(fmt::format("unsupported external secret {}", source));
   if (const auto* file = find(*secret, "file")) entry.fields["src"] = clean_path(file->text);
   if (const auto* variable = find(*secret, "environment")) entry.fields["env"] = variable->text;
@@ -202,10 +253,13 @@ Entry secret_of(const Build& build, const std::string& source) {
 }
 
 Entries secrets_of(const Build& build) {
+  static const std::vector<std::string> k_keys = {"source", "target", "uid", "gid", "mode"};
   Entries entries;
   const auto* node = find(build.node, "secrets");
-  if (node == nullptr) return entries;
+  if (node == nullptr || node->kind == Node::Kind::null) return entries;
+  if (node->kind != Node::Kind::list) refuse(build, "secrets", "a list");
   for (const auto& item : node->items) {
+    check_keys(item, build.where + ".secrets", k_keys);
     const auto* source = item.kind == Node::Kind::map ? find(item, "source") : &item;
     if (source == nullptr || source->kind != Node::Kind::scalar) refuse(build, "secrets", "a list of names");
     put_entry(Attribute::secret, entries, secret_of(build, source->text));
@@ -216,10 +270,22 @@ Entries secrets_of(const Build& build) {
 // "sbom: true", or text as of the flag.
 void add_attestation(const Build& build, const char* type, Entries& entries) {
   const auto text = text_at(build, type);
-  if (!text) return;
+  if (!text || text->empty()) return;
   std::string written = fmt::format("type={},{}", type, *text);
   if (const auto enabled = bool_word(*text)) written = fmt::format("type={},disabled={}", type, !*enabled);
   for (const auto& entry : parse_entries(Attribute::attest, written)) put_entry(Attribute::attest, entries, entry);
+}
+
+// A key or socket for each id, or the agent of the user.
+Entries agents_of(const Build& build) {
+  Entries entries;
+  const auto* node = find(build.node, "ssh");
+  if (node == nullptr) return entries;
+  for (const auto& [id, path] : node->members) {
+    const auto written = path.text.empty() ? id : id + "=" + path.text;
+    for (const auto& entry : parse_entries(Attribute::ssh, written)) put_entry(Attribute::ssh, entries, entry);
+  }
+  return entries;
 }
 
 Entries entries_of_texts(Attribute attribute, const Texts& texts) {
@@ -245,8 +311,9 @@ void set_texts(const Build& build, Target& target) {
   for (const auto& [key, attribute] : k_texts) {
     if (auto text = text_at(build, key); text && !text->empty()) target.attributes[attribute] = *text;
   }
-  if (const auto size = text_at(build, "shm_size"); size && !size->empty())
-    target.attributes[Attribute::shm_size] = shown_size(*size);
+  if (const auto text = text_at(build, "shm_size")) {
+    if (const auto size = parse_size(*text); size > 0) target.attributes[Attribute::shm_size] = shown_size(size);
+  }
   for (const auto& [key, attribute] :
        {std::pair("no_cache", Attribute::no_cache), std::pair("pull", Attribute::pull)}) {
     if (const auto text = text_at(build, key); text && bool_of(build, key, *text)) target.attributes[attribute] = true;
@@ -254,20 +321,23 @@ void set_texts(const Build& build, Target& target) {
 }
 
 Target target_of_build(const Build& build, std::string name) {
-  check_keys(build);
+  check_keys(build.node, build.where, known_keys());
+  const auto dockerfile = text_at(build, "dockerfile"), lines = text_at(build, "dockerfile_inline");
+  if (dockerfile && lines && !dockerfile->empty() && !lines->empty())
+    throw usage_error(fmt::format("{} has both dockerfile and dockerfile_inline", build.where));
   Target target{.name = std::move(name), .attributes = {}, .directory = {}, .granted = {}};
   set_texts(build, target);
   set(target, Attribute::args, args_of(build));
-  set(target, Attribute::labels, pairs_at(build, "labels"));
+  set(target, Attribute::labels, labels_of(build));
   set(target, Attribute::contexts, contexts_of(build));
-  set(target, Attribute::extra_hosts, pairs_at(build, "extra_hosts"));
+  set(target, Attribute::extra_hosts, hosts_of(build));
   set(target, Attribute::tags, texts_at(build, "tags"));
   set(target, Attribute::platforms, texts_at(build, "platforms"));
   set(target, Attribute::no_cache_filter, texts_at(build, "no_cache_filter"));
   set(target, Attribute::ulimits, ulimits_of(build));
   set(target, Attribute::cache_from, entries_of_texts(Attribute::cache_from, texts_at(build, "cache_from")));
   set(target, Attribute::cache_to, entries_of_texts(Attribute::cache_to, texts_at(build, "cache_to")));
-  set(target, Attribute::ssh, entries_of_texts(Attribute::ssh, texts_at(build, "ssh")));
+  set(target, Attribute::ssh, agents_of(build));
   set(target, Attribute::secret, secrets_of(build));
   Entries attestations;
   add_attestation(build, "sbom", attestations);
@@ -276,18 +346,22 @@ Target target_of_build(const Build& build, std::string name) {
   return target;
 }
 
-// A list, or text that is split at blanks.
-Texts words_of(const Node& node) {
-  Texts words;
-  for (const auto& item : node.items) words.push_back(item.text);
-  if (node.kind != Node::Kind::scalar) return words;
-  for (auto& word : split(node.text, ' ')) {
-    if (!trim(word).empty()) words.emplace_back(trim(word));
+// Of the value of a member of x-bake.
+void check_shape(const Build& build, const AttributeRow& row, const Node& node) {
+  const auto is_text = [](const Node& one) { return one.kind == Node::Kind::scalar || one.kind == Node::Kind::null; };
+  const std::string key = fmt::format("x-bake.{}", row.name);
+  if (row.shape == Shape::pairs) {
+    const bool good = node.kind == Node::Kind::map && std::ranges::all_of(node.members, is_text, &Member::value);
+    if (!good) refuse(build, key, "a mapping of strings");
+  } else if (row.shape == Shape::flag) {
+    if (node.kind != Node::Kind::scalar) refuse(build, key, "true or false");
+  } else if (node.kind == Node::Kind::map || !std::ranges::all_of(node.items, is_text)) {
+    refuse(build, key, "a string or a list of strings");
   }
-  return words;
 }
 
 void extend_by(const Build& build, const AttributeRow& row, const Node& node, Target& target) {
+  check_shape(build, row, node);
   if (row.shape == Shape::flag) {
     target.attributes[row.attribute] = bool_of(build, row.name, node.text);
   } else if (row.shape == Shape::texts) {
@@ -299,7 +373,7 @@ void extend_by(const Build& build, const AttributeRow& row, const Node& node, Ta
     for (const auto& entry : entries_of_texts(row.attribute, words_of(node))) put_entry(row.attribute, entries, entry);
   } else if (row.shape == Shape::pairs) {
     auto& pairs = value_of<Pairs>(target, row.attribute);
-    for (const auto& [name, value] : node.members) pairs.try_emplace(name, value.text);
+    for (const auto& [name, value] : node.members) pairs.try_emplace(name, context_of(value.text));
   }
 }
 
@@ -309,12 +383,33 @@ void extend_by_x_bake(const Build& build, Target& target) {
       Attribute::ssh,      Attribute::platforms,       Attribute::output,   Attribute::pull,
       Attribute::no_cache, Attribute::no_cache_filter, Attribute::contexts};
   const auto* extension = find(build.node, "x-bake");
-  if (extension == nullptr) return;
+  if (extension == nullptr || extension->kind == Node::Kind::null) return;
+  if (extension->kind != Node::Kind::map) refuse(build, "x-bake", "a mapping");
   for (const auto& [key, node] : extension->members) {
     const auto* row = find_row(key);
     if (row != nullptr && node.kind != Node::Kind::null && std::ranges::find(k_known, row->attribute) != k_known.end())
       extend_by(build, *row, node, target);
   }
+}
+
+bool is_there(const Node* node) { return node != nullptr && node->kind != Node::Kind::null; }
+
+// None for a service that has an image only.
+std::optional<Target> target_of_service(const Project& project, const std::string& name, const Node& service) {
+  const auto* image = find(service, "image");
+  const auto* node = find(service, "build");
+  if (is_there(image) && image->kind != Node::Kind::scalar)
+    throw usage_error(fmt::format("services.{}.image must be a string", name));
+  if (!is_there(node) && (!is_there(image) || image->text.empty()))
+    throw usage_error(fmt::format("service \"{}\" has neither an image nor a build context", name));
+  auto env_files = env_files_of(service, name);
+  if (!is_there(node)) return std::nullopt;
+  const Build build{project, service, *node, fmt::format("services.{}.build", name), std::move(env_files)};
+  Target target = target_of_build(build, target_name(name));
+  extend_by_x_bake(build, target);
+  if (is_there(image) && !image->text.empty() && texts_of(target, Attribute::tags).empty())
+    target.attributes[Attribute::tags] = Texts{image->text};
+  return target;
 }
 
 }  // namespace
@@ -325,19 +420,13 @@ Definition definition_of(const Project& project) {
   std::map<std::string, const Node*> services;
   for (const auto& [name, service] : project.services.members) services[name] = &service;
   for (const auto& [name, service] : services) {
-    const auto* node = find(*service, "build");
-    if (node == nullptr || node->kind == Node::Kind::null) continue;
-    const Build build{project, *service, *node, fmt::format("services.{}.build", name)};
-    Target target = target_of_build(build, target_name(name));
-    extend_by_x_bake(build, target);
-    const auto* image = find(*service, "image");
-    if (image != nullptr && !image->text.empty() && texts_of(target, Attribute::tags).empty())
-      target.attributes[Attribute::tags] = Texts{image->text};
+    auto target = target_of_service(project, name, *service);
+    if (!target) continue;
     if (!all.targets) all.targets = Texts();
-    all.targets->push_back(target.name);
-    definition.targets.push_back(std::move(target));
+    all.targets->push_back(target->name);
+    definition.targets.push_back(std::move(*target));
   }
-  definition.groups.push_back(std::move(all));
+  if (!services.empty()) definition.groups.push_back(std::move(all));
   return definition;
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 
@@ -175,6 +176,8 @@ const Node* find(const Node& map, std::string_view key) {
   const auto found = std::ranges::find(map.members, key, &Member::key);
   return found == map.members.end() ? nullptr : &found->value;
 }
+
+Node* find(Node& map, std::string_view key) { return const_cast<Node*>(find(std::as_const(map), key)); }
 
 Node& member(Node& map, const std::string& key) {
   map.kind = Node::Kind::map;

@@ -29,6 +29,7 @@ Node parse_yaml(const std::string& name, const std::string& text);
 
 Node text_node(std::string text);
 const Node* find(const Node& map, std::string_view key);
+Node* find(Node& map, std::string_view key);
 // The member, added as null where it is missing.
 Node& member(Node& map, const std::string& key);
 // "a string", "a list" ... for messages.

@@ -73,6 +73,69 @@ TEST_CASE("Compose files that say nothing sensible are usage errors") {
   CHECK(says("services:\n  a: {build: ., extends: a}\n").find("extends itself") != std::string::npos);
 }
 
+TEST_CASE("A compose file has services, and each has an image or a build") {
+  const auto says = [](const std::string& text) { return error_of([&] { services({text}, outside_with()); }); };
+  CHECK(says("# nothing\n") == "2 compose.yaml0: empty compose file");
+  CHECK(says("{}\n") == "2 compose.yaml0: empty compose file");
+  CHECK(says("services:\n") == "2 compose.yaml0: services must be a mapping, and is nothing");
+  CHECK(says("services: {a: }\n") == "2 service \"a\" has neither an image nor a build context");
+  CHECK(says("services: {a: {build: }}\n") == "2 compose.yaml0: services.a.build must be a string or a mapping");
+  CHECK(services({"services: {}\n"}, outside_with()).groups.empty());
+  CHECK(shown({"services: {a: {build: .}}\n", "services: {a: {}}\n"}) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile"}})");
+}
+
+TEST_CASE("Members of a build that have another shape are errors that name them") {
+  const auto says = [](const std::string& build, const std::string& more = "") {
+    return error_of([&] { services({"services:\n  a:\n    build: " + build + "\n" + more}, outside_with()); });
+  };
+  CHECK(says("{args: {A: [1]}}") == "2 compose.yaml0: services.a.build.args.A must be a string, and is a list");
+  CHECK(says("{args: [[A]]}") == "2 compose.yaml0: services.a.build.args must be a list of strings, and is a list");
+  CHECK(says("{extra_hosts: [abc]}") ==
+        "2 compose.yaml0: services.a.build.extra_hosts: invalid value abc, expected NAME=VALUE");
+  CHECK(says("{extra_hosts: {\"a:b\": x}}") == "2 services.a.build.extra_hosts: bad host name 'a:b'");
+  CHECK(says("{additional_contexts: [abc]}") ==
+        "2 compose.yaml0: services.a.build.additional_contexts: invalid value abc, expected NAME=VALUE");
+  CHECK(says("{secrets: {a: b}}") == "2 services.a.build.secrets must be a list");
+  CHECK(says("{ulimits: [nofile=5]}") == "2 services.a.build.ulimits must be a mapping");
+  CHECK(says("{dockerfile: D, dockerfile_inline: FROM x}") ==
+        "2 services.a.build has both dockerfile and dockerfile_inline");
+  CHECK(says("{x-bake: {tags: {a: b}}}") == "2 services.a.build.x-bake.tags must be a string or a list of strings");
+  CHECK(says("{x-bake: [a]}") == "2 services.a.build.x-bake must be a mapping");
+  CHECK(says("{x-bake: {contexts: [a]}}") == "2 services.a.build.x-bake.contexts must be a mapping of strings");
+  CHECK(says(".", "    env_file: /no/such.env\n") == "2 services.a: env file /no/such.env not found");
+  CHECK(says(".", "    env_file: [{path: /no/such.env, required: no}]\n").empty());
+  CHECK(says(".", "  a b: {image: x}\n").starts_with("2 compose.yaml0: services additional properties 'a b'"));
+  CHECK(says(".", "secrets: {s: {fil: x}}\n").starts_with("2 compose.yaml0: secrets.s additional properties 'fil'"));
+}
+
+TEST_CASE("A label without a value is there, and hosts are addresses by name") {
+  CHECK(shown({"services: {a: {build: {labels: [A, B=b]}}}\n"}) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile","labels":{"A":"","B":"b"}}})");
+  const std::string hosts = R"({"a":{"context":".","dockerfile":"Dockerfile","extra-hosts":{"a":"1.1.1.1,::1"}}})";
+  CHECK(shown({"services: {a: {build: {extra_hosts: [\"a=1.1.1.1\", \"a:[::1]\"]}}}\n"}) == hosts);
+  CHECK(shown({"services: {a: {build: {extra_hosts: {a: [1.1.1.1, \"[::1]\"]}}}}\n"}) == hosts);
+}
+
+TEST_CASE("Paths may begin with the home of the user, and those of contexts are cleaned") {
+  auto outside = outside_with();
+  outside.home = "/home/u";
+  CHECK(
+      shown({"services: {a: {build: {context: ~/x, additional_contexts: {b: ./x//y/../z, c: \"https://x/../y\"}}}}\n"},
+            outside) ==
+      R"({"a":{"context":"/home/u/x","contexts":{"b":"x/z","c":"https://x/../y"},"dockerfile":"Dockerfile"}})");
+}
+
+TEST_CASE("Yes and no have the words of YAML 1.1, and those alone") {
+  const auto with = [](const std::string& build) { return shown({"services: {a: {build: " + build + "}}\n"}); };
+  const std::string both = R"({"a":{"context":".","dockerfile":"Dockerfile","pull":true,"no-cache":true}})";
+  CHECK(with("{no_cache: yes, pull: On}") == both);
+  CHECK(with("{no_cache: \"true\", pull: y}") == both);
+  CHECK(with("{x-bake: {no-cache: yes, pull: on}}") == both);
+  CHECK(with("{no_cache: off, pull: NO}") == R"({"a":{"context":".","dockerfile":"Dockerfile"}})");
+  CHECK(error_of([&] { with("{no_cache: \"1\"}"); }) == "2 services.a.build.no_cache must be true or false");
+}
+
 TEST_CASE("Variables are replaced in all forms") {
   const compose::Lookup lookup = [](const std::string& name) -> std::optional<std::string> {
     if (name == "A") return "a";
@@ -84,6 +147,7 @@ TEST_CASE("Variables are replaced in all forms") {
   CHECK(text("${EMPTY:-d}${EMPTY-d}${N-d}") == "dd");
   CHECK(text("${A:+x}${EMPTY:+x}${EMPTY+x}") == "xx");
   CHECK(text("${N:-${A}}") == "a");
+  CHECK(text("$5-$-${N:-a$}-$") == "$5-$-a$-$");
   CHECK(error_of([&] { text("${A"); }).starts_with("2 invalid interpolation format"));
   CHECK(error_of([&] { text("${N?why}"); }) == "2 required variable N is missing a value: why");
 }
