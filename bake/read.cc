@@ -70,16 +70,17 @@ std::vector<Named> default_files(const std::string& root) {
   return files;
 }
 
+Error no_definition() {
+  return usage_error("couldn't find a bake definition")
+      .with_advice("-f names one; without it, these are looked for: " +
+                   join(std::vector<std::string>(k_default_names.begin(), k_default_names.end()), ", ") + ".");
+}
+
 std::vector<Named> files_of(const ReadRequest& request, const Outside& outside) {
   const auto names = request.files.empty() ? names_of_environment(outside) : request.files;
   if (!names.empty() && !request.with_default_files) return placed(names, request.root);
   auto files = default_files(request.root);
   if (request.with_default_files) std::ranges::move(placed(names, request.root), std::back_inserter(files));
-  if (files.empty()) {
-    throw usage_error("couldn't find a bake definition")
-        .with_advice("-f names one; without it, these are looked for: " +
-                     join(std::vector<std::string>(k_default_names.begin(), k_default_names.end()), ", ") + ".");
-  }
   return files;
 }
 
@@ -90,6 +91,16 @@ Text read_text(const Named& file, const Outside& outside) {
   }
   const auto directory = dir_name(file.name);
   return {file.name, read_file(file.path), directory == "." ? "" : directory};
+}
+
+// An empty file of any kind is as one that is not there.
+std::vector<Text> read_texts(const ReadRequest& request, const Outside& outside) {
+  std::vector<Text> texts;
+  for (const auto& named : files_of(request, outside)) {
+    if (auto text = read_text(named, outside); !text.text.empty()) texts.push_back(std::move(text));
+  }
+  if (texts.empty()) throw no_definition();
+  return texts;
 }
 
 const std::vector<hcl::BlockSchema>& schema() {
@@ -136,8 +147,7 @@ Definition read_definition(const ReadRequest& request, const Outside& outside) {
   const bool file_relative = has_file_relative_paths(outside);
   std::vector<compose::ComposeFile> compose_files;
   std::vector<DefinitionFile> files;
-  for (const auto& named : files_of(request, outside)) {
-    auto text = read_text(named, outside);
+  for (auto& text : read_texts(request, outside)) {
     auto kind = kind_of(text.name);
     if (kind == FileKind::unknown && compose::looks_like_compose(text.text)) kind = FileKind::compose;
     if (kind == FileKind::compose) {
