@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <set>
+#include <system_error>
 #include <utility>
 
 #include "bake/compose/dotenv.h"
@@ -39,6 +42,32 @@ std::string below(const std::string& directory, const std::string& path) {
   return directory.empty() || path.starts_with('/') ? path : join_path(directory, path);
 }
 
+using Variables = std::map<std::string, std::string>;
+
+std::optional<std::string> value_in(const Lookup& above, const Variables& variables, const std::string& name) {
+  auto value = above(name);
+  if (const auto found = variables.find(name); !value && found != variables.end()) value = found->second;
+  return value;
+}
+
+// What `above` does not know is looked for in the files, the last one first.
+Lookup with_files(const Lookup& above, const std::vector<std::string>& files) {
+  Variables variables;
+  for (const auto& file : files) {
+    const Lookup known = [&](const std::string& name) { return value_in(above, variables, name); };
+    for (auto& [name, value] : parse_dotenv(file, read_file(file), known)) variables[name] = value;
+  }
+  return [above, variables](const std::string& name) { return value_in(above, variables, name); };
+}
+
+// The file .env of a directory, if there is one.
+std::vector<std::string> env_file_of(const std::string& directory) {
+  const auto path = directory.empty() ? ".env" : join_path(directory, ".env");
+  std::error_code ignored;
+  if (!path_exists(path) || std::filesystem::is_directory(path, ignored)) return {};
+  return {path};
+}
+
 class Loader {
  public:
   Loader(Lookup variable, std::string home) : variable_(std::move(variable)), home_(std::move(home)) {}
@@ -48,12 +77,9 @@ class Loader {
     Node model = prepared(file);
     Node whole;
     whole.kind = Node::Kind::map;
-    if (const auto* included = find(model, "include")) {
-      for (const auto& other : included_files(*included, file)) merge(whole, load(other));
-    }
+    if (const auto* included = find(model, "include")) whole = load_included(*included, file);
     extend_services(model, file);
     place_paths(model, file.directory);
-    say_contexts(model, file.directory);
     under_way_.erase(file.name);
     merge(whole, std::move(model));
     return whole;
@@ -85,19 +111,38 @@ class Loader {
     return value;
   }
 
-  static std::vector<ComposeFile> included_files(const Node& include, const ComposeFile& from) {
-    if (include.kind != Node::Kind::list)
+  // What is included first goes over what comes later, and the file itself over all.
+  Node load_included(const Node& include, const ComposeFile& from) {
+    if (include.kind != Node::Kind::list && include.kind != Node::Kind::null)
       throw usage_error(fmt::format("{}: include is {}, not a list", from.name, kind_name(include)));
-    std::vector<ComposeFile> files;
+    Node whole;
+    whole.kind = Node::Kind::map;
     for (const auto& item : include.items) {
-      const auto* project = find(item, "project_directory");
-      for (const auto& path : texts_of(item, "path")) {
-        const auto name = below(dir_name(from.name) == "." ? "" : dir_name(from.name), path);
-        const auto directory = project == nullptr ? dir_name(name) : below(from.directory, project->text);
-        files.push_back({name, read_file(name), directory});
-      }
+      Node project = load_project_of(item, from);
+      merge(project, std::move(whole));
+      whole = std::move(project);
     }
-    return files;
+    return whole;
+  }
+
+  // An include of several files: they are one project, with the directory of the first and variables of its own.
+  Node load_project_of(const Node& item, const ComposeFile& from) {
+    auto paths = texts_of(item, "path");
+    if (paths.empty()) throw usage_error(fmt::format("{}: an include has no path", from.name));
+    for (auto& path : paths) path = below(from.directory, path);
+    const auto* named = find(item, "project_directory");
+    const auto directory = named == nullptr ? dir_name(paths.front()) : below(from.directory, named->text);
+    std::vector<std::string> env_files;
+    if (const auto* node = find(item, "env_file")) env_files = texts_of(*node, "path");
+    for (auto& path : env_files) path = below(from.directory, path);
+    if (env_files.empty()) env_files = env_file_of(directory);
+    const auto outer = std::exchange(variable_, with_files(variable_, env_files));
+    Node whole;
+    whole.kind = Node::Kind::map;
+    for (const auto& path : paths) merge(whole, load({path, read_file(path), directory}));
+    variable_ = outer;
+    say_contexts(whole, directory);
+    return whole;
   }
 
   void extend_services(Node& model, const ComposeFile& file) {
@@ -156,7 +201,7 @@ class Loader {
     return usage_error(fmt::format("{}: service \"{}\" extends \"{}\", which is not defined", file, name, base));
   }
 
-  Lookup variable_;
+  Lookup variable_;  // of the file that is read
   std::string home_;
   std::optional<std::string> project_;  // what a file says
   std::set<std::string> under_way_;
@@ -164,13 +209,7 @@ class Loader {
 
 // --var and the environment go before the file .env of the working directory.
 Lookup lookup_of(const Outside& outside) {
-  const Lookup above = [&outside](const std::string& name) { return override_of(outside, name); };
-  if (!path_exists(".env")) return above;
-  return [above, below = parse_dotenv(".env", read_file(".env"), above)](const std::string& name) {
-    auto value = above(name);
-    if (const auto found = below.find(name); !value && found != below.end()) value = found->second;
-    return value;
-  };
+  return with_files([&outside](const std::string& name) { return override_of(outside, name); }, env_file_of(""));
 }
 
 }  // namespace
@@ -188,6 +227,7 @@ Project load_project(const std::vector<ComposeFile>& files, const Outside& outsi
           .with_advice("A compose file has its services below \"services\".");
     merge(whole, std::move(model));
   }
+  if (!files.empty()) say_contexts(whole, files.front().directory);
   project.services = std::move(member(whole, "services"));
   project.secrets = std::move(member(whole, "secrets"));
   return project;

@@ -1,6 +1,8 @@
 #include "bake/compose/service.h"
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/output_file.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 #include "tests/unit/bake/definitions.h"
@@ -10,6 +12,7 @@ using namespace mbuild::bake;
 using mbuild::testing::error_of;
 using mbuild::testing::outside_with;
 using mbuild::testing::printed;
+using mbuild::testing::TemporaryDirectory;
 
 namespace {
 
@@ -134,6 +137,33 @@ TEST_CASE("Yes and no have the words of YAML 1.1, and those alone") {
   CHECK(with("{x-bake: {no-cache: yes, pull: on}}") == both);
   CHECK(with("{no_cache: off, pull: NO}") == R"({"a":{"context":".","dockerfile":"Dockerfile"}})");
   CHECK(error_of([&] { with("{no_cache: \"1\"}"); }) == "2 services.a.build.no_cache must be true or false");
+}
+
+TEST_CASE("An include of several files is one project with variables of its own") {
+  const TemporaryDirectory here;
+  const auto put = [&](const char* name, const std::string& text) { write_output(here / name, text); };
+  for (const char* name : {"one", "two"}) make_directories(here / name);
+  put("one/c.yaml", "services: {b: {build: {context: x, args: {V: \"$V\", W: \"$W\"}}, env_file: q.env}}\n");
+  put("one/q.env", "");
+  put("one/.env", "V=one\nW=one\n");
+  put("two/c.yaml", "services: {b: {build: {target: t}}, c: {build: y}}\n");
+  put("two/e.env", "V=two\n");
+  const auto printed_of = [&](const std::string& text) {
+    const auto outside = outside_with({{"W", "w"}});
+    const auto project = compose::load_project({{here / "compose.yaml", text, here.path()}}, outside);
+    auto all = printed(compose::definition_of(project), {"default"}, {}, outside);
+    for (auto at = all.find(here.path()); at != std::string::npos; at = all.find(here.path()))
+      all.replace(at, here.path().size(), "HERE");
+    return all;
+  };
+  CHECK(printed_of("include: [{path: [one/c.yaml, two/c.yaml]}]\n") ==
+        R"({"b":{"context":"HERE/one/x","dockerfile":"Dockerfile","args":{"V":"one","W":"w"},"target":"t"},)"
+        R"("c":{"context":"HERE/one/y","dockerfile":"Dockerfile"}})");
+  CHECK(printed_of("include: [{path: one/c.yaml, env_file: two/e.env}]\n") ==
+        R"({"b":{"context":"HERE/one/x","dockerfile":"Dockerfile","args":{"V":"two","W":"w"}}})");
+  CHECK(printed_of("include: [{path: two/c.yaml, project_directory: one}]\nservices: {c: {image: \"$V\"}}\n") ==
+        R"({"b":{"context":"HERE/one","dockerfile":"Dockerfile","target":"t"},)"
+        R"("c":{"context":"HERE/one/y","dockerfile":"Dockerfile"}})");
 }
 
 TEST_CASE("Variables are replaced in all forms") {
