@@ -14,8 +14,45 @@ namespace {
 
 using Groups = std::vector<re2::StringPiece>;  // of one match: the whole, then the captures
 
+// The length of a class of characters at the beginning of the text, with its brackets.
+std::size_t class_length(std::string_view text) {
+  std::size_t i = text.starts_with("[^") ? 2 : 1;
+  i += text.substr(i).starts_with(']') ? 1 : 0;
+  while (i < text.size() && text[i] != ']') {
+    const std::size_t name_end = text.substr(i).starts_with("[:") ? text.find(":]", i) : std::string_view::npos;
+    i = name_end != std::string_view::npos ? name_end + 2 : i + (text[i] == '\\' ? 2 : 1);
+  }
+  return std::min(i + 1, text.size());
+}
+
+// Patterns are Go's: "(?<name>" is "(?P<name>", and there is no "\\C", which would take a character apart.
+std::string as_library_has_it(std::string_view pattern, std::size_t argument) {
+  std::string result;
+  while (!pattern.empty()) {
+    std::size_t length = 1;
+    if (pattern.starts_with("\\C")) {
+      throw CallError("invalid regular expression: invalid escape sequence: \\C", argument);
+    }
+    if (pattern.starts_with("\\Q")) {
+      length = std::min(pattern.find("\\E"), pattern.size());
+    } else if (pattern.starts_with('\\')) {
+      length = 2;
+    } else if (pattern.starts_with('[')) {
+      length = class_length(pattern);
+    } else if (pattern.starts_with("(?<")) {
+      result += "(?P";
+      pattern.remove_prefix(2);
+    }
+    length = std::min(length, pattern.size());
+    result += pattern.substr(0, length);
+    pattern.remove_prefix(length);
+  }
+  return result;
+}
+
 struct Pattern {
-  explicit Pattern(const std::string& pattern, std::size_t argument) : expression(pattern, quiet()) {
+  explicit Pattern(const std::string& pattern, std::size_t argument)
+      : expression(as_library_has_it(pattern, argument), quiet()) {
     if (!expression.ok()) {
       throw CallError("invalid regular expression: " + expression.error(), argument);
     }

@@ -59,6 +59,14 @@ TEST_CASE("regular expressions") {
   CHECK(json_of("can(regex(\"(?=a)\", \"a\"))") == "false");
 }
 
+TEST_CASE("patterns are those of Go") {
+  CHECK(json_of("regex(\"(?<n>a+)\", \"baa\")") == "{\"n\":\"aa\"}");
+  CHECK(json_of("regexall(\"[[:alpha:](?<]|(?<x>1)\", \"(1\")") == "[{\"x\":null},{\"x\":\"1\"}]");
+  CHECK(json_of("regex(\"\\\\(?<\", \"(<\")") == "\"(\\u003c\"");
+  CHECK_THAT(failure_of("regex(\"a\\\\C\", \"ab\")"), Contains("invalid escape sequence"));
+  CHECK(json_of("regex(\"\\\\Q\\\\C\\\\E\", \"\\\\C\")") == "\"\\\\C\"");
+}
+
 TEST_CASE("collections") {
   CHECK(typed_json_of("convert([\"b\", \"a\", \"b\"], set(string))", "set of string") == "[\"a\",\"b\"]");
   CHECK(typed_json_of("distinct([1, \"1\", 2])", "list of string") == "[\"1\",\"2\"]");
