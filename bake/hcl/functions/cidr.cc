@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "bake/hcl/functions/table.h"
 
@@ -39,13 +40,47 @@ std::optional<Bits> parse_address(const std::string& text, int width) {
   return address;
 }
 
+// The first of the longest runs of zero groups, if it has two or more: where it begins and ends.
+std::pair<std::size_t, std::size_t> longest_zeros(const std::array<unsigned, 8>& groups) {
+  std::pair<std::size_t, std::size_t> longest;
+  for (std::size_t begin = 0; begin < groups.size(); ++begin) {
+    std::size_t end = begin;
+    while (end < groups.size() && groups[end] == 0) {
+      ++end;
+    }
+    if (end - begin >= 2 && end - begin > longest.second - longest.first) {
+      longest = {begin, end};
+    }
+  }
+  return longest;
+}
+
+// Of IPv6 (RFC 5952). inet_ntop writes the end of some addresses as IPv4: "::0.1.0.0".
+std::string canonical_text(const std::array<unsigned char, 16>& bytes) {
+  std::array<unsigned, 8> groups{};
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    groups[i] = static_cast<unsigned>(bytes[2 * i]) << 8 | bytes[2 * i + 1];
+  }
+  const auto [begin, end] = longest_zeros(groups);
+  std::string text;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    if (i == begin && end > begin) {
+      text += "::";
+      i = end - 1;
+    } else {
+      text += fmt::format("{}{:x}", text.empty() || text.ends_with(':') ? "" : ":", groups[i]);
+    }
+  }
+  return text;
+}
+
 std::string address_text(Bits address, int width) {
   std::array<unsigned char, 16> bytes{};
   for (int i = width / 8; i-- > 0; address >>= 8) {
     bytes[static_cast<std::size_t>(i)] = static_cast<unsigned char>(address & 0xFF);
   }
-  char text[INET6_ADDRSTRLEN];
-  return inet_ntop(width == 32 ? AF_INET : AF_INET6, bytes.data(), text, sizeof text);
+  char text[INET_ADDRSTRLEN];
+  return width == 32 ? inet_ntop(AF_INET, bytes.data(), text, sizeof text) : canonical_text(bytes);
 }
 
 Network parse_network(Arguments arguments) {

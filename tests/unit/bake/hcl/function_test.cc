@@ -95,6 +95,8 @@ TEST_CASE("encodings and digests") {
 }
 
 TEST_CASE("addresses, dates and versions") {
+  CHECK(json_of("[cidrhost(\"::/64\", 65536), cidrhost(\"1:0:0:2::/64\", 0), cidrhost(\"1:2:3:4:5:6:0:8/128\", 0)]") ==
+        "[\"::1:0\",\"1:0:0:2::\",\"1:2:3:4:5:6:0:8\"]");
   CHECK(json_of("[cidrhost(\"10.12.127.0/20\", 16), cidrhost(\"fd00::/8\", -1)]") ==
         "[\"10.12.112.16\",\"fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\"]");
   CHECK(json_of("cidrsubnets(\"10.1.0.0/16\", 4, 8, 4)") == "[\"10.1.0.0/20\",\"10.1.16.0/24\",\"10.1.32.0/20\"]");
