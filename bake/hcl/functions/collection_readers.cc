@@ -71,24 +71,38 @@ Value element(Arguments arguments) {
   return all[static_cast<std::size_t>((index % size + size) % size)];
 }
 
-// What the key names in the collection, or null.
-const Value* find_part(Arguments arguments) {
-  const Type& type = arguments[0].type;
-  if (type.kind == Kind::map) {
-    const Value key = convert(arguments[1], string_type());
-    const auto found = members(arguments[0]).find(as_string(key));
-    return found == members(arguments[0]).end() ? nullptr : &found->second;
+// What the keys of the collection are; other than an index in brackets, those of functions are not converted.
+Kind kind_of_keys(const Type& collection) {
+  if (collection.kind == Kind::map) {
+    return Kind::string;
   }
-  if (type.kind != Kind::list && type.kind != Kind::tuple) {
+  if (collection.kind != Kind::list && collection.kind != Kind::tuple) {
     throw CallError("a list, tuple or map is required", 0);
   }
-  const Value key = convert(arguments[1], number_type());
-  const auto index = to_int64(as_number(key));
+  return Kind::number;
+}
+
+// What the key names in the collection, or null.
+const Value* find_part(Arguments arguments) {
+  const Kind wanted = kind_of_keys(arguments[0].type);
+  if (arguments[1].type.kind != wanted) {
+    return nullptr;
+  }
+  if (wanted == Kind::string) {
+    const auto found = members(arguments[0]).find(as_string(arguments[1]));
+    return found == members(arguments[0]).end() ? nullptr : &found->second;
+  }
+  const auto index = to_int64(as_number(arguments[1]));
   const bool there = index && *index >= 0 && static_cast<std::size_t>(*index) < length(arguments[0]);
   return there ? &elements(arguments[0])[static_cast<std::size_t>(*index)] : nullptr;
 }
 
 Value index(Arguments arguments) {
+  const Kind wanted = kind_of_keys(arguments[0].type);
+  if (arguments[1].type.kind != wanted) {
+    throw CallError(wanted == Kind::string ? "the key of a map is a string" : "the key of a list or tuple is a number",
+                    1);
+  }
   const Value* part = find_part(arguments);
   if (!part) {
     throw CallError("there is no element of that key", 1);

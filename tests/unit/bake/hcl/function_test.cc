@@ -67,6 +67,12 @@ TEST_CASE("patterns are those of Go") {
   CHECK(json_of("regex(\"\\\\Q\\\\C\\\\E\", \"\\\\C\")") == "\"\\\\C\"");
 }
 
+TEST_CASE("keys of functions are not converted") {
+  CHECK(json_of("[hasindex([1], \"0\"), hasindex([1], \"x\"), hasindex([1], true), hasindex([1], 0)]") ==
+        "[false,false,false,true]");
+  CHECK_THAT(failure_of("index([1], \"0\")"), Contains("key of a list or tuple is a number"));
+}
+
 TEST_CASE("collections") {
   CHECK(typed_json_of("convert([\"b\", \"a\", \"b\"], set(string))", "set of string") == "[\"a\",\"b\"]");
   CHECK(typed_json_of("distinct([1, \"1\", 2])", "list of string") == "[\"1\",\"2\"]");
