@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
 namespace mbuild::bake::hcl {
 
@@ -113,6 +114,16 @@ std::string to_text(const Number& number) {
     return sign + digits + std::string(whole - digits.size(), '0');
   }
   return sign + digits.substr(0, whole) + "." + digits.substr(whole);
+}
+
+std::string rough_text(const Number& number) {
+  char* text = nullptr;
+  if (mpfr_asprintf(&text, "%.10Rg", number.get()) < 0) {
+    throw std::bad_alloc();
+  }
+  std::string result = text;
+  mpfr_free_str(text);
+  return result;
 }
 
 bool is_whole(const Number& number) { return mpfr_integer_p(number.get()) != 0; }

@@ -39,6 +39,8 @@ inline constexpr mpfr_prec_t k_number_precision = 512;
 std::optional<Number> parse_number(std::string_view text);
 // The shortest decimal text, without an exponent, that is this number in its precision: "1.5", "-0", "+Inf".
 std::string to_text(const Number& number);
+// Ten digits of it, with an exponent where that is shorter.
+std::string rough_text(const Number& number);
 // Its digits (no leading or trailing zeros; "" for zero) and the place of the point: 0.DIGITS x 10^point.
 struct Digits {
   std::string digits;

@@ -44,6 +44,66 @@ int compare_content(const std::string& a, const std::string& b) { return a.compa
 int compare_content(const Elements& a, const Elements& b) { return compare_items(a, b, compare_in_set); }
 int compare_content(const Members& a, const Members& b) { return compare_items(a, b, compare_members); }
 
+std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    result += c == '"' || c == '\\' ? "\\" : "";
+    result += c;
+  }
+  return result + "\"";
+}
+
+std::string order_text(const Value& value);
+
+std::string order_text_of(const bool& truth) { return truth ? "T" : "F"; }
+std::string order_text_of(const Number& number) { return rough_text(number); }
+std::string order_text_of(const std::string& text) { return quoted(text); }
+
+std::string order_text_of(const Elements& elements) {
+  std::string text;
+  for (const Value& element : elements) {
+    text += order_text(element) + ";";
+  }
+  return text;
+}
+
+std::string order_text_of(const Members& members) {
+  std::string text;
+  for (const auto& [name, member] : members) {
+    text += quoted(name) + ":" + order_text(member) + ";";
+  }
+  return text;
+}
+
+std::string attribute_texts(const Members& members) {
+  std::string text;
+  for (const auto& [name, member] : members) {
+    text += order_text(member) + ";";
+  }
+  return text;
+}
+
+// What decides the order of collections and structures in a set, as the field has it: results of functions on sets
+// are compared between tools as JSON.
+std::string order_text(const Value& value) {
+  if (value.is_null()) {
+    return "~";
+  }
+  switch (value.type.kind) {
+    case Kind::list:
+    case Kind::set:
+      return "[" + order_text_of(elements(value)) + "]";
+    case Kind::tuple:
+      return "<" + order_text_of(elements(value)) + ">";
+    case Kind::map:
+      return "{" + order_text_of(members(value)) + "}";
+    case Kind::object:
+      return "<" + attribute_texts(members(value)) + ">";
+    default:
+      return std::visit([](const auto& content) { return order_text_of(content); }, value.data->content);
+  }
+}
+
 bool same_members(const Members::value_type& a, const Members::value_type& b) {
   return a.first == b.first && equal(a.second, b.second);
 }
@@ -122,10 +182,15 @@ bool equal(const Value& a, const Value& b) {
 
 int compare_in_set(const Value& a, const Value& b) {
   if (a.is_null() || b.is_null()) {
-    return int{b.is_null()} - int{a.is_null()};
+    return int{a.is_null()} - int{b.is_null()};
   }
   if (a.data->content.index() != b.data->content.index()) {
     return a.data->content.index() < b.data->content.index() ? -1 : 1;
+  }
+  if (!is_primitive(a.type)) {
+    if (const int order = order_text(a).compare(order_text(b))) {
+      return order;
+    }
   }
   return std::visit(
       [&](const auto& left) {

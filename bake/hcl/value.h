@@ -51,7 +51,7 @@ std::size_t length(const Value& value);        // of any collection, tuple, obje
 
 // Equal in type and content; nulls of one type are equal.
 bool equal(const Value& a, const Value& b);
-// The order of a set's elements: negative, 0 or positive.
+// The order of a set's elements, nulls last: negative, 0 or positive.
 int compare_in_set(const Value& a, const Value& b);
 // Unicode's composed form (NFC); bytes that are no UTF-8 stay.
 std::string normalise(std::string_view text);

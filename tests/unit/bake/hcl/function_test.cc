@@ -73,6 +73,13 @@ TEST_CASE("keys of functions are not converted") {
   CHECK_THAT(failure_of("index([1], \"0\")"), Contains("key of a list or tuple is a number"));
 }
 
+TEST_CASE("the elements of a set are in the order of others") {
+  CHECK(json_of("convert([2, null, 1], set(number))") == "[1,2,null]");
+  CHECK(json_of("convert([[\"a\", 2], [\"b\", 1], [\"a\", 10]], set(tuple([string, number])))") ==
+        "[[\"a\",10],[\"a\",2],[\"b\",1]]");
+  CHECK(json_of("convert([[], [\"b\"], [\"a\"]], set(list(string)))") == "[[\"a\"],[\"b\"],[]]");
+}
+
 TEST_CASE("collections") {
   CHECK(typed_json_of("convert([\"b\", \"a\", \"b\"], set(string))", "set of string") == "[\"a\",\"b\"]");
   CHECK(typed_json_of("distinct([1, \"1\", 2])", "list of string") == "[\"1\",\"2\"]");
