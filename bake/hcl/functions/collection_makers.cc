@@ -7,8 +7,22 @@ namespace mbuild::bake::hcl {
 
 namespace {
 
+// A plain null, which may be of any type, leaves values that have none in common as they are.
+Elements unified_if_typed(Arguments arguments) {
+  const bool typed = std::none_of(arguments.begin(), arguments.end(),
+                                  [](const Value& each) { return each.type.kind == Kind::dynamic; });
+  try {
+    return unified(Elements(arguments.begin(), arguments.end()));
+  } catch (const ConversionError&) {
+    if (typed) {
+      throw;
+    }
+    return {arguments.begin(), arguments.end()};
+  }
+}
+
 Value coalesce(Arguments arguments) {
-  const Elements common = unified(Elements(arguments.begin(), arguments.end()));
+  const Elements common = unified_if_typed(arguments);
   const auto found = std::find_if(common.begin(), common.end(), [](const Value& each) { return !each.is_null(); });
   if (found == common.end()) {
     throw CallError("all arguments are null");

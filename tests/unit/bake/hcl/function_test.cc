@@ -80,6 +80,11 @@ TEST_CASE("the elements of a set are in the order of others") {
   CHECK(json_of("convert([[], [\"b\"], [\"a\"]], set(list(string)))") == "[[\"a\"],[\"b\"],[]]");
 }
 
+TEST_CASE("a plain null has a type in common with anything") {
+  CHECK(json_of("coalesce(null, {a = 1}, \"x\")") == "{\"a\":1}");
+  CHECK_THAT(failure_of("coalesce({a = 1}, \"x\")"), Contains("of one type"));
+}
+
 TEST_CASE("collections") {
   CHECK(typed_json_of("convert([\"b\", \"a\", \"b\"], set(string))", "set of string") == "[\"a\",\"b\"]");
   CHECK(typed_json_of("distinct([1, \"1\", 2])", "list of string") == "[\"1\",\"2\"]");
