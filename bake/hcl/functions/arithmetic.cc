@@ -28,6 +28,14 @@ void define_unary(Table& table, std::string_view name, Number (*operation)(const
          [operation](Arguments arguments) { return number_value(operation(as_number(arguments[0]))); });
 }
 
+// To a whole number, of which 0 has no sign.
+void define_rounding(Table& table, std::string_view name, Number (*operation)(const Number&)) {
+  define(table, name, {number("num")}, [operation](Arguments arguments) {
+    const Number whole = operation(as_number(arguments[0]));
+    return number_value(compare(whole, Number(0)) == 0 ? Number(0) : whole);
+  });
+}
+
 // In doubles, as the field computes these.
 void define_double(Table& table, std::string_view name, std::string second, double (*operation)(double, double)) {
   define(table, name, {number("num"), number(std::move(second))}, [operation](Arguments arguments) {
@@ -113,9 +121,9 @@ void add_arithmetic(Table& table) {
   define_binary(table, "modulo", modulo);
   define_unary(table, "absolute", absolute);
   define_unary(table, "negate", negate);
-  define_unary(table, "ceil", ceiling);
-  define_unary(table, "floor", floor);
-  define_unary(table, "int", truncate);
+  define_rounding(table, "ceil", ceiling);
+  define_rounding(table, "floor", floor);
+  define_rounding(table, "int", truncate);
   define_double(table, "log", "base", logarithm);
   define_double(table, "pow", "power", std::pow);
   define_extreme(table, "max", 1);

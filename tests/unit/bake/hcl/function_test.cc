@@ -85,6 +85,10 @@ TEST_CASE("a plain null has a type in common with anything") {
   CHECK_THAT(failure_of("coalesce({a = 1}, \"x\")"), Contains("of one type"));
 }
 
+TEST_CASE("zero has no sign where numbers are made whole") {
+  CHECK(json_of("[ceil(-0.5), int(-0.5), floor(-0)]") == "[0,0,0]");
+}
+
 TEST_CASE("collections") {
   CHECK(typed_json_of("convert([\"b\", \"a\", \"b\"], set(string))", "set of string") == "[\"a\",\"b\"]");
   CHECK(typed_json_of("distinct([1, \"1\", 2])", "list of string") == "[\"1\",\"2\"]");
