@@ -103,6 +103,9 @@ std::string format_integer(const FormatVerb& verb, const Number& number) {
   }
   const auto [base, prefix] = base_of(verb.mode);
   std::string digits = integer_digits(number, base);
+  if (verb.precision && *verb.precision == 0 && digits == "0") {
+    digits.clear();
+  }
   if (verb.precision && digits.size() < *verb.precision) {
     digits.insert(0, *verb.precision - digits.size(), '0');
   }
@@ -110,11 +113,16 @@ std::string format_integer(const FormatVerb& verb, const Number& number) {
     std::transform(digits.begin(), digits.end(), digits.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   }
-  std::string sign = sign_of(verb, is_negative(number) && digits != "0");
+  std::string sign = sign_of(verb, is_negative(number) && compare(number, Number(0)) != 0);
   if (verb.sharp) {
     sign += prefix;
   }
-  return pad(verb, sign, digits);
+  if (!verb.precision) {
+    return pad(verb, sign, digits);
+  }
+  FormatVerb blanks = verb;  // the precision says how many zeros there are
+  blanks.zero = false;
+  return pad(blanks, sign, digits);
 }
 
 std::string format_float(const FormatVerb& verb, const Number& number) {

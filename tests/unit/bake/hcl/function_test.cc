@@ -47,6 +47,7 @@ TEST_CASE("formats") {
         "\"   ab|cd   |00042|+5| 5|   3.142|ab\"");
   CHECK(json_of("format(\"%b %o %x %X %#x %e %g %v\", 10, 8, 255, 255, 255, 12345.678, 1e21, null)") ==
         "\"1010 10 ff FF 0xff 1.234568e+04 1e+21 null\"");
+  CHECK(json_of("format(\"%08.3d|%+08.3d|%.0d|%08d\", 5, 5, 0, -5)") == "\"     005|    +005||-0000005\"");
   CHECK_THAT(failure_of("format(\"%d\", \"x\")"), Contains("format") && Contains("number is required"));
 }
 
