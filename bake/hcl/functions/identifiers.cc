@@ -5,6 +5,7 @@
 
 #include "bake/hcl/functions/digest.h"
 #include "bake/hcl/functions/table.h"
+#include "base/strings.h"
 
 namespace mbuild::bake::hcl {
 
@@ -30,7 +31,17 @@ int hex_value(char c) {
   return std::isdigit(byte) ? c - '0' : std::tolower(byte) - 'a' + 10;
 }
 
+// The digits with or without dashes, in braces or behind "urn:uuid:".
 std::optional<std::string> uuid_bytes(std::string_view text) {
+  constexpr std::string_view k_name = "urn:uuid:";
+  if (iequals(text.substr(0, k_name.size()), k_name)) {
+    text.remove_prefix(k_name.size());
+  } else if (text.starts_with('{') && text.ends_with('}')) {
+    text = text.substr(1, text.size() - 2);
+  } else if (text.size() == 2 * k_uuid_size) {
+    return uuid_bytes(fmt::format("{}-{}-{}-{}-{}", text.substr(0, 8), text.substr(8, 4), text.substr(12, 4),
+                                  text.substr(16, 4), text.substr(20)));
+  }
   std::string digits;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;

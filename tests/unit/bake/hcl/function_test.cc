@@ -130,6 +130,15 @@ TEST_CASE("addresses, dates and versions") {
                 "semvercmp(\"1.3.0\", c)]") == "[true,false,true,false,true,false]");
 }
 
+TEST_CASE("a name space has several forms") {
+  const std::string uuid = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
+  const auto of = [](const std::string& name_space) { return json_of("uuidv5(\"" + name_space + "\", \"a\")"); };
+  CHECK(of("urn:uuid:" + uuid) == of("dns"));
+  CHECK(of("{" + uuid + "}") == of("dns"));
+  CHECK(of("6ba7b8109dad11d180b400c04fd430c8") == of("dns"));
+  CHECK_THAT(failure_of("uuidv5(\"{x}\", \"a\")"), Contains("a name space is"));
+}
+
 TEST_CASE("some functions get their arguments unevaluated") {
   CHECK(json_of("try(nosuch.here, upper(null), 3)") == "3");
   CHECK(json_of("[can(nosuch), can(1 / 0)]") == "[false,true]");
