@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -41,21 +42,35 @@ std::size_t skip_blanks(const Text& text, std::size_t i) {
   return i;
 }
 
-// The bytes of a number without sign.
+std::size_t digits_end(std::string_view text, std::size_t i) {
+  const std::size_t end = text.find_first_not_of("0123456789", i);
+  return end == std::string_view::npos ? text.size() : end;
+}
+
+// The end of an exponent that begins there; `i` where none does.
+std::size_t exponent_end(std::string_view text, std::size_t i) {
+  if (i >= text.size() || (text[i] != 'e' && text[i] != 'E')) {
+    return i;
+  }
+  const std::size_t first = i + 1 < text.size() && (text[i + 1] == '+' || text[i + 1] == '-') ? i + 2 : i + 1;
+  const std::size_t end = digits_end(text, std::min(first, text.size()));
+  return end > first ? end : i;
+}
+
+// The bytes of a number without sign. A point is part of it before digits or an exponent.
 std::size_t number_length(std::string_view text) {
-  const auto digits = [&](std::size_t i) {
-    const std::size_t end = text.find_first_not_of("0123456789", i);
-    return end == std::string_view::npos ? text.size() : end;
-  };
-  std::size_t i = digits(0);
-  if (i > 0 && i + 1 < text.size() && text[i] == '.' && digits(i + 1) > i + 1) {
-    i = digits(i + 1);
+  const std::size_t whole = digits_end(text, 0);
+  if (whole == 0) {
+    return 0;
   }
-  if (i > 0 && i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    const std::size_t exponent = i + 1 < text.size() && (text[i + 1] == '+' || text[i + 1] == '-') ? i + 2 : i + 1;
-    return digits(exponent) > exponent ? digits(exponent) : i;
+  if (whole < text.size() && text[whole] == '.') {
+    const std::size_t fraction = digits_end(text, whole + 1);
+    const std::size_t end = exponent_end(text, fraction);
+    if (end > whole + 1) {
+      return end;
+    }
   }
-  return i;
+  return exponent_end(text, whole);
 }
 
 // "<<ID" or "<<-ID" up to the end of its line.

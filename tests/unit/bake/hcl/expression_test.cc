@@ -66,6 +66,11 @@ TEST_CASE("numbers keep 512 bits and are shown by their shortest digits") {
   CHECK(json_of("pow(2, 100)") == "1267650600228229400000000000000");
 }
 
+TEST_CASE("a point of a number may stand before its exponent") {
+  CHECK(json_of("[1.e2, 1.5e1, 1e+1, 2.E-1]") == "[100,15,10,0.2]");
+  CHECK(failure_of("1.e") != "");
+}
+
 TEST_CASE("indexes and attributes lead to parts") {
   CHECK(json_of("[\"a\", \"b\"][1]") == "\"b\"");
   CHECK(json_of("[[1], [2, 3]].1.0") == "2");
