@@ -66,6 +66,10 @@ Value evaluate_object(const Object& object, const Scope& scope) {
   Members attributes;
   for (const ObjectItem& item : object.items) {
     std::string key = object_key(*item.key, scope);
+    if (object.unique && attributes.contains(key)) {
+      fail(item.key->range, "Duplicate object attribute",
+           fmt::format("An attribute named \"{}\" was defined before.", key));
+    }
     attributes.insert_or_assign(std::move(key), evaluate(*item.value, scope));
   }
   return object_value(std::move(attributes));

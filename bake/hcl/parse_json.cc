@@ -25,7 +25,7 @@ ExpressionPtr template_of(const JsonNode& node, std::string_view text) {
 ExpressionPtr expression_of(const JsonNode& node);
 
 ExpressionPtr object_of(const JsonNode& node) {
-  Object object;
+  Object object{.items = {}, .unique = true};
   for (const JsonMember& member : node.members) {
     const JsonNode name{JsonKind::string, member.name, member.name_range, {}, {}};
     object.items.push_back({template_of(name, member.name), expression_of(member.value)});

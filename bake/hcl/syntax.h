@@ -103,6 +103,7 @@ struct ObjectItem {
 
 struct Object {
   std::vector<ObjectItem> items;
+  bool unique = false;  // a key that is there twice is an error; else the later one counts
 };
 
 struct For {

@@ -38,6 +38,12 @@ TEST_CASE("strings of the JSON form are templates, keys as well") {
   CHECK(to_json(evaluate(*file.body.attributes[0].expression, {})) == R"({"b":"${y}","k-1":"2\n\\n"})");
 }
 
+TEST_CASE("an object of the JSON form has no key twice") {
+  const File file = parse_sample(R"({"x": {"a": 1, "a": 2}})");
+  CHECK_THROWS_WITH(evaluate(*file.body.attributes[0].expression, {}),
+                    Contains("d.json:1,16-19") && Contains("An attribute named \"a\""));
+}
+
 TEST_CASE("JSON that is none is refused with its place") {
   CHECK_THROWS_WITH(parse_sample("{\"a\": 1,}"), Contains("d.json:1,9-10: Invalid JSON"));
   CHECK_THROWS_WITH(parse_sample("{\n\"a\": \"${\"}"), Contains("d.json:2,6-10"));
