@@ -27,6 +27,10 @@ using hcl::Value;
 }
 
 std::vector<std::string> fields_of(const VariableKind& variable, const std::string& text) {
+  if (text.empty()) {
+    refuse(variable, fmt::format("failed to parse {} as {}: it is empty; {}_JSON takes [] and {{}}", variable.name,
+                                 hcl::friendly_name(variable.type), variable.name));
+  }
   try {
     return split_csv(text);
   } catch (const Error& error) {
@@ -98,7 +102,6 @@ Value map_of_text(const VariableKind& variable, const std::string& text) {
   const auto& type = hcl::element_type(variable.type);
   if (!hcl::is_primitive(type)) refuse_type(variable);
   hcl::Members members;
-  if (text.empty()) return hcl::map_value(type, {});
   for (const auto& field : fields_of(variable, text)) {
     const auto [key, value] = key_and_value(variable, field);
     members[hcl::normalise(key)] = primitive(variable, type, value);

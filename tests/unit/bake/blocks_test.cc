@@ -51,6 +51,15 @@ TEST_CASE("A variable's type decides how text is read") {
              outside_with({{"T", "a"}})));
 }
 
+TEST_CASE("An empty text is no list, which has a variable of its own") {
+  for (const char* type : {"list(string)", "set(string)", "map(string)", "tuple([string])"}) {
+    const auto text = std::string("variable \"L\" { type = ") + type + " }\ntarget \"t\" {}\n";
+    CHECK(says(text, "it is empty; L_JSON takes []", outside_with({{"L", ""}})));
+  }
+  CHECK(description("variable \"L\" { type = list(string) }\ntarget \"t\" { description = length(L) }\n",
+                    outside_with({{"L_JSON", "[]"}})) == "0");
+}
+
 TEST_CASE("A validation that does not hold shows its message") {
   CHECK(says(
       "variable \"V\" {\n  default = 1\n  validation {\n    condition = V > 1\n    error_message = \"low\"\n  }\n}\n",
