@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
+#include <string_view>
 #include <utility>
 
 #include "bake/hcl/convert.h"
@@ -29,6 +31,18 @@ const hcl::Attribute& required(const hcl::Block& block, std::string_view name) {
   if (const auto* attribute = hcl::find(block.body, name)) return *attribute;
   hcl::fail(block.header_range, "Missing required argument",
             fmt::format("The argument \"{}\" is required, but no definition was found.", name));
+}
+
+void refuse_other_members(const hcl::Block& block, std::initializer_list<std::string_view> known) {
+  for (const auto& attribute : block.body.attributes) {
+    if (std::ranges::find(known, attribute.name) != known.end()) continue;
+    hcl::fail(attribute.name_range, "Unsupported argument",
+              fmt::format("An argument named \"{}\" is not expected here.", attribute.name));
+  }
+  if (block.body.blocks.empty()) return;
+  const auto& inner = block.body.blocks.front();
+  hcl::fail(inner.type_range, "Unsupported block type",
+            fmt::format("Blocks of type \"{}\" are not expected here.", inner.type));
 }
 
 // The type that the definition declares, and the value that it has where nothing else gives one.
@@ -93,6 +107,7 @@ Names::Names(const Parts& parts, const Outside& outside, Refer refer)
 
 void Names::add_function(const std::string& name, const hcl::Block& block) {
   if (hcl::standard_function(name) != nullptr) return;  // that one is meant
+  refuse_other_members(block, {"params", "variadic_params", "result"});
   const auto parameters = hcl::keywords(*required(block, "params").expression, "Invalid param element");
   const auto& result = *required(block, "result").expression;
   std::optional<std::string> rest;
@@ -158,6 +173,9 @@ void Names::check() {
 void Names::validate(const std::string& name, const hcl::Block& variable) {
   for (const auto& block : variable.body.blocks) {
     if (block.type != "validation") continue;
+    if (!block.labels.empty())
+      hcl::fail(block.labels[0].range, "Extraneous label for validation", "No labels are expected here.");
+    refuse_other_members(block, {"condition", "error_message"});
     const auto& condition = *required(block, "condition").expression;
     validated_ = name;
     const auto value = hcl::evaluate(condition, scope_);

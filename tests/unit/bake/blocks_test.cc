@@ -60,6 +60,20 @@ TEST_CASE("An empty text is no list, which has a variable of its own") {
                     outside_with({{"L_JSON", "[]"}})) == "0");
 }
 
+TEST_CASE("Functions and validations have their own members alone") {
+  const auto function = [](const std::string& more) {
+    return "function \"f\" {\n  params = [a]\n  result = a\n  " + more + "\n}\n";
+  };
+  CHECK(says(function("c = 1"), "x.hcl:4,3-4: Unsupported argument; An argument named \"c\" is not expected here."));
+  CHECK(says(function("b {}"), "x.hcl:4,3-4: Unsupported block type; Blocks of type \"b\" are not expected here."));
+  const auto validation = [](const std::string& labels, const std::string& more) {
+    return "variable \"V\" {\n  validation " + labels + " {\n    condition = true\n    " + more + "\n  }\n}\n";
+  };
+  CHECK(says(validation("", "c = 1"), "Unsupported argument"));
+  CHECK(says(validation("\"x\"", ""), "Extraneous label for validation"));
+  CHECK_FALSE(says(validation("", ""), "x.hcl"));
+}
+
 TEST_CASE("A validation that does not hold shows its message") {
   CHECK(says(
       "variable \"V\" {\n  default = 1\n  validation {\n    condition = V > 1\n    error_message = \"low\"\n  }\n}\n",
