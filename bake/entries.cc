@@ -14,14 +14,20 @@ namespace {
 
 using Fields = std::map<std::string, std::string>;
 
-Fields parse_fields(const std::vector<std::string>& texts) {
+// Attestations are made by others, to whom the case of their keys may matter.
+std::string key_of(Attribute attribute, const std::string& written) {
+  auto key = to_lower(trim(written));
+  return attribute == Attribute::attest && key != "type" && key != "disabled" ? written : key;
+}
+
+Fields parse_fields(Attribute attribute, const std::vector<std::string>& texts) {
   Fields fields;
   for (const auto& text : texts) {
     const auto equals = text.find('=');
     if (equals == std::string::npos) {
       throw usage_error("invalid value " + text).with_advice("Fields are KEY=VALUE, separated by commas.");
     }
-    fields[to_lower(trim(std::string_view(text).substr(0, equals)))] = text.substr(equals + 1);
+    fields[key_of(attribute, text.substr(0, equals))] = text.substr(equals + 1);
   }
   return fields;
 }
@@ -32,13 +38,13 @@ Entries parse_output(const std::string& text) {
     if (text == "-") return {{.fields = {{"type", "tar"}, {"dest", "-"}}, .paths = {}}};
     return {{.fields = {{"type", "local"}, {"dest", text}}, .paths = {}}};
   }
-  return {checked_entry(Attribute::output, {.fields = parse_fields(texts), .paths = {}})};
+  return {checked_entry(Attribute::output, {.fields = parse_fields(Attribute::output, texts), .paths = {}})};
 }
 
 Entries parse_caches(Attribute attribute, const std::string& text) {
   const auto texts = split_csv(text);
   if (std::ranges::any_of(texts, [](const auto& field) { return field.find('=') != std::string::npos; }))
-    return {checked_entry(attribute, {.fields = parse_fields(texts), .paths = {}})};
+    return {checked_entry(attribute, {.fields = parse_fields(attribute, texts), .paths = {}})};
   Entries entries;
   for (const auto& reference : texts)
     entries.push_back({.fields = {{"type", "registry"}, {"ref", reference}}, .paths = {}});
@@ -132,7 +138,7 @@ Entries parse_entries(Attribute attribute, const std::string& text) {
   if (attribute == Attribute::output) return parse_output(text);
   if (attribute == Attribute::cache_from || attribute == Attribute::cache_to) return parse_caches(attribute, text);
   if (attribute == Attribute::ssh) return parse_agent(text);
-  return {checked_entry(attribute, {.fields = parse_fields(split_csv(text)), .paths = {}})};
+  return {checked_entry(attribute, {.fields = parse_fields(attribute, split_csv(text)), .paths = {}})};
 }
 
 Entry checked_entry(Attribute attribute, Entry entry) {

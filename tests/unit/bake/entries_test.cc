@@ -49,6 +49,11 @@ TEST_CASE("An attestation that is not disabled does not say so") {
   CHECK(one(Attribute::attest, "type=sbom,disabled=1") == Fields{{"type", "sbom"}, {"disabled", "true"}});
 }
 
+TEST_CASE("The keys of an attestation keep their case, but for those that bake reads") {
+  CHECK(one(Attribute::attest, "Type=sbom,Disabled=1,Generator=X") ==
+        Fields{{"type", "sbom"}, {"disabled", "true"}, {"Generator", "X"}});
+}
+
 TEST_CASE("Entries that say nothing sensible are usage errors") {
   CHECK(error_of([] { parse_entries(Attribute::output, "type=docker,push"); }) == "2 invalid value push");
   CHECK(error_of([] { parse_entries(Attribute::output, "dest=x,a=b"); }) == "2 type is required for output");
