@@ -81,6 +81,8 @@ std::vector<std::string> attribute_names() {
 }
 
 void merge_value(const AttributeRow& row, AttributeValue& into, const AttributeValue& later) {
+  // Other texts may be set to nothing; a description can't.
+  if (row.attribute == Attribute::description && std::get<std::string>(later).empty()) return;
   if (row.merge == Merge::replace) {
     into = later;
   } else if (row.merge == Merge::by_key) {

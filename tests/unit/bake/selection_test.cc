@@ -79,6 +79,17 @@ target "t" { inherits = ["left", "right"] }
         R"({"t":{"context":".","dockerfile":"Dockerfile","args":{"r":"root","x":"root"},"tags":["r"]}})");
 }
 
+TEST_CASE("An empty description keeps the one that is inherited") {
+  const auto definition = definition_of(R"(
+target "p" { description = "text" }
+target "t" {
+  inherits = ["p"]
+  description = ""
+}
+)");
+  CHECK(printed(definition, {"t"}) == R"({"t":{"description":"text","context":".","dockerfile":"Dockerfile"}})");
+}
+
 TEST_CASE("Targets that are contexts are there, with their outputs taken away") {
   const auto definition = definition_of(R"(
 target "base" { output = ["type=docker"] }
