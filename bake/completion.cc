@@ -112,8 +112,7 @@ void check(const Target& target, const Outside& outside) {
   for (const auto& secret : entries_of(target, Attribute::secret)) check_secret(secret, outside);
   for (const auto& agent : entries_of(target, Attribute::ssh)) check_agent(agent, outside);
   for (const auto& text : texts_of(target, Attribute::ulimits)) executor::parse_ulimit(text);
-  if (const auto* size = text_of(target, Attribute::shm_size); size != nullptr && !size->empty())
-    check_size("shm-size", *size);
+  if (const auto* size = text_of(target, Attribute::shm_size); size != nullptr) check_size("shm-size", *size);
   check_resources(pairs_of(target, Attribute::resources));
 }
 

@@ -90,6 +90,11 @@ target "t" {
   CHECK(printed(definition, {"t"}) == R"({"t":{"description":"text","context":".","dockerfile":"Dockerfile"}})");
 }
 
+TEST_CASE("An empty size is none") {
+  CHECK(error_of([] { selected("target \"a\" { shm-size = \"\" }\n", {"a"}); }) ==
+        "2 target a: invalid value  for shm-size");
+}
+
 TEST_CASE("Targets that are contexts are there, with their outputs taken away") {
   const auto definition = definition_of(R"(
 target "base" { output = ["type=docker"] }
