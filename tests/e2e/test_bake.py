@@ -61,6 +61,21 @@ target "image" {
 
 
 @quick
+def test_flags_that_are_empty(case):
+    """Scripts write flags with variables that may not be set: such a flag is not there, or an error names it."""
+    definition(case, 'target "a1" {}\ntarget "b1" {}\n')
+    unset = ["--provenance=", "--sbom=", "--progress=", "--metadata-file=", "--call=", "--list="]
+    expect_equal(sorted(printed(case, "-f=docker-bake.hcl", *unset, "[ab]1")["target"]), ["a1", "b1"])
+    for flag in ("--push=", "--no-cache="):
+        refused = attempt(case, "--print", flag, "a1")
+        expect_equal(refused.status, 1)
+        expect('invalid argument "" for "%s" flag' % flag[:-1] in refused.text, refused.text)
+    wrong = attempt(case, "--print", "--progress=bad", "a1")
+    expect_equal(wrong.status, 1)
+    expect("invalid progress mode bad" in wrong.text, wrong.text)
+
+
+@quick
 def test_context_of_another_target(case):
     """"target:NAME" is the other's image, which is built for it and written nowhere."""
     case.write("base/Dockerfile", "FROM busybox\nENV FROM_BASE=yes\n" + MARK + "/mark\n")
