@@ -38,6 +38,14 @@ void refuse_unless_map(const Node& node, const std::string& where) {
   if (node.kind != Kind::map && node.kind != Kind::null) refuse(where, "a mapping", node);
 }
 
+Node list_of(Node item) {
+  Node list;
+  list.kind = Kind::list;
+  list.replaces = item.replaces;
+  list.items.push_back(std::move(item));
+  return list;
+}
+
 void put(Node& map, const Keyed& keyed, const std::string& text, const std::string& where) {
   auto at = text.find('=');
   if (at == std::string::npos) at = text.find_first_of(keyed.separators);
@@ -65,7 +73,7 @@ Node map_of_list(const Node& list, const Keyed& keyed, const std::string& where)
 }
 
 bool is_value(const Keyed& keyed, const Node& value) {
-  if (value.kind == Kind::null) return !keyed.needs_value;
+  if (value.kind == Kind::null) return value.replaces || !keyed.needs_value;
   if (value.kind == Kind::list && keyed.several)
     return std::ranges::all_of(value.items, [](const Node& item) { return item.kind == Kind::scalar; });
   return value.kind == Kind::scalar;
@@ -77,8 +85,9 @@ void normalise_keyed(Node& parent, const Keyed& keyed, const std::string& where_
   const auto where = fmt::format("{}.{}", where_parent, keyed.key);
   if (node->kind == Kind::list) *node = map_of_list(*node, keyed, where);
   refuse_unless_map(*node, where);
-  for (const auto& [name, value] : node->members) {
+  for (auto& [name, value] : node->members) {
     if (!is_value(keyed, value)) refuse(fmt::format("{}.{}", where, name), "a string", value);
+    if (keyed.several && value.kind == Kind::scalar) value = list_of(std::move(value));
   }
 }
 

@@ -120,6 +120,15 @@ TEST_CASE("A label without a value is there, and hosts are addresses by name") {
   CHECK(shown({"services: {a: {build: {extra_hosts: {a: [1.1.1.1, \"[::1]\"]}}}}\n"}) == hosts);
 }
 
+TEST_CASE("Addresses of several files are merged, and a value may be taken away") {
+  CHECK(shown({"services: {a: {build: {extra_hosts: {a: 1.1.1.1}}}}\n",
+               "services: {a: {build: {extra_hosts: {a: \"::1\"}}}}\n"}) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile","extra-hosts":{"a":"1.1.1.1,::1"}}})");
+  CHECK(shown({"services: {a: {build: {additional_contexts: {a: x, b: y}}}}\n",
+               "services: {a: {build: {additional_contexts: {a: !reset null}}}}\n"}) ==
+        R"({"a":{"context":".","contexts":{"b":"y"},"dockerfile":"Dockerfile"}})");
+}
+
 TEST_CASE("Paths may begin with the home of the user, and those of contexts are cleaned") {
   auto outside = outside_with();
   outside.home = "/home/u";
