@@ -48,17 +48,10 @@ void change_all(Node& model, const Change& change) {
   }
 }
 
-void say_context_of(Node& service, const std::string& directory) {
-  Node* build = find(service, "build");
-  if (build != nullptr && build->kind == Node::Kind::map && find(*build, "context") == nullptr)
-    member(*build, "context") = text_node(directory);
-}
-
 }  // namespace
 
 void place_service(Node& service, const std::string& directory) {
   change_service(service, [&](const std::string& path) { return path_from(directory, path); });
-  say_context_of(service, directory);
 }
 
 void place_paths(Node& model, const std::string& directory) {
@@ -68,7 +61,11 @@ void place_paths(Node& model, const std::string& directory) {
 void say_contexts(Node& model, const std::string& directory) {
   Node* services = find(model, "services");
   if (services == nullptr || directory.empty()) return;
-  for (auto& [name, service] : services->members) say_context_of(service, directory);
+  for (auto& [name, service] : services->members) {
+    Node* build = find(service, "build");
+    if (build != nullptr && build->kind == Node::Kind::map && find(*build, "context") == nullptr)
+      member(*build, "context") = text_node(directory);
+  }
 }
 
 void expand_home(Node& model, const std::string& home) {

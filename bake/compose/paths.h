@@ -9,9 +9,8 @@ namespace mbuild::bake::compose {
 
 // Has the paths of all services and secrets relative to the working directory, which were to `directory`.
 void place_paths(Node& model, const std::string& directory);
-// Of one service, and a context that is not said is the directory.
 void place_service(Node& service, const std::string& directory);
-// The same for contexts that are not said, where all files that may say one are merged.
+// A context that is not said is the directory: for when all files that may say one are merged.
 void say_contexts(Node& model, const std::string& directory);
 
 // "~" at the beginning of a path is the user's home; "" leaves it.

@@ -129,6 +129,14 @@ TEST_CASE("Addresses of several files are merged, and a value may be taken away"
         R"({"a":{"context":".","contexts":{"b":"y"},"dockerfile":"Dockerfile"}})");
 }
 
+TEST_CASE("What a service of another file does not say is as if the extending one said it") {
+  const TemporaryDirectory here;
+  write_output(here / "b.yaml", "services: {b: {build: {args: [V]}, env_file: q.env}}\n");
+  write_output(here / "q.env", "V=1\n");
+  CHECK(shown({"services: {a: {extends: {file: " + (here / "b.yaml") + ", service: b}}}\n"}) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile","args":{"V":"1"}}})");
+}
+
 TEST_CASE("Paths may begin with the home of the user, and those of contexts are cleaned") {
   auto outside = outside_with();
   outside.home = "/home/u";
