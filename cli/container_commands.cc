@@ -26,6 +26,7 @@
 #include "cli/network_command.h"
 #include "cli/volume_command.h"
 #include "containers/exec.h"
+#include "containers/life.h"
 #include "containers/log.h"
 #include "containers/ports.h"
 #include "containers/process.h"
@@ -325,28 +326,31 @@ int stop_containers(const Flags& flags) {
   });
 }
 
+// One that is about to be started again has no program that a signal could reach, and is not started again.
 int kill_containers(const Flags& flags) {
+  CancelOnSignal cancel;
   const int signal = containers::signal_number(flags.signal.empty() ? "KILL" : flags.signal);
   return with_each(shelf(flags), flags.names, [&](const Container& container) {
-    if (signal == SIGKILL) containers::ask_to_stay_down(container);
+    if (lives(container) && (signal == SIGKILL || container.state == State::restarting)) {
+      return containers::stop_container(container, 0, "KILL", cancel.token());
+    }
     if (!containers::send_signal(container, signal)) {
       throw usage_error(fmt::format("the container {} does not run", container.record.name));
     }
-    if (signal == SIGKILL) containers::wait_for_end(container, -1);
   });
 }
 
+// The lives that they have now: of those that are waited for later it may be over by then.
 int wait_for_containers(const Flags& flags) {
   CancelOnSignal cancel;
   const auto all = shelf(flags);
-  for (const auto& word : flags.names) {
-    const auto container = all.find(word);
-    containers::wait_for_end(container, -1, cancel.token());
-    const auto now = all.read(container.record.id);
-    if (!now) throw Error(ExitClass::store, fmt::format("the container {} was removed when it ended", word));
-    print("{}\n", now->ended ? now->ended->status : 128 + SIGKILL);
+  std::vector<containers::SeenLife> seen;
+  const int status = for_each_name(flags.names, [&](const auto& word) { seen.emplace_back(all.find(word)); });
+  for (const auto& life : seen) {
+    life.wait(-1, cancel.token());
+    print("{}\n", life.status().value_or(128 + SIGKILL));
   }
-  return 0;
+  return status;
 }
 
 int remove_containers(const Flags& flags) {

@@ -51,14 +51,24 @@ int start_attended(const executor::SessionRequest& session, const Container& con
   }
 }
 
+// Somebody else may start it at the same time: then it runs, as it should.
+void start_unless_it_runs(const executor::SessionRequest& session, const Container& container) {
+  warn_of_limits(container.record.options);
+  try {
+    containers::start_again(session, container);
+  } catch (const Error&) {
+    const auto now = containers::settle(container, {});
+    if (!now || now->state != State::running) throw;
+  }
+}
+
 int start_containers(const LifeFlags& flags) {
   const auto session = session_request(flags.root, false);
   const auto shelf = containers::shelf_of(session.store_root);
   if (!flags.attach && !flags.interactive) {
     return with_each(shelf, flags.names, [&](const Container& container) {
       if (container.state == State::running) return;
-      warn_of_limits(container.record.options);
-      containers::start_again(session, container);
+      start_unless_it_runs(session, container);
     });
   }
   if (flags.names.size() != 1) throw usage_error("one container is attended at a time");
@@ -74,10 +84,8 @@ int restart_containers(const LifeFlags& flags) {
   const auto shelf = containers::shelf_of(session.store_root);
   CancelOnSignal cancel;
   return with_each(shelf, flags.names, [&](const Container& container) {
-    containers::ask_to_keep(container);
-    containers::stop_container(container, seconds, flags.signal, cancel.token());
-    warn_of_limits(container.record.options);
-    containers::start_again(session, container);
+    containers::stop_container(container, seconds, flags.signal, cancel.token(), true);
+    start_unless_it_runs(session, container);
   });
 }
 

@@ -13,11 +13,17 @@ namespace mbuild::cli {
 
 int with_each(const containers::Shelf& shelf, const std::vector<std::string>& names,
               const std::function<void(const containers::Container&)>& work) {
+  return for_each_name(names, [&](const std::string& word) {
+    work(shelf.find(word));
+    print("{}\n", word);
+  });
+}
+
+int for_each_name(const std::vector<std::string>& names, const std::function<void(const std::string&)>& work) {
   int status = 0;
   for (const auto& word : names) {
     try {
-      work(shelf.find(word));
-      print("{}\n", word);
+      work(word);
     } catch (const Error& error) {
       print_error(error);
       status = 1;

@@ -18,6 +18,8 @@ void add_stats_command(Command& parent);
 // done is told, and the others are done all the same. Returns the exit status.
 int with_each(const containers::Shelf& shelf, const std::vector<std::string>& names,
               const std::function<void(const containers::Container&)>& work);
+// The same with names of anything, and nothing is printed of those that it was done with.
+int for_each_name(const std::vector<std::string>& names, const std::function<void(const std::string&)>& work);
 // The value of --time; negative: without end. Throws Error (usage).
 double seconds_of(const std::string& text);
 // Says which of its limits can't be kept here, if any.

@@ -11,18 +11,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <optional>
-#include <thread>
 
 #include "base/codec.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/message.h"
 #include "base/strings.h"
-#include "cache/locks.h"
+#include "containers/life.h"
 #include "containers/process.h"
 #include "worker/sandbox/exec_request.h"
 #include "worker/sandbox/sandbox.h"
@@ -182,41 +180,37 @@ bool send_signal(const Container& container, int signal) {
   return process && ::syscall(SYS_pidfd_send_signal, process.get(), signal, nullptr, 0) == 0;
 }
 
-bool wait_for_end(const Container& container, double seconds, const std::stop_token& stop) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  auto pause = std::chrono::milliseconds(1);
-  while (!cache::FileLock::is_free(container.directory + "/lock")) {
-    if (seconds >= 0 && std::chrono::steady_clock::now() >= until) return false;
-    if (stop.stop_requested()) throw Cancelled();
-    std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, std::chrono::milliseconds(50));
-  }
-  return true;
-}
-
-namespace {
-
-// The container when it runs or nothing lives in it: one whose process is about to start its program is waited for, or
-// the signal would be lost.
-std::optional<Container> settled(const Container& container, const std::stop_token& stop) {
+std::optional<Container> settle(const Container& container, const std::stop_token& stop) {
+  constexpr double k_moment = 0.02;
   const Shelf shelf(dir_name(container.directory));
   for (;;) {
     auto now = shelf.read(container.record.id);
-    if (!now || now->state == State::running || wait_for_end(*now, 0.02, stop)) return now;
+    if (!now || now->state == State::running || !is_held(*now)) return now;
+    SeenLife(*now).wait(k_moment, stop);
   }
 }
 
-}  // namespace
-
-void stop_container(const Container& container, double seconds, const std::string& signal,
-                    const std::stop_token& stop) {
-  ask_to_stay_down(container);
-  const auto now = settled(container, stop);
-  if (!now || now->state != State::running) return;
+void stop_container(const Container& container, double seconds, const std::string& signal, const std::stop_token& stop,
+                    bool keep) {
+  constexpr double k_again = 1;
+  const auto ask = [&] {
+    if (keep) ask_to_keep(container);
+    ask_to_stay_down(container);
+  };
+  ask();
+  // One whose process is about to start its program is waited for, or the signal would be lost.
+  auto now = settle(container, stop);
+  if (!now || now->state != State::running || (lives(container) && now->lives != container.lives)) return;
+  ask();  // its process forgets when it begins what it was asked for before
+  const auto number = now->lives;
+  const SeenLife life(*now);
   send_signal(*now, signal.empty() ? now->running->stop_signal : signal_number(signal));
-  if (wait_for_end(*now, seconds, stop)) return;
-  send_signal(*now, SIGKILL);
-  wait_for_end(*now, -1, stop);
+  if (life.wait(seconds, stop)) return;
+  do {
+    now = settle(container, stop);  // its process may have started the program again before it was asked not to
+    if (!now || now->state != State::running || now->lives != number) return;
+    send_signal(*now, SIGKILL);
+  } while (!life.wait(k_again, stop));
 }
 
 std::vector<Process> processes_of(const Container& container) {

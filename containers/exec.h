@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -41,10 +43,12 @@ Fd process_of_container(const Container& container);
 
 // Sends a signal to the container's first process. False where it does not run.
 bool send_signal(const Container& container, int signal);
-// Waits until it has ended, so many seconds at most (forever where they are negative). False where it still runs.
-bool wait_for_end(const Container& container, double seconds, const std::stop_token& stop = {});
-// Its stop signal, and SIGKILL where it still runs after so many seconds.
-void stop_container(const Container& container, double seconds, const std::string& signal, const std::stop_token& stop);
+// The container when it runs, or when nothing lives in it; nothing where it is gone.
+std::optional<Container> settle(const Container& container, const std::stop_token& stop);
+// Its stop signal, and SIGKILL where it still runs after so many seconds. One that was started anew since it was read
+// runs on. With `keep` it stays when it has ended, whatever --rm says.
+void stop_container(const Container& container, double seconds, const std::string& signal, const std::stop_token& stop,
+                    bool keep = false);
 
 // The processes in it, as the host numbers them.
 struct Process {

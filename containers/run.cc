@@ -31,6 +31,7 @@
 #include "containers/fill_volume.h"
 #include "containers/health.h"
 #include "containers/image_root.h"
+#include "containers/life.h"
 #include "containers/log.h"
 #include "containers/membership.h"
 #include "containers/networks.h"
@@ -347,18 +348,13 @@ Record new_record(const Options& options, const std::string& name, bool remove, 
 
 namespace {
 
-cache::FileLock held(const Container& container) {
-  auto lock = hold(container);
-  if (lock) return lock;
-  throw usage_error(fmt::format("the container {} runs already", container.record.name));
-}
-
 // In this process, once.
 int live(const executor::SessionRequest& session, executor::BuildStore& place, const Container& container,
          const Streams& streams) {
-  const auto lock = held(container);
-  forget_request(container);
-  return Host(session, place, container, {}).run(streams);
+  Life life(container);
+  const int status = Host(session, place, container, {}).run(streams);
+  life.note_status(status);
+  return status;
 }
 
 template <class Find>
@@ -437,13 +433,13 @@ class Patience {
 
 int live_on(const executor::SessionRequest& session, const Container& container, std::vector<Listener> listeners,
             const std::function<void(const Fd& process, int input)>& started) {
-  const auto lock = held(container);
-  forget_request(container);
+  Life life(container);
   Patience patience(container);
   for (;;) {
     executor::BuildStore place(session.store_root);
     const auto began = unix_seconds();
     const int status = Host(session, place, container, started).run({}, std::exchange(listeners, {}));
+    life.note_status(status);
     if (!patience.begins_again(status, began)) return status;
   }
 }

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "base/try_read_file.h"
+#include "containers/life.h"
 
 namespace mbuild::containers {
 namespace {
@@ -132,6 +133,7 @@ std::optional<Container> Shelf::read(const std::string& id) const {
   auto record = read_record<Record>(directory + "/record");
   if (!record) return std::nullopt;
   Container out{.record = std::move(*record), .running = {}, .ended = {}, .directory = directory};
+  out.lives = lives_ended(lock_path(directory));  // before what is said of one that may end now
   out.running = read_record<Running>(directory + "/running");
   // The lock before the end: who has ended by now was running then, or has told how.
   const bool was_held = !cache::FileLock::is_free(lock_path(directory));

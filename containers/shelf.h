@@ -63,6 +63,7 @@ struct Container {
   std::optional<Ended> ended;
   std::string health = {};  // a line "starting", "healthy" or "unhealthy", and JSON of it; "": nobody looks
   State state = State::created;
+  std::uint64_t lives = 0;  // that had ended before
   std::string directory;
 };
 
@@ -100,7 +101,7 @@ class Shelf {
   std::string directory_;
 };
 
-// Held by the process of a container as long as it lives.
+// Held by the process of a container as long as it lives (Life of containers/life.h).
 cache::FileLock hold(const Container& container);
 bool is_held(const Container& container);
 // The file that is held, for who asks when the container may have been removed; none where it has been.
