@@ -17,6 +17,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/confirm.h"
 #include "cli/container_flags.h"
 #include "cli/container_parts.h"
 #include "cli/display/go_template.h"
@@ -371,6 +372,7 @@ int remove_containers(const Flags& flags) {
 }
 
 int prune_containers(const Flags& flags) {
+  if (!flags.force && !confirm_removal("all containers that have ended", "mbuild container prune -f")) return 0;
   std::vector<Container> ended;
   for (auto& container : shelf(flags).list()) {
     const bool is_over = container.state == State::exited || container.state == State::dead;
@@ -501,7 +503,7 @@ void add_container_commands(Command& top) {
   add_rm(container);
   const auto flags = std::make_shared<Flags>();
   add_store_command(container, flags, "prune", "Remove all containers that have ended", prune_containers)
-      .flag("-f,--force", flags->force, "Accepted; nobody is asked");
+      .flag("-f,--force", flags->force, "Do not ask");
 }
 
 }  // namespace mbuild::cli

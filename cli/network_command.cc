@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/config/store_root.h"
+#include "cli/confirm.h"
+#include "cli/container_parts.h"
 #include "cli/display/go_template.h"
 #include "cli/display/json_text.h"
 #include "cli/display/report.h"
@@ -144,6 +146,7 @@ int remove_networks(const NetworkFlags& flags) {
 }
 
 int prune_networks(const NetworkFlags& flags) {
+  if (!flags.force && !confirm_removal("all networks that no container has", "mbuild network prune -f")) return 0;
   for (const auto& name : containers::prune_networks(containers_of(flags))) print("{}\n", name);
   return 0;
 }
@@ -179,7 +182,7 @@ void add_network_command(Command& top) {
   add("rm", "Remove networks", remove_networks, Presence::required, "remove")
       .flag("-f,--force", flags->force, "Say nothing of those that are not there");
   add("prune", "Remove all networks that no container has", prune_networks, Presence::hidden)
-      .flag("-f,--force", flags->force, "Accepted; nobody is asked");
+      .flag("-f,--force", flags->force, "Do not ask");
   add("connect", "Not done: a container has its network from its start on", refuse_change, Presence::optional);
   add("disconnect", "Not done: a container has its network to its end", refuse_change, Presence::optional);
 }

@@ -1,13 +1,11 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <iostream>
 #include <memory>
 
 #include "base/size_text.h"
-#include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/confirm.h"
 #include "cli/display/terminal.h"
 #include "cli/display/usage_table.h"
 #include "executor/collect.h"
@@ -55,20 +53,10 @@ std::string description(const PruneFlags& flags, const executor::CollectRequest&
       size_text(total_of(items)));
 }
 
-// Nothing is removed but by who says so: by -f, or by answering the question.
 bool confirmed(const PruneFlags& flags, const executor::CollectRequest& request) {
   if (flags.force) return true;
-  say("WARNING: this removes {} (in {}).\n", description(flags, request), store_root(flags.root));
-  if (::isatty(STDIN_FILENO) != 1) {
-    say("Nothing was removed: there is no terminal to ask. `mbuild prune -f` removes without a question.\n");
-    return false;
-  }
-  say("Continue? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (iequals(trim(answer), "y") || iequals(trim(answer), "yes")) return true;
-  say("Nothing was removed.\n");
-  return false;
+  const auto what = fmt::format("{} (in {})", description(flags, request), store_root(flags.root));
+  return confirm_removal(what, "mbuild prune -f");
 }
 
 int run_prune(const PruneFlags& flags) {

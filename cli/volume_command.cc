@@ -5,9 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.h"
-#include "base/digest.h"
 #include "base/error.h"
+#include "base/strings.h"
 #include "cli/config/store_root.h"
+#include "cli/confirm.h"
+#include "cli/container_parts.h"
 #include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "containers/volumes.h"
@@ -19,7 +21,7 @@ namespace {
 struct VolumeFlags {
   std::string root;
   std::vector<std::string> names;
-  bool quiet = false, force = false;
+  bool quiet = false, force = false, all = false;
 };
 
 std::string directory(const VolumeFlags& flags) {
@@ -35,7 +37,7 @@ int list_volumes(const VolumeFlags& flags) {
 }
 
 int create_volume(const VolumeFlags& flags) {
-  const auto name = flags.names.empty() ? random_hex(32) : flags.names.front();
+  const auto name = flags.names.empty() ? containers::anonymous_volume_name() : flags.names.front();
   print("{}\n", containers::use_volume(directory(flags), name).name);
   return 0;
 }
@@ -60,7 +62,13 @@ int remove_volumes(const VolumeFlags& flags) {
 }
 
 int prune_volumes(const VolumeFlags& flags) {
-  for (const auto& name : containers::prune_volumes(store_root(flags.root))) print("{}\n", name);
+  const char* what =
+      flags.all ? "all volumes that no container has" : "all volumes without a chosen name that no container has";
+  const char* command = flags.all ? "mbuild volume prune -a -f" : "mbuild volume prune -f";
+  if (!flags.force && !confirm_removal(what, command)) return 0;
+  const auto pruned = containers::prune_volumes(store_root(flags.root), flags.all);
+  for (const auto& name : pruned.removed) print("{}\n", name);
+  if (!pruned.left.empty()) say("`mbuild volume prune -a` would remove, too: {}\n", join(pruned.left, " "));
   return 0;
 }
 
@@ -80,8 +88,9 @@ void add_volume_command(Command& top) {
   add("create", "Make a volume", create_volume, Presence::optional);
   add("inspect", "Show volumes as JSON", inspect_volumes, Presence::required);
   add("rm", "Remove volumes and what is in them", remove_volumes, Presence::required, "remove");
-  add("prune", "Remove all volumes that no container has", prune_volumes, Presence::hidden)
-      .flag("-f,--force", flags->force, "Accepted; nobody is asked");
+  add("prune", "Remove volumes that no container has", prune_volumes, Presence::hidden)
+      .flag("-a,--all", flags->all, "Those with a chosen name, too")
+      .flag("-f,--force", flags->force, "Do not ask");
 }
 
 }  // namespace mbuild::cli

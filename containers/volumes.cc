@@ -19,6 +19,8 @@
 namespace mbuild::containers {
 namespace {
 
+constexpr std::size_t k_anonymous_bytes = 32;
+
 std::string directory_of(const std::string& volumes, const std::string& name) {
   return fmt::format("{}/{}", volumes, name);
 }
@@ -76,6 +78,12 @@ void check_volume_name(const std::string& name) {
   }
 }
 
+std::string anonymous_volume_name() { return random_hex(k_anonymous_bytes); }
+
+bool is_anonymous_volume(const std::string& name) {
+  return name.size() == 2 * k_anonymous_bytes && name.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
 Volume use_volume(const std::string& directory, const std::string& name) {
   check_volume_name(name);
   Volume out{.name = name, .directory = directory_of(directory, name) + "/data"};
@@ -112,17 +120,18 @@ void remove_volumes(const std::string& store_root, const std::vector<std::string
   for (const auto& name : names) take_away(workplace, volumes, name);
 }
 
-std::vector<std::string> prune_volumes(const std::string& store_root) {
+PrunedVolumes prune_volumes(const std::string& store_root, bool all) {
   executor::BuildStore place(store_root);
   const auto volumes = volumes_directory(place.store);
   const auto users = users_of(place.store);
   executor::Workplace workplace(place, [](std::string) {}, {});
   sweep(workplace, volumes);
-  std::vector<std::string> out;
+  PrunedVolumes out;
   for (const auto& volume : list_volumes(volumes)) {
     if (users.contains(volume.name)) continue;
-    take_away(workplace, volumes, volume.name);
-    out.push_back(volume.name);
+    const bool goes = all || is_anonymous_volume(volume.name);
+    if (goes) take_away(workplace, volumes, volume.name);
+    (goes ? out.removed : out.left).push_back(volume.name);
   }
   return out;
 }

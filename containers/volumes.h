@@ -21,6 +21,10 @@ std::string volumes_directory(const cache::Store& store);
 // Throws Error (usage) unless it is a name as docker's.
 void check_volume_name(const std::string& name);
 
+// A name for one that nobody chose a name for.
+std::string anonymous_volume_name();
+bool is_anonymous_volume(const std::string& name);
+
 // The volume of the name, made where it is missing; it belongs to the caller then.
 Volume use_volume(const std::string& directory, const std::string& name);
 // Whether nothing is in it yet.
@@ -31,7 +35,11 @@ std::vector<Volume> list_volumes(const std::string& directory);
 // Deletes volumes with what is in them. Throws Error (usage) where one is not there, or a container has it; nothing is
 // deleted then.
 void remove_volumes(const std::string& store_root, const std::vector<std::string>& names);
-// Deletes those that no container has; their names.
-std::vector<std::string> prune_volumes(const std::string& store_root);
+
+struct PrunedVolumes {
+  std::vector<std::string> removed, left;  // names; left: of those that no container has either
+};
+// Deletes those that no container has; without `all`, only those that were made without a name.
+PrunedVolumes prune_volumes(const std::string& store_root, bool all);
 
 }  // namespace mbuild::containers

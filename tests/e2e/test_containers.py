@@ -216,7 +216,7 @@ def test_volumes(case):
     start(case, flags=("--name", "one", "-v", "shared:/data"))
     expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
     case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "the container one has the volume shared")
-    expect_equal(case.check(case.mbuild, "volume", "prune", "-f", *root).strip(), "empty")
+    expect_equal(case.check(case.mbuild, "volume", "prune", "-a", "-f", *root).strip(), "empty")
     case.check(case.mbuild, "prune", "-a", "-f", *root)
     expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
     mbuild(case, "rm", "-f", "one")

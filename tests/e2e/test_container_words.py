@@ -1,0 +1,50 @@
+"""What commands on containers, volumes and images take, and what they say of what is not there."""
+import bz2
+import gzip
+import json
+import lzma
+import os
+import pty
+import shutil
+import subprocess
+
+from support import HANG, expect, expect_equal, quick, rest_of_terminal
+from test_container_lives import begin, outcome
+from test_containers import free_port, has_pasta, image, mbuild, rows, start
+from test_images import keep, listed, printed
+
+
+def run(case, *words):
+    return case.run([case.mbuild, *words, "--root", case.root])
+
+
+def answered(case, answer, *words):
+    """A command on a terminal where somebody types."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(case.mbuild, [case.mbuild, *words, "--root", case.root])
+    os.write(terminal, answer)
+    text = rest_of_terminal(terminal).decode()
+    expect_equal(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
+    return text
+
+
+def test_pruning_asks(case):
+    mbuild(case, "run", "--name", "one", image(case), "true")
+    case.check(case.mbuild, "network", "create", "net", "--root", case.root)
+    case.check(case.mbuild, "volume", "create", "named", "--root", case.root)
+    nameless = case.check(case.mbuild, "volume", "create", "--root", case.root).strip()
+    for words in (("container", "prune"), ("network", "prune"), ("volume", "prune", "-a"), ("volume", "prune")):
+        result = run(case, *words)
+        expect_equal(result.status, 0)
+        expect("Nothing was removed: there is no terminal to ask" in result.text, result.text)
+        expect("Nothing was removed." in answered(case, b"n\n", *words))
+    expect_equal([row["Names"] for row in rows(case, "-a")], ["one"])
+    text = run(case, "volume", "prune", "-f").text
+    expect_equal(set(text.strip().split("\n")), {nameless, "`mbuild volume prune -a` would remove, too: named"})
+    expect("named" in answered(case, b"y\n", "volume", "prune", "-a"))
+    expect("net" in answered(case, b"y\n", "network", "prune"))
+    answered(case, b"y\n", "container", "prune")
+    expect_equal(rows(case, "-a"), [])
+    for what in ("volume", "network"):
+        expect_equal(case.check(case.mbuild, what, "ls", "-q", "--root", case.root).strip(), "")
