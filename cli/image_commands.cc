@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -20,6 +21,7 @@
 #include "cli/registry_client.h"
 #include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
+#include "files/uncompressed.h"
 #include "image/copy_image.h"
 #include "image/image_archive.h"
 #include "oci/list_images.h"
@@ -163,24 +165,38 @@ int save_image(const ImageFlags& flags) {
   return 0;
 }
 
-// Standard input as a file that can be read anywhere.
+// An archive as a file that can be read anywhere: standard input, and what is compressed, goes to one without a name in
+// the store.
 class InputFile {
  public:
-  explicit InputFile(const std::string& name) : path_(name) {
-    if (!name.empty()) return;
-    if (::isatty(STDIN_FILENO) == 1) {
+  InputFile(const std::string& name, const cache::Store& store, const std::stop_token& stop) : path_(name) {
+    if (name.empty() && ::isatty(STDIN_FILENO) == 1) {
       throw usage_error("standard input is a terminal, no archive").with_advice("Name a file with -i.");
     }
-    file_ = open_file("/var/tmp", O_TMPFILE | O_RDWR, 0600);
-    char buffer[1 << 16];
-    while (const auto n = read_full(STDIN_FILENO, std::as_writable_bytes(std::span(buffer)))) {
-      write_all(file_.get(), {buffer, n});
+    if (std::filesystem::is_directory(name)) {
+      throw usage_error(name + " is a directory: an archive is a file")
+          .with_advice(fmt::format("An image in a directory (an OCI layout) is run by mbuild run oci-layout:{}", name));
     }
+    const Fd given = name.empty() ? duplicate(STDIN_FILENO) : open_file(name, O_RDONLY);
+    if (!name.empty() && !is_compressed(given)) return;
+    file_ = open_file(store.work_directory(), O_TMPFILE | O_RDWR, 0600);
+    copy_uncompressed(given.get(), file_.get(), stop);
     path_ = fmt::format("/proc/self/fd/{}", file_.get());
   }
   const std::string& path() const { return path_; }
 
  private:
+  // A tar has text there: the name of its first file.
+  static bool is_compressed(const Fd& file) {
+    using namespace std::string_view_literals;
+    char head[6] = {};
+    const auto n = ::pread(file.get(), head, sizeof head, 0);
+    const std::string_view text(head, n < 0 ? 0 : static_cast<std::size_t>(n));
+    const bool is_skippable = text.size() > 4 && (text[0] & 0xf0) == 0x50 && text.substr(1, 3) == "\x2a\x4d\x18"sv;
+    return is_skippable || text.starts_with("\x1f\x8b"sv) || text.starts_with("BZh"sv) ||
+           text.starts_with("\xfd\x37zXZ"sv) || text.starts_with("\x28\xb5\x2f\xfd"sv);
+  }
+
   std::string path_;
   Fd file_;
 };
@@ -188,8 +204,8 @@ class InputFile {
 int load_image(const ImageFlags& flags) {
   CancelOnSignal cancel;
   RegistryClient client;
-  const InputFile input(flags.file);
   auto store = executor::open_store(store_root(flags.root));
+  const InputFile input(flags.file, store, cancel.token());
   std::vector<std::string> names;
   const image::ImageArchive archive(input.path());
   for (const auto& text : archive.names()) {

@@ -48,3 +48,27 @@ def test_pruning_asks(case):
     expect_equal(rows(case, "-a"), [])
     for what in ("volume", "network"):
         expect_equal(case.check(case.mbuild, what, "ls", "-q", "--root", case.root).strip(), "")
+
+
+def test_load_of_compressed_archives(case):
+    keep(case)
+    plain = case.dir + "/app.tar"
+    mbuild(case, "save", "-o", plain, "app:1")
+    with open(plain, "rb") as f:
+        content = f.read()
+    packed = {"gz": gzip.compress(content), "bz2": bz2.compress(content), "xz": lzma.compress(content)}
+    if shutil.which("zstd"):
+        packed["zst"] = subprocess.run(["zstd", "-c", plain], capture_output=True, check=True).stdout
+    for ending, compressed in packed.items():
+        path, root = "%s.%s" % (plain, ending), case.dir + "/" + ending
+        with open(path, "wb") as f:
+            f.write(compressed)
+        expect("app:1" in mbuild(case, "load", "-i", path, "--root", root), ending)
+        expect_equal(listed(case, root)["app:1"]["digest"], listed(case)["app:1"]["digest"])
+        subprocess.run([case.mbuild, "load", "--root", root + "-piped"], input=compressed, check=True, timeout=HANG,
+                       capture_output=True)
+        expect_equal(listed(case, root + "-piped")["app:1"]["digest"], listed(case)["app:1"]["digest"])
+    case.fails_to_run([case.mbuild, "load", "-i", case.dir, "--root", case.root], "a directory: an archive is a file")
+    with open(plain, "wb") as f:
+        f.write(packed["gz"][:1000])
+    case.fails_to_run([case.mbuild, "load", "-i", plain, "--root", case.root], "ERROR")
