@@ -247,14 +247,14 @@ ordered_json inspected(const Container& container) {
 int inspect_containers(const Flags& flags) {
   const auto all = shelf(flags);
   auto list = ordered_json::array();
-  for (const auto& word : flags.names) list.push_back(inspected(all.find(word)));
+  const int status = for_each_name(flags.names, [&](const auto& word) { list.push_back(inspected(all.find(word))); });
   if (flags.format.empty()) {
     print("{}\n", json_text(list));
   } else {
     for (const auto& one : list)
       print("{}\n", flags.format == "json" ? json_text(one, -1) : fill_template(flags.format, one.dump()));
   }
-  return 0;
+  return status;
 }
 
 int show_ports(const Flags& flags) {

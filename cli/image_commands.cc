@@ -16,6 +16,7 @@
 #include "cli/cancel.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/container_parts.h"
 #include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "cli/registry_client.h"
@@ -244,7 +245,7 @@ Shown shown(cache::Store& store, const ImageFlags& flags, const std::string& wor
 int inspect_images(const ImageFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
   auto list = ordered_json::array();
-  for (const auto& word : flags.names) {
+  const int status = for_each_name(flags.names, [&](const auto& word) {
     const auto image = shown(store, flags, word);
     const auto config = ordered_json::parse(image.description.config_bytes);
     list.push_back({{"Id", image.description.manifest.config.digest},
@@ -257,9 +258,9 @@ int inspect_images(const ImageFlags& flags) {
                     {"Config", config.value("config", ordered_json::object())},
                     {"RootFS", config.value("rootfs", ordered_json::object())},
                     {"Platforms", split(image.kept.platforms, ',')}});
-  }
+  });
   print("{}\n", json_text(list));
-  return 0;
+  return status;
 }
 
 int show_history(const ImageFlags& flags) {
@@ -275,12 +276,13 @@ int show_history(const ImageFlags& flags) {
 
 int remove_images(const ImageFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
-  for (const auto& word : flags.names) {
-    const auto kept = executor::find_stored(store, word);
-    store.remove_image(kept.name);
-    print("Untagged: {}\n", kept.name);
-  }
-  return 0;
+  const auto remove = [&](const std::string& word) {
+    for (const auto& name : executor::forget_image(store, word, flags.force)) print("Untagged: {}\n", name);
+  };
+  if (!flags.force) return for_each_name(flags.names, remove);
+  return for_each_name(flags.names, [&](const auto& word) {
+    executor::is_stored(store, word) ? remove(word) : say("the store has no image {}\n", word);
+  });
 }
 
 // ---- the commands, each at the top and below `image`
@@ -312,7 +314,7 @@ void add_image_commands(Command& top) {
   add_moving(top);
   const auto flags = std::make_shared<ImageFlags>();
   add_store_command(top, flags, "rmi", "Remove names of images; their blobs go with the next prune", remove_images)
-      .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
+      .flag("-f,--force", flags->force, "All names of an image that is named by its digest")
       .values("name", flags->names, "Names or digests", Presence::required);
   Command image = top.add("image", "Work on the images of the store");
   image.require_subcommand();
@@ -325,7 +327,7 @@ void add_image_commands(Command& top) {
       .value("--platform", flags->platform, "The image for this platform")
       .values("name", flags->names, "Name or digest", Presence::required);
   add_store_command(image, flags, "rm", "Remove names of images", remove_images, "remove")
-      .flag("-f,--force", flags->force, "Accepted; containers keep what they use")
+      .flag("-f,--force", flags->force, "All names of an image that is named by its digest")
       .values("name", flags->names, "Names or digests", Presence::required);
 }
 

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/container_parts.h"
 #include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
 #include "executor/outputs/kept_images.h"
@@ -71,12 +72,9 @@ int list_images(const ImagesFlags& flags) {
 
 int remove_images(const ImagesFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
-  for (const auto& word : flags.names) {
-    const auto name = executor::find_stored(store, word).name;
-    store.remove_image(name);
-    print("Removed {}\n", name);
-  }
-  return 0;
+  return for_each_name(flags.names, [&](const auto& word) {
+    for (const auto& name : executor::forget_image(store, word, false)) print("Removed {}\n", name);
+  });
 }
 
 }  // namespace

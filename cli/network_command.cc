@@ -103,7 +103,7 @@ ordered_json network_members(const containers::Shelf& shelf, const Network& netw
 int inspect_networks(const NetworkFlags& flags) {
   const auto directory = containers_of(flags);
   auto list = ordered_json::array();
-  for (const auto& name : flags.names) {
+  const int status = for_each_name(flags.names, [&](const auto& name) {
     const auto network = containers::find_network(containers::networks_directory(directory), name);
     const auto subnet = fmt::format("{}/{}", network.subnet, network.prefix);
     list.push_back({{"Name", network.name},
@@ -116,15 +116,15 @@ int inspect_networks(const NetworkFlags& flags) {
                     {"Internal", network.closed},
                     {"Containers", network_members(containers::Shelf(directory), network)},
                     {"Labels", labels_of(network)}});
-  }
+  });
   if (flags.format.empty()) {
     print("{}\n", json_text(list));
-    return 0;
+    return status;
   }
   for (const auto& one : list) {
     print("{}\n", flags.format == "json" ? json_text(one, -1) : fill_template(flags.format, one.dump()));
   }
-  return 0;
+  return status;
 }
 
 // Those that can't be removed are told of, and the others are removed all the same.

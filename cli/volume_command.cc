@@ -45,14 +45,14 @@ int create_volume(const VolumeFlags& flags) {
 int inspect_volumes(const VolumeFlags& flags) {
   auto list = nlohmann::ordered_json::array();
   const auto all = containers::list_volumes(directory(flags));
-  for (const auto& name : flags.names) {
+  const int status = for_each_name(flags.names, [&](const auto& name) {
     const auto found = std::ranges::find(all, name, &containers::Volume::name);
     if (found == all.end())
       throw usage_error("no such volume: " + name).with_advice("mbuild volume ls lists those there are.");
     list.push_back({{"Name", name}, {"Mountpoint", found->directory}, {"CreatedAt", rfc3339(found->created)}});
-  }
+  });
   print("{}\n", json_text(list));
-  return 0;
+  return status;
 }
 
 int remove_volumes(const VolumeFlags& flags) {
@@ -61,6 +61,7 @@ int remove_volumes(const VolumeFlags& flags) {
   return 0;
 }
 
+// Those that have a name of somebody's choice are data that somebody wants to keep, unless he says so.
 int prune_volumes(const VolumeFlags& flags) {
   const char* what =
       flags.all ? "all volumes that no container has" : "all volumes without a chosen name that no container has";

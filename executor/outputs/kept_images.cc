@@ -173,22 +173,54 @@ image::ImageSet stored_set(const image::ImagePlace& place, const std::vector<std
   return set;
 }
 
-cache::StoredImage find_stored(cache::Store& store, const std::string& word) {
-  std::vector<cache::StoredImage> by_digest;
+namespace {
+
+std::optional<cache::StoredImage> stored_by_name(cache::Store& store, const std::string& word) {
+  try {
+    return store.find_image(frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word))));
+  } catch (const Error&) {
+    return std::nullopt;  // it is no name
+  }
+}
+
+}  // namespace
+
+std::vector<cache::StoredImage> stored_by_digest(cache::Store& store, const std::string& word) {
+  constexpr std::size_t k_least_digits = 4;
+  std::vector<cache::StoredImage> out;
   for (const auto& kept : store.images()) {
     const bool starts = kept.digest.starts_with(word) || digest_hex(kept.digest).starts_with(word);
-    if (starts && word.size() >= 4) by_digest.push_back(kept);
+    if (starts && word.size() >= k_least_digits) out.push_back(kept);
   }
-  const bool is_one =
-      std::ranges::all_of(by_digest, [&](const auto& kept) { return kept.digest == by_digest.front().digest; });
-  if (!by_digest.empty() && is_one) return by_digest.front();
-  if (!by_digest.empty()) {
-    throw usage_error(fmt::format("{} means {} images", word, by_digest.size()))
-        .with_advice("Give more digits of the digest.");
-  }
-  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
-  if (auto kept = store.find_image(name)) return *kept;
+  const auto is_other = [&](const auto& kept) { return kept.digest != out.front().digest; };
+  if (std::ranges::none_of(out, is_other)) return out;
+  throw usage_error(fmt::format("{} means {} images", word, out.size())).with_advice("Give more digits of the digest.");
+}
+
+std::vector<cache::StoredImage> find_all_stored(cache::Store& store, const std::string& word) {
+  if (auto named = stored_by_name(store, word)) return {std::move(*named)};
+  auto out = stored_by_digest(store, word);
+  if (!out.empty()) return out;
   throw usage_error("the store has no image " + word).with_advice("mbuild images lists those there are.");
+}
+
+cache::StoredImage find_stored(cache::Store& store, const std::string& word) {
+  return find_all_stored(store, word).front();
+}
+
+bool is_stored(cache::Store& store, const std::string& word) {
+  return stored_by_name(store, word) || !stored_by_digest(store, word).empty();
+}
+
+std::vector<std::string> forget_image(cache::Store& store, const std::string& word, bool all) {
+  std::vector<std::string> names;
+  for (const auto& one : find_all_stored(store, word)) names.push_back(one.name);
+  if (names.size() > 1 && !all) {
+    throw usage_error(fmt::format("the image {} has several names: {}", word, join(names, ", ")))
+        .with_advice("Name one of them, or remove all with `mbuild rmi -f`.");
+  }
+  for (const auto& name : names) store.remove_image(name);
+  return names;
 }
 
 }  // namespace mbuild::executor

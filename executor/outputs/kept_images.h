@@ -27,5 +27,13 @@ image::ImageSet stored_set(const image::ImagePlace& place, const std::vector<std
 
 // By name, or by the beginning of a digest that fits one image only. Throws Error (usage) for a word that means none.
 cache::StoredImage find_stored(cache::Store& store, const std::string& word);
+// The same: by a digest, under each of the names that the image has.
+std::vector<cache::StoredImage> find_all_stored(cache::Store& store, const std::string& word);
+bool is_stored(cache::Store& store, const std::string& word);
+// Takes a name away, or, by a digest, all names of an image; what was taken away. Throws Error (usage) where there are
+// several and not `all` are to go.
+std::vector<std::string> forget_image(cache::Store& store, const std::string& word, bool all);
+// By the beginning of a digest alone; empty where it fits none. Throws Error (usage) where it fits several images.
+std::vector<cache::StoredImage> stored_by_digest(cache::Store& store, const std::string& word);
 
 }  // namespace mbuild::executor

@@ -103,7 +103,7 @@ def test_the_command(case):
     make(case, "n2")
     expect_equal(network(case, "rm", "n1"), "n1")
     expect_equal(network(case, "prune", "-f"), "n2")
-    case.fails_to_run([case.mbuild, "network", "inspect", *root, "n2"], "no such network: n2")
+    case.fails_to_run([case.mbuild, "network", "inspect", *root, "n2"], "no such network: n2", status=1)
 
 
 @quick

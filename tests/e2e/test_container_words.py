@@ -50,6 +50,37 @@ def test_pruning_asks(case):
         expect_equal(case.check(case.mbuild, what, "ls", "-q", "--root", case.root).strip(), "")
 
 
+def test_rmi_of_an_image_with_several_names(case):
+    keep(case)
+    mbuild(case, "tag", "app:1", "other:2")
+    digest = listed(case)["app:1"]["digest"]
+    result = run(case, "rmi", "nosuch", digest)
+    expect_equal((result.status, len(listed(case))), (1, 2))
+    for phrase in ("the store has no image nosuch", "has several names", "app:1", "other:2"):
+        expect(phrase in result.text, result.text)
+    mbuild(case, "tag", "app:1", "third:3")
+    expect_equal(run(case, "rmi", "nosuch", "third:3").status, 1)
+    expect_equal(len(listed(case)), 2)
+    result = run(case, "rmi", "-f", "nosuch", digest)
+    expect_equal((result.status, listed(case)), (0, {}))
+    expect("the store has no image nosuch" in result.text, result.text)
+
+
+def test_inspect_prints_those_that_are_there(case):
+    keep(case)
+    start(case, flags=("--name", "one"))
+
+    def inspected(*words):
+        done = subprocess.run([case.mbuild, *words, "--root", case.root], capture_output=True, text=True, timeout=HANG)
+        expect_equal(done.returncode, 1)
+        expect("nosuch" in done.stderr, done.stderr)
+        return json.loads(done.stdout)
+    expect_equal([one["Name"] for one in inspected("inspect", "nosuch", "one")], ["one"])
+    expect_equal(len(inspected("image", "inspect", "nosuch", "app:1")), 1)
+    case.check(case.mbuild, "volume", "create", "named", "--root", case.root)
+    expect_equal([one["Name"] for one in inspected("volume", "inspect", "nosuch", "named")], ["named"])
+
+
 def test_load_of_compressed_archives(case):
     keep(case)
     plain = case.dir + "/app.tar"
