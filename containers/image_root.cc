@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/partial_file.h"
 #include "base/strings.h"
+#include "executor/outputs/kept_images.h"
 #include "image/image_place.h"
 #include "image/oci_layout.h"
 #include "oci/reference.h"
@@ -49,7 +50,37 @@ frontend::ResolvedImage take_from_files(const std::string& reference, const plat
   return out;
 }
 
+executor::ImageSources::Origin origin_of(const std::string& name);
+
+// One that the store keeps, by its digest: no registry is asked, but for layers that were never fetched.
+frontend::ResolvedImage take_from_store(const cache::StoredImage& kept, const platforms::Platform& platform,
+                                        executor::ImageSources& images, cache::Store& store) {
+  const auto place = executor::stored_place(store, kept);
+  const auto description = image::select_image(place.top, platform, place.read, kept.name, false);
+  frontend::ResolvedImage out{fmt::format("{}@{}", kept.name, description.manifest_digest),
+                              frontend::parse_image_config(description.config_bytes)};
+  const auto& layers = description.manifest.layers;
+  for (std::size_t i = 0; i < std::min(layers.size(), out.config.diff_ids.size()); ++i) {
+    images.add_layer(out.config.diff_ids[i], layers[i], origin_of(kept.name));
+    store.use_blob(layers[i].digest, layers[i].size);
+  }
+  return out;
+}
+
 std::map<std::uint32_t, executor::StepTarget> no_targets() { return {}; }
+
+}  // namespace
+
+namespace {
+
+// With its registry and its tag; "": it is none.
+std::string name_of(const std::string& word) {
+  try {
+    return frontend::to_string(frontend::with_default_tag(frontend::parse_reference(word)));
+  } catch (const Error&) {
+    return "";
+  }
+}
 
 }  // namespace
 
@@ -59,7 +90,12 @@ frontend::ResolvedImage find_image(const Options& options, executor::ImageSource
   if (image::is_layout_reference(options.image) || is_file_or_directory(options.image)) {
     return take_from_files(options.image, platform, images, store, stop, blobs);
   }
-  const auto name = frontend::to_string(frontend::with_default_tag(frontend::parse_reference(options.image)));
+  const auto name = name_of(options.image);
+  if (name.empty() || !store.find_image(name)) {
+    const auto kept = executor::stored_by_digest(store, options.image);
+    if (!kept.empty()) return take_from_store(kept.front(), platform, images, store);
+    frontend::parse_reference(options.image);  // says what is wrong with it
+  }
   if (options.pull == Pull::never && !store.find_image(name)) {
     throw usage_error(fmt::format("the store has no image {}", options.image))
         .with_advice("--pull=missing fetches it; mbuild images lists those there are.");
@@ -78,6 +114,7 @@ std::pair<std::string, Digest> parts_of(const std::string& name) {
 executor::ImageSources::Origin origin_of(const std::string& name) {
   const std::string reference = parts_of(name).first;
   if (image::is_layout_reference(reference) || reference.starts_with('/') || reference.starts_with('.')) return {};
+  if (reference.starts_with("sha256:")) return {};  // the store keeps it without a name
   try {
     const auto parsed = frontend::parse_reference(reference);
     return {.layout = {}, .repository = remote::Repository{parsed.domain, parsed.path}};

@@ -81,6 +81,20 @@ def test_inspect_prints_those_that_are_there(case):
     expect_equal([one["Name"] for one in inspected("volume", "inspect", "nosuch", "named")], ["named"])
 
 
+def test_run_by_digest(case):
+    keep(case)
+    digest = listed(case)["app:1"]["digest"]
+    for word in (digest, digest[7:], digest[7:19], "sha256:" + digest[7:20]):
+        expect(case.nonce in printed(case, word), word)
+    expect(case.nonce in printed(case, digest, "--pull", "never"))
+    mbuild(case, "run", "--name", "one", "app:1", "sh", "-c", "echo more > /more")
+    committed = mbuild(case, "commit", "one").split("\n")[-1]
+    mbuild(case, "run", "--name", "two", committed, "cat", "/more")
+    expect_equal(mbuild(case, "logs", "two"), "more")
+    mbuild(case, "start", "-a", "two")
+    expect_equal(mbuild(case, "logs", "two"), "more\nmore")
+
+
 def test_load_of_compressed_archives(case):
     keep(case)
     plain = case.dir + "/app.tar"
