@@ -47,7 +47,7 @@ struct Flags {
   std::string root, format, signal, time = "10", tail = "all", since, user, workdir;
   std::vector<std::string> names, words, env;
   bool all = false, quiet = false, whole = false, force = false, follow = false, times = false, interactive = false,
-       tty = false, detach = false, latest = false;
+       tty = false, detach = false, latest = false, volumes = false;
 };
 
 containers::Shelf shelf(const Flags& flags) { return containers::shelf_of(store_root(flags.root)); }
@@ -357,7 +357,16 @@ int wait_for_containers(const Flags& flags) {
 int remove_containers(const Flags& flags) {
   std::vector<Container> ended;
   CancelOnSignal cancel;
-  const int status = with_each(shelf(flags), flags.names, [&](const Container& container) {
+  const auto all = shelf(flags);
+  auto names = flags.names;
+  if (flags.force) {
+    std::erase_if(names, [&](const auto& word) {
+      const bool is_there = all.find_any(word).has_value();
+      if (!is_there) say("no such container: {}\n", word);
+      return !is_there;
+    });
+  }
+  const int status = with_each(all, names, [&](const Container& container) {
     if (lives(container) && !flags.force) {
       throw usage_error(fmt::format("the container {} runs", container.record.name))
           .with_advice("Stop it first, or remove it with -f.");
@@ -473,7 +482,8 @@ void add_inspect(Command& parent) {
 void add_rm(Command& parent) {
   const auto flags = std::make_shared<Flags>();
   add_store_command(parent, flags, "rm", "Remove containers and what they have written", remove_containers)
-      .flag("-f,--force", flags->force, "End those that run")
+      .flag("-f,--force", flags->force, "End those that run; nothing is wrong where there is none")
+      .flag("-v,--volumes", flags->volumes, "Accepted; a container has no volumes of its own")
       .values("container", flags->names, "Names or ids", Presence::required);
 }
 

@@ -156,7 +156,12 @@ std::vector<Container> Shelf::list() const {
 }
 
 Container Shelf::find(const std::string& word) const {
-  if (auto named = by_name(word)) return std::move(*named);
+  if (auto found = find_any(word)) return std::move(*found);
+  throw usage_error("no such container: " + word).with_advice("mbuild ps -a lists those there are.");
+}
+
+std::optional<Container> Shelf::find_any(const std::string& word) const {
+  if (auto named = by_name(word)) return named;
   std::vector<Container> found;
   for (auto& container : list()) {
     if (container.record.id == word) return std::move(container);
@@ -166,7 +171,7 @@ Container Shelf::find(const std::string& word) const {
   if (found.size() > 1) {
     throw usage_error(fmt::format("{} means {} containers", word, found.size())).with_advice("Give more of the id.");
   }
-  throw usage_error("no such container: " + word).with_advice("mbuild ps -a lists those there are.");
+  return std::nullopt;
 }
 
 std::string Shelf::take_away(const Container& container) const {

@@ -84,6 +84,8 @@ class Shelf {
   std::vector<Container> list() const;
   // By name, id, or the beginning of an id. Throws Error (usage) where there is none, or several.
   Container find(const std::string& word) const;
+  // The same; nothing where there is none.
+  std::optional<Container> find_any(const std::string& word) const;
   std::optional<Container> read(const std::string& id) const;
   // Throws Error (usage) where the name is no name, or is taken.
   void rename(const Container& container, const std::string& name) const;

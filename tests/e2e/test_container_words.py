@@ -95,6 +95,14 @@ def test_run_by_digest(case):
     expect_equal(mbuild(case, "logs", "two"), "more\nmore")
 
 
+def test_rm_of_none(case):
+    start(case, flags=("--name", "one"))
+    result = run(case, "rm", "-f", "-v", "nosuch", "one")
+    expect_equal((result.status, rows(case, "-a")), (0, []))
+    expect("no such container: nosuch" in result.text, result.text)
+    case.fails_to_run([case.mbuild, "rm", "nosuch", "--root", case.root], "no such container: nosuch", status=1)
+
+
 def test_load_of_compressed_archives(case):
     keep(case)
     plain = case.dir + "/app.tar"
