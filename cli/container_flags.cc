@@ -193,6 +193,7 @@ containers::Options options_of(const ContainerFlags& flags) {
   check_network(flags, out);
   for (const auto& text : flags.mount) containers::parse_mount(text, directory, out);
   for (const auto& text : flags.tmpfs) out.memory.push_back(containers::parse_tmpfs(text));
+  containers::check_mount_points(out);
   out.cap_add = flags.cap_add;
   out.cap_drop = flags.cap_drop;
   for (const auto& text : flags.ulimit) out.ulimits.push_back(executor::parse_ulimit(text));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <set>
 
 #include "base/error.h"
 #include "base/strings.h"
@@ -92,6 +93,17 @@ void parse_mount(const std::string& text, const std::string& directory, Options&
     throw invalid("--mount", text, fmt::format("there are no mounts of type \"{}\"", type))
         .with_advice("Types are bind, volume and tmpfs.");
   }
+}
+
+void check_mount_points(const Options& options) {
+  std::set<std::string> seen;
+  const auto check = [&](const std::string& target) {
+    if (seen.insert(target).second) return;
+    throw usage_error("Duplicate mount point: " + target)
+        .with_advice("Only one of -v, --mount and --tmpfs can be there.");
+  };
+  for (const auto& bind : options.binds) check(bind.target);
+  for (const auto& memory : options.memory) check(memory.target);
 }
 
 MemoryMount parse_tmpfs(const std::string& text) {

@@ -14,6 +14,8 @@ HostBind parse_volume(const std::string& text, const std::string& directory);
 // --mount type=bind,src=HOST,dst=DIR,readonly, type=volume,src=NAME,dst=DIR or type=tmpfs,dst=DIR,tmpfs-size=N, into
 // the list that it belongs to.
 void parse_mount(const std::string& text, const std::string& directory, Options& into);
+// Throws Error (usage) where two are to be mounted at one place.
+void check_mount_points(const Options& options);
 // --tmpfs DIR[:size=N,ro].
 MemoryMount parse_tmpfs(const std::string& text);
 // always, missing, never.

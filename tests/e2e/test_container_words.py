@@ -125,3 +125,9 @@ def test_load_of_compressed_archives(case):
     with open(plain, "wb") as f:
         f.write(packed["gz"][:1000])
     case.fails_to_run([case.mbuild, "load", "-i", plain, "--root", case.root], "ERROR")
+
+
+def test_two_mounts_at_one_place(case):
+    for flags in (("-v", "aa:/data", "-v", "bb:/data/"), ("-v", "aa:/data", "--tmpfs", "/data")):
+        case.fails_to_run([case.mbuild, "run", "--rm", *flags, "--root", case.root, image(case), "true"],
+                          "Duplicate mount point: /data", status=125)
