@@ -258,12 +258,23 @@ int inspect_containers(const Flags& flags) {
 }
 
 int show_ports(const Flags& flags) {
+  if (flags.names.size() > 2) throw usage_error("mbuild port takes a container and one of its ports");
   const auto container = shelf(flags).find(flags.names.front());
+  const auto asked = flags.names.size() == 2 ? flags.names[1] : "";
+  const auto wanted = asked.find('/') == std::string::npos ? asked + "/tcp" : asked;
+  bool found = false;
   for (const auto& port : containers::ports_of(container)) {
     const auto text = containers::to_string(port);
-    print("{}/{} -> {}\n", port.container, port.udp ? "udp" : "tcp", text.substr(0, text.find("->")));
+    const auto inside = fmt::format("{}/{}", port.container, port.udp ? "udp" : "tcp");
+    const auto outside = text.substr(0, text.find("->"));
+    if (asked.empty()) print("{} -> {}\n", inside, outside);
+    if (inside != wanted) continue;
+    if (!asked.empty()) print("{}\n", outside);
+    found = true;
   }
-  return 0;
+  if (asked.empty() || found) return 0;
+  say("ERROR: the container {} publishes no port {}\n", container.record.name, wanted);
+  return 1;
 }
 
 int show_processes(const Flags& flags) {
@@ -468,7 +479,8 @@ void add_all(Command& parent) {
       .value("-t,--time", flags->time, "Seconds to wait before SIGKILL (10)");
   named("kill", "Send a signal to containers", kill_containers).value("-s,--signal", flags->signal, "Signal (KILL)");
   named("wait", "Wait until containers have ended, and print their statuses", wait_for_containers);
-  named("port", "Show the ports of the host that lead into a container", show_ports);
+  add_store_command(parent, flags, "port", "Show the ports of the host that lead into a container", show_ports)
+      .values("container=CONTAINER [PORT[/udp]]", flags->names, "CONTAINER [PORT[/udp]]", Presence::required);
   named("top", "Show the processes of a container", show_processes);
 }
 

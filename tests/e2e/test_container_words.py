@@ -29,6 +29,7 @@ def answered(case, answer, *words):
     return text
 
 
+@quick
 def test_pruning_asks(case):
     mbuild(case, "run", "--name", "one", image(case), "true")
     case.check(case.mbuild, "network", "create", "net", "--root", case.root)
@@ -50,6 +51,7 @@ def test_pruning_asks(case):
         expect_equal(case.check(case.mbuild, what, "ls", "-q", "--root", case.root).strip(), "")
 
 
+@quick
 def test_rmi_of_an_image_with_several_names(case):
     keep(case)
     mbuild(case, "tag", "app:1", "other:2")
@@ -66,6 +68,7 @@ def test_rmi_of_an_image_with_several_names(case):
     expect("the store has no image nosuch" in result.text, result.text)
 
 
+@quick
 def test_inspect_prints_those_that_are_there(case):
     keep(case)
     start(case, flags=("--name", "one"))
@@ -81,6 +84,7 @@ def test_inspect_prints_those_that_are_there(case):
     expect_equal([one["Name"] for one in inspected("volume", "inspect", "nosuch", "named")], ["named"])
 
 
+@quick
 def test_run_by_digest(case):
     keep(case)
     digest = listed(case)["app:1"]["digest"]
@@ -95,6 +99,7 @@ def test_run_by_digest(case):
     expect_equal(mbuild(case, "logs", "two"), "more\nmore")
 
 
+@quick
 def test_rm_of_none(case):
     start(case, flags=("--name", "one"))
     result = run(case, "rm", "-f", "-v", "nosuch", "one")
@@ -103,6 +108,7 @@ def test_rm_of_none(case):
     case.fails_to_run([case.mbuild, "rm", "nosuch", "--root", case.root], "no such container: nosuch", status=1)
 
 
+@quick
 def test_load_of_compressed_archives(case):
     keep(case)
     plain = case.dir + "/app.tar"
@@ -127,7 +133,32 @@ def test_load_of_compressed_archives(case):
     case.fails_to_run([case.mbuild, "load", "-i", plain, "--root", case.root], "ERROR")
 
 
+def test_one_port(case):
+    if not has_pasta(case):
+        return
+    one, other = free_port(), free_port()
+    start(case, flags=("--name", "web", "-p", "127.0.0.1:%d:80" % one, "-p", "127.0.0.1:%d:53/udp" % other))
+    expect_equal(mbuild(case, "port", "web", "80/tcp"), "127.0.0.1:%d" % one)
+    expect_equal(mbuild(case, "port", "web", "80"), "127.0.0.1:%d" % one)
+    expect_equal(mbuild(case, "port", "web", "53/udp"), "127.0.0.1:%d" % other)
+    for word in ("99", "53", "80/udp"):
+        case.fails_to_run([case.mbuild, "port", "web", word, "--root", case.root], "publishes no port", status=1)
+
+
+@quick
 def test_two_mounts_at_one_place(case):
     for flags in (("-v", "aa:/data", "-v", "bb:/data/"), ("-v", "aa:/data", "--tmpfs", "/data")):
         case.fails_to_run([case.mbuild, "run", "--rm", *flags, "--root", case.root, image(case), "true"],
                           "Duplicate mount point: /data", status=125)
+
+
+@quick
+def test_kill_of_one_that_is_about_to_be_started_again(case):
+    for signal in ("KILL", "TERM"):
+        start(case, "sh", "-c", "exit 5", flags=("--name", "one", "--restart", "always"))
+        waiting = begin(case, "wait", "one")
+        while rows(case)[0]["State"] != "restarting":
+            pass
+        expect_equal(mbuild(case, "kill", "-s", signal, "one"), "one")
+        expect_equal(outcome(waiting), (0, "5"))
+        mbuild(case, "rm", "one")
