@@ -62,14 +62,16 @@ void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
   keep(id, std::move(made), milliseconds_since(started), emulator);
 }
 
-// What another worker made stays there; a layer that equals it may be here.
+// What another worker made stays there; a layer that equals it may be here. Whether its times were set is not seen from
+// here, so they have to be the same.
 void StepMaker::keep(graph::NodeId id, cache::Layer made, std::int64_t took, const std::string& emulator) {
   const auto& node = parts_.table.graph.nodes[id];
   const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
   std::shared_ptr<const HeldLayer> held;
   if (parts_.workers.is_local(id)) {
     made = parts_.layers.keep(std::move(made));
-  } else if (const auto* same = parts_.layers.find_by_result(made.result_digest)) {
+  } else if (const auto* same = parts_.layers.find_by_result(made.result_digest);
+             same != nullptr && same->newest_mtime == made.newest_mtime) {
     made = *same;
   } else {
     held = parts_.workers.held(made);

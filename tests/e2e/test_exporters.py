@@ -241,4 +241,4 @@ def test_stored_image(case):
         case.check(*images, "rm", entry["name"])
     expect_equal(json.loads(case.check(*images, "--format", "json")), [])
     case.check(case.mbuild, "images", "--root", case.root)
-    expect_equal(case.run(images + ["rm", "example.test/app:1"]).status, 2)
+    expect_equal(case.run(images + ["rm", "example.test/app:1"]).status, 1)
