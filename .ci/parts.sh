@@ -90,6 +90,7 @@ as_ordinary_user() {
     echo "$user:$taken:65536" >>"$file"
   done
   install -d -o "$user" "$home" "$home/tmp" "$home/top" "$home/top/build"
+  install -d -o "$user" -m 0700 "$home/run"  # without it skopeo says so, among what it is asked for
   git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$home/top"
   cp -r build/bases "$home/top/build/"
   install -D build/release/mbuild "$home/top/build/release/mbuild"

@@ -50,6 +50,12 @@ std::string lines_of(const std::map<std::string, std::string>& differences) {
   return out;
 }
 
+// Whether the newest file of a layer, which was made just now, has the time at which it was made. `took`: milliseconds.
+bool came_by_itself(const cache::Layer& made, std::int64_t took) {
+  constexpr std::int64_t k_tolerance = 2;
+  return made.newest_mtime >= unix_seconds() - took / 1000 - k_tolerance;
+}
+
 }  // namespace
 
 void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
@@ -62,8 +68,8 @@ void StepMaker::make(graph::NodeId id, const std::stop_token& stop) {
   keep(id, std::move(made), milliseconds_since(started), emulator);
 }
 
-// What another worker made stays there; a layer that equals it may be here. Whether its times were set is not seen from
-// here, so they have to be the same.
+// What another worker made stays there; a layer that equals it may be here. Its times are not seen from here, but for
+// the newest: where that was set, it has to be the same.
 void StepMaker::keep(graph::NodeId id, cache::Layer made, std::int64_t took, const std::string& emulator) {
   const auto& node = parts_.table.graph.nodes[id];
   const bool is_run = std::holds_alternative<graph::ExecOp>(node.op);
@@ -71,7 +77,7 @@ void StepMaker::keep(graph::NodeId id, cache::Layer made, std::int64_t took, con
   if (parts_.workers.is_local(id)) {
     made = parts_.layers.keep(std::move(made));
   } else if (const auto* same = parts_.layers.find_by_result(made.result_digest);
-             same != nullptr && same->newest_mtime == made.newest_mtime) {
+             same != nullptr && (same->newest_mtime == made.newest_mtime || came_by_itself(made, took))) {
     made = *same;
   } else {
     held = parts_.workers.held(made);
