@@ -36,7 +36,6 @@
 namespace mbuild::cli {
 namespace {
 
-using executor::PackFacts;
 using nlohmann::ordered_json;
 
 struct AccelFlags {

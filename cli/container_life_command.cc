@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/strings.h"
 #include "cli/attended_terminal.h"
 #include "cli/cancel.h"
 #include "cli/config/store_root.h"

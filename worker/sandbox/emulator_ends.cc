@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "files/root_path.h"
 #include "worker/native/process_status.h"
 
 namespace mbuild::executor {
