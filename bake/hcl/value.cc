@@ -114,7 +114,7 @@ Value null_value(Type type) { return {std::move(type), nullptr}; }
 
 Value string_value(std::string text) { return make(string_type(), std::move(text)); }
 
-Value number_value(Number number) { return make(number_type(), std::move(number)); }
+Value number_value(const Number& number) { return make(number_type(), number); }
 
 Value bool_value(bool truth) { return make(bool_type(), truth); }
 

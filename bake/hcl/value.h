@@ -32,7 +32,7 @@ struct Data {
 
 Value null_value(Type type = {});
 Value string_value(std::string text);  // as it is: what comes from outside goes through normalise() first
-Value number_value(Number number);
+Value number_value(const Number& number);
 Value bool_value(bool truth);
 Value tuple_value(Elements elements);  // each of any type
 Value object_value(Members attributes);
