@@ -59,9 +59,10 @@ std::optional<int> answer_calls(const BakePlan& plan, const executor::SessionReq
 void keep_named(const bake::Selection& selection, const executor::SessionRequest& session, Requests& requests,
                 const std::stop_token& stop) {
   std::vector<std::string> kept, lost;
+  const bool behind_docker = is_behind_docker(session, stop);
   for (auto& request : requests) {
     if (!request.outputs.empty() || selection.linked.contains(request.name)) continue;
-    if (load_as_docker_does(session, request, stop)) continue;
+    if (behind_docker && load_as_docker_does(request)) continue;
     (request.tags.empty() ? lost : kept).push_back(request.name);
     if (!request.tags.empty()) request.outputs.push_back(executor::default_output(executor::OutputType::image));
   }

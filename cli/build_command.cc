@@ -164,7 +164,8 @@ void warn_of_policy(const BuildFlags& flags) {
 
 // What becomes of a result for which no output is asked for: one that was given a name is not thrown away with it.
 void choose_output(const BuildFlags& flags, executor::BuildRequest& request, const std::stop_token& stop) {
-  if (!request.outputs.empty() || load_as_docker_does(request, request, stop)) return;
+  if (!request.outputs.empty()) return;
+  if (is_behind_docker(request, stop) && load_as_docker_does(request)) return;
   const bool kept = !request.tags.empty() || !flags.iidfile.empty();
   if (kept) request.outputs.push_back(executor::default_output(executor::OutputType::image));
   if (progress_mode(flags.progress, flags.quiet) == ProgressMode::json) return;

@@ -99,10 +99,12 @@ void add_docker_flags(Command& build, DockerFlags& flags) {
   for (const auto& flag : k_unused) add_unused(build, flag);
 }
 
-bool load_as_docker_does(const executor::SessionRequest& session, executor::TargetRequest& request,
-                         const std::stop_token& stop) {
-  if (!is_started_as_buildx() || request.platforms.size() > 1) return false;
-  if (!executor::has_docker_engine(session.surroundings.docker_host, stop)) return false;
+bool is_behind_docker(const executor::SessionRequest& session, const std::stop_token& stop) {
+  return is_started_as_buildx() && executor::has_docker_engine(session.surroundings.docker_host, stop);
+}
+
+bool load_as_docker_does(executor::TargetRequest& request) {
+  if (request.platforms.size() > 1) return false;
   request.outputs.push_back(executor::default_output(executor::OutputType::docker));
   request.outputs.back().load = true;
   return true;

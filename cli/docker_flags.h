@@ -28,10 +28,11 @@ void say_what_is_not_done(const DockerFlags& flags);
 // --provenance and --sbom say counts more. Throws Error (usage).
 std::set<std::string> asked_attestations(const DockerFlags& flags);
 
-// Where docker runs mbuild as its builder, and the image is for one platform: as docker's own builder does, it is
-// handed to the Docker engine, if there is one. False where nothing was chosen.
-bool load_as_docker_does(const executor::SessionRequest& session, executor::TargetRequest& request,
-                         const std::stop_token& stop);
+// Whether docker runs mbuild as its builder, and its engine answers.
+bool is_behind_docker(const executor::SessionRequest& session, const std::stop_token& stop);
+// What docker's own builder does then: an image for one platform is handed to the engine. False where nothing was
+// chosen.
+bool load_as_docker_does(executor::TargetRequest& request);
 
 // --builder and --debug, which buildx takes with every command.
 void add_global_docker_flags(Command& command);

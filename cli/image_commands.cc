@@ -22,6 +22,7 @@
 #include "cli/registry_client.h"
 #include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
+#include "files/archive.h"
 #include "files/uncompressed.h"
 #include "image/copy_image.h"
 #include "image/image_archive.h"
@@ -179,7 +180,7 @@ class InputFile {
           .with_advice(fmt::format("An image in a directory (an OCI layout) is run by mbuild run oci-layout:{}", name));
     }
     const Fd given = name.empty() ? duplicate(STDIN_FILENO) : open_file(name, O_RDONLY);
-    if (!name.empty() && !is_compressed(given)) return;
+    if (!name.empty() && !executor::is_compressed(given.get())) return;
     file_ = open_file(store.work_directory(), O_TMPFILE | O_RDWR, 0600);
     copy_uncompressed(given.get(), file_.get(), stop);
     path_ = fmt::format("/proc/self/fd/{}", file_.get());
@@ -187,17 +188,6 @@ class InputFile {
   const std::string& path() const { return path_; }
 
  private:
-  // A tar has text there: the name of its first file.
-  static bool is_compressed(const Fd& file) {
-    using namespace std::string_view_literals;
-    char head[6] = {};
-    const auto n = ::pread(file.get(), head, sizeof head, 0);
-    const std::string_view text(head, n < 0 ? 0 : static_cast<std::size_t>(n));
-    const bool is_skippable = text.size() > 4 && (text[0] & 0xf0) == 0x50 && text.substr(1, 3) == "\x2a\x4d\x18"sv;
-    return is_skippable || text.starts_with("\x1f\x8b"sv) || text.starts_with("BZh"sv) ||
-           text.starts_with("\xfd\x37zXZ"sv) || text.starts_with("\x28\xb5\x2f\xfd"sv);
-  }
-
   std::string path_;
   Fd file_;
 };

@@ -69,10 +69,6 @@ frontend::ResolvedImage take_from_store(const cache::StoredImage& kept, const pl
 
 std::map<std::uint32_t, executor::StepTarget> no_targets() { return {}; }
 
-}  // namespace
-
-namespace {
-
 // With its registry and its tag; "": it is none.
 std::string name_of(const std::string& word) {
   try {

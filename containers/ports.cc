@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/ip_address.h"
 #include "base/strings.h"
 
 namespace mbuild::containers {
@@ -137,9 +138,7 @@ std::vector<Port> parse_publish(const std::string& text) {
     port.address = parts.front();
     parts.erase(parts.begin());
   }
-  in6_addr ignored;
-  if (!port.address.empty() && ::inet_pton(AF_INET, port.address.c_str(), &ignored) != 1 &&
-      ::inet_pton(AF_INET6, port.address.c_str(), &ignored) != 1) {
+  if (!port.address.empty() && !is_ip_address(port.address)) {
     throw invalid(text, fmt::format("\"{}\" is no address", port.address));
   }
   if (parts.size() > 2) throw invalid(text, "it has too many parts");

@@ -58,15 +58,19 @@ SupportFilter compression_filter(std::string_view head) {
   return nullptr;
 }
 
+SupportFilter compression_of(int fd) {
+  std::array<char, 8> head;
+  const ssize_t length = ::pread(fd, head.data(), head.size(), 0);
+  return compression_filter({head.data(), static_cast<std::size_t>(std::max<ssize_t>(length, 0))});
+}
+
 // A tar stream that is read from the start of an open file.
 class TarReader {
  public:
   explicit TarReader(int fd) : handle_(::archive_read_new(), ::archive_read_free) {
-    std::array<char, 8> head;
-    const ssize_t length = ::pread(fd, head.data(), head.size(), 0);
-    if (length < 0 || ::lseek(fd, 0, SEEK_SET) < 0) throw system_error(errno, "read an archive");
+    const auto filter = compression_of(fd);
+    if (::lseek(fd, 0, SEEK_SET) < 0) throw system_error(errno, "read an archive");
     ::archive_read_support_format_tar(get());
-    const auto filter = compression_filter({head.data(), static_cast<std::size_t>(length)});
     if (filter != nullptr) filter(get());
     opened_ = ::archive_read_open_fd(get(), fd, k_block) == ARCHIVE_OK;
   }
@@ -292,10 +296,6 @@ class Unpacker {
   WriteRecord& record_;
 };
 
-}  // namespace
-
-namespace {
-
 // A compressed archive that breaks off where libarchive has not seen a header yet: that is told when it is unpacked.
 bool begins_as_archive(int fd) {
   std::string head(k_block, '\0'), begin;
@@ -314,12 +314,14 @@ bool begins_as_archive(int fd) {
 
 }  // namespace
 
+bool is_compressed(int fd) { return compression_of(fd) != nullptr; }
+
 bool is_archive(int fd) {
   TarReader reader(fd);
   try {
     return reader.next() != nullptr;
   } catch (const Error&) {
-    return begins_as_archive(fd);
+    return is_compressed(fd) && begins_as_archive(fd);
   }
 }
 

@@ -14,6 +14,9 @@ namespace mbuild::executor {
 // what ADD unpacks. The file is read from its start.
 bool is_archive(int fd);
 
+// Whether the open file begins as one of these compressions does; false where it can't be read from its start.
+bool is_compressed(int fd);
+
 struct ArchiveName {
   std::string path;       // as it lands, relative to the directory that is unpacked into; "" is that directory
   bool is_link = false;   // a symbolic link

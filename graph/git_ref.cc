@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/percent_decode.h"
 #include "base/strings.h"
 
 namespace mbuild::frontend {
@@ -63,23 +64,10 @@ std::optional<Address> parse_scp(std::string_view text) {
   return address;
 }
 
-std::string decode_percent(std::string_view text) {
-  const auto digit = [](char c) -> int {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  };
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
-      decoded += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
-      i += 2;
-    } else {
-      decoded += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return decoded;
+std::string decode_query(std::string_view text) {
+  std::string plain(text);
+  std::ranges::replace(plain, '+', ' ');
+  return percent_decode(plain);
 }
 
 Error wrong(std::string message) { return Error(ExitClass::usage, std::move(message)); }
@@ -108,8 +96,8 @@ std::vector<std::pair<std::string, std::string>> split_query(std::string_view qu
   for (const std::string& part : split(query, '&')) {
     if (part.empty()) continue;
     const std::size_t equals = part.find('=');
-    std::string key = decode_percent(part.substr(0, equals));
-    std::string value = equals == std::string::npos ? "" : decode_percent(part.substr(equals + 1));
+    std::string key = decode_query(part.substr(0, equals));
+    std::string value = equals == std::string::npos ? "" : decode_query(part.substr(equals + 1));
     for (const auto& known : pairs) {
       if (known.first == key) throw wrong("query \"" + key + "\" has multiple values");
     }

@@ -1,12 +1,12 @@
 #include "executor/api/option_values.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdint>
 
 #include "base/error.h"
+#include "base/ip_address.h"
 #include "base/strings.h"
 #include "executor/api/attribute_values.h"
 
@@ -27,15 +27,6 @@ std::pair<std::string, std::string> parse_pair(const std::string& text, std::str
   if (equals == 0) throw usage_error(fmt::format("invalid {} \"{}\": empty key", what, text));
   return {text.substr(0, equals), text.substr(equals + 1)};
 }
-
-namespace {
-
-bool is_ip_address(const std::string& text) {
-  in6_addr ignored;
-  return ::inet_pton(AF_INET, text.c_str(), &ignored) == 1 || ::inet_pton(AF_INET6, text.c_str(), &ignored) == 1;
-}
-
-}  // namespace
 
 std::vector<std::pair<std::string, std::string>> parse_add_host(const std::string& text) {
   const auto separator = text.find_first_of("=:");

@@ -165,9 +165,8 @@ bool is_image_type(OutputType type) {
 
 namespace {
 
-// Of what is a directory.
-[[noreturn]] void refuse_stdout(std::string_view type) {
-  throw usage_error(fmt::format("dest cannot be stdout for {} exporter", type)).with_advice("Name a directory.");
+bool is_directory(const Output& output) {
+  return output.type == OutputType::local || (is_image_type(output.type) && !output.image.as_tar);
 }
 
 }  // namespace
@@ -180,15 +179,17 @@ Output parse_output(const AttributeList& list) {
   output.destination = taken_out(attributes, "dest");
   if (output.type == OutputType::local && output.destination.empty())
     throw usage_error("dest is required for local exporter");
-  if (output.type == OutputType::local && output.destination == "-") refuse_stdout("local");
   output.ignored = ignored(output.type, attributes);
   if (output.type == OutputType::cacheonly) return output;
   if (is_image_type(output.type)) {
     output.image = image_attributes(output.type, attributes);
-    if (!output.image.as_tar && output.destination == "-")
-      refuse_stdout(k_types[static_cast<std::size_t>(output.type)]);
   } else {
     output.files = file_attributes(output.type, attributes);
+  }
+  if (output.destination == "-" && is_directory(output)) {
+    throw usage_error(
+        fmt::format("dest cannot be stdout for {} exporter", k_types[static_cast<std::size_t>(output.type)]))
+        .with_advice("Name a directory.");
   }
   output.epoch = epoch_of(attributes);
   output.rewrite_timestamp = flag(attributes, "rewrite-timestamp", false);

@@ -271,12 +271,6 @@ void set_platform(const Lowering& lowering, ImageConfig& config) {
   if (!wanted.os_version.empty() || !same) config.platform.os_version = wanted.os_version;
 }
 
-// That of the base where none was asked for: `FROM --platform=linux/amd64 node` gives an image for amd64 on any host.
-platforms::Platform platform_of(const Lowering& lowering, const ImageConfig& config) {
-  const bool silent = lowering.shared.request.implicit_platform && !config.platform.os.empty();
-  return silent && !is_labelled_as_asked(lowering, config) ? config.platform : lowering.target_platform;
-}
-
 }  // namespace
 
 void append_history(Lowering& lowering, Stage& stage, std::string created_by, bool empty_layer) {
@@ -329,7 +323,8 @@ LoweredImage finish_image(Lowering& lowering) {
   if (lowering.epoch) image.config.created = created_text(*lowering.epoch);
   note_foreign_base(lowering, stage, image);
   set_platform(lowering, image.config);
-  image.platform = platform_of(lowering, image.config);
+  // Where none was asked for, FROM --platform=linux/amd64 gives an image for amd64 on any host.
+  image.platform = is_labelled_as_asked(lowering, image.config) ? lowering.target_platform : image.config.platform;
   return image;
 }
 

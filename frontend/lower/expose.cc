@@ -1,9 +1,9 @@
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <charconv>
 
+#include "base/ip_address.h"
 #include "base/strings.h"
 #include "frontend/lower/lint.h"
 #include "frontend/lower/state.h"
@@ -55,9 +55,7 @@ std::optional<PortRange> parse_range(std::string_view text) {
 void check_ip(std::string ip) {
   const std::string written = ip;
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
-  in6_addr address{};
-  const bool valid = inet_pton(AF_INET, ip.c_str(), &address) == 1 || inet_pton(AF_INET6, ip.c_str(), &address) == 1;
-  if (!valid) throw usage_error("invalid IP address: " + written);
+  if (!is_ip_address(ip)) throw usage_error("invalid IP address: " + written);
 }
 
 void check_host_port(const PortParts& parts, const PortRange& container) {
