@@ -1,3 +1,4 @@
+#include <cerrno>
 #include <memory>
 
 #include "base/error.h"
@@ -52,14 +53,17 @@ int start_attended(const executor::SessionRequest& session, const Container& con
   }
 }
 
-// Somebody else may start it at the same time: then it runs, as it should.
+// Somebody else may start it at the same time: then it runs, as it should. And a third may have ended that by now.
 void start_unless_it_runs(const executor::SessionRequest& session, const Container& container) {
   warn_of_limits(container.record.options);
-  try {
-    containers::start_again(session, container);
-  } catch (const Error&) {
-    const auto now = containers::settle(container, {});
-    if (!now || now->state != State::running) throw;
+  for (;;) {
+    try {
+      return containers::start_again(session, container);
+    } catch (const Error& error) {
+      const auto now = containers::settle(container, {});
+      if (now && now->state == State::running) return;
+      if (!now || error.code != EBUSY) throw;
+    }
   }
 }
 

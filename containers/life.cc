@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -51,7 +52,11 @@ std::uint64_t lives_ended(const std::string& lock_path) {
 }
 
 Life::Life(const Container& container) : lock_(hold(container)), status_(k_no_program) {
-  if (!lock_) throw usage_error(fmt::format("the container {} runs already", container.record.name));
+  if (!lock_) {
+    auto error = usage_error(fmt::format("the container {} runs already", container.record.name));
+    error.code = EBUSY;
+    throw error;
+  }
   forget_request(container);
   file_ = held_file(container);
   ::fcntl(file_.get(), F_SETFL, O_APPEND);

@@ -20,7 +20,7 @@ std::uint64_t lives_ended(const std::string& lock_path);
 // Held by the process of a container; it is over when this goes.
 class Life {
  public:
-  // Throws Error (usage) where it runs already.
+  // Throws Error (usage, EBUSY) where it runs already.
   explicit Life(const Container& container);
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
