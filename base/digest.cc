@@ -28,7 +28,35 @@ std::string hex(const unsigned char* data, std::size_t size) {
   return out;
 }
 
+// By the functions of one algorithm.
+template <std::size_t size, typename Context>
+std::string digest_bytes(std::string_view data, int (*init)(Context*),
+                         int (*update)(Context*, const void*, std::size_t), int (*finish)(unsigned char*, Context*)) {
+  Context context;
+  init(&context);
+  update(&context, data.data(), data.size());
+  std::string out(size, '\0');
+  finish(reinterpret_cast<unsigned char*>(out.data()), &context);
+  return out;
+}
+
 }  // namespace
+
+std::string md5_bytes(std::string_view data) {
+  return digest_bytes<MD5_DIGEST_LENGTH>(data, MD5_Init, MD5_Update, MD5_Final);
+}
+
+std::string sha1_bytes(std::string_view data) {
+  return digest_bytes<SHA_DIGEST_LENGTH>(data, SHA1_Init, SHA1_Update, SHA1_Final);
+}
+
+std::string sha256_bytes(std::string_view data) {
+  return digest_bytes<SHA256_DIGEST_LENGTH>(data, SHA256_Init, SHA256_Update, SHA256_Final);
+}
+
+std::string sha512_bytes(std::string_view data) {
+  return digest_bytes<SHA512_DIGEST_LENGTH>(data, SHA512_Init, SHA512_Update, SHA512_Final);
+}
 
 Sha256::Sha256() {
   static_assert(sizeof(SHA256_CTX) == sizeof(context_) && alignof(SHA256_CTX) <= alignof(std::uint64_t));
@@ -95,11 +123,16 @@ bool is_sha256_digest(std::string_view text) {
 
 std::string_view digest_hex(std::string_view digest) { return digest.substr(digest.find(':') + 1); }
 
-std::string random_hex(std::size_t bytes) {
-  std::string raw(bytes, '\0');
-  if (::getrandom(raw.data(), raw.size(), 0) != static_cast<ssize_t>(raw.size())) {
+std::string random_bytes(std::size_t count) {
+  std::string out(count, '\0');
+  if (::getrandom(out.data(), out.size(), 0) != static_cast<ssize_t>(out.size())) {
     throw Error(ExitClass::host, "the kernel gave no random bytes");
   }
+  return out;
+}
+
+std::string random_hex(std::size_t bytes) {
+  const std::string raw = random_bytes(bytes);
   return hex(reinterpret_cast<const unsigned char*>(raw.data()), raw.size());
 }
 

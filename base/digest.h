@@ -32,10 +32,17 @@ Digest sha256(std::string_view data);
 Digest sha256_of_rest(int fd);
 // The MD5 of what a descriptor gives from its position to the end, in hex, as package databases have it. Throws Error.
 std::string md5_of_rest(int fd);
+// The bytes of digests by other functions, and by this one.
+std::string md5_bytes(std::string_view data);
+std::string sha1_bytes(std::string_view data);
+std::string sha256_bytes(std::string_view data);
+std::string sha512_bytes(std::string_view data);
 // True for "sha256:" and 64 lower-case hex digits.
 bool is_sha256_digest(std::string_view text);
 // The hex part of a digest.
 std::string_view digest_hex(std::string_view digest);
+// Throws Error (host) when the kernel gives none.
+std::string random_bytes(std::size_t count);
 // `bytes` random bytes as hex.
 std::string random_hex(std::size_t bytes);
 

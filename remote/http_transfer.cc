@@ -1,7 +1,6 @@
 #include "remote/http_transfer.h"
 
 #include <curl/curl.h>
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <array>
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "base/host_variable.h"
+#include "base/shared_library.h"
 #include "base/strings.h"
 #include "remote/url.h"
 
@@ -44,11 +44,10 @@ struct Curl {
   decltype(&curl_slist_append) slist_append;
   decltype(&curl_slist_free_all) slist_free_all;
 
-  Curl() : library_(::dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL)) {
-    if (library_ == nullptr) {
-      throw Error(ExitClass::host, "libcurl is missing, which all network access needs")
-          .with_advice("Install libcurl (on Debian and Ubuntu the package libcurl4).");
-    }
+  Curl() {
+    const SharedLibrary library("libcurl.so.4", "all network access needs",
+                                "Install libcurl (on Debian and Ubuntu the package libcurl4).");
+    const auto load = [&](auto& function, const char* name) { library.load(function, name); };
     decltype(&curl_global_init) global_init;
     load(global_init, "curl_global_init");
     load(easy_init, "curl_easy_init");
@@ -70,15 +69,6 @@ struct Curl {
     load(slist_free_all, "curl_slist_free_all");
     global_init(CURL_GLOBAL_DEFAULT);
   }
-
- private:
-  template <typename Function>
-  void load(Function& function, const char* name) {
-    function = reinterpret_cast<Function>(::dlsym(library_, name));
-    if (function == nullptr) throw Error(ExitClass::host, fmt::format("libcurl is too old: it has no {}", name));
-  }
-
-  void* library_;  // stays loaded to the end of the program
 };
 
 const Curl& curl() {

@@ -7,8 +7,10 @@
 #include <memory>
 
 #include "bake/hcl/functions/base64.h"
-#include "bake/hcl/functions/digest.h"
 #include "bake/hcl/functions/table.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/shared_library.h"
 
 namespace mbuild::bake::hcl {
 
@@ -24,10 +26,9 @@ std::string hexadecimal(std::string_view bytes) {
   return text;
 }
 
-void define_hash(Table& table, std::string_view name, const char* algorithm) {
-  define(table, name, {text("str")}, [algorithm](Arguments arguments) {
-    return string_value(hexadecimal(digest_of(algorithm, as_string(arguments[0]))));
-  });
+void define_hash(Table& table, std::string_view name, std::string (*digest)(std::string_view)) {
+  define(table, name, {text("str")},
+         [digest](Arguments arguments) { return string_value(hexadecimal(digest(as_string(arguments[0])))); });
 }
 
 Value bcrypt(Arguments arguments) {
@@ -53,16 +54,57 @@ Value bcrypt(Arguments arguments) {
   return string_value(data->output);
 }
 
+// The functions that read and use a key. They bring along all of the library, and one definition in thousands has a
+// key.
+struct Crypto {
+  decltype(&BIO_new_mem_buf) new_memory;
+  decltype(&BIO_free) free_memory;
+  decltype(&PEM_read_bio_PrivateKey) read_key;
+  decltype(&EVP_PKEY_free) free_key;
+  decltype(&EVP_PKEY_get_base_id) kind_of_key;
+  decltype(&EVP_PKEY_get_size) size_of_key;
+  decltype(&EVP_PKEY_CTX_new) new_context;
+  decltype(&EVP_PKEY_CTX_free) free_context;
+  decltype(&EVP_PKEY_CTX_ctrl_str) set;
+  decltype(&EVP_PKEY_decrypt_init) begin;
+  decltype(&EVP_PKEY_decrypt) decrypt;
+
+  Crypto() {
+    const SharedLibrary library("libcrypto.so.3", "rsadecrypt needs",
+                                "Install OpenSSL's library (on Debian and Ubuntu the package libssl3).");
+    library.load(new_memory, "BIO_new_mem_buf");
+    library.load(free_memory, "BIO_free");
+    library.load(read_key, "PEM_read_bio_PrivateKey");
+    library.load(free_key, "EVP_PKEY_free");
+    library.load(kind_of_key, "EVP_PKEY_get_base_id");
+    library.load(size_of_key, "EVP_PKEY_get_size");
+    library.load(new_context, "EVP_PKEY_CTX_new");
+    library.load(free_context, "EVP_PKEY_CTX_free");
+    library.load(set, "EVP_PKEY_CTX_ctrl_str");
+    library.load(begin, "EVP_PKEY_decrypt_init");
+    library.load(decrypt, "EVP_PKEY_decrypt");
+  }
+};
+
+const Crypto& crypto() {
+  try {
+    static const Crypto k_functions;
+    return k_functions;
+  } catch (const Error& error) {
+    throw CallError(error.message);
+  }
+}
+
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 using Context = std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)>;
 
 Key read_key(const std::string& pem) {
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
-                                                      BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(crypto().new_memory(pem.data(), static_cast<int>(pem.size())),
+                                                      crypto().free_memory);
   // Without a callback that has no passphrase, the library would ask for one on the terminal.
   const auto no_passphrase = [](char*, int, int, void*) { return -1; };
-  Key key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr), EVP_PKEY_free);
-  if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
+  Key key(crypto().read_key(bio.get(), nullptr, no_passphrase, nullptr), crypto().free_key);
+  if (!key || crypto().kind_of_key(key.get()) != EVP_PKEY_RSA) {
     throw CallError("this is no RSA private key in PEM form without a passphrase", 1);
   }
   return key;
@@ -74,13 +116,12 @@ Value rsadecrypt(Arguments arguments) {
     throw CallError("this is no base64", 0);
   }
   const Key key = read_key(as_string(arguments[1]));
-  const Context context(EVP_PKEY_CTX_new(key.get(), nullptr), EVP_PKEY_CTX_free);
-  std::string plain(static_cast<std::size_t>(EVP_PKEY_get_size(key.get())), '\0');
+  const Context context(crypto().new_context(key.get(), nullptr), crypto().free_context);
+  std::string plain(static_cast<std::size_t>(crypto().size_of_key(key.get())), '\0');
   std::size_t size = plain.size();
   const auto* in = reinterpret_cast<const unsigned char*>(cipher->data());
-  if (!context || EVP_PKEY_decrypt_init(context.get()) <= 0 ||
-      EVP_PKEY_CTX_ctrl_str(context.get(), "rsa_padding_mode", "pkcs1") <= 0 ||
-      EVP_PKEY_decrypt(context.get(), reinterpret_cast<unsigned char*>(plain.data()), &size, in, cipher->size()) <= 0) {
+  if (!context || crypto().begin(context.get()) <= 0 || crypto().set(context.get(), "rsa_padding_mode", "pkcs1") <= 0 ||
+      crypto().decrypt(context.get(), reinterpret_cast<unsigned char*>(plain.data()), &size, in, cipher->size()) <= 0) {
     throw CallError("the text cannot be decrypted with this key", 0);
   }
   plain.resize(size);
@@ -90,10 +131,10 @@ Value rsadecrypt(Arguments arguments) {
 }  // namespace
 
 void add_hashes(Table& table) {
-  define_hash(table, "md5", "MD5");
-  define_hash(table, "sha1", "SHA1");
-  define_hash(table, "sha256", "SHA256");
-  define_hash(table, "sha512", "SHA512");
+  define_hash(table, "md5", md5_bytes);
+  define_hash(table, "sha1", sha1_bytes);
+  define_hash(table, "sha256", sha256_bytes);
+  define_hash(table, "sha512", sha512_bytes);
   define_variadic(table, "bcrypt", {text("str")}, number("cost"), bcrypt);
   define(table, "rsadecrypt", {text("ciphertext"), text("privatekey")}, rsadecrypt);
 }

@@ -3,8 +3,8 @@
 #include <cctype>
 #include <optional>
 
-#include "bake/hcl/functions/digest.h"
 #include "bake/hcl/functions/table.h"
+#include "base/digest.h"
 #include "base/strings.h"
 
 namespace mbuild::bake::hcl {
@@ -79,7 +79,7 @@ void add_identifiers(Table& table) {
   define(table, "uuidv4", {}, [](Arguments) { return string_value(uuid_text(random_bytes(k_uuid_size), 4)); });
   define(table, "uuidv5", {text("namespace"), text("name")}, [](Arguments arguments) {
     const std::string named = namespace_bytes(as_string(arguments[0])) + as_string(arguments[1]);
-    return string_value(uuid_text(digest_of("SHA1", named), 5));
+    return string_value(uuid_text(sha1_bytes(named), 5));
   });
 }
 
