@@ -105,7 +105,7 @@ Error unknown_command(const CLI::App& app, const Program& program, const std::st
 
 // The words with the command first. Without one they are those of `implied`: people type `mbuild --platform P .`.
 Words with_command(const CLI::App& app, const Program& program, Words words) {
-  if (words.empty() || is_own_flag(app, words[0])) return words;
+  if (words.empty() || is_own_flag(app, words[0]) || is_command(app, words[0])) return words;
   const std::size_t first = first_plain_word(*app.get_subcommand(program.implied_command), words);
   if (first < words.size() && is_command(app, words[first])) {
     std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(first),
@@ -201,8 +201,9 @@ Command Command::add(const std::string& name, const std::string& help, const std
   out.rest_ = nullptr;
   out.group_ = "Options";
   out.wanted_.clear();
+  out.alone_ = false;
   out.is_name_ = is_name_ || (!wanted_.empty() && wanted_ != name && wanted_ != alias);
-  if (is_name_) {
+  if (is_name_ || (out.is_name_ && alone_)) {
     out.app_ = nullptr;
     return out;
   }
@@ -303,7 +304,7 @@ Command& Command::examples(const std::vector<Example>& shown) {
 }
 
 void Command::minor(const std::vector<std::string>& names) {
-  if (is_name_) return;
+  if (is_name_ || alone_) return;
   for (const auto& name : names) app_->get_subcommand(name)->group(k_minor);
 }
 
@@ -397,11 +398,11 @@ void add_to_each(CLI::App& app, int& status, const std::string& wanted, const st
   }
 }
 
-// Adds all commands, and the options of the wanted one, or of all.
-void define(CLI::App& app, int& status, const Program& program, const std::string& wanted) {
+// Adds all commands, and the options of the wanted one, or of all. `alone`: adds the wanted one only.
+void define(CLI::App& app, int& status, const Program& program, const std::string& wanted, bool alone = false) {
   app.set_version_flag("--version", program.version);
   app.require_subcommand(1);
-  Command top(app, status, wanted);
+  Command top(app, status, wanted, alone);
   program.add(top);
   if (program.add_to_each) add_to_each(app, status, wanted, program.add_to_each);
 }
@@ -412,7 +413,7 @@ std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Pro
   const auto& first = words.front();
   const bool all = first.starts_with('-') || std::ranges::find(program.of_all, first) != program.of_all.end();
   auto app = std::make_unique<CLI::App>(program.about, program.name);
-  define(*app, status, program, all ? "" : first);
+  define(*app, status, program, all ? "" : first, !all);
   if (all || is_command(*app, first)) return app;
   app = std::make_unique<CLI::App>(program.about, program.name);
   define(*app, status, program, program.implied_command);

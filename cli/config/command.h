@@ -23,9 +23,10 @@ enum class Presence { optional, required, hidden };  // hidden: accepted, and no
 // command.
 class Command {
  public:
-  // `wanted`: of the commands that are added, the one whose options are needed; "" for all of them.
-  Command(CLI::App& app, int& status, std::string wanted = "")
-      : app_(&app), status_(&status), wanted_(std::move(wanted)) {}
+  // `wanted`: of the commands that are added, the one whose options are needed; "" for all of them. The others have
+  // their places in the list of commands, or (`alone`) not even these.
+  Command(CLI::App& app, int& status, std::string wanted = "", bool alone = false)
+      : app_(&app), status_(&status), wanted_(std::move(wanted)), alone_(alone) {}
 
   Command add(const std::string& name, const std::string& help, const std::string& alias = "");
   // At least one of the commands that were added is to be named; flags of this one may follow it.
@@ -67,7 +68,8 @@ class Command {
   CLI::App* app_;  // null below a command that is no more than a name
   int* status_;
   std::string wanted_;
-  bool is_name_ = false;  // it has its place in the list of commands, and no options
+  bool alone_ = false;
+  bool is_name_ = false;  // it has its place in the list of commands at most, and no options
   std::vector<std::string>* rest_ = nullptr;
   std::string group_ = "Options";
 };
