@@ -156,6 +156,9 @@ class Host {
     executor::Workplace workplace(place_, warn, stop);
     try {
       join_network(workplace);
+      // Takes longer than all else; what ports lead into it, the image may have to say.
+      const bool has_ports = options_.publish_all || !options_.ports.empty();
+      if (options_.network.mode == graph::NetworkMode::standard && !has_ports) workplace.network.start();
       const int status = live_in(workplace, std::move(ends), stop);
       {
         const std::lock_guard lock(writing_);
