@@ -20,6 +20,7 @@ namespace mbuild::executor {
 namespace {
 
 constexpr std::size_t k_most_names = 4096;
+constexpr const char* k_converts = "iconv_open";  // a symbol of who converts
 
 #if defined(__aarch64__)
 constexpr const char* k_library_directories[] = {
@@ -83,6 +84,7 @@ std::uint64_t NativeSet::add(const std::string& path, const Edit& edit) {
   const auto number = first_ + programs_.size();
   const std::string place = fmt::format("{}/p/{}", directory_, number);
   make_directories(place, 0755);
+  if (bytes.contains(k_converts)) converting_.insert(number);
   bytes = relinked(std::move(bytes), *linking, shown_ + "/ld");
   write_program(join_path(place, resolved_name(path)), edit ? edit(std::move(bytes)) : bytes);
   programs_.emplace(path, number);
@@ -153,12 +155,57 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     const auto linking = read_linking(bytes);
     if (!linking) throw unusable(name, "it is no library of this host");
     const std::string number = std::to_string(libraries_.size());
+    if (name == "libc.so.6") bytes = with_own_conversions(std::move(bytes));
     Linking own = *linking;
     own.interpreter.clear();  // libc can be executed, and need not be
     write_program(fmt::format("{}/l/{}", own_, number), relinked(std::move(bytes), own, ""));
     libraries_[name] = shown_ + "/l/" + number;
     take_libraries(linking->needed, linking->run_path, resolved_parent(path));
   }
+}
+
+// The directory stands in libc as a text, and before the name of a cache of what is there, which is not taken along: it
+// has paths, too.
+std::string NativeSet::with_own_conversions(std::string libc) {
+  constexpr std::string_view k_tail = "/gconv";
+  const auto end = libc.find(std::string(k_tail) + '\0');
+  if (end == libc.npos) return libc;
+  const auto begin = libc.rfind('\0', end) + 1;
+  conversions_ = libc.substr(begin, end + k_tail.size() - begin);
+  const std::string own = shown_ + "/g";
+  if (own.size() > conversions_.size()) throw unusable("libc.so.6", "its conversions have a short path");
+  replace_path(libc, conversions_ + "/gconv-modules.cache", own + "/-");
+  replace_path(libc, conversions_, own);
+  return libc;
+}
+
+void NativeSet::add_conversions() {
+  if (std::exchange(has_conversions_, true)) return;
+  for (const std::string part : {"", "gconv-modules.d"}) {
+    const auto from = resolve_in_root(root_.get(), join_path(conversions_, part));
+    if (conversions_.empty() || !from.is_directory()) continue;
+    const Fd directory = open_resolved(root_.get(), from.path, O_RDONLY | O_DIRECTORY);
+    const std::string to = join_path(own_ + "/g", part);
+    make_directories(to, 0755);
+    for (const auto& name : sorted_names(directory.get())) {
+      const Fd file = open_sane(root_.get(), join_resolved(from.path, name));
+      if (file && name != "gconv-modules.cache") write_program(join_path(to, name), read_all(file.get()));
+    }
+  }
+}
+
+bool NativeSet::add_service(const std::string& service) {
+  const auto [known, is_new] = services_.try_emplace(service, false);
+  if (is_new) {
+    try {
+      take_libraries({"libnss_" + service + ".so.2"}, "", "");
+      write_cache();
+      known->second = true;
+    } catch (const Error&) {
+      // It is not there, or is of no use.
+    }
+  }
+  return known->second;
 }
 
 void NativeSet::write_cache() { write_file_atomically(join_path(own_, "c"), loader_cache(libraries_), 0644); }

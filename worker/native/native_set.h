@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,12 +30,22 @@ class NativeSet {
   std::uint64_t add(const std::string& path, const Edit& edit = {});
   // Has a library of the root at `name` of the directory that the sandbox sees. Throws Error.
   void add_library(const std::string& path, const std::string& name);
+  // Whether the program asks for conversions of character sets of its own accord, and not for messages alone.
+  bool converts(std::uint64_t number) const { return converting_.contains(number); }
+  // Has the conversions of the root (gconv/*.so) where the copies of its libc look for them. They are some megabytes.
+  void add_conversions();
+  // Has the library by which libc looks users and groups up in a service of nsswitch.conf ("compat"). False where the
+  // root has none.
+  bool add_service(const std::string& service);
   // Lets a program be executed by another name, too. False where there are too many.
   bool name(std::uint64_t number, const std::string& name);
+
+  int root() const { return root_.get(); }
 
  private:
   void take_loader(const std::string& interpreter);
   void take_libraries(const std::vector<std::string>& names, const std::string& run_path, const std::string& origin);
+  std::string with_own_conversions(std::string libc);
   std::string find_library(const std::string& name, const std::string& run_path, const std::string& origin) const;
   void write_cache();
 
@@ -42,6 +53,10 @@ class NativeSet {
   std::string own_, shown_;  // where loader and libraries are: here, and in the sandbox
   std::uint64_t first_;
   Fd root_;
+  std::string conversions_;  // where libc looks for conversions: their directory in the root; "": not known
+  bool has_conversions_ = false;
+  std::set<std::uint64_t> converting_;
+  std::map<std::string, bool> services_;
   std::string loader_;                             // its path in the root; "": not taken yet
   std::map<std::string, std::string> libraries_;   // name -> path in the sandbox
   std::map<std::string, std::uint64_t> programs_;  // path in the root -> number

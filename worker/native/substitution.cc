@@ -25,6 +25,7 @@
 #include "worker/native/packages.h"
 #include "worker/native/process_status.h"
 #include "worker/native/root_files.h"
+#include "worker/native/root_services.h"
 
 namespace mbuild::executor {
 namespace {
@@ -82,6 +83,16 @@ std::string as_built_for(std::string native, std::string_view emulated) {
   return std::move(*out);
 }
 
+// A language that libc may have messages for, in whatever character set they are written.
+bool has_language(int process) {
+  const auto variables = split(read_all(open_at(process, "environ", O_RDONLY).get()), '\0');
+  return std::ranges::any_of(variables, [](const std::string& variable) {
+    if (!variable.starts_with("LC_") && !variable.starts_with("LANG")) return false;
+    const std::string value = variable.substr(std::min(variable.size(), variable.find('=') + 1));
+    return !value.empty() && value != "C" && value != "POSIX" && !value.starts_with("C.");
+  });
+}
+
 constexpr std::uint64_t k_first_of_pack = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -115,6 +126,38 @@ const std::optional<Substitution::Choice>& Substitution::known_choice(int proces
   return choice;
 }
 
+const std::map<std::string, bool>& Substitution::lookups_of(int root) {
+  const auto status = status_of(root);
+  const auto [known, is_new] = lookups_.try_emplace({status.st_dev, status.st_ino});
+  auto& [configuration, database, services] = known->second;
+  const Fd file = try_open_resolved(root, "etc/nsswitch.conf", O_PATH);
+  const auto now = file ? std::optional(identity_of(status_of(file.get()))) : std::nullopt;
+  auto packages = database_of(root);
+  if (!is_new && now == configuration && packages == database) return services;
+  configuration = now;
+  database = packages;
+  services.clear();
+  for (const auto& service : lookup_services(root)) services[service] = has_service(root, service);
+  return services;
+}
+
+// Native programs have the services of the set's root; one that the step has beside them is for emulated programs
+// alone.
+bool Substitution::finds_users(int root, NativeSet& set) {
+  return std::ranges::all_of(lookups_of(root),
+                             [&](const auto& one) { return set.add_service(one.first) == one.second; });
+}
+
+// Where a program may convert between character sets, both have to have the same ones.
+bool Substitution::converts_alike(int root, int process, const Choice& choice) {
+  if (!choice.set->converts(choice.number) && !has_language(process)) return true;
+  choice.set->add_conversions();
+  const auto status = status_of(root);
+  const auto [known, is_new] = conversions_.try_emplace({choice.set, status.st_dev, status.st_ino}, false);
+  if (is_new) known->second = conversion_files(root) == conversion_files(choice.set->root());
+  return known->second;
+}
+
 std::optional<Substitution::Found> Substitution::find(int process, int program) {
   ++started_;
   const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
@@ -122,6 +165,7 @@ std::optional<Substitution::Found> Substitution::find(int process, int program) 
   if (!other_root && !step_root_) step_root_ = open_at(process, "root", O_RDONLY | O_DIRECTORY);
   const auto& choice = known_choice(process, program, root.get());
   if (!choice || (other_root && !can_enter_step_root(process))) return std::nullopt;
+  if (!finds_users(root.get(), *choice->set) || !converts_alike(root.get(), process, *choice)) return std::nullopt;
   const auto number = answer(*choice, process);
   if (!number || !choice->set->name(choice->number, command_name(process))) return std::nullopt;
   // The linker would load the plugin when it is back.

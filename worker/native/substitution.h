@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 
 #include "base/fd.h"
 #include "worker/native/native_set.h"
@@ -56,8 +57,17 @@ class Substitution {
     std::optional<Identity> database;
   };
 
+  // Services by which users and groups are looked up in a root directory, and whether it has their libraries.
+  struct Lookups {
+    std::optional<Identity> configuration, database;
+    std::map<std::string, bool> services;
+  };
+
   static Identity identity_of(const struct stat& status);
   static std::optional<Identity> database_of(int root);
+  const std::map<std::string, bool>& lookups_of(int root);
+  bool finds_users(int root, NativeSet& set);
+  bool converts_alike(int root, int process, const Choice& choice);
   const std::optional<Choice>& known_choice(int process, int program, int root);
   bool can_enter_step_root(int process);
   std::optional<Choice> choose(int process, int program, const struct stat& status);
@@ -80,6 +90,8 @@ class Substitution {
   std::unique_ptr<NativeSet> of_sibling_, of_pack_;
   std::optional<std::set<std::string>> replaced_;  // SHA-256 of what the pack replaces, where it names that
   std::map<Identity, Known> known_;
+  std::map<std::pair<dev_t, ino_t>, Lookups> lookups_;                      // by root directory
+  std::map<std::tuple<const NativeSet*, dev_t, ino_t>, bool> conversions_;  // whether those of a root are the set's
   std::uint64_t started_ = 0, native_ = 0;
 };
 

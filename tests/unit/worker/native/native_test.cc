@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -16,6 +18,7 @@
 #include "worker/native/native_set.h"
 #include "worker/native/packages.h"
 #include "worker/native/root_files.h"
+#include "worker/native/root_services.h"
 
 using namespace mbuild;
 using namespace mbuild::executor;
@@ -182,6 +185,50 @@ TEST_CASE("sets share a directory by parts and numbers of their own", "[native]"
   CHECK(read_file(place / "p/1000/gzip").ends_with("changed"));
   CHECK(read_file(place / "q/c").find("/proc/driver/q/l/") != std::string::npos);
   CHECK(path_exists(place / "ld"));
+}
+
+TEST_CASE("a set has conversions of character sets and the services of libc by need") {
+  TemporaryDirectory place;
+  NativeSet set(place.path(), open_file("/", O_RDONLY | O_DIRECTORY));
+  const auto gzip = set.add("usr/bin/gzip");
+  CHECK(!set.converts(gzip));
+  CHECK(!path_exists(place / "g"));
+  set.add_conversions();
+  CHECK(path_exists(place / "g/ISO8859-1.so"));
+  CHECK(!path_exists(place / "g/gconv-modules.cache"));  // has paths of the root
+  bool leads_there = false;
+  for (const auto& file : std::filesystem::directory_iterator(place / "l")) {
+    leads_there = leads_there || read_file(file.path()).contains(std::string("\0/proc/driver/g\0", 17));
+  }
+  CHECK(leads_there);
+  CHECK(set.add_service("compat"));
+  CHECK(set.add_service("compat"));
+  CHECK(read_file(place / "c").contains("libnss_compat.so.2"));
+  CHECK(!set.add_service("nowhere"));
+}
+
+TEST_CASE("services by which users and groups are looked up") {
+  Root root;
+  CHECK(lookup_services(root.open().get()) == std::set<std::string>{"compat", "dns", "files"});
+  make_directories(root / "etc");
+  root.write(
+      "etc/nsswitch.conf",
+      "# passwd: one\npasswd:\tfiles systemd [NOTFOUND=return] extrausers # two\n group:files sss\nhosts: three\n");
+  CHECK(lookup_services(root.open().get()) == std::set<std::string>{"compat", "dns", "extrausers", "files", "sss"});
+  CHECK(!has_service(root.open().get(), "sss"));
+  make_directories(root / "usr/lib/aarch64-linux-gnu/gconv/gconv-modules.d");
+  root.write("usr/lib/aarch64-linux-gnu/libnss_sss.so.2", "");
+  CHECK(has_service(root.open().get(), "sss"));
+}
+
+TEST_CASE("conversions of character sets are known by their names") {
+  Root root;
+  CHECK(conversion_files(root.open().get()).empty());
+  make_directories(root / "usr/lib/aarch64-linux-gnu/gconv/gconv-modules.d");
+  for (const char* name : {"ISO8859-1.so", "gconv-modules.cache", "gconv-modules.d/extra.conf"}) {
+    root.write(std::string("usr/lib/aarch64-linux-gnu/gconv/") + name, "");
+  }
+  CHECK(conversion_files(root.open().get()) == std::set<std::string>{"ISO8859-1.so", "extra.conf", "gconv-modules.d"});
 }
 
 TEST_CASE("what can't be run by a loader of its own is refused", "[native]") {
