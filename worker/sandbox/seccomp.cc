@@ -5,6 +5,7 @@
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -241,6 +242,22 @@ void filter_crash(Assembler& program, std::uint32_t call, std::size_t argument) 
   program.land(other);
 }
 
+// Limits of memory that a program sets: QEMU says yes and sets none, as its own memory would count. Natives must set
+// none either, or the emulated programs that they start would have too little. What is at hand is the number.
+void filter_memory_limits(Assembler& program) {
+  const auto other = program.skip_unless(BPF_JEQ, SYS_prlimit64);
+  program.load(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t));
+  const auto sets = program.skip_unless(BPF_JEQ, 0);
+  const auto asks = program.skip();
+  program.land(sets);
+  program.load(offsetof(seccomp_data, args) + sizeof(std::uint64_t));
+  for (const std::uint32_t limit : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK}) {
+    program.give_if_equal(limit, SECCOMP_RET_ERRNO);
+  }
+  program.land(asks);
+  program.land(other);
+}
+
 // What the piece in an emulator asks, and what a native program asks the kernel of the machine.
 void filter_machine(Assembler& program) {
   program.load(offsetof(seccomp_data, arch));
@@ -248,6 +265,7 @@ void filter_machine(Assembler& program) {
   program.load(offsetof(seccomp_data, nr));
   program.give_if_equal(MBUILD_ACCEL_CALL, SECCOMP_RET_USER_NOTIF);
   program.give_if_equal(SYS_uname, SECCOMP_RET_USER_NOTIF);
+  filter_memory_limits(program);
   program.land(other);
 }
 

@@ -12,7 +12,8 @@ using BpfProgram = std::vector<sock_filter>;
 BpfProgram build_sandbox_filter();
 // The same, built once for all jobs of an inner process: the first that needs it leaves it in shared memory.
 BpfProgram sandbox_filter();
-// The filter of a step with native programs: the supervisor answers what the piece in an emulator asks, and uname.
+// The filter of a step with native programs: the supervisor answers what the piece in an emulator asks, and uname;
+// limits of memory are not set, as emulated programs set none.
 BpfProgram with_machine(const BpfProgram& filter);
 // The filter of an emulated step: the supervisor hears how emulators end.
 BpfProgram with_crashes(const BpfProgram& filter);

@@ -5,11 +5,13 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <set>
 #include <string>
@@ -164,6 +166,19 @@ TEST_CASE("a step with native programs asks the supervisor for them and for the 
   CHECK(says(k_other, number_of(k_other, "uname")) == SECCOMP_RET_ALLOW);
   CHECK(says(k_native, 401) == k_absent);
   CHECK(says(k_native, number_of(k_native, "mount")) == k_denied);
+}
+
+TEST_CASE("a step with native programs sets no limits of memory, as emulated programs set none") {
+  const BpfProgram program = with_machine(build_sandbox_filter());
+  const auto says = [&](const Architecture& architecture, std::uint64_t limit, std::uint64_t value) {
+    return answer(program, {number_of(architecture, "prlimit64"), architecture.audit, 0, {0, limit, value}});
+  };
+  for (const std::uint64_t limit : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_STACK}) {
+    CHECK(says(k_native, limit, 0x7fff1000) == SECCOMP_RET_ERRNO);  // done, and nothing was
+    CHECK(says(k_native, limit, 0) == SECCOMP_RET_ALLOW);
+    CHECK(says(k_other, limit, 0x7fff1000) == SECCOMP_RET_ALLOW);
+  }
+  CHECK(says(k_native, RLIMIT_NOFILE, 0x7fff1000) == SECCOMP_RET_ALLOW);
 }
 
 TEST_CASE("the supervisor of an emulated step hears of signals by which programs end, and of no others") {
