@@ -55,6 +55,38 @@ def test_numbers_and_versions_are_those_of_the_platform(case):
     build(case, "--accel", "verify", "--network", "none")
 
 
+def test_what_libc_loads_by_need_is_there(case):
+    """Services that look users up, and conversions: of messages that are written in another character set than UTF-8."""
+    debian(case, "RUN sed -i 's/^passwd:.*/passwd: compat/; s/^group:.*/group: compat/' /etc/nsswitch.conf",
+           "RUN id games > /id; install -o games -g users /id /owned; ls -l /owned | cut -c1-40 > /list",
+           "RUN export LC_ALL=C.UTF-8; for l in ja ko pl pt he cs da tr; do for p in tar sed grep find diff; do"
+           " echo $l $p; LANGUAGE=$l $p --help; LANGUAGE=$l $p --nothing; done; done > /messages 2>&1 || true")
+    made = build(case, "--accel", "verify", "--network", "none")
+    expect("uid=5(games)" in made.file("id", FOREIGN), made.file("id", FOREIGN))
+
+
+def test_what_processors_do_not_agree_on(case):
+    """The sign of what is not a number, and whether characters have one."""
+    debian(case, "RUN awk 'BEGIN { print 0 / 0, log(-1) }' > /numbers 2>&1; echo inf | awk '{ print $1 - $1 }' >> /numbers",
+           "RUN x=$(printf '\\303'); case $x in [a-é]) echo in;; *) echo out;; esac > /range")
+    build(case, "--accel", "verify", "--network", "none")
+
+
+def test_limits_of_memory_are_none_as_under_the_emulator(case):
+    debian(case, "RUN ulimit -v 300000; ulimit -d 200000; ulimit -s 4000; ulimit -v > /limits; ulimit -d >> /limits;"
+           " ulimit -s >> /limits; /usr/bin/printf '%s\\n' emulated > /out; awk 'BEGIN { print 1 }' >> /out")
+    made = build(case, "--accel", "verify", "--network", "none")
+    expect_equal(made.file("out", FOREIGN).split(), ["emulated", "1"])
+
+
+def test_users_of_a_service_that_the_sibling_lacks(case):
+    debian(case, "RUN readlink /proc/self/exe > /native; for d in /usr/lib/*-linux-gnu; do touch $d/libnss_own.so.2; done;"
+           " sed -i 's/^passwd:.*/passwd: files own/' /etc/nsswitch.conf; readlink /proc/self/exe > /emulated")
+    made = build(case)
+    expect(made.file("native", FOREIGN).startswith("/proc/driver/p/"), made.file("native", FOREIGN))
+    expect_equal(made.file("emulated", FOREIGN), "/usr/bin/readlink")
+
+
 def test_a_changed_program_is_emulated(case):
     debian(case, "RUN cp /usr/bin/readlink /tmp/own; /tmp/own /proc/self/exe > /one",
            "RUN printf '\\0' >> /usr/bin/readlink; readlink /proc/self/exe > /two")

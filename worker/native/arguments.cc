@@ -1,6 +1,8 @@
 #include "worker/native/arguments.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 
 namespace mbuild::executor {
 namespace {
@@ -35,6 +37,95 @@ bool needs_own_compiler(const Arguments& arguments) {
          any_is(arguments, {"-v"});
 }
 
+// What git says of how it was built: `git version --build-options`, shortened as one likes, and what puts that into a
+// report.
+bool tells_how_git_was_built(const Arguments& arguments) {
+  return any_is(arguments, {"bugreport", "diagnose"}) ||
+         (any_is(arguments, {"version"}) && any_starts_with(arguments, {"--b"}));
+}
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_word(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+bool begins_number(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return !text.empty() && (is_digit(text.front()) || (text.front() == '.' && text.size() > 1 && is_digit(text[1])));
+}
+
+// The position behind a string or regular expression that begins at `at`.
+std::size_t behind_quoted(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  for (++at; at < text.size() && text[at] != quote; ++at) {
+    if (text[at] == '\\') ++at;
+  }
+  return at + 1;
+}
+
+// Whether a program of awk calculates what processors do not agree on: the sign of what is not a number (0 / 0,
+// infinity less infinity), and what the mathematical library rounds. To count, and to add or take a number that stands
+// there, never leads to these. In doubt it calculates.
+bool calculates(std::string_view text) {
+  constexpr std::string_view k_functions[] = {"atan2", "cos", "exp", "log", "rand", "sin", "sqrt", "srand"};
+  constexpr std::string_view k_keywords[] = {"print", "printf", "return", "in", "else", "do", "exit", "BEGIN", "END"};
+  bool behind_operand = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::string_view rest = text.substr(at + 1);
+    if (is_word(c) || c == '.') {
+      auto end = at + 1;
+      while (end < text.size() && (is_word(text[end]) || text[end] == '.')) ++end;
+      const auto word = text.substr(at, end - at);
+      if (std::ranges::find(k_functions, word) != std::end(k_functions)) return true;
+      behind_operand = std::ranges::find(k_keywords, word) == std::end(k_keywords);
+      at = end;
+    } else if (c == '"' || (c == '/' && !behind_operand)) {
+      at = behind_quoted(text, at);
+      behind_operand = true;
+    } else if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if ((c == '+' || c == '-') && rest.starts_with(c)) {
+      at += 2;
+    } else if (c == '+' || c == '-') {
+      if (behind_operand && !begins_number(rest.substr(rest.starts_with('=') ? 1 : 0))) return true;
+      behind_operand = false;
+      ++at;
+    } else if (c == ' ' || c == '\t' || c == '\\') {
+      ++at;
+    } else if (std::string_view("()[]{};,!~&|<>=?:$\n").contains(c)) {
+      behind_operand = c == ')' || c == ']';
+      ++at;
+    } else {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The program is the first word that is no option. What is in a file is not looked at.
+bool calculates(const Arguments& arguments) {
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const auto& word = arguments[i];
+    if (word == "-F" || word == "-v") {
+      ++i;
+    } else if (!word.starts_with("-F") && !word.starts_with("-v")) {
+      return word.starts_with('-') || calculates(std::string_view(word));
+    }
+  }
+  return true;
+}
+
+// A range of characters in a pattern of the shell that ends beyond ASCII ("[a-ö]"): characters have a sign on some
+// processors.
+bool has_signed_range(std::string_view text) {
+  for (auto at = text.find('['); at != text.npos; at = text.find('[', at + 1)) {
+    const auto end = std::min(text.find(']', at), text.size());
+    for (auto i = at + 1; i + 1 < end; ++i) {
+      if (text[i] == '-' && static_cast<unsigned char>(text[i + 1]) >= 0x80) return true;
+    }
+  }
+  return false;
+}
+
 // A linker's plugin is looked at by who knows where it comes from (compilers.h).
 bool needs_own_linker(const Arguments& arguments) {
   return any_starts_with(arguments, {"@", "--plugin", "-plugin=", "--help", "--target-help", "-V"}) ||
@@ -45,8 +136,10 @@ bool needs_own_linker(const Arguments& arguments) {
 
 bool needs_emulation(std::string_view name, const Arguments& arguments) {
   if (name == "sort") return compares_long_doubles(arguments);
+  if (name == "mawk") return calculates(arguments);
+  if (name == "dash") return std::ranges::any_of(arguments, has_signed_range);
   if (name == "dpkg-deb" || name == "dpkg-split") return any_starts_with(arguments, {"--ver"});
-  if (name == "git") return any_starts_with(arguments, {"--build"});
+  if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments);
   if (name == "cc1" || name == "cc1plus" || name == "lto1") return needs_own_compiler(arguments);
   if (name == "ld.bfd") return needs_own_linker(arguments);
   if (name == "as") return any_starts_with(arguments, {"@"});

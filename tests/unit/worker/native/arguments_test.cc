@@ -12,11 +12,39 @@ TEST_CASE("numbers are compared as the platform does", "[native]") {
   CHECK(!needs_emulation("sort", {"-k1,1nr", "-t:", "/etc/group"}));
 }
 
+TEST_CASE("awk that calculates is the platform's own") {
+  for (const char* text :
+       {"{ print $1 / $2 }", "{ s += $1 } END { print s }", "{ print $1 - $2 }", "BEGIN { print log(-1) }",
+        "{ print 2 ^ n }", "{ x = y * 2 }", "{ print 7 % n }", "{ print (a) / b }", "{ n -= $1 }",
+        "/a/ { print \"/\", n / 2 }", "{ print 'x' }", "BEGIN { print rand() }"}) {
+    INFO(text);
+    CHECK(needs_emulation("mawk", {"-F", ":", text, "file"}));
+  }
+  for (const char* text :
+       {"{ print $1 }", "/^a\\/b+*/ { print $2, -1 }", "$3 > 5 && !/x-y/", "{ for (i = 1; i <= NF; i++) n++ }",
+        "{ print substr($0, index($0, \":\") + 1), NF - 1, \"a/b\" } # 1 / 2", "{ n += 2 } END { print n-1 }",
+        "{ sub(/a\\/b/, \"*\"); print -x, $NF }", "NR == 1 { printf \"%5d\\n\", $1; exit }"}) {
+    INFO(text);
+    CHECK(!needs_emulation("mawk", {"-F:", "-v", "x=1", text, "file"}));
+  }
+  CHECK(needs_emulation("mawk", {"-f", "program.awk"}));
+  CHECK(needs_emulation("mawk", {"-W", "version"}));
+}
+
+TEST_CASE("ranges of characters beyond ASCII are those of the platform") {
+  CHECK(needs_emulation("dash", {"-c", "case $x in [a-\xc3\xa9]) echo yes;; esac"}));
+  CHECK(!needs_emulation("dash", {"-c", "case $x in [a-z]*) echo \xc3\xa9-\xc3\xa9;; esac"}));
+}
+
 TEST_CASE("what tells of its own architecture is asked itself", "[native]") {
   CHECK(needs_emulation("dpkg-deb", {"--version"}));
   CHECK(!needs_emulation("dpkg-deb", {"--build", "x"}));
   CHECK(needs_emulation("git", {"version", "--build-options"}));
+  CHECK(needs_emulation("git", {"version", "--b"}));
+  CHECK(needs_emulation("git", {"-C", "/src", "bugreport"}));
+  CHECK(needs_emulation("scalar", {"diagnose"}));
   CHECK(!needs_emulation("git", {"--version"}));
+  CHECK(!needs_emulation("git", {"branch", "--b", "x"}));
   CHECK(needs_emulation("ld.bfd", {"-V"}));
   CHECK(needs_emulation("cc1", {"-version"}));
   CHECK(!needs_emulation("tar", {"--version"}));
