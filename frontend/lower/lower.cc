@@ -54,6 +54,18 @@ void note_near_names(const std::deque<Lowering>& lowerings, const std::vector<Im
   }
 }
 
+// The language that a file or a build argument asks for: an image of another name than docker/dockerfile and its
+// mirrors has another one.
+void note_foreign_language(const Shared& shared) {
+  const auto given = shared.request.build_args.find(k_syntax_argument);
+  const auto& asked = given != shared.request.build_args.end() ? given->second : shared.request.dockerfile.syntax;
+  const std::string image = asked.substr(0, asked.find(' '));
+  const std::string last = image.substr(image.rfind('/') + 1);
+  if (image.empty() || last.starts_with("dockerfile") || !shared.request.note) return;
+  shared.request.note(
+      fmt::format("the frontend {} is not run: the file is read as a Dockerfile of mbuild's own language", image));
+}
+
 // What a mistyped image may have meant: a stage of the file or a well-known image.
 std::string image_suggestion(const Lowering& lowering, const Stage& stage) {
   std::vector<std::string> known = {"alpine", "busybox", "centos", "debian", "fedora", "golang", "ubuntu"};
@@ -217,6 +229,7 @@ Lowered lower(const Request& request, std::vector<dockerfile::Warning>* warnings
   lowering::Shared shared(request);
   shared.graph = std::move(onto);
   lowering::Outcome outcome;
+  lowering::note_foreign_language(shared);
   try {
     lowering::run(shared, outcome);
   } catch (const Error&) {

@@ -75,6 +75,21 @@ TEST_CASE("the language that a build argument names does not matter, but it must
   CHECK_THAT(build.failure(), Contains("BUILDKIT_SYNTAX is empty"));
 }
 
+TEST_CASE("a language that is not Dockerfile's own is told of") {
+  const auto notes_of = [](const std::string& syntax) {
+    Build build("# syntax=" + syntax + "\nFROM base\n");
+    Strings notes;
+    build.request.note = [&](const std::string& note) { notes.push_back(note); };
+    build.lower();
+    return notes;
+  };
+  CHECK(notes_of("docker/dockerfile:1").empty());
+  CHECK(notes_of("mirror.example.com/hub/docker/dockerfile-upstream:master").empty());
+  const auto notes = notes_of("ghcr.io/other/language:v2 --option");
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Contains("ghcr.io/other/language:v2 is not run"));
+}
+
 TEST_CASE("the epoch reaches config, history and what is made") {
   Build build("ARG SOURCE_DATE_EPOCH=0\nFROM base\nWORKDIR /w\n");
   build.request.build_args["SOURCE_DATE_EPOCH"] = "1500000000";
