@@ -61,7 +61,7 @@ void write_blob_file(const Blob& blob, const std::string& directory, const OpenB
   }
 }
 
-std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image) {
+nlohmann::ordered_json docker_entry(const ImageSet& set, const FinishedImage& image) {
   nlohmann::ordered_json entry;
   entry["Config"] = blob_path(image.config.digest);
   entry["RepoTags"] = nlohmann::ordered_json::array();
@@ -69,7 +69,11 @@ std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image
     entry["RepoTags"].push_back(frontend::familiar_string(frontend::parse_reference(name)));
   entry["Layers"] = nlohmann::ordered_json::array();
   for (const Descriptor& layer : image.layers) entry["Layers"].push_back(blob_path(layer.digest));
-  return nlohmann::ordered_json::array({entry}).dump();
+  return entry;
+}
+
+std::string docker_manifest_json(const ImageSet& set, const FinishedImage& image) {
+  return nlohmann::ordered_json::array({docker_entry(set, image)}).dump();
 }
 
 ImageSet only_image(const ImageSet& set) {
@@ -144,13 +148,29 @@ void LayoutTar::add_growing(const std::function<Descriptor(int fd)>& copy, const
 
 Descriptor LayoutTar::finish(const ImageSet& set, const OpenBlob& open_blob) {
   const Descriptor top = add_blobs(set, open_blob);
+  add_index(layout_entries(set, top));
   write_all(fd_, tar_end());
   return top;
+}
+
+void LayoutTar::finish_all(std::span<const ImageSet> sets, const OpenBlob& open_blob) {
+  std::vector<Descriptor> entries;
+  auto for_docker = nlohmann::ordered_json::array();
+  for (const ImageSet& set : sets) {
+    const auto own = layout_entries(set, add_blobs(set, open_blob));
+    entries.insert(entries.end(), own.begin(), own.end());
+    const bool is_one = set.images.size() == 1 && !is_index_type(set.images.front().manifest.media_type);
+    if (is_one) for_docker.push_back(docker_entry(set, set.images.front()));
+  }
+  add_index(std::move(entries));
+  if (!for_docker.empty()) add_file("manifest.json", for_docker.dump());
+  write_all(fd_, tar_end());
 }
 
 Descriptor LayoutTar::finish_for_docker(const ImageSet& set, const OpenBlob& open_blob) {
   const ImageSet only = only_image(set);
   const Descriptor top = add_blobs(only, open_blob);
+  add_index(layout_entries(only, top));
   add_file("manifest.json", docker_manifest_json(only, only.images.front()));
   write_all(fd_, tar_end());
   return top;
@@ -163,12 +183,15 @@ Descriptor LayoutTar::add_blobs(const ImageSet& set, const OpenBlob& open_blob) 
     if (!blob.bytes) add(blob, open_blob);
   }
   for (const Blob& blob : blobs) add(blob, open_blob);
+  return top.descriptor;
+}
+
+void LayoutTar::add_index(std::vector<Descriptor> entries) {
   Index index;
   index.media_type = media_type::k_oci_index;
-  index.manifests = layout_entries(set, top.descriptor);
+  index.manifests = std::move(entries);
   add_file("index.json", serialise_index(index));
   add_file("oci-layout", k_layout_version);
-  return top.descriptor;
 }
 
 void LayoutTar::add_file(const std::string& path, std::string_view content) {

@@ -84,9 +84,12 @@ class LayoutTar {
   // One of these once: the blobs that are missing, and what names them. Return the top-level descriptor.
   Descriptor finish(const ImageSet& set, const OpenBlob& open_blob);
   Descriptor finish_for_docker(const ImageSet& set, const OpenBlob& open_blob);
+  // Several images, each with its names; `docker load` finds those that consist of one manifest.
+  void finish_all(std::span<const ImageSet> sets, const OpenBlob& open_blob);
 
  private:
   Descriptor add_blobs(const ImageSet& set, const OpenBlob& open_blob);
+  void add_index(std::vector<Descriptor> entries);
   void add_file(const std::string& path, std::string_view content);
 
   int fd_;

@@ -83,10 +83,12 @@ void ImageArchive::read_layout() {
   std::set<Digest> different;
   for (const auto& entry : index.manifests) {
     different.insert(entry.digest);
+    list_image(entry, "");
     for (const auto key : {k_annotation_image_name, k_annotation_ref_name}) {
       const auto name = entry.annotations.find(std::string(key));
       if (name == entry.annotations.end()) continue;
       names_.push_back(name->second);
+      list_image(entry, name->second);
       break;
     }
   }
@@ -97,6 +99,25 @@ void ImageArchive::read_layout() {
   }
   top_ = describe(media_type::k_oci_index, text);
   named_[top_.digest] = text;
+}
+
+// `name`: one that it has besides; "": none.
+void ImageArchive::list_image(const Descriptor& top, const std::string& name) {
+  const auto is_same = [&](const Named& other) { return other.top.digest == top.digest; };
+  auto found = std::ranges::find_if(several_, is_same);
+  if (found == several_.end()) found = several_.insert(several_.end(), Named{top, {}});
+  if (!name.empty()) found->names.push_back(name);
+}
+
+std::vector<ImageArchive::Named> ImageArchive::images() const {
+  std::set<std::string> seen;
+  for (const auto& image : several_) {
+    const auto is_others = [&](const std::string& name) { return !seen.insert(name).second; };
+    // Images for several platforms may be listed one by one.
+    const bool is_whole = image.names.empty() || std::ranges::any_of(image.names, is_others);
+    if (is_whole) return {{top_, names_}};
+  }
+  return several_;
 }
 
 // manifest.json lists the path of a config and the paths of layers; digests are those that the content has.
@@ -114,15 +135,18 @@ void ImageArchive::read_docker_save() {
   for (const auto& entry : list) {
     if (!entry.is_object() || !entry.contains("Config") || !entry.contains("Layers") || !entry["Layers"].is_array())
       throw no_image(path_, "its manifest.json is malformed");
-    for (const auto& name : entry.value("RepoTags", json::array())) {
-      if (name.is_string()) names_.push_back(name.get<std::string>());
-    }
     Manifest manifest{.media_type = std::string(media_type::k_docker_manifest)};
     manifest.config = add(entry["Config"], media_type::k_docker_config);
     for (const auto& layer : entry["Layers"]) manifest.layers.push_back(add(layer, media_type::k_docker_layer));
     const auto text = serialise_manifest(manifest);
     index.manifests.push_back(describe(manifest.media_type, text));
     made_[index.manifests.back().digest] = text;
+    list_image(index.manifests.back(), "");
+    for (const auto& name : entry.value("RepoTags", json::array())) {
+      if (!name.is_string()) continue;
+      names_.push_back(name.get<std::string>());
+      list_image(index.manifests.back(), names_.back());
+    }
   }
   if (index.manifests.size() == 1) {
     top_ = index.manifests.front();

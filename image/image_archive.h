@@ -24,6 +24,12 @@ class ImageArchive {
   const Descriptor& top() const { return top_; }
   // What the images in it are called, as it is written there; none where they have no names.
   const std::vector<std::string>& names() const { return names_; }
+  // The images with their names: each by itself where each has names of its own, else all as one.
+  struct Named {
+    Descriptor top;
+    std::vector<std::string> names;
+  };
+  std::vector<Named> images() const;
   // The verified bytes of a manifest, index or config.
   std::string read(const Descriptor& document) const;
   // The bytes of a blob, valid as long as this; their digest is not checked.
@@ -33,6 +39,7 @@ class ImageArchive {
   std::string_view member(const std::string& name) const;
   std::string_view document_member(const std::string& name) const;
   void list_members();
+  void list_image(const Descriptor& top, const std::string& name);
   void read_layout();
   void read_docker_save();
 
@@ -43,6 +50,7 @@ class ImageArchive {
   std::map<Digest, std::string> made_;               // documents made here
   Descriptor top_;
   std::vector<std::string> names_;
+  std::vector<Named> several_;  // each of what is listed in it
 };
 
 }  // namespace mbuild::image
