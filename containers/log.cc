@@ -17,15 +17,18 @@ namespace {
 constexpr std::size_t k_longest_line = 16 * 1024;
 constexpr int k_look_again = 100;  // milliseconds
 
+std::string now_text() {
+  return rfc3339(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()));
+}
+
 }  // namespace
 
 LogWriter::LogWriter(const std::string& path) : file_(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600)) {}
 
 void LogWriter::put(int stream, std::string_view line) {
-  const nlohmann::ordered_json entry = {{"log", line},
-                                        {"stream", stream == 2 ? "stderr" : "stdout"},
-                                        {"time", rfc3339(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                     std::chrono::system_clock::now().time_since_epoch()))}};
+  const nlohmann::ordered_json entry = {
+      {"log", line}, {"stream", stream == 2 ? "stderr" : "stdout"}, {"time", now_text()}};
   try {
     write_all(file_.get(), entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } catch (const Error&) {
@@ -72,6 +75,7 @@ void read_log(const std::string& path, const LogQuestion& question, const std::f
               const std::function<bool()>& ended) {
   if (!path_exists(path)) return;
   const Fd file = open_file(path, O_RDONLY);
+  const auto is_late = [&](const std::string& time) { return !question.until.empty() && time > question.until; };
   std::string rest;
   const auto take = [&](const std::function<void(const LogEntry&)>& to) {
     char buffer[1 << 16];
@@ -81,7 +85,7 @@ void read_log(const std::string& path, const LogQuestion& question, const std::f
       for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n', from)) {
         const auto entry = parse_log_line(std::string_view(rest).substr(from, end - from));
         from = end + 1;
-        if (entry && entry->time >= question.since) to(*entry);
+        if (entry && entry->time >= question.since && !is_late(entry->time)) to(*entry);
       }
       rest.erase(0, from);
     }
@@ -97,7 +101,7 @@ void read_log(const std::string& path, const LogQuestion& question, const std::f
   const Fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (changes) ::inotify_add_watch(changes.get(), path.c_str(), IN_MODIFY);
   for (bool over = false; !over;) {
-    over = ended();
+    over = ended() || is_late(now_text());
     take(give);
     if (over) break;
     pollfd wait{changes.get(), POLLIN, 0};

@@ -34,10 +34,11 @@ std::optional<LogEntry> parse_log_line(std::string_view line);
 
 struct LogQuestion {
   std::optional<std::uint64_t> tail;  // so many of the last entries; none: all
-  std::string since;                  // RFC 3339; "": from the beginning
+  // As entries have their times: RFC 3339 of UTC with nine digits after the second. "": from the beginning; to the end.
+  std::string since = {}, until = {};
   bool follow = false;
 };
-// Gives the entries of a log; while it is followed until `ended` says that nothing more comes.
+// Gives the entries of a log; while it is followed until `ended` says that nothing more comes, or the time is over.
 void read_log(const std::string& path, const LogQuestion& question, const std::function<void(const LogEntry&)>& give,
               const std::function<bool()>& ended);
 
