@@ -79,6 +79,7 @@ void unpack_here(const Fd& tar, const std::string& directory, bool keep_owners) 
                               .owners = image::OwnerMode::real,
                               .stop = {},
                               .keep_kinds = true,
+                              .pipes = true,
                               .drop_setuid = true};
   if (keep_owners && ::geteuid() == 0) {
     rules.owner.reset();
@@ -96,10 +97,9 @@ std::string resolved_source(const std::string& path, bool follow) {
   return clean_path(real_path(dir_name(clean)) + "/" + base_name(clean));
 }
 
-void pack(const std::string& path, const std::string& name, bool keep_owners, const Fd& into) {
+void pack(const std::string& path, const std::string& name, const Fd& into) {
   const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
-  const executor::Tree tree{.root = root.get(),
-                            .kind = keep_owners ? executor::Tree::Kind::snapshot : executor::Tree::Kind::context};
+  const executor::Tree tree{.root = root.get(), .kind = executor::Tree::Kind::snapshot};
   executor::write_tree_tar(tree, path.substr(1), name, [&](std::string_view bytes) { write_all(into.get(), bytes); });
   rewind(into);
 }
@@ -176,7 +176,7 @@ void copy_to(const executor::SessionRequest& session, const Container& container
     const std::string landed = found.exists ? "/" + found.path + (path.ends_with('/') ? "/" : "") : path;
     plan = plan_copy({from, S_ISDIR(status.st_mode)},
                      {.path = landed, .exists = found.exists, .is_directory = found.is_directory});
-    pack(resolved_source(from, follow), plan.name, options.archive, spool);
+    pack(resolved_source(from, follow), plan.name, spool);
   }
   FileOrder order;
   order.kind = FileOrder::Kind::write;

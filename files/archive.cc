@@ -141,13 +141,14 @@ image::FileType type_of(struct archive_entry* entry) {
     case AE_IFBLK:
       return image::FileType::block;
     default:
-      return image::FileType::regular;  // a pipe becomes an empty file
+      return image::FileType::regular;  // a pipe, too, unless it is to be one
   }
 }
 
 image::Inode inode_of(struct archive_entry* entry, const UnpackRules& rules) {
   image::Inode inode;
   inode.type = type_of(entry);
+  if (rules.pipes && ::archive_entry_filetype(entry) == AE_IFIFO) inode.type = image::FileType::fifo;
   inode.mode = static_cast<std::uint32_t>(::archive_entry_perm(entry)) & 07777U;
   if (rules.drop_setuid && inode.type != image::FileType::directory) inode.mode &= 01777U;
   inode.uid = rules.owner ? rules.owner->uid : static_cast<std::uint32_t>(::archive_entry_uid(entry));

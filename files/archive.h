@@ -32,6 +32,7 @@ struct UnpackRules {
   image::OwnerMode owners = image::OwnerMode::real;
   std::stop_token stop;
   bool keep_kinds = false;   // an Error (usage) where a directory would replace what is none, or the other way round
+  bool pipes = false;        // a pipe is made as one; else it becomes an empty file
   bool drop_setuid = false;  // of files: they come from somebody who is not to get their owner's rights
 };
 

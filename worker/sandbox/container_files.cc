@@ -19,7 +19,8 @@ void read_files(int root, const FileOrder& order, const std::string& path) {
 
 void write_files(int root, const FileOrder& order, const std::string& path) {
   const Fd directory = open_resolved(root, path, O_RDONLY | O_DIRECTORY);
-  UnpackRules rules{.owner = Owner{0, 0}, .timestamp = {}, .owners = order.owners, .stop = {}, .keep_kinds = true};
+  UnpackRules rules{
+      .owner = Owner{0, 0}, .timestamp = {}, .owners = order.owners, .stop = {}, .keep_kinds = true, .pipes = true};
   if (order.keep_owners) rules.owner.reset();
   WriteRecord record;
   unpack_archive(order.data.get(), directory.get(), "", rules, record);
