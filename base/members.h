@@ -37,7 +37,7 @@ template <class T, class Use>
 constexpr decltype(auto) with_members(T& value, Use&& use) {
   constexpr std::size_t k_count = k_member_count<T>;
   static_assert(std::is_aggregate_v<std::remove_const_t<T>>);
-  static_assert(k_count > 0 && k_count <= 26, "name more members here");
+  static_assert(k_count > 0 && k_count <= 32, "name more members here");
   if constexpr (k_count == 1) {
     auto& [m1] = value;
     return use(m1);
@@ -124,6 +124,36 @@ constexpr decltype(auto) with_members(T& value, Use&& use) {
            m24, m25, m26] = value;
     return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
                m24, m25, m26);
+  } else if constexpr (k_count == 27) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27);
+  } else if constexpr (k_count == 28) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27, m28] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27, m28);
+  } else if constexpr (k_count == 29) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27, m28, m29] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27, m28, m29);
+  } else if constexpr (k_count == 30) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27, m28, m29, m30] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27, m28, m29, m30);
+  } else if constexpr (k_count == 31) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27, m28, m29, m30, m31] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27, m28, m29, m30, m31);
+  } else if constexpr (k_count == 32) {
+    auto& [m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+           m24, m25, m26, m27, m28, m29, m30, m31, m32] = value;
+    return use(m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15, m16, m17, m18, m19, m20, m21, m22, m23,
+               m24, m25, m26, m27, m28, m29, m30, m31, m32);
   }
 }
 

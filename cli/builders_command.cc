@@ -63,9 +63,9 @@ int make_builder(const BuilderFlags& flags) {
   return 0;
 }
 
-void add_create_builder(Command& top) {
+void add_create_builder(Command& group) {
   auto flags = std::make_shared<BuilderFlags>();
-  Command create = top.add("create", "Does nothing: there is no builder to be made");
+  Command create = group.add("create", "Does nothing: there is no builder to be made");
   create.value("endpoint", flags->endpoint, "Not used");
   create.value("--name", flags->name, "The name that is printed");
   create.value("--driver", flags->driver, "docker-container, or none; others are refused");
@@ -211,7 +211,7 @@ std::string plugin_metadata() {
 void add_builder_commands(Command& top) {
   Command group = top.add(k_builder_group, "Builders of docker buildx, which nobody needs here");
   group.hide();
-  add_create_builder(top);
+  add_create_builder(group);
   add_shown_builder(top, group);
   add_nothing_to_do(top, group);
   top.add("version", "Print the version").hide().run([] {

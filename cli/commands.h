@@ -32,6 +32,7 @@ void add_merge_command(Command& top);
 void add_platforms_command(Command& top);
 void add_prune_command(Command& top);
 void add_run_command(Command& top);
+void add_create_command(Command& top);
 void add_verify_command(Command& top);
 
 }  // namespace mbuild::cli

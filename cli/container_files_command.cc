@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <memory>
 
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/partial_file.h"
 #include "base/strings.h"
 #include "cli/cancel.h"
 #include "cli/config/store_root.h"
@@ -12,15 +15,18 @@
 #include "cli/session.h"
 #include "containers/commit.h"
 #include "containers/copy.h"
+#include "containers/import_files.h"
 #include "containers/resting.h"
 #include "containers/run.h"
+#include "executor/outputs/stored_images.h"
+#include "files/uncompressed.h"
 
-// cp, commit, diff: what a container has made.
+// cp, commit, diff, export: what a container has made. import: files that become an image.
 namespace mbuild::cli {
 namespace {
 
 struct FileFlags {
-  std::string root, author, message, pause_text;
+  std::string root, author, message, file, platform;
   std::vector<std::string> names, changes;
   bool archive = false, follow_link = false, quiet = false;
   std::optional<bool> pause;
@@ -39,6 +45,12 @@ std::string local_path(const std::string& text) {
   return surroundings().directory + "/" + text;
 }
 
+void check_no_terminal() {
+  if (::isatty(STDOUT_FILENO) == 1) {
+    throw usage_error("an archive is not for a terminal").with_advice("Name a file with -o, or redirect the output.");
+  }
+}
+
 int copy_files(const FileFlags& flags) {
   if (flags.names.size() != 2 || flags.names[0].empty() || flags.names[1].empty()) {
     throw usage_error("mbuild cp takes two paths: CONTAINER:PATH PATH, or PATH CONTAINER:PATH");
@@ -53,9 +65,7 @@ int copy_files(const FileFlags& flags) {
   const auto container = containers::shelf_of(session.store_root).find((from ? *from : *to).first);
   const containers::CopyOptions options{.archive = flags.archive, .follow_link = flags.follow_link};
   if (from) {
-    if (flags.names[1] == "-" && ::isatty(STDOUT_FILENO) == 1) {
-      throw usage_error("an archive is not for a terminal").with_advice("Redirect the output.");
-    }
+    if (flags.names[1] == "-") check_no_terminal();
     containers::copy_from(session, container, from->second, local_path(flags.names[1]), STDOUT_FILENO, options,
                           cancel.token());
   } else {
@@ -87,7 +97,59 @@ int show_changes(const FileFlags& flags) {
   return 0;
 }
 
+int export_container(const FileFlags& flags) {
+  if (flags.names.size() != 1) throw usage_error("one container is exported at a time");
+  CancelOnSignal cancel;
+  const auto session = session_request(flags.root, false);
+  const auto container = containers::shelf_of(session.store_root).find(flags.names.front());
+  const auto export_to = [&](int fd) { containers::copy_from(session, container, "/", "-", fd, {}, cancel.token()); };
+  if (flags.file.empty()) {
+    check_no_terminal();
+    export_to(STDOUT_FILENO);
+  } else {
+    PartialFile file(flags.file);
+    export_to(file.fd());
+    file.commit();
+  }
+  return 0;
+}
+
+// What can be read again from its beginning: standard input goes to a file without a name.
+Fd import_source(const std::string& name, const std::string& store_root, const std::stop_token& stop) {
+  if (name.find("://") != std::string::npos) {
+    throw usage_error("an archive is not fetched: " + name).with_advice("curl -L URL | mbuild import - NAME");
+  }
+  const Fd given = name == "-" ? duplicate(STDIN_FILENO) : open_file(name, O_RDONLY);
+  Fd out = open_file(store_root, O_TMPFILE | O_RDWR, 0600);
+  copy_uncompressed(given.get(), out.get(), stop);
+  return out;
+}
+
+int import_image(const FileFlags& flags) {
+  if (flags.names.size() > 2) throw usage_error("mbuild import takes a file and a name for the image");
+  CancelOnSignal cancel;
+  const auto session = session_request(flags.root, false);
+  containers::ImportOptions options{.name = flags.names.size() > 1 ? flags.names[1] : "",
+                                    .message = flags.message,
+                                    .changes = flags.changes,
+                                    .platform = platforms::host_platform()};
+  if (!flags.platform.empty()) options.platform = platforms::parse_platform_list(flags.platform).front();
+  executor::open_store(session.store_root);  // so that it is there
+  const Fd in = import_source(flags.names.front(), session.store_root, cancel.token());
+  print("{}\n", containers::import_files(session.store_root, in.get(), options, cancel.token()));
+  return 0;
+}
+
 }  // namespace
+
+void add_import_command(Command& parent) {
+  const auto flags = std::make_shared<FileFlags>();
+  add_store_command(parent, flags, "import", "Make an image of one layer from a tar of files", import_image)
+      .values("-c,--change", flags->changes, "Its configuration: an instruction of a Dockerfile")
+      .value("-m,--message", flags->message, "What its history says")
+      .value("--platform", flags->platform, "Platform of the files (default: this machine's)")
+      .values("name=FILE|- [NAME]", flags->names, "The tar, and the name of the image", Presence::required);
+}
 
 void add_container_files_commands(Command& parent) {
   const auto flags = std::make_shared<FileFlags>();
@@ -105,6 +167,8 @@ void add_container_files_commands(Command& parent) {
       .values("-c,--change", flags->changes, "Change its configuration: an instruction of a Dockerfile")
       .value("-m,--message", flags->message, "What its history says")
       .flag("-p,--pause", flags->pause, "Its processes stand still meanwhile (default: true)");
+  add("export", "Write the files of a container as a tar", export_container, "CONTAINER")
+      .value("-o,--output", flags->file, "File (default: standard output)");
   add("diff", "Show what a container has changed in its root directory", show_changes, "CONTAINER");
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/error.h"
@@ -12,6 +13,8 @@
 #include "containers/networks.h"
 #include "containers/option_values.h"
 #include "containers/ports.h"
+#include "containers/process.h"
+#include "containers/shelf.h"
 #include "executor/api/option_values.h"
 #include "executor/outputs/stored_images.h"
 
@@ -36,6 +39,39 @@ containers::HealthOptions health_of(const ContainerFlags& flags) {
           .start_period = time("--health-start-period", flags.health_start_period),
           .start_interval = time("--health-start-interval", flags.health_start_interval),
           .retries = static_cast<std::int64_t>(containers::parse_count("--health-retries", flags.health_retries))};
+}
+
+std::vector<std::pair<std::string, std::string>> labels_of(const ContainerFlags& flags) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& file : flags.label_file) containers::add_labels_of_file(read_file(file), out);
+  for (const auto& text : flags.labels) containers::add_label(text, out);
+  return out;
+}
+
+executor::NameServers name_servers_of(const ContainerFlags& flags) {
+  executor::NameServers out{.addresses = {}, .search = flags.dns_search, .options = flags.dns_option};
+  for (const auto& text : flags.dns) out.addresses.push_back(containers::parse_name_server(text));
+  return out;
+}
+
+// --volumes-from CONTAINER[:ro]: all that another one sees, but where this one has something of its own.
+void add_volumes_of_others(const ContainerFlags& flags, containers::Options& out) {
+  if (flags.volumes_from.empty()) return;
+  const containers::Shelf shelf(containers::containers_directory(executor::open_store(store_root(flags.root))));
+  for (const auto& text : flags.volumes_from) {
+    const auto colon = text.find(':');
+    const std::string mode = colon == std::string::npos ? "" : text.substr(colon + 1);
+    if (!mode.empty() && mode != "ro" && mode != "rw") {
+      throw usage_error(fmt::format("invalid --volumes-from \"{}\"", text)).with_advice("It is CONTAINER[:ro].");
+    }
+    for (auto& bind : containers::binds_of(shelf.find(text.substr(0, colon)))) {
+      const auto is_same = [&](const auto& other) { return other.target == bind.target; };
+      if (std::ranges::any_of(out.binds, is_same) || std::ranges::any_of(out.memory, is_same)) continue;
+      bind.anonymous = false;
+      bind.read_only = bind.read_only || mode == "ro";
+      out.binds.push_back(std::move(bind));
+    }
+  }
 }
 
 void set_limits(const ContainerFlags& flags, containers::Options& out) {
@@ -72,25 +108,26 @@ void check_network(const ContainerFlags& flags, const containers::Options& optio
       .with_advice("With --network host the container has the host's ports; with none it has no network.");
 }
 
-void check_restart(const ContainerFlags& flags, const containers::Restart& restart) {
+void check_restart(const ContainerFlags& flags, const containers::Restart& restart, bool runs) {
   if (restart.when == containers::Restart::When::never) return;
   if (flags.remove) throw usage_error("--rm and --restart can't be used together");
-  if (!flags.detach) {
+  if (!flags.detach && runs) {
     throw usage_error("--restart needs -d: in the foreground a container ends with its program")
         .with_advice("Run it with -d, and see what it writes by: mbuild logs -f");
   }
 }
 
-void add_usual_flags(Command& command, ContainerFlags& flags) {
+void add_usual_flags(Command& command, ContainerFlags& flags, bool runs) {
   command.group("Most used");
   command.flag("-i,--interactive", flags.interactive, "Pass standard input on");
   command.flag("-t,--tty", flags.tty, "Give the program a terminal");
-  command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
+  if (runs) command.flag("-d,--detach", flags.detach, "Run in the background, and print the container's id");
   command.flag("--rm", flags.remove, "Remove the container when it has ended");
   command.value("--name=NAME", flags.name, "Name of the container");
   command.value("--platform=P", flags.platform, "Platform of the image (default: this machine's)");
   command.values("-p,--publish=[[IP:]HOST:]PORT[/udp]", flags.publish, "Lead a port of the host into it");
   command.values("-v,--volume=SOURCE:DIR[:ro]", flags.volume, "Show a directory of the host or a volume");
+  command.values("-l,--label=NAME[=VALUE]", flags.labels, "Label of the container");
   command.values("-e,--env=NAME[=VALUE]", flags.env, "Environment variable, or the one that is here");
 }
 
@@ -100,12 +137,24 @@ void add_program_flags(Command& command, ContainerFlags& flags) {
   command.value("-u,--user=USER[:GROUP]", flags.user, "Names or numbers");
   command.value("-w,--workdir=DIR", flags.workdir, "Working directory");
   command.values("--env-file=FILE", flags.env_file, "File with a variable a line");
+  command.values("--label-file=FILE", flags.label_file, "File with a label a line");
+  command.values("--group-add=GROUP", flags.group_add, "Another group that the user is in");
+  command.value("--stop-signal=SIGNAL", flags.stop_signal, "What ends it (TERM)");
+  command.value("--stop-timeout=SECONDS", flags.stop_timeout, "Time until SIGKILL follows (10)");
+  command.value("--cidfile=FILE", flags.cid_file, "Write its id there");
+  command.flag("-q,--quiet", flags.quiet, "Accepted; nothing is said of what is fetched");
   command.value("--pull=WHEN", flags.pull, "always, missing or never");
-  command.values("--mount=SPEC", flags.mount, "type=bind,src=HOST,dst=DIR[,readonly] or type=tmpfs,dst=DIR");
+  command.values("--mount=SPEC", flags.mount,
+                 "type=bind,src=HOST,dst=DIR[,readonly], type=volume[,src=NAME],dst=DIR or type=tmpfs,dst=DIR");
+  command.values("--volumes-from=CONTAINER[:ro]", flags.volumes_from, "What another container sees of the host");
   command.values("--tmpfs=DIR[:OPTIONS]", flags.tmpfs, "A file system in memory (size=N,ro)");
   command.flag("--read-only", flags.read_only, "The root directory can't be written");
   command.value("--network,--net=NAME", flags.network, "default, none, host, container:NAME or a network's name");
   command.values("--network-alias,--net-alias", flags.network_aliases, "Another name that it has in its network");
+  command.values("--dns=ADDRESS", flags.dns, "A name server, in the place of the host's");
+  command.values("--dns-search=DOMAIN", flags.dns_search, "A domain that names are looked up in");
+  command.values("--dns-option,--dns-opt=OPTION", flags.dns_option, "An option of the resolver (ndots:1)");
+  command.values("--expose=PORT[/udp]", flags.expose, "A port that its program listens at");
   command.flag("-P,--publish-all", flags.publish_all, "Lead ports of the host to all that the image exposes");
   command.value("-h,--hostname=NAME", flags.hostname, "Host name");
   command.values("--add-host=NAME:ADDRESS", flags.add_host, "A line of /etc/hosts");
@@ -153,19 +202,21 @@ void add_variable(const std::string& text, std::vector<std::string>& into) {
   }
 }
 
-void add_container_flags(Command& command, ContainerFlags& flags) {
+void add_container_flags(Command& command, ContainerFlags& flags, bool runs) {
   command.rest(flags.words, "IMAGE [COMMAND] [ARG...]");
   command.examples(
       {{"mbuild run --rm -it NAME", "Run the program of an image that was built, on this terminal."},
        {"mbuild run --rm --platform linux/arm64 NAME uname -m", "Run the image for another platform."},
        {"mbuild run -d -p 8080:80 --name web NAME", "Run a server; `mbuild logs web` shows what it says."}});
-  add_usual_flags(command, flags);
+  add_usual_flags(command, flags, runs);
   add_program_flags(command, flags);
   add_limit_flags(command, flags);
   add_health_flags(command, flags);
+  command.group("");
+  add_docker_run_flags(command, flags.docker);
 }
 
-containers::Options options_of(const ContainerFlags& flags) {
+containers::Options options_of(const ContainerFlags& flags, bool runs) {
   if (flags.words.empty() || flags.words.front().empty()) {
     throw usage_error("no image is named").with_advice("mbuild run [OPTIONS] IMAGE [COMMAND] [ARG...]");
   }
@@ -193,6 +244,7 @@ containers::Options options_of(const ContainerFlags& flags) {
   check_network(flags, out);
   for (const auto& text : flags.mount) containers::parse_mount(text, directory, out);
   for (const auto& text : flags.tmpfs) out.memory.push_back(containers::parse_tmpfs(text));
+  add_volumes_of_others(flags, out);
   containers::check_mount_points(out);
   out.cap_add = flags.cap_add;
   out.cap_drop = flags.cap_drop;
@@ -201,7 +253,18 @@ containers::Options options_of(const ContainerFlags& flags) {
   set_limits(flags, out);
   out.health = health_of(flags);
   out.restart = containers::parse_restart(flags.restart);
-  check_restart(flags, out.restart);
+  check_restart(flags, out.restart, runs);
+  if (!flags.stop_signal.empty()) containers::signal_number(flags.stop_signal);
+  out.ending = {.signal = flags.stop_signal,
+                .seconds = containers::parse_stop_timeout("--stop-timeout", flags.stop_timeout)};
+  out.name_servers = name_servers_of(flags);
+  out.no_new_privileges = asks_for_no_new_privileges(flags.docker);
+  out.groups = flags.group_add;
+  out.labels = labels_of(flags);
+  for (const auto& text : flags.expose) {
+    for (auto& port : containers::parse_expose(text)) out.exposed.push_back(std::move(port));
+  }
+  answer_docker_run_flags(flags.docker);
   out.read_only = flags.read_only;
   out.init = flags.init;
   out.open_stdin = flags.interactive;

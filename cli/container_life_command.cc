@@ -22,7 +22,7 @@ using containers::Container;
 using containers::State;
 
 struct LifeFlags {
-  std::string root, time = "10", signal;
+  std::string root, time, signal;
   std::vector<std::string> names;
   std::string detach_keys = containers::k_usual_detach_keys;
   bool attach = false, interactive = false, no_stdin = false;
@@ -84,14 +84,16 @@ int start_containers(const LifeFlags& flags) {
 }
 
 int restart_containers(const LifeFlags& flags) {
-  const double seconds = seconds_of(flags.time);
+  check_stop(flags.time, flags.signal);
   const auto session = session_request(flags.root, false);
   const auto shelf = containers::shelf_of(session.store_root);
   CancelOnSignal cancel;
-  return with_each(shelf, flags.names, [&](const Container& container) {
-    containers::stop_container(container, seconds, flags.signal, cancel.token(), true);
-    start_unless_it_runs(session, container);
-  });
+  return with_all(
+      shelf, flags.names,
+      [&](const Container& container) {
+        containers::stop_container(container, seconds_of(flags.time, container), flags.signal, cancel.token(), true);
+      },
+      [&](const Container& container) { start_unless_it_runs(session, container); });
 }
 
 int rename_container(const LifeFlags& flags) {
@@ -120,7 +122,7 @@ void add_container_life_commands(Command& parent) {
       .flag("-i,--interactive", flags->interactive, "In the foreground, and pass standard input on");
   add("restart", "Stop containers and start them again", restart_containers, "CONTAINER...")
       .value("-s,--signal", flags->signal, "Signal in the place of the image's stop signal")
-      .value("-t,--time", flags->time, "Seconds to wait before SIGKILL (10)");
+      .value("-t,--time,--timeout", flags->time, "Seconds to wait before SIGKILL (10)");
   add("attach", "Sit before a container that runs in the background", attach, "CONTAINER")
       .value("--detach-keys", flags->detach_keys, "Keys that leave its terminal (ctrl-p,ctrl-q)")
       .flag("--no-stdin", flags->no_stdin, "Pass nothing on");

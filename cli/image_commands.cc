@@ -17,8 +17,8 @@
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
 #include "cli/container_parts.h"
-#include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
+#include "cli/inspect_command.h"
 #include "cli/registry_client.h"
 #include "executor/outputs/kept_images.h"
 #include "executor/outputs/stored_images.h"
@@ -35,7 +35,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct ImageFlags {
-  std::string root, platform, file;
+  std::string root, platform, file, format;
   std::vector<std::string> names;
   bool all_platforms = false, quiet = false, force = false;
 };
@@ -104,8 +104,8 @@ int push_images(const ImageFlags& flags) {
 }
 
 // Of several platforms: the index as it is, byte for byte, after all that it lists.
-void archive_index(const image::ImageSet& set, const image::ImagePlace& place, const image::OpenBlob& open_blob,
-                   image::LayoutTar& tar) {
+image::ImageSet as_index(const image::ImageSet& set, const image::ImagePlace& place, const image::OpenBlob& open_blob,
+                         image::LayoutTar& tar) {
   const auto made = image::top_level(set);
   for (const auto& blob : image::blobs_of(set, made)) {
     if (blob.descriptor.digest != made.descriptor.digest) tar.add(blob, open_blob);
@@ -115,33 +115,53 @@ void archive_index(const image::ImageSet& set, const image::ImagePlace& place, c
   top.images.front().manifest = place.top;
   top.images.front().manifest_bytes = place.read(place.top);
   top.images.front().layers.clear();
-  tar.finish(top, open_blob);
+  return top;
+}
+
+// An image of the store, with those of its names that were given.
+struct Saved {
+  cache::StoredImage kept;
+  std::vector<std::string> names;
+};
+
+std::vector<Saved> saved_of(cache::Store& store, const std::vector<std::string>& words) {
+  std::vector<Saved> out;
+  for (const auto& word : words) {
+    const auto one = executor::find_stored(store, word);
+    auto same = std::ranges::find_if(out, [&](const auto& other) { return other.kept.digest == one.digest; });
+    if (same == out.end()) same = out.insert(out.end(), Saved{one, {}});
+    if (one.name != one.digest) same->names.push_back(one.name);
+  }
+  return out;
+}
+
+image::ImageSet set_of(const Saved& saved, const image::ImagePlace& place, const std::string& platform) {
+  auto set = executor::stored_set(place, saved.names);
+  const auto is_attestation = [](const auto& one) { return image::is_attestation(one.manifest); };
+  if (!platform.empty()) {
+    const auto wanted = platforms::parse_platform_list(platform).front();
+    std::erase_if(set.images,
+                  [&](const auto& one) { return is_attestation(one) || !platforms::satisfies(one.platform, wanted); });
+    set.index_annotations.clear();
+    if (set.images.empty()) {
+      throw usage_error(fmt::format("{} is not for {}", saved.kept.name, platform))
+          .with_advice("It is for " + saved.kept.platforms + ".");
+    }
+  }
+  const auto images = set.images.size() - static_cast<std::size_t>(std::ranges::count_if(set.images, is_attestation));
+  if (images == 1) std::erase_if(set.images, is_attestation);
+  return set;
 }
 
 int save_image(const ImageFlags& flags) {
   CancelOnSignal cancel;
   auto store = executor::open_store(store_root(flags.root));
-  const auto kept = executor::find_stored(store, flags.names.front());
-  std::vector<std::string> names;
-  for (const auto& word : flags.names) {
-    const auto one = executor::find_stored(store, word);
-    if (one.digest != kept.digest) {
-      throw usage_error(fmt::format("{} and {} are two images", flags.names.front(), word))
-          .with_advice("An archive holds one image, under one or several names: save them one by one.");
-    }
-    if (one.name != one.digest) names.push_back(one.name);
-  }
-  const auto place = executor::stored_place(store, kept);
-  auto set = executor::stored_set(place, names);
-  if (const auto text = flags.platform; !text.empty()) {
-    const auto platform = platforms::parse_platform_list(text).front();
-    std::erase_if(set.images, [&](const auto& one) {
-      return image::is_attestation(one.manifest) || !platforms::satisfies(one.platform, platform);
-    });
-    set.index_annotations.clear();
-    if (set.images.empty())
-      throw usage_error(fmt::format("{} is not for {}", flags.names.front(), text))
-          .with_advice("It is for " + kept.platforms + ".");
+  const auto saved = saved_of(store, flags.names);
+  std::vector<image::ImagePlace> places;
+  std::vector<image::ImageSet> sets;
+  for (const auto& one : saved) {
+    places.push_back(executor::stored_place(store, one.kept));
+    sets.push_back(set_of(one, places.back(), flags.platform));
   }
   if (flags.file.empty() && ::isatty(STDOUT_FILENO) == 1) {
     throw usage_error("an archive is not for a terminal").with_advice("Name a file with -o, or redirect the output.");
@@ -149,13 +169,10 @@ int save_image(const ImageFlags& flags) {
   const auto open_blob = [&](const Digest& digest) { return open_file(store.blob_path(digest), O_RDONLY); };
   const auto archive_to = [&](int fd) {
     image::LayoutTar tar(fd, cancel.token());
-    const auto attests = [](const auto& one) { return image::is_attestation(one.manifest); };
-    const auto images = set.images.size() - static_cast<std::size_t>(std::ranges::count_if(set.images, attests));
-    if (images == 1) {
-      tar.finish_for_docker(set, open_blob);
-    } else {
-      archive_index(set, place, open_blob, tar);
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      if (sets[i].images.size() > 1) sets[i] = as_index(sets[i], places[i], open_blob, tar);
     }
+    tar.finish_all(sets, open_blob);
   };
   if (flags.file.empty()) {
     archive_to(STDOUT_FILENO);
@@ -192,25 +209,38 @@ class InputFile {
   Fd file_;
 };
 
+// Of what it is called in an archive; some is a name there alone.
+std::vector<std::string> names_in_store(const std::vector<std::string>& texts) {
+  std::vector<std::string> out;
+  for (const auto& text : texts) {
+    try {
+      out.push_back(full_name(text));
+    } catch (const Error&) {
+    }
+  }
+  return out;
+}
+
+// As docker prints it.
+std::string familiar(const std::string& name) {
+  return name.starts_with("sha256:") ? name : frontend::familiar_string(frontend::parse_reference(name));
+}
+
 int load_image(const ImageFlags& flags) {
   CancelOnSignal cancel;
   RegistryClient client;
   auto store = executor::open_store(store_root(flags.root));
   const InputFile input(flags.file, store, cancel.token());
-  std::vector<std::string> names;
   const image::ImageArchive archive(input.path());
-  for (const auto& text : archive.names()) {
-    try {
-      names.push_back(full_name(text));
-    } catch (const Error&) {
-      // It is called so in the archive alone.
-    }
+  auto place = image::find_image_place(input.path(), client.get(), cancel.token());
+  for (const auto& image : archive.images()) {
+    place.top = image.top;
+    auto names = names_in_store(image.names);
+    const bool is_nameless = names.empty();
+    if (is_nameless) names.push_back(place.top.digest);
+    executor::keep_image(place, names, std::nullopt, client.get(), store, cancel.token());
+    for (const auto& name : names) print("Loaded image{}: {}\n", is_nameless ? " ID" : "", familiar(name));
   }
-  const auto place = image::find_image_place(input.path(), client.get(), cancel.token());
-  const bool is_nameless = names.empty();
-  if (is_nameless) names.push_back(place.top.digest);
-  const auto kept = executor::keep_image(place, names, std::nullopt, client.get(), store, cancel.token());
-  for (const auto& name : names) print("Loaded image{}: {}\n", is_nameless ? " ID" : "", name);
   return 0;
 }
 
@@ -221,11 +251,11 @@ struct Shown {
   image::ImageDescription description;
 };
 
-Shown shown(cache::Store& store, const ImageFlags& flags, const std::string& word) {
+Shown shown(cache::Store& store, const std::string& platform_text, const std::string& word) {
   auto kept = executor::find_stored(store, word);
   const auto place = executor::stored_place(store, kept);
   const auto there = image::list_images(place.top, place.read);
-  const auto text = asked_platform(flags);
+  const auto text = platform_text.empty() ? environment_variable("DOCKER_DEFAULT_PLATFORM") : platform_text;
   auto platform = text.empty() ? platforms::host_platform() : platforms::parse_platform_list(text).front();
   if (text.empty() && there.size() == 1) platform = there.front().platform;
   auto description = image::select_image(place.top, platform, place.read, word, false);
@@ -234,28 +264,13 @@ Shown shown(cache::Store& store, const ImageFlags& flags, const std::string& wor
 
 int inspect_images(const ImageFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
-  auto list = ordered_json::array();
-  const int status = for_each_name(flags.names, [&](const auto& word) {
-    const auto image = shown(store, flags, word);
-    const auto config = ordered_json::parse(image.description.config_bytes);
-    list.push_back({{"Id", image.description.manifest.config.digest},
-                    {"RepoTags", {frontend::familiar_string(frontend::parse_reference(image.kept.name))}},
-                    {"RepoDigests", {image.kept.digest}},
-                    {"Created", config.value("created", "")},
-                    {"Architecture", config.value("architecture", "")},
-                    {"Os", config.value("os", "")},
-                    {"Size", image.kept.bytes},
-                    {"Config", config.value("config", ordered_json::object())},
-                    {"RootFS", config.value("rootfs", ordered_json::object())},
-                    {"Platforms", split(image.kept.platforms, ',')}});
-  });
-  print("{}\n", json_text(list));
-  return status;
+  return show_inspected(flags.names, flags.format,
+                        [&](const auto& word) { return image_json(store, word, flags.platform); });
 }
 
 int show_history(const ImageFlags& flags) {
   auto store = executor::open_store(store_root(flags.root));
-  const auto image = shown(store, flags, flags.names.front());
+  const auto image = shown(store, flags.platform, flags.names.front());
   const auto config = frontend::parse_image_config(image.description.config_bytes);
   print("{:<20}  {}\n", "CREATED", "CREATED BY");
   for (auto entry = config.history.rbegin(); entry != config.history.rend(); ++entry) {
@@ -289,19 +304,56 @@ void add_moving(Command& parent) {
   add_store_command(parent, flags, "push", "Send images of the store to their registries", push_images)
       .flag("-q,--quiet", flags->quiet, "Names only")
       .values("name", flags->names, "HOST/NAME:TAG", Presence::required);
-  add_store_command(parent, flags, "save", "Write an image of the store to an archive", save_image)
+  add_store_command(parent, flags, "save", "Write images of the store to an archive", save_image)
       .value("-o,--output", flags->file, "File (default: standard output)")
       .value("--platform", flags->platform, "The image for this platform alone")
-      .values("name", flags->names, "Name, or several of one image", Presence::required);
-  add_store_command(parent, flags, "load", "Take an image from an archive into the store", load_image)
+      .values("name", flags->names, "Names or digests", Presence::required);
+  add_store_command(parent, flags, "load", "Take images from an archive into the store", load_image)
       .value("-i,--input", flags->file, "File (default: standard input)")
       .flag("-q,--quiet", flags->quiet, "Accepted; there is no display");
 }
 
+// Names and digests of those names under which the store keeps the same.
+void add_names(cache::Store& store, const cache::StoredImage& kept, ordered_json& into) {
+  std::vector<std::string> tags, digests;
+  for (const auto& other : store.images()) {
+    if (other.digest != kept.digest || other.name == other.digest) continue;
+    auto reference = frontend::parse_reference(other.name);
+    if (reference.digest.empty()) tags.push_back(frontend::familiar_string(reference));
+    reference.tag.clear();
+    reference.digest = kept.digest;
+    const auto text = frontend::familiar_string(reference);
+    if (std::ranges::find(digests, text) == digests.end()) digests.push_back(text);
+  }
+  into["RepoTags"] = tags;
+  into["RepoDigests"] = digests;
+}
+
 }  // namespace
+
+ordered_json image_json(cache::Store& store, const std::string& word, const std::string& platform) {
+  const auto image = shown(store, platform, word);
+  const auto config = ordered_json::parse(image.description.config_bytes);
+  const auto text = [&](const char* name) { return config.value(name, ""); };
+  ordered_json out = {{"Id", image.kept.digest}};
+  add_names(store, image.kept, out);
+  out["Created"] = text("created");
+  out["Author"] = text("author");
+  out["Architecture"] = text("architecture");
+  if (config.contains("variant")) out["Variant"] = config["variant"];
+  out["Os"] = text("os");
+  out["Size"] = image.kept.bytes;
+  out["Config"] = config.value("config", ordered_json::object());
+  const auto files = config.value("rootfs", ordered_json::object());
+  out["RootFS"] = {{"Type", "layers"}, {"Layers", files.value("diff_ids", ordered_json::array())}};
+  out["Platforms"] = split(image.kept.platforms, ',');
+  out["Metadata"] = {{"LastTagTime", rfc3339(image.kept.created)}};
+  return out;
+}
 
 void add_image_commands(Command& top) {
   add_moving(top);
+  add_import_command(top);
   const auto flags = std::make_shared<ImageFlags>();
   add_store_command(top, flags, "rmi", "Remove names of images; their blobs go with the next prune", remove_images)
       .flag("-f,--force", flags->force, "All names of an image that is named by its digest")
@@ -310,7 +362,9 @@ void add_image_commands(Command& top) {
   image.require_subcommand();
   add_image_listing(image);
   add_moving(image);
+  add_import_command(image);
   add_store_command(image, flags, "inspect", "Show images as JSON", inspect_images)
+      .value("-f,--format", flags->format, "json or a template ({{.Id}})")
       .value("--platform", flags->platform, "The image for this platform")
       .values("name", flags->names, "Names or digests", Presence::required);
   add_store_command(image, flags, "history", "Show what an image was made by", show_history)

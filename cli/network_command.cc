@@ -13,10 +13,11 @@
 #include "cli/config/store_root.h"
 #include "cli/confirm.h"
 #include "cli/container_parts.h"
-#include "cli/display/go_template.h"
-#include "cli/display/json_text.h"
+#include "cli/display/listing.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/filters.h"
+#include "cli/inspect_command.h"
 #include "containers/networks.h"
 #include "executor/outputs/stored_images.h"
 
@@ -28,7 +29,7 @@ using nlohmann::ordered_json;
 
 struct NetworkFlags {
   std::string root, format, driver = "bridge", subnet;
-  std::vector<std::string> names, labels;
+  std::vector<std::string> names, labels, filters;
   bool quiet = false, force = false, whole = false, closed = false;
 };
 
@@ -44,33 +45,57 @@ ordered_json labels_of(const Network& network) {
   return out;
 }
 
+const Listing k_networks{.fields = {{"CreatedAt", "CREATED AT"},
+                                    {"Driver", "DRIVER"},
+                                    {"ID", "NETWORK ID"},
+                                    {"IPv6", "IPV6"},
+                                    {"Internal", "INTERNAL"},
+                                    {"Labels", "LABELS"},
+                                    {"Label", ""},
+                                    {"Name", "NAME"},
+                                    {"Scope", "SCOPE"}},
+                         .table = "table {{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}",
+                         .quiet = "ID"};
+
 ordered_json network_row(const Network& network, bool whole) {
   constexpr std::size_t k_short_id = 12;
-  return {{"ID", whole ? network.id : network.id.substr(0, k_short_id)},
-          {"Name", network.name},
+  std::vector<std::string> labels;
+  for (const auto& [name, value] : network.labels) labels.push_back(name + "=" + value);
+  return {{"CreatedAt", rfc3339(network.created)},
           {"Driver", "bridge"},
-          {"Scope", "local"},
+          {"ID", whole ? network.id : network.id.substr(0, k_short_id)},
+          {"IPv6", "false"},
           {"Internal", network.closed ? "true" : "false"},
-          {"CreatedAt", rfc3339(network.created)}};
+          {"Labels", join(labels, ",")},
+          {"Label", labels_of(network)},
+          {"Name", network.name},
+          {"Scope", "local"}};
+}
+
+std::vector<Filter<Network>> network_filters() {
+  using Test = std::function<bool(const Network&)>;
+  return {
+      {"id",
+       [](const std::string& text) -> Test { return [text](const Network& one) { return one.id.starts_with(text); }; }},
+      {"name",
+       [](const std::string& text) -> Test {
+         return [text](const Network& one) { return one.name.find(text) != std::string::npos; };
+       }},
+      {"driver", [](const std::string& text) -> Test { return [text](const Network&) { return text == "bridge"; }; }},
+      {"label",
+       [](const std::string& text) -> Test {
+         return [text](const Network& one) { return has_label(one.labels, text); };
+       },
+       true}};
 }
 
 int list_networks(const NetworkFlags& flags) {
-  const bool is_table = flags.format.empty() || flags.format == "table";
-  if (is_table && !flags.quiet)
-    print("{:<{}}   {:<20}   {:<7}  SCOPE\n", "NETWORK ID", flags.whole ? 64 : 12, "NAME", "DRIVER");
+  const auto is_meant = parse_filters(flags.filters, network_filters());
+  std::vector<ordered_json> rows;
   for (const auto& network : containers::list_networks(networks_of(flags))) {
-    const auto row = network_row(network, flags.whole);
-    const auto text = [&](const char* column) { return row[column].get<std::string>(); };
-    if (flags.quiet) {
-      print("{}\n", text("ID"));
-    } else if (flags.format == "json") {
-      print("{}\n", json_text(row, -1));
-    } else if (!is_table) {
-      print("{}\n", fill_template(flags.format, row.dump()));
-    } else {
-      print("{}   {:<20}   {:<7}  {}\n", text("ID"), text("Name"), text("Driver"), text("Scope"));
-    }
+    if (is_meant(network)) rows.push_back(network_row(network, flags.whole));
   }
+  write_out(listing_text(k_networks, rows, {.format = flags.format, .quiet = flags.quiet}));
   return 0;
 }
 
@@ -101,30 +126,8 @@ ordered_json network_members(const containers::Shelf& shelf, const Network& netw
 }
 
 int inspect_networks(const NetworkFlags& flags) {
-  const auto directory = containers_of(flags);
-  auto list = ordered_json::array();
-  const int status = for_each_name(flags.names, [&](const auto& name) {
-    const auto network = containers::find_network(containers::networks_directory(directory), name);
-    const auto subnet = fmt::format("{}/{}", network.subnet, network.prefix);
-    list.push_back({{"Name", network.name},
-                    {"Id", network.id},
-                    {"Created", rfc3339(network.created)},
-                    {"Scope", "local"},
-                    {"Driver", "bridge"},
-                    {"EnableIPv6", false},
-                    {"IPAM", {{"Driver", "default"}, {"Config", ordered_json::array({{{"Subnet", subnet}}})}}},
-                    {"Internal", network.closed},
-                    {"Containers", network_members(containers::Shelf(directory), network)},
-                    {"Labels", labels_of(network)}});
-  });
-  if (flags.format.empty()) {
-    print("{}\n", json_text(list));
-    return status;
-  }
-  for (const auto& one : list) {
-    print("{}\n", flags.format == "json" ? json_text(one, -1) : fill_template(flags.format, one.dump()));
-  }
-  return status;
+  const auto store = executor::open_store(store_root(flags.root));
+  return show_inspected(flags.names, flags.format, [&](const auto& name) { return network_json(store, name); });
 }
 
 // Those that can't be removed are told of, and the others are removed all the same.
@@ -158,6 +161,22 @@ int refuse_change(const NetworkFlags&) {
 
 }  // namespace
 
+ordered_json network_json(const cache::Store& store, const std::string& name) {
+  const auto directory = containers::containers_directory(store);
+  const auto network = containers::find_network(containers::networks_directory(directory), name);
+  const auto subnet = fmt::format("{}/{}", network.subnet, network.prefix);
+  return {{"Name", network.name},
+          {"Id", network.id},
+          {"Created", rfc3339(network.created)},
+          {"Scope", "local"},
+          {"Driver", "bridge"},
+          {"EnableIPv6", false},
+          {"IPAM", {{"Driver", "default"}, {"Config", ordered_json::array({{{"Subnet", subnet}}})}}},
+          {"Internal", network.closed},
+          {"Containers", network_members(containers::Shelf(directory), network)},
+          {"Labels", labels_of(network)}};
+}
+
 void add_network_command(Command& top) {
   const auto flags = std::make_shared<NetworkFlags>();
   Command network = top.add("network", "Networks in which containers reach each other by name (--network NAME)");
@@ -169,6 +188,7 @@ void add_network_command(Command& top) {
     return command;
   };
   add("ls", "List the networks", list_networks, Presence::hidden, "list")
+      .values("-f,--filter", flags->filters, "Those alone: name=shop, label=a=b, ...")
       .value("--format", flags->format, "table, json or a template ({{.Name}})")
       .flag("--no-trunc", flags->whole, "Whole ids")
       .flag("-q,--quiet", flags->quiet, "Ids only");

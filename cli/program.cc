@@ -65,6 +65,7 @@ void add_commands(Command& top) {
   // In the order in which a person needs them: the help has it.
   add_build_command(top);
   add_run_command(top);
+  add_create_command(top);
   add_bake_command(top);
   add_images_command(top);
   add_image_commands(top);
@@ -83,10 +84,10 @@ void add_commands(Command& top) {
   add_accel_command(top);
   add_builder_commands(top);
   add_help_commands(top);
-  top.minor({"accel",  "attach", "commit",  "completion", "config",  "container", "cp",      "debug",
-             "diff",   "exec",   "image",   "imagetools", "inspect", "kill",      "load",    "login",
-             "logout", "merge",  "network", "platforms",  "port",    "rename",    "restart", "rmi",
-             "save",   "start",  "stats",   "tag",        "top",     "volume",    "wait"});
+  top.minor({"accel", "attach", "commit", "completion", "config",     "container", "cp",      "create",  "debug",
+             "diff",  "exec",   "export", "image",      "imagetools", "import",    "inspect", "kill",    "load",
+             "login", "logout", "merge",  "network",    "platforms",  "port",      "rename",  "restart", "rmi",
+             "save",  "start",  "stats",  "tag",        "top",        "volume",    "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
@@ -112,7 +113,7 @@ const Program& program() {
       .never_suggested = {"prune"},
       .add_to_each = add_global_docker_flags,
       .of_all = {"completion", "man"},
-      .statuses = {{"bake", 1}, {"f", 1}, {"run", 125}},
+      .statuses = {{"bake", 1}, {"create", 1}, {"f", 1}, {"run", 125}},
   };
   return k_program;
 }

@@ -117,6 +117,8 @@ int execute_in(const Container& container, const ExecOptions& options, const Str
   auto& setup = spec.container.emplace();
   setup.terminal = options.terminal;
   setup.capabilities = capabilities_of(record.cap_add, record.cap_drop);
+  setup.groups = options.user.empty() ? record.groups : std::vector<std::string>();
+  setup.no_new_privileges = record.no_new_privileges;
   Plugs plugs;
   if (!options.terminal) {
     Ends ends = connect(plugs, options.open_stdin);

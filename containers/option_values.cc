@@ -1,7 +1,9 @@
 #include "containers/option_values.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 
@@ -34,12 +36,34 @@ bool truth(const std::string& value, std::string_view flag, const std::string& t
   throw invalid(flag, text, fmt::format("\"{}\" is neither true nor false", value));
 }
 
+HostBind anonymous_volume(std::string target, bool read_only) {
+  return {.source = {},
+          .target = std::move(target),
+          .read_only = read_only,
+          .make_source = false,
+          .volume = anonymous_volume_name(),
+          .anonymous = true};
+}
+
+// Without what they begin and end with in files of other systems; "" for a comment.
+std::vector<std::string> lines_of_file(std::string_view text) {
+  constexpr std::string_view k_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(k_mark)) text.remove_prefix(k_mark.size());
+  auto out = split(text, '\n');
+  for (auto& line : out) {
+    if (line.ends_with('\r')) line.pop_back();
+    line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
+    if (line.starts_with('#')) line.clear();
+  }
+  return out;
+}
+
 }  // namespace
 
 HostBind parse_volume(const std::string& text, const std::string& directory) {
   const auto fields = split(text, ':');
-  if (fields.size() < 2 || fields.size() > 3)
-    throw invalid("-v", text, "it is HOST:DIR or NAME:DIR, and :ro may follow");
+  if (fields.size() > 3) throw invalid("-v", text, "it is HOST:DIR, NAME:DIR or DIR, and :ro may follow");
+  if (fields.size() == 1) return anonymous_volume(clean_path(checked_target(text, "-v", text)), false);
   const std::string target = clean_path(checked_target(fields[1], "-v", text));
   HostBind out;
   if (fields[0].starts_with('/') || fields[0].starts_with('.')) {
@@ -84,6 +108,8 @@ void parse_mount(const std::string& text, const std::string& directory, Options&
   if (type == "bind") {
     if (source.empty()) throw invalid("--mount", text, "a bind needs src");
     into.binds.push_back({host_path(source, directory), clean_path(target), read_only, false});
+  } else if (type == "volume" && source.empty()) {
+    into.binds.push_back(anonymous_volume(clean_path(target), read_only));
   } else if (type == "volume") {
     check_volume_name(source);
     into.binds.push_back({"", clean_path(target), read_only, false, source});
@@ -150,6 +176,61 @@ Restart parse_restart(const std::string& text) {
       .with_advice("It is no, on-failure[:N], always or unless-stopped.");
 }
 
+std::optional<std::int64_t> parse_stop_timeout(const std::string& flag, const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  std::int64_t out = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (parsed.ec == std::errc() && parsed.ptr == text.data() + text.size()) return out;
+  throw invalid(flag, text, "it is a number of seconds; -1 waits on");
+}
+
+std::vector<std::string> parse_expose(const std::string& text) {
+  const auto slash = text.find('/');
+  const std::string protocol = slash == std::string::npos ? "tcp" : to_lower(text.substr(slash + 1));
+  const std::string range = text.substr(0, slash);
+  const auto dash = range.find('-');
+  const auto number = [&](const std::string& word) {
+    unsigned out = 0;
+    const auto parsed = std::from_chars(word.data(), word.data() + word.size(), out);
+    const bool fits = parsed.ec == std::errc() && parsed.ptr == word.data() + word.size() && out > 0 && out < 65536;
+    if (!fits) throw invalid("--expose", text, "it is PORT[/udp] or PORT-PORT");
+    return out;
+  };
+  const unsigned first = number(range.substr(0, dash));
+  const unsigned last = dash == std::string::npos ? first : number(range.substr(dash + 1));
+  if (protocol != "tcp" && protocol != "udp") throw invalid("--expose", text, "protocols are tcp and udp");
+  if (last < first) throw invalid("--expose", text, "the last port comes before the first one");
+  std::vector<std::string> out;
+  for (unsigned port = first; port <= last; ++port) out.push_back(fmt::format("{}/{}", port, protocol));
+  return out;
+}
+
+std::string parse_name_server(const std::string& text) {
+  unsigned char bytes[sizeof(in6_addr)];
+  const std::string address(text.substr(0, text.find('%')));
+  if (::inet_pton(AF_INET, text.c_str(), bytes) == 1 || ::inet_pton(AF_INET6, address.c_str(), bytes) == 1) return text;
+  throw invalid("--dns", text, "it is the address of a name server");
+}
+
+void add_label(const std::string& text, std::vector<std::pair<std::string, std::string>>& into) {
+  const auto equals = text.find('=');
+  const std::string name = text.substr(0, equals);
+  if (name.empty()) throw invalid("--label", text, "it is NAME or NAME=VALUE");
+  std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
+  const auto same = std::ranges::find(into, name, &std::pair<std::string, std::string>::first);
+  if (same != into.end()) {
+    same->second = std::move(value);
+  } else {
+    into.emplace_back(name, std::move(value));
+  }
+}
+
+void add_labels_of_file(std::string_view text, std::vector<std::pair<std::string, std::string>>& into) {
+  for (const auto& line : lines_of_file(text)) {
+    if (!line.empty()) add_label(line, into);
+  }
+}
+
 std::uint64_t parse_cpus(const std::string& text) {
   if (text.empty()) return 0;
   double out = 0;
@@ -170,11 +251,9 @@ std::int64_t parse_health_time(const std::string& flag, const std::string& text)
 std::vector<std::string> parse_env_file(std::string_view text, const std::string& name) {
   std::vector<std::string> out;
   std::size_t number = 0;
-  for (auto line : split(text, '\n')) {
+  for (auto& line : lines_of_file(text)) {
     ++number;
-    if (line.ends_with('\r')) line.pop_back();
-    line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
-    if (line.empty() || line.starts_with('#')) continue;
+    if (line.empty()) continue;
     const std::string variable = line.substr(0, line.find('='));
     if (variable.empty() || variable.find_first_of(" \t") != std::string::npos) {
       throw usage_error(fmt::format("{}:{}: \"{}\" is no name of a variable", name, number, variable))

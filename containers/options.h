@@ -8,6 +8,7 @@
 
 #include "graph/graph.h"
 #include "platforms/platform.h"
+#include "worker/sandbox/name_servers.h"
 
 // What the user asks of a container, as plain data.
 namespace mbuild::containers {
@@ -19,6 +20,7 @@ struct HostBind {
   bool read_only = false;
   bool make_source = false;  // a directory, where there is nothing
   std::string volume = {};   // its name
+  bool anonymous = false;    // a volume that nobody chose a name for: it can go with its container
   bool operator==(const HostBind&) const = default;
 };
 
@@ -73,6 +75,13 @@ struct NetworkChoice {
   bool operator==(const NetworkChoice&) const = default;
 };
 
+// How one that is to end is told, in the place of what its image says.
+struct Ending {
+  std::string signal;                   // "": the image's
+  std::optional<std::int64_t> seconds;  // until SIGKILL; negative: without end; none: the usual ten
+  bool operator==(const Ending&) const = default;
+};
+
 struct Options {
   std::string image;                            // as the user names it
   std::optional<platforms::Platform> platform;  // none: the host's
@@ -97,6 +106,12 @@ struct Options {
   HealthOptions health;
   Restart restart;
   Limits limits;
+  Ending ending;
+  executor::NameServers name_servers;
+  bool no_new_privileges = false;                           // no program of it gets rights by its file
+  std::vector<std::string> groups;                          // that the user is in besides its own
+  std::vector<std::string> exposed;                         // "80/tcp", besides the image's
+  std::vector<std::pair<std::string, std::string>> labels;  // each name once
 };
 
 }  // namespace mbuild::containers

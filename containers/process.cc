@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "containers/volumes.h"
 #include "worker/sandbox/become_program.h"
 
 namespace mbuild::containers {
@@ -114,10 +115,31 @@ frontend::ImageConfig config_of(frontend::ImageConfig image, const Options& opti
   for (const auto& port : options.ports) {
     image.exposed_ports.push_back(fmt::format("{}/{}", port.container, port.udp ? "udp" : "tcp"));
   }
+  image.exposed_ports.insert(image.exposed_ports.end(), options.exposed.begin(), options.exposed.end());
+  for (const auto& [name, value] : options.labels) image.labels[name] = value;
+  if (!options.ending.signal.empty()) image.stop_signal = options.ending.signal;
   std::ranges::sort(image.exposed_ports);
   const auto repeated = std::ranges::unique(image.exposed_ports);
   image.exposed_ports.erase(repeated.begin(), repeated.end());
   return image;
+}
+
+std::vector<HostBind> volumes_of(const frontend::ImageConfig& image, const Options& options) {
+  std::set<std::string> taken;
+  for (const auto& bind : options.binds) taken.insert(bind.target);
+  for (const auto& memory : options.memory) taken.insert(memory.target);
+  std::vector<HostBind> out;
+  for (const auto& text : image.volumes) {
+    const std::string target = clean_path("/" + text);
+    if (target == "/" || !taken.insert(target).second) continue;
+    out.push_back({.source = {},
+                   .target = target,
+                   .read_only = false,
+                   .make_source = false,
+                   .volume = anonymous_volume_name(),
+                   .anonymous = true});
+  }
+  return out;
 }
 
 std::vector<int> capabilities_of(const std::vector<std::string>& add, const std::vector<std::string>& drop) {

@@ -16,6 +16,9 @@ graph::ExecOp process_of(const frontend::ImageConfig& image, const Options& opti
 // The image's configuration as a container has it: with what the user said in its place.
 frontend::ImageConfig config_of(frontend::ImageConfig image, const Options& options);
 
+// A volume of a new name for each VOLUME of the image that the user has nothing in the place of.
+std::vector<HostBind> volumes_of(const frontend::ImageConfig& image, const Options& options);
+
 // The numbers of the capabilities that the program may have, sorted. Throws Error (usage) for a name that is none.
 std::vector<int> capabilities_of(const std::vector<std::string>& add, const std::vector<std::string>& drop);
 

@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
+#include "containers/volumes.h"
 #include "executor/outputs/export.h"
+#include "worker/host_directory.h"
 
 namespace mbuild::containers {
 namespace {
@@ -44,11 +49,36 @@ ImageRoot& Resting::root() {
   return root_.emplace(session_, place_, workplace_, images_, image_, std::move(nothing), platform, stop_);
 }
 
+namespace {
+
+// The volume that a path of the container is in; nothing where that is its own.
+std::optional<HostBind> volume_at(const Container& container, const std::string& path) {
+  std::optional<HostBind> out;
+  for (auto& bind : binds_of(container)) {
+    const bool is_in = path == bind.target || path.starts_with(bind.target + "/");
+    const bool is_nearer = !out || out->target.size() < bind.target.size();
+    if (is_in && is_nearer) out = std::move(bind);
+  }
+  return out && !out->volume.empty() ? out : std::nullopt;
+}
+
+}  // namespace
+
 executor::FileReply Resting::files(executor::FileOrder order) {
   const auto lock = hold(container_);
   if (!lock) throw usage_error(fmt::format("the container {} is about to run", container_.record.name));
   const auto task = root().resting_task();
-  return root().worker().resting_files(task.root, container_.directory + "/root", std::move(order), stop_);
+  auto& worker = root().worker();
+  const std::string directory = container_.directory + "/root";
+  const auto volume = volume_at(container_, clean_path(order.path));
+  const auto has_it = volume && has_volume(volumes_directory(place_.store), volume->volume);
+  if (!has_it) return worker.resting_files(task.root, directory, std::move(order), std::nullopt, stop_);
+  const auto data = use_volume(volumes_directory(place_.store), volume->volume).directory;
+  order.path = "/" + clean_path(order.path).substr(std::min(volume->target.size() + 1, clean_path(order.path).size()));
+  auto mount = executor::host_directory(data, volume->target, volume->read_only, place_.map);
+  auto reply = worker.resting_files(task.root, directory, std::move(order), std::move(mount), stop_);
+  reply.path = clean_path(volume->target + "/" + reply.path).substr(1);
+  return reply;
 }
 
 std::vector<std::string> Resting::changes() {

@@ -78,6 +78,7 @@ class Host {
         started_(std::move(started)),
         standing_(read_standing(container_)),
         log_(log_path(container_)) {
+    container_.volumes = read_volumes(container_);
     if (options_.hostname.empty() && options_.network.mode != graph::NetworkMode::host) {
       options_.hostname = container_.record.id.substr(0, k_shown_id);
     }
@@ -121,6 +122,23 @@ class Host {
     return status_;
   }
 
+  void note_restarts(std::uint64_t count) { running_.restarts = count; }
+
+  // All that comes before its first life.
+  void create(const std::stop_token& stop) {
+    executor::Workplace workplace(place_, [](std::string) {}, stop);
+    executor::ImageSources images(place_.store, images_options(), stop);
+    try {
+      const auto platform = options_.platform.value_or(platforms::host_platform());
+      const auto image = find_image(options_, images, place_.store, stop);
+      ImageRoot root(session_, place_, workplace, images, image, process_of(image.config, options_), platform, stop);
+      stand_on(image, root.resting_task(), images);
+    } catch (...) {
+      remove(workplace);
+      throw;
+    }
+  }
+
  private:
   void note_start(const Fd& process, int input) {
     running_.process = number_of(process);
@@ -144,6 +162,12 @@ class Host {
     const std::lock_guard lock(writing_);
     if (is_over_) return;
     watch_ = std::jthread([seen, check = *health_](const std::stop_token& stop) { watch_health(seen, check, stop); });
+  }
+
+  executor::ImageOptions images_options() const {
+    auto out = executor::image_options(session_, {}, executor::registries_of(session_, {}));
+    out.stored = options_.pull != Pull::always;
+    return out;
   }
 
   // The whole life of a container, from its image to its end.
@@ -177,7 +201,9 @@ class Host {
   void remove(executor::Workplace& workplace) {
     const Shelf shelf(containers_directory(place_.store));
     for (auto& left : shelf.taken_away()) workplace.remove_later(std::move(left));
+    const auto volumes = shelf.read(container_.record.id).value_or(container_);
     workplace.remove_later(shelf.take_away(container_));
+    remove_anonymous_volumes(workplace, place_.store, volumes);
   }
 
   // A port may be another container's.
@@ -226,6 +252,7 @@ class Host {
   void publish(executor::Workplace& workplace, const frontend::ImageConfig& image) {
     if (options_.publish_all && options_.network.mode == graph::NetworkMode::standard) {
       add_exposed_ports(image.exposed_ports, options_.ports);
+      add_exposed_ports(options_.exposed, options_.ports);
     }
     if (options_.ports.empty()) return;
     name_holders([&] { check_ports(options_.ports); });
@@ -249,10 +276,30 @@ class Host {
                 stop);
   }
 
+  // From its beginning on: what its image is, and which volumes it has by it.
+  void stand_on(const frontend::ResolvedImage& image, const executor::RunTask& layers,
+                const executor::ImageSources& images) {
+    container_.volumes = volumes_of(image.config, options_);
+    if (!container_.volumes.empty()) write_volumes(container_, container_.volumes);
+    write_standing(container_, standing_of(image, layers.root, images));
+    keep_pulled(image, options_.pull == Pull::always, images, place_.store);
+  }
+
+  void mount(const HostBind& bind, executor::ContainerTask& task, executor::Workplace& workplace, ImageRoot& root,
+             const executor::LayerIds& layers, const std::stop_token& stop) {
+    try {
+      auto made = executor::host_directory(real_path(bind, place_.store), bind.target, bind.read_only, place_.map);
+      if (!bind.volume.empty()) fill(bind, workplace, root, layers, stop);
+      task.binds.push_back(std::move(made));
+    } catch (const Error& error) {
+      // Where the store's file system can't map ids, what the image calls a volume is a directory of the container's.
+      const bool is_images = std::ranges::find(container_.volumes, bind) != container_.volumes.end();
+      if (!is_images || error.exit_class != ExitClass::host) throw;
+    }
+  }
+
   int live_in(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
-    auto image_options = executor::image_options(session_, {}, executor::registries_of(session_, {}));
-    image_options.stored = options_.pull != Pull::always;
-    executor::ImageSources images(place_.store, std::move(image_options), stop);
+    executor::ImageSources images(place_.store, images_options(), stop);
     const auto platform = options_.platform.value_or(platforms::host_platform());
     const auto image = standing_ ? image_of(*standing_, images) : find_image(options_, images, place_.store, stop);
     publish(workplace, image.config);
@@ -268,7 +315,8 @@ class Host {
     running_.env = process.env;
     running_.cwd = process.cwd;
     running_.user = process.user;
-    if (!image.config.stop_signal.empty()) running_.stop_signal = signal_number(image.config.stop_signal);
+    const auto& signal = options_.ending.signal.empty() ? image.config.stop_signal : options_.ending.signal;
+    if (!signal.empty()) running_.stop_signal = signal_number(signal);
     ImageRoot root(session_, place_, workplace, images, image, process, platform, stop);
     executor::ContainerTask task;
     task.setup = {.stdin_fd = std::move(ends.in),
@@ -277,18 +325,14 @@ class Host {
                   .init = options_.init,
                   .capabilities = capabilities_of(options_.cap_add, options_.cap_drop),
                   .hosts = hosts_,
+                  .name_servers = options_.name_servers,
+                  .no_new_privileges = options_.no_new_privileges,
+                  .groups = options_.groups,
                   .report = std::move(ends.report)};
     const auto layers = root.task();
-    for (const auto& bind : options_.binds) {
-      if (!bind.volume.empty()) fill(bind, workplace, root, layers.root, stop);
-      task.binds.push_back(
-          executor::host_directory(real_path(bind, place_.store), bind.target, bind.read_only, place_.map));
-    }
+    if (!standing_) stand_on(image, layers, images);
+    for (const auto& bind : binds_of(container_)) mount(bind, task, workplace, root, layers.root, stop);
     task.run = layers;
-    if (!standing_) {
-      write_standing(container_, standing_of(image, task.run.root, images));
-      keep_pulled(image, options_.pull == Pull::always, images, place_.store);
-    }
     task.directory = container_.directory + "/root";
     task.stdout_fd = std::move(ends.out);
     task.stderr_fd = std::move(ends.err);
@@ -297,7 +341,7 @@ class Host {
 
   const executor::SessionRequest& session_;
   executor::BuildStore& place_;
-  const Container container_;
+  Container container_;
   Options options_;
   const std::function<void(const Fd& process, int input)> started_;
   const std::optional<Standing> standing_;  // of one that was started before
@@ -339,7 +383,10 @@ Record new_record(const Options& options, const std::string& name, bool remove, 
              .options = options,
              .remove = remove,
              .less_isolation = less_isolation,
-             .created = unix_seconds()};
+             .created = unix_seconds(),
+             .created_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                               std::chrono::system_clock::now().time_since_epoch())
+                               .count()};
   if (name.empty()) {
     out.name = fmt::format("{}_{}", some_name(out.id), out.id.substr(0, 4));
   } else {
@@ -438,10 +485,12 @@ int live_on(const executor::SessionRequest& session, const Container& container,
             const std::function<void(const Fd& process, int input)>& started) {
   Life life(container);
   Patience patience(container);
-  for (;;) {
+  for (std::uint64_t restarts = 0;;) {
     executor::BuildStore place(session.store_root);
     const auto began = unix_seconds();
-    const int status = Host(session, place, container, started).run({}, std::exchange(listeners, {}));
+    Host host(session, place, container, started);
+    host.note_restarts(restarts++);
+    const int status = host.run({}, std::exchange(listeners, {}));
     life.note_status(status);
     if (!patience.begins_again(status, began)) return status;
   }
@@ -455,6 +504,18 @@ int run_attended(const executor::SessionRequest& session, const Record& record, 
 
 int run_attended_again(const executor::SessionRequest& session, const Container& container, const Streams& streams) {
   return run_here(session, streams, [&](const Shelf&) { return container; });
+}
+
+void create_container(const executor::SessionRequest& session, const Record& record) {
+  bool has_more = false;
+  {
+    executor::BuildStore place(session.store_root);
+    const auto container = Shelf(containers_directory(place.store)).add(record);
+    const auto lock = hold(container);
+    Host(session, place, container, {}).create({});
+    has_more = finish(place);
+  }
+  if (has_more) executor::start_upkeep(session.store_root);
 }
 
 void run_detached(const executor::SessionRequest& session, const Record& record) {
@@ -509,7 +570,8 @@ int supervise(const executor::SessionRequest& session, const std::string& id, in
 
 Shelf shelf_of(const std::string& store_root) { return Shelf(containers_directory(executor::open_store(store_root))); }
 
-std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers) {
+std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers,
+                                         bool volumes) {
   executor::BuildStore place(store_root);
   executor::Workplace workplace(place, [](std::string) {}, {});
   const Shelf shelf(containers_directory(place.store));
@@ -519,6 +581,7 @@ std::vector<Container> remove_containers(const std::string& store_root, const st
     // Somebody may have started it again since it was seen to have ended.
     if (const auto lock = hold(container)) {
       workplace.remove_later(shelf.take_away(container));
+      if (volumes) remove_anonymous_volumes(workplace, place.store, container);
     } else {
       running.push_back(container);
     }

@@ -37,6 +37,9 @@ int run_attended_again(const executor::SessionRequest& session, const Container&
 Attached start_apart(const executor::SessionRequest& session, const Container& container);
 void start_again(const executor::SessionRequest& session, const Container& container);
 
+// Makes one without starting it: its image and what of it is its own are there. Throws Error, and there is none then.
+void create_container(const executor::SessionRequest& session, const Record& record);
+
 // Starts such a process, and returns when the program of the container runs. Throws Error where it was not started.
 void run_detached(const executor::SessionRequest& session, const Record& record);
 
@@ -46,7 +49,9 @@ int supervise(const executor::SessionRequest& session, const std::string& id, in
 // Has the shelf of a store. Throws Error (store).
 Shelf shelf_of(const std::string& store_root);
 
-// Deletes containers that do not run, with what they have written. Returns those that do by now, and stay.
-std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers);
+// Deletes containers that do not run, with what they have written, and with those of their volumes that nobody chose a
+// name for where `volumes` says so. Returns those that run by now, and stay.
+std::vector<Container> remove_containers(const std::string& store_root, const std::vector<Container>& containers,
+                                         bool volumes);
 
 }  // namespace mbuild::containers

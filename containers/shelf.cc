@@ -20,7 +20,7 @@ namespace mbuild::containers {
 namespace {
 
 // Before the bytes of a record: another version of this program may have written it.
-constexpr std::string_view k_version = "mbuild container 4\n";
+constexpr std::string_view k_version = "mbuild container 5\n";
 
 template <class T>
 void write_record(const std::string& path, const T& value) {
@@ -39,6 +39,10 @@ std::optional<T> read_record(const std::string& path) {
     return std::nullopt;
   }
 }
+
+struct Volumes {
+  std::vector<HostBind> binds;
+};
 
 constexpr const char* k_new = ".new-";
 
@@ -138,6 +142,7 @@ std::optional<Container> Shelf::read(const std::string& id) const {
   // The lock before the end: who has ended by now was running then, or has told how.
   const bool was_held = !cache::FileLock::is_free(lock_path(directory));
   out.ended = read_record<Ended>(directory + "/ended");
+  out.volumes = read_volumes(out);
   if (out.running) out.health = try_read_file(directory + "/health");
   out.state = was_held && out.running && !out.ended ? State::running : state_of(out);
   return out;
@@ -150,7 +155,7 @@ std::vector<Container> Shelf::list() const {
     if (auto container = read(entry.path().filename())) out.push_back(std::move(*container));
   }
   std::ranges::sort(out, [](const auto& a, const auto& b) {
-    return std::pair(b.record.created, b.record.id) < std::pair(a.record.created, a.record.id);
+    return std::pair(b.record.created_ns, b.record.id) < std::pair(a.record.created_ns, a.record.id);
   });
   return out;
 }
@@ -295,6 +300,22 @@ std::optional<std::uint64_t> start_time_of(std::int32_t process) {
   }
 }
 
+void write_volumes(const Container& container, const std::vector<HostBind>& volumes) {
+  write_record(container.directory + "/volumes", Volumes{volumes});
+}
+
+std::vector<HostBind> read_volumes(const Container& container) {
+  auto volumes = read_record<Volumes>(container.directory + "/volumes");
+  return volumes ? std::move(volumes->binds) : std::vector<HostBind>();
+}
+
+std::vector<HostBind> binds_of(const Container& container) {
+  auto out = container.record.options.binds;
+  out.insert(out.end(), container.volumes.begin(), container.volumes.end());
+  std::ranges::stable_sort(out, {}, [](const HostBind& bind) { return std::ranges::count(bind.target, '/'); });
+  return out;
+}
+
 const std::vector<Port>& ports_of(const Container& container) {
   return container.running && !container.running->ports.empty() ? container.running->ports
                                                                 : container.record.options.ports;
@@ -304,11 +325,17 @@ std::string ago(std::int64_t seconds) {
   const auto of = [](std::int64_t count, const char* unit) {
     return fmt::format("{} {}{}", count, unit, count == 1 ? "" : "s");
   };
+  constexpr std::int64_t k_minute = 60, k_hour = 60 * k_minute, k_day = 24 * k_hour;
   if (seconds < 1) return "Less than a second";
-  if (seconds < 60) return of(seconds, "second");
-  if (seconds < 3600) return of(seconds / 60, "minute");
-  if (seconds < 48 * 3600) return of(seconds / 3600, "hour");
-  return of(seconds / 86400, "day");
+  if (seconds < k_minute) return of(seconds, "second");
+  if (seconds < 2 * k_minute) return "About a minute";
+  if (seconds < k_hour) return of(seconds / k_minute, "minute");
+  if (seconds < 2 * k_hour) return "About an hour";
+  if (seconds < 2 * k_day) return of(seconds / k_hour, "hour");
+  if (seconds < 14 * k_day) return of(seconds / k_day, "day");
+  if (seconds < 60 * k_day) return of(seconds / (7 * k_day), "week");
+  if (seconds < 730 * k_day) return of(seconds / (30 * k_day), "month");
+  return of(seconds / (365 * k_day), "year");
 }
 
 namespace {

@@ -21,6 +21,7 @@ struct Record {
   bool remove = false;          // when it has ended
   bool less_isolation = false;  // may do without what the host lacks
   std::int64_t created = 0;     // seconds since 1970
+  std::int64_t created_ns = 0;  // the same in nanoseconds: which of two is older
 };
 
 // What is known of one since its program runs.
@@ -32,8 +33,9 @@ struct Running {
   int stop_signal = 15;
   std::vector<std::string> argv, env;
   std::string cwd, user;
-  std::vector<Port> ports;  // with those that were chosen when it began
-  std::string address;      // in the network that it is in by name
+  std::vector<Port> ports;     // with those that were chosen when it began
+  std::string address;         // in the network that it is in by name
+  std::uint64_t restarts = 0;  // by its own process, before this one
 };
 
 // The image that one was started on.
@@ -61,7 +63,8 @@ struct Container {
   Record record;
   std::optional<Running> running;
   std::optional<Ended> ended;
-  std::string health = {};  // a line "starting", "healthy" or "unhealthy", and JSON of it; "": nobody looks
+  std::vector<HostBind> volumes = {};  // what its image says that it has, of names that nobody chose
+  std::string health = {};             // a line "starting", "healthy" or "unhealthy", and JSON of it; "": nobody looks
   State state = State::created;
   std::uint64_t lives = 0;  // that had ended before
   std::string directory;
@@ -118,6 +121,9 @@ void forget_ended(const Container& container);
 void write_standing(const Container& container, const Standing& standing);
 // Nothing where it has never been started.
 std::optional<Standing> read_standing(const Container& container);
+// Before the first of them is used.
+void write_volumes(const Container& container, const std::vector<HostBind>& volumes);
+std::vector<HostBind> read_volumes(const Container& container);
 void write_health(const Container& container, const std::string& health);
 // Somebody wants it to end: it is not to be started again by its process.
 void ask_to_stay_down(const Container& container);
@@ -139,6 +145,8 @@ void check_name(const std::string& name);
 // The start time of a process as /proc has it; nothing where there is none.
 std::optional<std::uint64_t> start_time_of(std::int32_t process);
 
+// All that is mounted in it, what is below something else after that.
+std::vector<HostBind> binds_of(const Container& container);
 // Those that lead to it, or led when it ran.
 const std::vector<Port>& ports_of(const Container& container);
 

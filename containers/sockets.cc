@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "base/error.h"
+#include "base/strings.h"
 
 namespace mbuild::containers {
 namespace {

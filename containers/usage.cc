@@ -1,6 +1,7 @@
 #include "containers/usage.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -83,6 +84,20 @@ Usage usage_of(const Container& container) {
   }
   const std::string first = fmt::format("/proc/{}", container.running->process);
   if (has_own_network(first)) add_network(first, out);
+  return out;
+}
+
+std::uint64_t written_bytes(const Container& container) {
+  using std::filesystem::directory_options;
+  std::error_code failed;
+  std::uint64_t out = 0;
+  std::filesystem::recursive_directory_iterator at(container.directory + "/root/upper",
+                                                   directory_options::skip_permission_denied, failed);
+  for (; !failed && at != std::filesystem::recursive_directory_iterator(); at.increment(failed)) {
+    struct stat status;
+    const bool is_file = ::lstat(at->path().c_str(), &status) == 0 && S_ISREG(status.st_mode);
+    if (is_file) out += static_cast<std::uint64_t>(status.st_size);
+  }
   return out;
 }
 

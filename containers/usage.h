@@ -18,6 +18,9 @@ struct Usage {
 // Throws Error (usage) where it does not run.
 Usage usage_of(const Container& container);
 
+// Bytes of the files that it has written or changed, of which the caller may see the size.
+std::uint64_t written_bytes(const Container& container);
+
 // Of the host.
 std::uint64_t total_memory();
 

@@ -29,7 +29,7 @@ std::string directory_of(const std::string& volumes, const std::string& name) {
 std::map<std::string, std::string> users_of(const cache::Store& store) {
   std::map<std::string, std::string> out;
   for (const auto& container : Shelf(containers_directory(store)).list()) {
-    for (const auto& bind : container.record.options.binds) {
+    for (const auto& bind : binds_of(container)) {
       if (!bind.volume.empty()) out.emplace(bind.volume, container.record.name);
     }
   }
@@ -99,6 +99,17 @@ bool is_empty(const Volume& volume) {
   return out && !failed;
 }
 
+std::set<std::string> used_volumes(const cache::Store& store) {
+  std::set<std::string> out;
+  for (const auto& [volume, container] : users_of(store)) out.insert(volume);
+  return out;
+}
+
+bool has_volume(const std::string& directory, const std::string& name) {
+  return !name.empty() && !name.starts_with('.') && name.find('/') == std::string::npos &&
+         path_exists(directory_of(directory, name));
+}
+
 std::vector<Volume> list_volumes(const std::string& directory) {
   std::vector<Volume> out;
   std::error_code none;
@@ -108,6 +119,23 @@ std::vector<Volume> list_volumes(const std::string& directory) {
   }
   std::ranges::sort(out, {}, &Volume::name);
   return out;
+}
+
+void remove_anonymous_volumes(executor::Workplace& workplace, const cache::Store& store, const Container& container) {
+  const auto binds = binds_of(container);
+  if (std::ranges::none_of(binds, &HostBind::anonymous)) return;
+  const auto volumes = volumes_directory(store);
+  const auto users = users_of(store);
+  for (const auto& bind : binds) {
+    const auto user = users.find(bind.volume);
+    const bool is_others = user != users.end() && user->second != container.record.name;
+    if (!bind.anonymous || is_others || !path_exists(directory_of(volumes, bind.volume))) continue;
+    try {
+      take_away(workplace, volumes, bind.volume);
+    } catch (const Error&) {
+      // It stays, as one that no container has.
+    }
+  }
 }
 
 void remove_volumes(const std::string& store_root, const std::vector<std::string>& names) {

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cache/store.h"
+#include "containers/shelf.h"
+#include "executor/workplace.h"
 
 // Directories of the store that containers share and that stay when these go, by name.
 namespace mbuild::containers {
@@ -29,8 +32,15 @@ bool is_anonymous_volume(const std::string& name);
 Volume use_volume(const std::string& directory, const std::string& name);
 // Whether nothing is in it yet.
 bool is_empty(const Volume& volume);
+// Names of those that containers have.
+std::set<std::string> used_volumes(const cache::Store& store);
+bool has_volume(const std::string& directory, const std::string& name);
 // By name.
 std::vector<Volume> list_volumes(const std::string& directory);
+
+// Takes away those volumes without a chosen name that the container had and no other one has; their files go with the
+// workplace. `container` may have been removed.
+void remove_anonymous_volumes(executor::Workplace& workplace, const cache::Store& store, const Container& container);
 
 // Deletes volumes with what is in them. Throws Error (usage) where one is not there, or a container has it; nothing is
 // deleted then.

@@ -267,9 +267,10 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
 }
 
 FileReply LocalWorker::resting_files(const LayerIds& root, const std::string& directory, FileOrder order,
-                                     const std::stop_token& stop) {
+                                     std::optional<SandboxMount> volume, const std::stop_token& stop) {
   order.owners = owner_mode();
-  return jobs::resting_files(parts_.inner.get(), {parts_.layers.stack(root, stop), directory, std::move(order)}, stop);
+  return jobs::resting_files(parts_.inner.get(),
+                             {parts_.layers.stack(root, stop), directory, std::move(order), std::move(volume)}, stop);
 }
 
 std::vector<std::string> LocalWorker::changes(const LayerIds& root, const std::string& directory,

@@ -58,9 +58,9 @@ class LocalWorker final : public Worker {
   RunResult run(const RunTask& task, StepSink& sink, std::stop_token stop) override;
   // A RUN of this machine's alone: a container. Throws and is cancelled as `run` is.
   RunResult run_container(ContainerTask task, std::stop_token stop);
-  // Files of a container that does not run, whose task had this root and this directory.
+  // Files of a container that does not run, whose task had this root and this directory; with a volume, of that alone.
   FileReply resting_files(const LayerIds& root, const std::string& directory, FileOrder order,
-                          const std::stop_token& stop);
+                          std::optional<SandboxMount> volume, const std::stop_token& stop);
   // What one has changed (jobs::changes).
   std::vector<std::string> changes(const LayerIds& root, const std::string& directory, const std::stop_token& stop);
   FilesResult apply(const FilesTask& task, std::stop_token stop) override;

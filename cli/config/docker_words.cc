@@ -55,7 +55,24 @@ Words without_plugin_words(const std::string& plugin, Words words) {
 bool means_builders(const Words& words) {
   std::size_t i = 0;
   while (i < words.size() && words[i].starts_with('-')) i += words[i] == "--builder" ? 2 : 1;
-  return i < words.size() && (words[i] == "inspect" || words[i] == "rm" || words[i] == "stop");
+  return i < words.size() && (words[i] == "create" || words[i] == "inspect" || words[i] == "rm" || words[i] == "stop");
+}
+
+// `docker create` is of containers, `docker buildx create` of builders: which is meant where no group is said, its
+// flags tell. Who makes a container names its image.
+bool creates_builder(const Words& words) {
+  constexpr std::array<std::string_view, 11> k_flags = {
+      "--append", "--bootstrap", "--buildkitd-config", "--config", "--buildkitd-flags",
+      "--flags",  "--driver",    "--driver-opt",       "--leave",  "--node",
+      "--use"};
+  bool has_other_word = false;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto name = std::string_view(words[i]).substr(0, words[i].find('='));
+    if (std::ranges::find(k_flags, name) != k_flags.end()) return true;
+    has_other_word = has_other_word || !words[i].starts_with('-');
+    if (words[i] == "--name" || words[i] == "--platform") ++i;
+  }
+  return !has_other_word && !words.empty() && std::ranges::find(words, "--help") == words.end();
 }
 
 // buildx's `debug [--on=error] build ...`: a build that opens a shell where it fails.
@@ -73,8 +90,11 @@ struct DockerWord {
   std::string_view word, advice;
 };
 constexpr std::array k_words = {
-    DockerWord{"import", "`FROM scratch` and `ADD FILE.tar /` make an image of an archive."},
-    DockerWord{"export", "`mbuild build -o DIR .` writes the files of an image."},
+    DockerWord{"events",
+               "`mbuild ps` shows what runs, `mbuild wait` ends with a container, `mbuild logs -f` follows one."},
+    DockerWord{"pause", "A container runs until it is stopped: `mbuild stop`."},
+    DockerWord{"unpause", "A container runs until it is stopped: `mbuild stop`."},
+    DockerWord{"update", "A container has its limits from its start on: run it anew with others."},
     DockerWord{"manifest", "`mbuild imagetools` makes and shows image indexes, `mbuild merge` joins those of CI jobs."},
     DockerWord{"compose", "mbuild builds images; it does not run them."},
     DockerWord{"system", "`mbuild du` shows what the store holds, `mbuild doctor` what the host offers."},
@@ -98,7 +118,9 @@ Words without_docker_words(std::string_view program, Words words) {
   const bool in_group = !words.empty() && (words[0] == "buildx" || words[0] == "builder");
   if (in_group) words.erase(words.begin());
   if (in_group && words.empty()) words = {"--help"};
-  if ((in_group || name == k_buildx) && means_builders(words)) words.insert(words.begin(), k_builder_group);
+  const bool is_group = in_group || name == k_buildx;
+  const bool creates = !is_group && !words.empty() && words[0] == "create" && creates_builder(words);
+  if (creates || (is_group && means_builders(words))) words.insert(words.begin(), k_builder_group);
   return !words.empty() && words[0] == "debug" ? without_debug(std::move(words)) : words;
 }
 

@@ -120,7 +120,7 @@ def test_commit(case):
                     "cat /made; echo $A; test -e /bin/ls"])
     expect_equal((ran.text, ran.status), ("made\n1\n", 1))
     shown = json.loads(case.check(case.mbuild, "image", "inspect", "--root", case.root, "kept:1"))[0]
-    expect_equal((len(shown["RootFS"]["diff_ids"]), shown["Config"]["Cmd"][0]), (2, "sh"))
+    expect_equal((len(shown["RootFS"]["Layers"]), shown["Config"]["Cmd"][0]), (2, "sh"))
     case.dockerfile("FROM kept:1", "RUN cat /made > /again")
     expect_equal(case.build("--platform", shown["Os"] + "/" + shown["Architecture"]).file("again"), "made")
     start(case, flags=("--name", "live"))

@@ -55,7 +55,7 @@ def test_pruning_asks(case):
 def test_rmi_of_an_image_with_several_names(case):
     keep(case)
     mbuild(case, "tag", "app:1", "other:2")
-    digest = listed(case)["app:1"]["digest"]
+    digest = listed(case)["app:1"]["ID"]
     result = run(case, "rmi", "nosuch", digest)
     expect_equal((result.status, len(listed(case))), (1, 2))
     for phrase in ("the store has no image nosuch", "has several names", "app:1", "other:2"):
@@ -78,7 +78,7 @@ def test_inspect_prints_those_that_are_there(case):
         expect_equal(done.returncode, 1)
         expect("nosuch" in done.stderr, done.stderr)
         return json.loads(done.stdout)
-    expect_equal([one["Name"] for one in inspected("inspect", "nosuch", "one")], ["one"])
+    expect_equal([one["Name"] for one in inspected("inspect", "nosuch", "one")], ["/one"])
     expect_equal(len(inspected("image", "inspect", "nosuch", "app:1")), 1)
     case.check(case.mbuild, "volume", "create", "named", "--root", case.root)
     expect_equal([one["Name"] for one in inspected("volume", "inspect", "nosuch", "named")], ["named"])
@@ -87,7 +87,7 @@ def test_inspect_prints_those_that_are_there(case):
 @quick
 def test_run_by_digest(case):
     keep(case)
-    digest = listed(case)["app:1"]["digest"]
+    digest = listed(case)["app:1"]["ID"]
     for word in (digest, digest[7:], digest[7:19], "sha256:" + digest[7:20]):
         expect(case.nonce in printed(case, word), word)
     expect(case.nonce in printed(case, digest, "--pull", "never"))
@@ -123,10 +123,10 @@ def test_load_of_compressed_archives(case):
         with open(path, "wb") as f:
             f.write(compressed)
         expect("app:1" in mbuild(case, "load", "-i", path, "--root", root), ending)
-        expect_equal(listed(case, root)["app:1"]["digest"], listed(case)["app:1"]["digest"])
+        expect_equal(listed(case, root)["app:1"]["ID"], listed(case)["app:1"]["ID"])
         subprocess.run([case.mbuild, "load", "--root", root + "-piped"], input=compressed, check=True, timeout=HANG,
                        capture_output=True)
-        expect_equal(listed(case, root + "-piped")["app:1"]["digest"], listed(case)["app:1"]["digest"])
+        expect_equal(listed(case, root + "-piped")["app:1"]["ID"], listed(case)["app:1"]["ID"])
     case.fails_to_run([case.mbuild, "load", "-i", case.dir, "--root", case.root], "a directory: an archive is a file")
     with open(plain, "wb") as f:
         f.write(packed["gz"][:1000])

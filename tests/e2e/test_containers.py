@@ -215,7 +215,8 @@ def test_volumes(case):
     case.check(case.mbuild, "volume", "create", "empty", *root)
     start(case, flags=("--name", "one", "-v", "shared:/data"))
     expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
-    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "the container one has the volume shared")
+    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "the container one has the volume shared",
+                      status=1)
     expect_equal(case.check(case.mbuild, "volume", "prune", "-a", "-f", *root).strip(), "empty")
     case.check(case.mbuild, "prune", "-a", "-f", *root)
     expect_equal(mbuild(case, "exec", "one", "cat", "/data/file"), "kept")
@@ -224,4 +225,4 @@ def test_volumes(case):
     expect_equal(run("cat", "/data/file", flags=("-v", "shared:/data")), "kept")
     case.check(case.mbuild, "volume", "rm", "shared", *root)
     expect_equal(case.check(case.mbuild, "volume", "ls", "-q", *root).strip(), "")
-    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "no such volume: shared")
+    case.fails_to_run([case.mbuild, "volume", "rm", "shared", *root], "no such volume: shared", status=1)

@@ -228,17 +228,17 @@ def test_stored_image(case):
     simple(case)
     images = [case.mbuild, "images", "--root", case.root]
     case.build("-t", "example.test/app:1", "-o", "type=image,name-canonical=true", platforms=BOTH, export=False)
-    listed = json.loads(case.check(*images, "--format", "json"))
+    listed = [json.loads(line) for line in case.check(*images, "--format", "json").splitlines()]
     expect_equal(len(listed), 2)
-    expect_equal(listed[0]["name"], "example.test/app:1")
-    expect_equal(listed[1]["name"], "example.test/app:1@" + listed[0]["digest"])
-    expect_equal(sorted(listed[0]["platforms"]), sorted(BOTH))
+    expect_equal(listed[0]["Name"], "example.test/app:1")
+    expect_equal(listed[1]["Name"], "example.test/app:1@" + listed[0]["Digest"])
+    expect_equal(sorted(listed[0]["Platforms"].split(",")), sorted(BOTH))
     case.dockerfile("FROM example.test/app:1", "RUN wc -c < /data > /size")
     for name in BOTH:
         expect_equal(case.build(platforms=(name,)).file("size", name), "5000")
-    expect("example.test/app:1" in case.check(*images), "the table lacks the image")
+    expect("example.test/app" in case.check(*images), "the table lacks the image")
     for entry in listed:
-        case.check(*images, "rm", entry["name"])
-    expect_equal(json.loads(case.check(*images, "--format", "json")), [])
+        case.check(*images, "rm", entry["Name"])
+    expect_equal(case.check(*images, "--format", "json"), "")
     case.check(case.mbuild, "images", "--root", case.root)
     expect_equal(case.run(images + ["rm", "example.test/app:1"]).status, 1)

@@ -43,8 +43,8 @@ def test_help_in_a_narrow_terminal(case):
 
 @quick
 def test_a_command_that_a_command_does_not_have(case):
-    status, _, err = printed(case, "images", "prune")
-    expect(status == 2 and 'images has no command "prune"' in err, err)
+    status, _, err = printed(case, "history", "prune")
+    expect(status == 2 and 'history has no command "prune"' in err, err)
     status, _, err = printed(case, "help", "biuld")
     expect(status == 2 and "did you mean build?" in err, err)
 

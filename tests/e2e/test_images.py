@@ -15,8 +15,8 @@ def mbuild(case, *words, root=None, env=None):
 
 
 def listed(case, root=None):
-    text = mbuild(case, "images", "--format", "json", root=root)
-    return {image["name"].rpartition("/")[2]: image for image in json.loads(text)}
+    lines = mbuild(case, "images", "--format", "json", "--no-trunc", root=root).splitlines()
+    return {image["Name"].rpartition("/")[2]: image for image in map(json.loads, lines)}
 
 
 def keep(case, name="app:1", platforms=(HOST,)):
@@ -35,7 +35,7 @@ def test_names(case):
     mbuild(case, "tag", "app:1", "other")
     images = listed(case)
     expect_equal(sorted(images), ["app:1", "other:latest"])
-    expect_equal(images["app:1"]["digest"], images["other:latest"]["digest"])
+    expect_equal(images["app:1"]["ID"], images["other:latest"]["ID"])
     expect("other" in mbuild(case, "image", "ls"))
     mbuild(case, "rmi", "app:1")
     expect_equal(list(listed(case)), ["other:latest"])
@@ -52,13 +52,13 @@ def test_archives(case):
     other = case.dir + "/other"
     archive = case.dir + "/app.tar"
     mbuild(case, "save", "-o", archive, "app:1")
-    expect("Loaded image: docker.io/library/app:1" in mbuild(case, "load", "-i", archive, root=other))
+    expect("Loaded image: app:1" in mbuild(case, "load", "-i", archive, root=other))
     expect(case.nonce in printed(case, "app:1", root=other))
     piped = subprocess.run([case.mbuild, "save", "--root", case.root, "app:1"], capture_output=True, timeout=HANG)
     with open(archive, "rb") as f:
         expect(piped.stdout == f.read(), "the same bytes on standard output")
     subprocess.run([case.mbuild, "load", "--root", case.dir + "/third"], input=piped.stdout, check=True, timeout=HANG)
-    expect_equal(listed(case, case.dir + "/third")["app:1"]["digest"], listed(case)["app:1"]["digest"])
+    expect_equal(listed(case, case.dir + "/third")["app:1"]["ID"], listed(case)["app:1"]["ID"])
     with open(archive, "wb") as f:
         f.write(b"nothing")
     case.fails_to_run([case.mbuild, "load", "-i", archive, "--root", other], "ERROR")
@@ -108,7 +108,7 @@ def test_attestations_are_saved_with_the_image(case):
     archive = case.dir + "/app.tar"
     mbuild(case, "save", "-o", archive, name)
     mbuild(case, "load", "-i", archive, root=case.dir + "/other")
-    expect_equal(listed(case, case.dir + "/other")[name]["digest"], listed(case)[name]["digest"])
+    expect_equal(listed(case, case.dir + "/other")[name]["ID"], listed(case)[name]["ID"])
     expect_equal(json.loads(mbuild(case, "imagetools", "inspect", "--raw", name, root=case.dir + "/other")), index)
     mbuild(case, "save", "-o", archive, "--platform", HOST, name)
     mbuild(case, "load", "-i", archive, root=case.dir + "/third")
@@ -124,10 +124,10 @@ def test_registry(case):
     mbuild(case, "push", name)
     one, all_ = case.dir + "/one", case.dir + "/all"
     mbuild(case, "pull", "--platform", FOREIGN, name, root=one)
-    expect_equal(listed(case, one)["app:1"]["platforms"], [FOREIGN])
+    expect_equal(listed(case, one)["app:1"]["Platforms"], FOREIGN)
     mbuild(case, "pull", "--all-platforms", name, root=all_)
-    expect_equal(sorted(listed(case, all_)["app:1"]["platforms"]), sorted(BOTH))
-    expect_equal(listed(case, all_)["app:1"]["digest"], listed(case)["app:1"]["digest"])
+    expect_equal(sorted(listed(case, all_)["app:1"]["Platforms"].split(",")), sorted(BOTH))
+    expect_equal(listed(case, all_)["app:1"]["ID"], listed(case)["app:1"]["ID"])
     for platform in BOTH:
         expect(MACHINE[platform] in printed(case, name, "--platform", platform, root=all_))
     expect(case.nonce in printed(case, name, root=case.dir + "/none"))

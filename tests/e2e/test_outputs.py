@@ -157,7 +157,7 @@ def test_a_name_without_an_output_keeps_the_image(case):
     expect(len(line) == 1 and "kept:v1" in line[0], build.text)
     digest = json.load(open(metadata))["containerimage.digest"]
     expect_equal(open(ids).read(), digest, "id")
-    expect(digest in case.check(case.mbuild, "images", "-q", "--root", case.root), "the store has no such image")
+    expect(digest in case.check(case.mbuild, "images", "-q", "--no-trunc", "--root", case.root), "the store has no such image")
     case.dockerfile("FROM kept:v1", "COPY Dockerfile /second")
     expect("second" in case.build().tree(HOST), "the image can't be built on")
 

@@ -76,6 +76,10 @@ std::string keep_upper(const std::string& work) {
 }
 
 FileReply resting_files_job(RestingFilesRequest request) {
+  if (const auto& volume = request.volume) {
+    const Fd directory = volume->tree ? open_root(volume->tree) : open_file(volume->source, O_RDONLY | O_DIRECTORY);
+    return serve_files(directory.get(), request.order);
+  }
   const std::string upper = keep_upper(request.work);
   const std::string work = make_work_directory(request.work, "work");
   const std::string scratch = make_scratch(request.work);

@@ -89,11 +89,13 @@ struct RunReply {
 RunReply run_job(RunRequest request);
 inline constexpr Operation<"run", run_job> run;
 
-// Files of a container that does not run. `work` is the `work` of its RunRequest.
+// Files of a container that does not run. `work` is the `work` of its RunRequest. With a volume, of that alone: the
+// order's path is one in it.
 struct RestingFilesRequest {
   Stack stack;
   std::string work;
   FileOrder order;
+  std::optional<SandboxMount> volume = {};  // of host_directory()
 };
 FileReply resting_files_job(RestingFilesRequest request);
 inline constexpr Operation<"resting-files", resting_files_job> resting_files;

@@ -149,9 +149,10 @@ std::string hosts_file(const SandboxSpec& spec) {
 }
 
 std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec) {
-  const std::string resolv = spec.resolv_conf                  ? *spec.resolv_conf
-                             : path_exists("/etc/resolv.conf") ? read_file("/etc/resolv.conf")
-                                                               : "";
+  std::string resolv = spec.resolv_conf                  ? *spec.resolv_conf
+                       : path_exists("/etc/resolv.conf") ? read_file("/etc/resolv.conf")
+                                                         : "";
+  if (spec.container) resolv = with_name_servers(resolv, spec.container->name_servers);
   std::vector<PreparedMount> out;
   out.push_back(scratch_file(spec, "resolv.conf", "/etc/resolv.conf", resolv));
   if (spec.container && !spec.container->hosts.empty()) {

@@ -102,7 +102,7 @@ PreparedRoot prepare_root(const SandboxSpec& spec, int snapshot) {
   out.upper = spec.upper.empty() ? make_directory(spec.spill, "root-upper") : spec.upper;
   const std::string work = spec.upper.empty() ? make_directory(spec.spill, "root-work") : spec.work;
   out.root = mount_snapshot_writable(spec.stack, out.stubs, spec.scratch, out.upper, work);
-  out.user = resolve_user_in(out.root.get(), spec.user);
+  out.user = resolve_user_in(out.root.get(), spec.user, more_groups(spec));
   make_system_directories(out.root.get());
   if (!is_covered(resolve_in_root(out.root.get(), spec.cwd).path, layout.mounted)) {
     make_in_root(out.root.get(), spec.cwd, true, out.user);

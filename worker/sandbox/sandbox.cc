@@ -105,6 +105,9 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
   if (is_traced(spec) && !receive_message(channel)) ::_exit(127);  // until it is traced
   take_identity(spec, user);
   if (spec.container && spec.container->init) stay_as_init(channel);
+  if (spec.container && spec.container->no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+    throw system_error(errno, "no-new-privileges", ExitClass::host);
+  }
   execute(spec.argv, env);
 }
 
@@ -273,7 +276,7 @@ void answer_executed(Fd& listener, int until, const Tracing& tracing) {
 
 void become_executed(const SandboxSpec& spec, const BpfProgram& filter, const Fd& process, bool own_ids, int channel) {
   const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
-  const SandboxUser user = resolve_user_in(root.get(), spec.user);
+  const SandboxUser user = resolve_user_in(root.get(), spec.user, more_groups(spec));
   give_log_pipes(spec, user);
   const Fd null = open_file("/dev/null", O_RDONLY);
   if (own_ids) enter_user_namespace(process.get());

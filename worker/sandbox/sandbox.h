@@ -11,6 +11,7 @@
 #include "graph/graph.h"
 #include "worker/native/native_source.h"
 #include "worker/sandbox/exec_plan.h"
+#include "worker/sandbox/name_servers.h"
 #include "worker/sandbox/node_check.h"
 #include "worker/snapshot/snapshot_mount.h"
 
@@ -50,6 +51,9 @@ struct ContainerSetup {
   bool init = false;              // its first process passes signals on to the program and reaps what nobody waits for
   std::vector<int> capabilities;  // that it may have, where the host gives them
   std::string hosts = {};         // the path of a file that is its /etc/hosts; "": it has that of a RUN
+  NameServers name_servers = {};
+  bool no_new_privileges = false;        // no program of it gets rights by its file
+  std::vector<std::string> groups = {};  // names or numbers, that its user is in besides
   // A socket: when the program has been executed it gets a message (ready) with a descriptor of the first process and,
   // where there is a terminal, one of the side that is not the container's.
   Fd report;
@@ -87,6 +91,11 @@ struct SandboxSpec {
   Fd stdout_fd, stderr_fd;
   std::optional<ContainerSetup> container;  // nothing: a RUN
 };
+
+// That the user is in besides its own.
+inline std::vector<std::string> more_groups(const SandboxSpec& spec) {
+  return spec.container ? spec.container->groups : std::vector<std::string>();
+}
 
 struct SandboxResult {
   int exit_code = 0;  // 128 + signal when killed by one

@@ -68,6 +68,14 @@ std::vector<GroupEntry> find_groups(std::string_view group, Match&& match) {
   return out;
 }
 
+gid_t group_id(std::string_view text, std::string_view group) {
+  if (const auto gid = as_id(text)) return checked(*gid);
+  const auto found = find_groups(group, [&](const GroupEntry& candidate) { return candidate.name == text; });
+  if (!found.empty()) return checked(found.front().gid);
+  throw Error(ExitClass::step_failed, fmt::format("unable to find group {}: no matching entries in group file", text))
+      .with_advice("create the group in an earlier RUN, or give its number");
+}
+
 std::string small_file(int root, const char* path) {
   const Fd fd = try_open_resolved(root, resolve_in_root(root, path).path, O_RDONLY | O_NONBLOCK);
   struct stat status;
@@ -82,7 +90,6 @@ SandboxUser resolve_user(std::string_view text, std::string_view passwd, std::st
   const std::string_view user_text = text.substr(0, colon);
   const std::string_view group_text = colon == std::string_view::npos ? "" : text.substr(colon + 1);
   const auto uid = user_text.empty() ? std::optional<std::uint32_t>(0) : as_id(user_text);
-  const auto gid = as_id(group_text);
 
   SandboxUser out;
   const auto entry = find_user(
@@ -100,14 +107,7 @@ SandboxUser resolve_user(std::string_view text, std::string_view passwd, std::st
   }
 
   if (!group_text.empty()) {
-    const auto found = find_groups(
-        group, [&](const GroupEntry& candidate) { return gid ? candidate.gid == *gid : candidate.name == group_text; });
-    if (found.empty() && !gid) {
-      throw Error(ExitClass::step_failed,
-                  fmt::format("unable to find group {}: no matching entries in group file", group_text))
-          .with_advice("create the group in an earlier RUN, or give its number");
-    }
-    out.gid = checked(found.empty() ? *gid : found.front().gid);
+    out.gid = group_id(group_text, group);
   } else if (entry) {
     for (const auto& found : find_groups(group, [&](const GroupEntry& candidate) {
            return std::find(candidate.members.begin(), candidate.members.end(), entry->name) != candidate.members.end();
@@ -119,8 +119,18 @@ SandboxUser resolve_user(std::string_view text, std::string_view passwd, std::st
   return out;
 }
 
-SandboxUser resolve_user_in(int root, std::string_view text) {
-  return resolve_user(text, small_file(root, "etc/passwd"), small_file(root, "etc/group"));
+void add_groups(const std::vector<std::string>& groups, std::string_view group_file, SandboxUser& user) {
+  for (const auto& text : groups) {
+    const gid_t gid = group_id(text, group_file);
+    if (std::find(user.groups.begin(), user.groups.end(), gid) == user.groups.end()) user.groups.push_back(gid);
+  }
+}
+
+SandboxUser resolve_user_in(int root, std::string_view text, const std::vector<std::string>& more_groups) {
+  const auto groups = small_file(root, "etc/group");
+  auto out = resolve_user(text, small_file(root, "etc/passwd"), groups);
+  add_groups(more_groups, groups, out);
+  return out;
 }
 
 }  // namespace mbuild::executor

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 
 #include "base/error.h"
+#include "containers/volumes.h"
 #include "tests/catch.h"
 
 namespace mbuild::containers {
@@ -80,6 +82,36 @@ TEST_CASE("signals have names and numbers", "[containers]") {
   CHECK(signal_number("15") == SIGTERM);
   CHECK_THROWS_AS(signal_number("0"), Error);
   CHECK_THROWS_AS(signal_number("SIGNONE"), Error);
+}
+
+TEST_CASE("a VOLUME of the image is one of a new name, where the user has nothing else", "[containers]") {
+  auto config = image();
+  config.volumes = {"/a/", "/b", "/c", "/"};
+  auto asked = options();
+  asked.binds = {{.source = "/host", .target = "/b"}};
+  asked.memory = {{.target = "/c"}};
+  const auto volumes = volumes_of(config, asked);
+  REQUIRE(volumes.size() == 1);
+  CHECK(volumes[0].target == "/a");
+  CHECK(volumes[0].anonymous);
+  CHECK(is_anonymous_volume(volumes[0].volume));
+  CHECK(volumes_of(config, asked)[0].volume != volumes[0].volume);
+}
+
+TEST_CASE("labels, exposed ports and the stop signal of the user are before the image's", "[containers]") {
+  auto config = image();
+  config.labels = {{"a", "1"}, {"b", "1"}};
+  config.exposed_ports = {"80/tcp"};
+  config.stop_signal = "INT";
+  auto asked = options();
+  asked.labels = {{"b", "2"}, {"c", "3"}};
+  asked.exposed = {"53/udp", "80/tcp"};
+  CHECK(config_of(config, asked).stop_signal == "INT");
+  asked.ending.signal = "QUIT";
+  const auto out = config_of(config, asked);
+  CHECK(out.labels == std::map<std::string, std::string>{{"a", "1"}, {"b", "2"}, {"c", "3"}});
+  CHECK(out.exposed_ports == Words{"53/udp", "80/tcp"});
+  CHECK(out.stop_signal == "QUIT");
 }
 
 }  // namespace mbuild::containers

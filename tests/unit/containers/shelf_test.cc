@@ -64,7 +64,7 @@ TEST_CASE("what a container does is told by its lock, not by what was written", 
   CHECK(shelf.find("one").state == State::dead);
   write_ended(one, {.status = 4, .finished = 50});
   CHECK(shelf.find("one").state == State::exited);
-  CHECK(status_text(shelf.find("one"), 110) == "Exited (4) 1 minute ago");
+  CHECK(status_text(shelf.find("one"), 110) == "Exited (4) About a minute ago");
 }
 
 TEST_CASE("names are words, and the start of a process tells it from others", "[containers]") {

@@ -55,5 +55,14 @@ TEST_CASE("What docker says of builders and of containers alike is of builders b
         Words{"builder", "--builder", "rm", "inspect"});
   CHECK(without_docker_words("docker-buildx", {"buildx", "rm", "x"}) == Words{"builder", "rm", "x"});
   CHECK(without_docker_words("mbuild", {"stop", "x"}) == Words{"stop", "x"});
+  CHECK(without_docker_words("docker-buildx", {"create", "x"}) == Words{"builder", "create", "x"});
+  for (const Words& words :
+       {Words{"create", "--use"}, {"create", "--driver=x", "e"}, {"create", "--name", "n"}, {"create"}}) {
+    CHECK(without_docker_words("mbuild", words).front() == "builder");
+  }
+  for (const Words& words :
+       {Words{"create", "--name", "n", "image"}, {"create", "image", "sh"}, {"create", "--help"}}) {
+    CHECK(without_docker_words("mbuild", words).front() == "create");
+  }
   CHECK(without_docker_words("mbuild", {"buildx", "build", "."}) == Words{"build", "."});
 }

@@ -58,6 +58,13 @@ TEST_CASE("an unknown user or group is an error in runc's words") {
   CHECK_THROWS_WITH(resolve_user("app", "", ""), Catch::Contains("unable to find user app"));
 }
 
+TEST_CASE("groups are added by name or number, each once") {
+  auto dev = user("dev");
+  add_groups({"wheel", "2000", "77"}, k_group, dev);
+  CHECK(dev.groups == Groups{2000, 2001, 10, 77});
+  CHECK_THROWS_AS(add_groups({"nosuch"}, k_group, dev), Error);
+}
+
 TEST_CASE("without passwd numbers and root still work") {
   CHECK(resolve_user("", "", "").uid == 0);
   CHECK(resolve_user("5:6", "", "").gid == 6);
