@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace mbuild::executor {
 namespace {
@@ -127,24 +128,64 @@ std::optional<Place> find_room(std::string_view bytes, const std::vector<Elf64_P
   return std::nullopt;
 }
 
-// Offsets of the addends by which relocated pointers lead to an address.
-std::vector<std::size_t> addends_with(const Reader& file, const std::vector<Elf64_Phdr>& segments,
-                                      std::uint64_t address) {
-  std::uint64_t table = 0, size = 0;
+struct Table {
+  std::size_t begin = 0, size = 0;  // in the file
+};
+
+Table table_of(const Reader& file, const std::vector<Elf64_Phdr>& segments, Elf64_Sxword begin_tag,
+               Elf64_Sxword size_tag) {
+  std::optional<std::size_t> begin;
+  std::size_t size = 0;
   for (const auto& segment : segments) {
     if (segment.p_type != PT_DYNAMIC) continue;
     for (const auto& [at, entry] : dynamic_entries(file, segment)) {
-      if (entry.d_tag == DT_RELA) table = entry.d_un.d_ptr;
-      if (entry.d_tag == DT_RELASZ) size = entry.d_un.d_val;
+      if (entry.d_tag == begin_tag) begin = offset_of(segments, entry.d_un.d_ptr);
+      if (entry.d_tag == size_tag) size = entry.d_un.d_val;
     }
   }
+  return begin ? Table{*begin, size} : Table{};
+}
+
+// Offsets of the addends by which relocated pointers lead to an address.
+std::vector<std::size_t> addends_with(const Reader& file, const std::vector<Elf64_Phdr>& segments,
+                                      std::uint64_t address) {
+  const auto table = table_of(file, segments, DT_RELA, DT_RELASZ);
   std::vector<std::size_t> out;
-  const auto begin = offset_of(segments, table);
-  for (std::size_t at = 0; begin && at + sizeof(Elf64_Rela) <= size; at += sizeof(Elf64_Rela)) {
-    const auto one = file.get<Elf64_Rela>(*begin + at);
+  for (std::size_t at = 0; at + sizeof(Elf64_Rela) <= table.size; at += sizeof(Elf64_Rela)) {
+    const auto one = file.get<Elf64_Rela>(table.begin + at);
     if (!one) break;
     if (ELF64_R_TYPE(one->r_info) == k_relative && static_cast<std::uint64_t>(one->r_addend) == address)
-      out.push_back(*begin + at + offsetof(Elf64_Rela, r_addend));
+      out.push_back(table.begin + at + offsetof(Elf64_Rela, r_addend));
+  }
+  return out;
+}
+
+// Offsets of pointers to an address whose relocations are packed: they hold it themselves. An entry is the address of a
+// pointer, or, with its lowest bit set, tells by the others which of the 63 words behind are pointers, too (ELF gABI,
+// DT_RELR).
+std::vector<std::size_t> packed_pointers_to(const Reader& file, const std::vector<Elf64_Phdr>& segments,
+                                            std::uint64_t address) {
+  constexpr Elf64_Sxword k_relr = 36, k_relr_size = 35;
+  constexpr std::uint64_t k_word = sizeof(std::uint64_t);
+  const auto table = table_of(file, segments, k_relr, k_relr_size);
+  std::vector<std::size_t> out;
+  const auto look_at = [&](std::uint64_t place) {
+    const auto offset = offset_of(segments, place);
+    if (offset && file.get<std::uint64_t>(*offset) == address) out.push_back(*offset);
+  };
+  std::uint64_t next = 0;
+  for (std::size_t at = 0; at + k_word <= table.size; at += k_word) {
+    const auto entry = file.get<std::uint64_t>(table.begin + at);
+    if (!entry) break;
+    if ((*entry & 1) == 0) {
+      look_at(*entry);
+      next = *entry + k_word;
+      continue;
+    }
+    for (unsigned bit = 1; bit < 64; ++bit) {
+      if ((*entry >> bit & 1) != 0) look_at(next + (bit - 1) * k_word);
+    }
+    next += 63 * k_word;
   }
   return out;
 }
@@ -188,9 +229,10 @@ std::optional<std::string> with_text(std::string bytes, std::string_view from, s
   const auto address = address_of(*segments, at);
   const auto room = find_room(bytes, *segments, fresh.size());
   if (!address || !room) return std::nullopt;
-  const auto addends = addends_with(file, *segments, *address);
-  if (addends.empty()) return std::nullopt;
-  for (const auto addend : addends) std::memcpy(bytes.data() + addend, &room->address, sizeof room->address);
+  auto pointers = addends_with(file, *segments, *address);
+  std::ranges::copy(packed_pointers_to(file, *segments, *address), std::back_inserter(pointers));
+  if (pointers.empty()) return std::nullopt;
+  for (const auto pointer : pointers) std::memcpy(bytes.data() + pointer, &room->address, sizeof room->address);
   bytes.replace(room->offset, fresh.size(), fresh);
   return bytes;
 }
