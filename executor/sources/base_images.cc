@@ -266,10 +266,19 @@ ImageSources::Origin ImageSources::origin_of(const Digest& blob) const {
   return found == origins_.end() ? Origin() : found->second;
 }
 
-void ImageSources::add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin) {
+bool ImageSources::add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin) {
   const std::lock_guard lock(mutex_);
-  by_diff_id_.emplace(diff_id, descriptor);
+  if (!by_diff_id_.emplace(diff_id, descriptor).second) return false;
   origins_.emplace(descriptor.digest, origin);
+  return true;
+}
+
+void ImageSources::drop_layer(const Digest& diff_id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_diff_id_.find(diff_id);
+  if (found == by_diff_id_.end()) return;
+  origins_.erase(found->second.digest);
+  by_diff_id_.erase(found);
 }
 
 void ImageSources::fetch_blob(const image::Descriptor& descriptor) {

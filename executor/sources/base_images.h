@@ -65,8 +65,10 @@ class ImageSources {
     std::string layout;  // directory of an OCI layout, or
     std::optional<remote::Repository> repository;
   };
-  // A layer of an imported cache, unless an image of the build has it.
-  void add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin);
+  // A layer of an imported cache or a compiler pack, unless an image of the build has it: false then.
+  bool add_layer(const Digest& diff_id, const image::Descriptor& descriptor, const Origin& origin);
+  // One that was added and can't be had from there.
+  void drop_layer(const Digest& diff_id);
   // Has a blob in the store, verified.
   void fetch_blob(const image::Descriptor& descriptor);
   // The repository that a blob was found in, if a registry has it.

@@ -110,8 +110,9 @@ std::optional<LayerIds> CompilerPacks::find_kept(graph::NodeId id, const LayerId
   for (const auto& place : places) {
     const std::string shown = place.empty() ? fmt::format("{}:{} of the store", k_stored_pack, tag) : place;
     if (passed_over_.contains(place)) continue;
+    std::vector<Digest> added;
     try {
-      auto found = read_from(place, tag, node, stop);
+      auto found = read_from(place, tag, node, added, stop);
       if (!found) continue;
       auto layers = parts_.workers.bring(*found, id, stop);
       kept_[tag] = std::move(found);
@@ -119,6 +120,7 @@ std::optional<LayerIds> CompilerPacks::find_kept(graph::NodeId id, const LayerId
       return layers;
     } catch (const Error& error) {
       passed_over_.insert(place);
+      for (const auto& diff_id : added) parts_.images.drop_layer(diff_id);
       parts_.warn(fmt::format("the compiler pack {} is passed over: {}", shown, error.what()));
     }
   }
@@ -128,7 +130,8 @@ std::optional<LayerIds> CompilerPacks::find_kept(graph::NodeId id, const LayerId
 
 // Only the documents are read here; layers are fetched and verified like those of any image.
 std::optional<Snapshot> CompilerPacks::read_from(const std::string& place, const std::string& tag,
-                                                 const graph::Node& node, const std::stop_token& stop) {
+                                                 const graph::Node& node, std::vector<Digest>& added,
+                                                 const std::stop_token& stop) {
   image::ImagePlace from;
   if (place.empty()) {
     const auto stored = parts_.store.find_image(fmt::format("{}:{}", k_stored_pack, tag));
@@ -159,7 +162,8 @@ std::optional<Snapshot> CompilerPacks::read_from(const std::string& place, const
   LayerList layers;
   for (std::size_t i = 0; i < config.diff_ids.size(); ++i) {
     const auto& diff_id = config.diff_ids[i];
-    parts_.images.add_layer(diff_id, manifest.layers[i], {.layout = from.layout, .repository = from.repository});
+    const ImageSources::Origin origin{.layout = from.layout, .repository = from.repository};
+    if (parts_.images.add_layer(diff_id, manifest.layers[i], origin)) added.push_back(diff_id);
     layers.push_back(std::make_shared<SnapshotLayer>(
         SnapshotLayer{.id = std::string(digest_hex(diff_id)), .result_digest = diff_id, .pulled = true}));
   }

@@ -7,6 +7,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "cache/store.h"
 #include "executor/api/build_request.h"
@@ -45,8 +46,9 @@ class CompilerPacks {
  private:
   std::optional<LayerIds> find_kept(graph::NodeId id, const LayerIds& root, StepSink& sink,
                                     const std::stop_token& stop);
+  // `added`: what it tells the images of.
   std::optional<Snapshot> read_from(const std::string& place, const std::string& tag, const graph::Node& node,
-                                    const std::stop_token& stop);
+                                    std::vector<Digest>& added, const std::stop_token& stop);
   std::optional<LayerIds> find_made(graph::NodeId id, StepSink& sink, const std::stop_token& stop);
   std::optional<cache::Layer> make(graph::NodeId id, const Snapshot& base, const std::string& script, StepSink& sink,
                                    const std::stop_token& stop);

@@ -2,6 +2,7 @@
 package manager has one cross compiler, an "assembler" that tells by which path it is executed."""
 import json
 import os
+import shutil
 
 import oci
 from registry import Registry
@@ -183,6 +184,15 @@ def test_packs_that_cannot_be_used(case):
     expect(not is_native(made), "a damaged pack was used")
     for place in (layout, empty):
         expect_equal(made.text.count("the compiler pack %s is passed over" % place), 1, place)
+    # One that can be used is found behind them, be it the same.
+    good = os.path.join(case.dir, "good")
+    make(case, base, "-o", "type=oci,tar=false,dest=" + good, root=case.dir + "/other")
+    shutil.copytree(good, layout, dirs_exist_ok=True)
+    damage(layout)
+    case.dockerfile("FROM base", "RUN true; true", ASSEMBLE)
+    made = build_on(case, base, "--accel-packs", layout, "--accel-packs", empty, "--accel-packs", good, "--network", "none")
+    expect("the compiler pack %s is passed over" % layout in made.text, made.text)
+    expect(is_native(made), made.text)
     # An image of that name is no pack.
     other = os.path.join(case.dir, "image")
     case.dockerfile("FROM busybox")
