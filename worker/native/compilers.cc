@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <vector>
 
 #include "base/error.h"
@@ -18,22 +19,27 @@
 namespace mbuild::executor {
 namespace {
 
-constexpr std::string_view k_own = "usr/libexec/gcc/", k_cross = "usr/libexec/gcc-cross/";
+// In usr/lib up to gcc 12, in usr/libexec since.
+constexpr std::string_view k_directories[] = {"usr/libexec/", "usr/lib/"};
+constexpr std::string_view k_own = "gcc/", k_cross = "gcc-cross/";
 
 bool is_version(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
 }
 
 struct CompilerPath {
+  std::string_view directory;
   std::string triplet, version, name;
 };
 
 // usr/libexec/gcc/TRIPLET/VERSION/NAME
-std::optional<CompilerPath> compiler_path(const std::string& path) {
-  if (!path.starts_with(k_own)) return std::nullopt;
-  const auto parts = split(std::string_view(path).substr(k_own.size()), '/');
+std::optional<CompilerPath> compiler_path(std::string_view path) {
+  const auto directory =
+      std::ranges::find_if(k_directories, [&](auto one) { return path.starts_with(fmt::format("{}{}", one, k_own)); });
+  if (directory == std::end(k_directories)) return std::nullopt;
+  const auto parts = split(path.substr(directory->size() + k_own.size()), '/');
   if (parts.size() != 3 || !is_version(parts[1])) return std::nullopt;
-  return CompilerPath{parts[0], parts[1], parts[2]};
+  return CompilerPath{*directory, parts[0], parts[1], parts[2]};
 }
 
 // Names of packages have no underscores.
@@ -42,11 +48,11 @@ std::string in_package_name(std::string triplet) {
   return triplet;
 }
 
+// The first part of the package's name: "cpp-14" of "cpp-14-aarch64-linux-gnu".
 std::string package_of(const CompilerPath& compiler) {
-  const std::string tail = "-" + compiler.version + "-" + in_package_name(compiler.triplet);
-  if (compiler.name == "cc1") return "cpp" + tail;
-  if (compiler.name == "cc1plus") return "g++" + tail;
-  if (compiler.name == "lto1" || compiler.name == "liblto_plugin.so") return "gcc" + tail;
+  if (compiler.name == "cc1") return "cpp-" + compiler.version;
+  if (compiler.name == "cc1plus") return "g++-" + compiler.version;
+  if (compiler.name == "lto1" || compiler.name == "liblto_plugin.so") return "gcc-" + compiler.version;
   return "";
 }
 
@@ -55,14 +61,18 @@ std::optional<CrossProgram> of_compiler(int root, const std::string& path, bool 
   if (!compiler || (compiler->name == "liblto_plugin.so") != plugin) return std::nullopt;
   const std::string package = package_of(*compiler);
   if (package.empty()) return std::nullopt;
-  auto packaged = as_packaged(root, path, package);
+  // A cross compiler's packages are called after the triplet; the own one's since gcc 13.
+  const std::string of_triplet = fmt::format("{}-{}", package, in_package_name(compiler->triplet));
+  auto packaged = as_packaged(root, path, of_triplet);
+  if (!packaged) packaged = as_packaged(root, path, package);
   if (!packaged) return std::nullopt;
   const std::string tail = fmt::format("{}/{}", compiler->triplet, compiler->version);
   return CrossProgram{.name = compiler->name,
-                      .in_pack = std::string(k_cross) + path.substr(k_own.size()),
+                      .in_pack = fmt::format("{}{}{}/{}", compiler->directory, k_cross, tail, compiler->name),
                       .own_directory = "/usr/lib/gcc/" + tail,
                       .pack_directory = "/usr/lib/gcc-cross/" + tail,
-                      .package = std::move(*packaged)};
+                      .package = std::move(*packaged),
+                      .pack_package = of_triplet};
 }
 
 // usr/bin/TRIPLET-as, usr/bin/TRIPLET-ld.bfd
@@ -72,13 +82,15 @@ std::optional<CrossProgram> of_binutils(int root, const std::string& path) {
     if (!file.ends_with(name) || file.size() < name.size() + 2 || path != "usr/bin/" + file) continue;
     if (file[file.size() - name.size() - 1] != '-') continue;
     const std::string triplet = file.substr(0, file.size() - name.size() - 1);
-    auto packaged = as_packaged(root, path, "binutils-" + in_package_name(triplet));
+    const std::string package = "binutils-" + in_package_name(triplet);
+    auto packaged = as_packaged(root, path, package);
     if (!packaged) return std::nullopt;
     return CrossProgram{.name = std::string(name),
                         .in_pack = path,
                         .own_directory = "",
                         .pack_directory = "",
-                        .package = std::move(*packaged)};
+                        .package = std::move(*packaged),
+                        .pack_package = package};
   }
   return std::nullopt;
 }
@@ -97,10 +109,12 @@ std::string own_string(const std::string& text, const CrossProgram& program) {
   const std::string triplet = parts[parts.size() - 2], version = parts.back();
   if (!text.starts_with(program.pack_directory + "/")) return "";
   const std::string rest = text.substr(program.pack_directory.size());
-  const std::string cxx = fmt::format("/../../../../{}/include/c++/", triplet);
+  const std::string tool = fmt::format("/../../../../{}/", triplet), cxx = tool + "include/c++/";
   const auto own = [&](const std::string& tail) { return program.own_directory + tail; };
   if (rest == cxx + version + "/" + triplet) return own("/../../../../include/" + triplet + "/c++/" + version);
-  if (rest.starts_with(cxx)) return own("/../../../../include/c++/" + rest.substr(cxx.size()));
+  if (rest.starts_with(cxx) || rest.starts_with(tool + "libc++_include/")) {
+    return own("/../../../../" + rest.substr(tool.size()));
+  }
   return own(rest);
 }
 
@@ -114,7 +128,7 @@ std::optional<CrossProgram> cross_program(int root, const std::string& path) {
 std::optional<CrossProgram> linker_plugin(int root, const std::string& path) { return of_compiler(root, path, true); }
 
 bool is_same_source(int pack, const CrossProgram& program) {
-  const auto packaged = as_packaged(pack, program.in_pack, program.package.package);
+  const auto packaged = as_packaged(pack, program.in_pack, program.pack_package);
   if (!packaged) return false;
   return program.own_directory.empty() ? packaged->version == program.package.version
                                        : is_cross_version(packaged->version, program.package.version);

@@ -18,6 +18,7 @@ struct CrossProgram {
   // cc1 and their like: where they look for what belongs to them; "" for others
   std::string own_directory, pack_directory;
   PackagedFile package;
+  std::string pack_package;  // that has the program in the pack
 };
 
 // Of the file at a resolved path: nothing where it is none, or is not as its package brought it. `root` is an open

@@ -61,6 +61,18 @@ TEST_CASE("a compiler's program is known by its package", "[native]") {
   CHECK(cross_program(assembler.open().get(), "usr/bin/x86_64-linux-gnu-as")->name == "as");
 }
 
+TEST_CASE("packages and directories up to gcc 12") {
+  const std::string path = "usr/lib/gcc/aarch64-linux-gnu/12/cc1plus";
+  PackageRoot root("g++-12", "12.2.0-14+deb12u1", path, "the own one");
+  const auto found = cross_program(root.open().get(), path).value();
+  CHECK(found.in_pack == "usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1plus");
+  CHECK(found.own_directory == "/usr/lib/gcc/aarch64-linux-gnu/12");
+  PackageRoot pack("g++-12-aarch64-linux-gnu", "12.2.0-14+deb12u1cross0", found.in_pack, "a cross compiler");
+  CHECK(is_same_source(pack.open().get(), found));
+  PackageRoot older("g++-12-aarch64-linux-gnu", "12.2.0-14cross1", found.in_pack, "a cross compiler");
+  CHECK_FALSE(is_same_source(older.open().get(), found));
+}
+
 TEST_CASE("a changed compiler has no other", "[native]") {
   PackageRoot root("cpp-14-aarch64-linux-gnu", "14.2.0-19", std::string(k_own_compilers) + "cc1", "the own one");
   root.write(std::string(k_own_compilers) + "cc1", "another");
@@ -96,6 +108,8 @@ TEST_CASE("a cross compiler gets the paths of the own one", "[native]") {
   const std::string cxx = cross + "/../../../../aarch64-linux-gnu/include/c++/14";
   CHECK(own_path(cxx) == own + "/../../../../include/c++/14");
   CHECK(own_path(cxx + "/aarch64-linux-gnu") == own + "/../../../../include/aarch64-linux-gnu/c++/14");
+  CHECK(own_path(cross + "/../../../../aarch64-linux-gnu/libc++_include/c++/14/v1") ==
+        own + "/../../../../libc++_include/c++/14/v1");
   CHECK(own_path(cxx + "/backward") == own + "/../../../../include/c++/14/backward");
 }
 
