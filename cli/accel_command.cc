@@ -204,24 +204,33 @@ ListedPack listed_pack(cache::Store& store, const cache::StoredImage& kept) {
   return out;
 }
 
+ListedPack listed_own_pack(const cache::Store& store, const cache::StoreItem& item) {
+  ListedPack out{.name = item.id.substr(0, 12),
+                 .platform = "linux/arm64",
+                 .packages = {},
+                 .digest = {},
+                 .bytes = item.bytes,
+                 .created = item.created,
+                 .kept = false};
+  try {
+    const auto packages = executor::made_pack_facts(store, item.id).packages;
+    out.packages = packages.empty() ? "none of the same source" : clean_line(packages_text(packages));
+  } catch (const Error&) {
+    out.packages = "damaged";
+  }
+  return out;
+}
+
 std::vector<ListedPack> packs_in(const std::string& root) {
   std::vector<ListedPack> packs;
   if (!cache::is_store(root)) return packs;
-  {
-    auto store = executor::open_store(root);
-    for (const auto& kept : store.images()) {
-      if (is_pack(kept)) packs.push_back(listed_pack(store, kept));
-    }
+  const auto items = executor::measure_store(root).items;
+  auto store = executor::open_store(root);
+  for (const auto& kept : store.images()) {
+    if (is_pack(kept)) packs.push_back(listed_pack(store, kept));
   }
-  for (const auto& item : executor::measure_store(root).items) {
-    if (!is_own_pack(item)) continue;
-    packs.push_back({.name = item.id.substr(0, 12),
-                     .platform = "linux/arm64",
-                     .packages = "made by a build",
-                     .digest = {},
-                     .bytes = item.bytes,
-                     .created = item.created,
-                     .kept = false});
+  for (const auto& item : items) {
+    if (is_own_pack(item)) packs.push_back(listed_own_pack(store, item));
   }
   return packs;
 }
@@ -239,7 +248,7 @@ void print_packs(const std::vector<ListedPack>& packs) {
   print("{:<{}}  {:<12}  {:>9}  {:>8}  {}\n", "NAME", width, "FOR", "SIZE", "AGE", "COMPILERS");
   for (const auto& pack : packs) {
     print("{:<{}}  {:<12}  {:>9}  {:>8}  {}\n", pack.name, width, pack.platform, size_text(pack.bytes),
-          pack_age(pack.created), pack.packages);
+          pack_age(pack.created), pack.kept ? pack.packages : pack.packages + " (made by a build)");
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clean_text.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -18,6 +19,7 @@
 #include "platforms/platform.h"
 #include "worker/layer_directories.h"
 #include "worker/native/packages.h"
+#include "worker/native/root_files.h"
 
 namespace mbuild::executor {
 namespace {
@@ -25,8 +27,9 @@ namespace {
 constexpr std::int64_t k_week = 7 * 24 * 3600;
 
 // Only what is built from the same source is worth its download: Debian appends "crossN" to the version of that. What
-// the compilers themselves don't need is left out; the file tells that the step has been here.
-constexpr std::string_view k_script = R"(set -e
+// the compilers themselves don't need is left out; the file tells that the step has been here. To compile what there is
+// no such package of takes too long for a build that nobody asked to: "none gcc-12 VERSION" says that it can be done.
+constexpr std::string_view k_script = R"SHELL(set -e
 umask 022
 mark() {{ rm -rf /var/lib/apt/lists /var/cache/apt; echo "$1" > /usr/share/compiler-pack; }}
 apt="apt-get -qq -o APT::Sandbox::User=root"
@@ -37,13 +40,20 @@ candidate() {{ apt-cache policy "$1" | sed -n 's/^  Candidate: //p'; }}
 own=$(candidate "gcc-$version") cross=$(candidate "gcc-$version-{0}")
 case $cross in
   "$own"cross[0-9]*) ;;
-  *) mark none; exit 0 ;;
+  *)
+    [ "$(candidate "gcc-$version-source")" = "$(echo "$own" | sed 's/+b[0-9]*$//')" ] || own=
+    mark "none${{own:+ gcc-$version $own}}"
+    exit 0 ;;
 esac
 $apt install -y --no-install-recommends "gcc-$version-{0}" "g++-$version-{0}" "binutils-{0}" \
   make patch bzip2 xz-utils > /dev/null
-rm -rf /usr/{0} /usr/lib/gcc-cross /usr/share/doc /usr/share/man /usr/share/locale /var/log
-mark "$cross"
-)";
+find /usr/lib/gcc-cross -type f ! -name cc1 ! -name cc1plus ! -name lto1 ! -name liblto_plugin.so -delete \
+  2> /dev/null || true
+rm -rf /usr/{0} /usr/share/doc /usr/share/man /usr/share/locale /var/log
+mark "$(for package in cpp-$version-{0} g++-$version-{0} gcc-$version-{0} binutils-{0}; do
+  if v=$(dpkg-query -W -f '${{Version}}' $package 2> /dev/null); then echo "package $package $v"; fi
+done)"
+)SHELL";
 
 // The version of the package by which packs are found, in a step's root directory.
 std::string base_version(const cache::Store& store, const LayerIds& root) {
@@ -52,6 +62,12 @@ std::string base_version(const cache::Store& store, const LayerIds& root) {
     if (has_package_database(layer.get())) return installed_version(layer.get(), k_pack_base_package);
   }
   return "";
+}
+
+// What the file of a layer says that is such a pack.
+std::string made_pack_text(const cache::Store& store, const std::string& layer) {
+  const Fd root = open_file(store.layer_path(layer), O_PATH | O_DIRECTORY);
+  return read_sane(root.get(), std::string(k_pack_facts_path));
 }
 
 Error no_pack(std::string why) { return Error(ExitClass::usage, std::move(why)); }
@@ -82,6 +98,10 @@ image::ImagePlace place_in_store(cache::Store& store, const cache::StoredImage& 
 }
 
 }  // namespace
+
+PackFacts made_pack_facts(const cache::Store& store, const std::string& layer) {
+  return parse_pack_facts(made_pack_text(store, layer));
+}
 
 std::optional<LayerIds> CompilerPacks::find(graph::NodeId id, const LayerIds& root, StepSink& sink,
                                             const std::stop_token& stop) {
@@ -190,6 +210,16 @@ std::optional<LayerIds> CompilerPacks::find_made(graph::NodeId id, StepSink& sin
   }
 }
 
+// Once for each base image and week, where there are none in packages.
+void CompilerPacks::advise(graph::NodeId id, const cache::Layer& layer, StepSink& sink) {
+  const auto line = clean_line(split(made_pack_text(parts_.store, layer.id), '\n').front());
+  const auto words = split(std::string_view(line), ' ');
+  if (words.size() != 3 || words[0] != "none") return;
+  sink.log(2, fmt::format("accel: compilers are emulated: the package sources have no cross compiler of the same source"
+                          " as {} {}; `mbuild accel build-pack {}` compiles one, once\n",
+                          words[1], words[2], parts_.siblings.base_name(id)));
+}
+
 std::optional<cache::Layer> CompilerPacks::make(graph::NodeId id, const Snapshot& base, const std::string& script,
                                                 StepSink& sink, const std::stop_token& stop) {
   const auto& op = std::get<graph::ExecOp>(parts_.graph.nodes[id].op);
@@ -224,6 +254,7 @@ std::optional<cache::Layer> CompilerPacks::make(graph::NodeId id, const Snapshot
                            .duration_ms = 1000 * (unix_seconds() - started),
                            .emulator = {},
                            .name = k_made_pack});
+  advise(id, layer, sink);
   return layer;
 }
 

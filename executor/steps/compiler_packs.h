@@ -11,6 +11,7 @@
 
 #include "cache/store.h"
 #include "executor/api/build_request.h"
+#include "executor/api/compiler_pack.h"
 #include "executor/sources/base_images.h"
 #include "executor/steps/siblings.h"
 #include "executor/steps/workers.h"
@@ -19,6 +20,8 @@ namespace mbuild::executor {
 
 // What the records of those are called that a build makes by itself.
 inline constexpr const char* k_made_pack = "compiler pack";
+// What the layer with this id has that such a record names: packages alone. Throws Error where it can't be read.
+PackFacts made_pack_facts(const cache::Store& store, const std::string& layer);
 
 struct CompilerPacksParts {
   const SessionRequest& session;
@@ -52,6 +55,7 @@ class CompilerPacks {
   std::optional<LayerIds> find_made(graph::NodeId id, StepSink& sink, const std::stop_token& stop);
   std::optional<cache::Layer> make(graph::NodeId id, const Snapshot& base, const std::string& script, StepSink& sink,
                                    const std::stop_token& stop);
+  void advise(graph::NodeId id, const cache::Layer& layer, StepSink& sink);
 
   CompilerPacksParts parts_;
   std::mutex mutex_;  // held while one is made or fetched

@@ -53,20 +53,25 @@ std::optional<Snapshot> Siblings::find_in_graph(graph::NodeId id) const {
   return std::nullopt;
 }
 
-std::optional<Snapshot> Siblings::base_of(graph::NodeId id) {
+std::string Siblings::base_name(graph::NodeId id) const {
   auto at = base_input(graph_, id);
   while (at && base_input(graph_, at->node)) at = base_input(graph_, at->node);
-  if (!at) return std::nullopt;
+  if (!at) return "";
   const auto* source = std::get_if<graph::SourceOp>(&graph_.nodes[at->node].op);
   const auto* image = source != nullptr ? std::get_if<graph::ImageSource>(source) : nullptr;
-  if (image == nullptr) return std::nullopt;
+  return image == nullptr ? "" : image->name;
+}
+
+std::optional<Snapshot> Siblings::base_of(graph::NodeId id) {
+  const auto name = base_name(id);
+  if (name.empty()) return std::nullopt;
   const std::lock_guard lock(bases_mutex_);
-  if (const auto known = bases_.find(image->name); known != bases_.end()) return known->second;
-  auto& base = bases_[image->name];
+  if (const auto known = bases_.find(name); known != bases_.end()) return known->second;
+  auto& base = bases_[name];
   try {
     LayerList layers;
     std::uint64_t bytes = 0;
-    for (const auto& diff_id : images_.resolve_other(image->name, platforms::host_platform()).config.diff_ids) {
+    for (const auto& diff_id : images_.resolve_other(name, platforms::host_platform()).config.diff_ids) {
       bytes += images_.layer_descriptor(diff_id).size;
       if (bytes > k_most_bytes) break;
       layers.push_back(std::make_shared<SnapshotLayer>(

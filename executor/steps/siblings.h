@@ -24,6 +24,8 @@ class Siblings {
   std::optional<Snapshot> find(graph::NodeId id);
   // What the step's base image is for the host's platform, likewise.
   std::optional<Snapshot> base_of(graph::NodeId id);
+  // The name of the step's base image, "" where it has none.
+  std::string base_name(graph::NodeId id) const;
 
  private:
   std::optional<graph::NodeId> sibling_of(graph::NodeId id) const;
