@@ -23,6 +23,7 @@
 #include "cli/session.h"
 #include "cli/told_build.h"
 #include "executor/api/compiler_pack.h"
+#include "executor/api/compiler_pack_script.h"
 #include "executor/api/option_values.h"
 #include "executor/build.h"
 #include "executor/collect.h"
@@ -39,7 +40,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct AccelFlags {
-  std::string root, image, platform = "linux/arm64", progress, network = "default", format = "table";
+  std::string root, image, platform = "linux/arm64", origin = "auto", progress, network = "default", format = "table";
   std::vector<std::string> output, push, build_context, names;
   bool quiet = false;
 };
@@ -77,7 +78,7 @@ executor::BuildRequest pack_request(const AccelFlags& flags, const std::string& 
   const auto platforms = platforms::parse_platform_list(flags.platform);
   if (platforms.size() != 1) throw usage_error("a pack is for one platform: " + flags.platform);
   request.context = context;
-  request.dockerfile_text = executor::pack_dockerfile(platforms.front());
+  request.dockerfile_text = executor::pack_dockerfile(platforms.front(), executor::parse_pack_origin(flags.origin));
   request.platforms = {platforms::host_platform()};
   for (const auto& text : flags.build_context) request.contexts.push_back(executor::parse_pair(text, "context value"));
   request.contexts.emplace_back("base", as_context(flags.image));
@@ -138,19 +139,35 @@ std::string packages_text(const std::vector<std::pair<std::string, std::string>>
   return out;
 }
 
-// Two builds: what the pack is called, and what its manifest says, is known when the first has made it.
+// What takes long is said before it begins.
+void tell_plan(const executor::PackPlan& plan) {
+  if (plan.origin != executor::PackOrigin::source) return;
+  const auto cross = plan.cross.empty() ? "there is no cross compiler in packages"
+                                        : fmt::format("the cross compiler in packages is {}", plan.cross);
+  say("{0} is {1}, and {2}. So it is compiled from the package {0}-source, which takes 15 to 60 minutes of a"
+      " processor's time and 3 GB of disk space on the way.\n",
+      clean_line(plan.compiler), clean_line(plan.own), clean_line(cross));
+}
+
+// Three builds: where the compilers come from is known when the first has asked; what the pack is called, and what its
+// manifest says, when the second has made it.
 int build_pack(const AccelFlags& flags) {
   check_pack_outputs(flags);
   const ScratchDirectory place(temporary_parent(), "mbuild-pack");
   const std::string context = place.path() + "/context", facts_directory = place.path() + "/facts";
   make_directories(context);
   auto request = pack_request(flags, context);
-  request.target = "facts";
-  request.no_cache_filter = {"made"};
-  request.outputs = {executor::parse_output({{"type", "local"}, {"dest", facts_directory}})};
   CancelOnSignal cancel;
   const auto mode = progress_mode(flags.progress, flags.quiet);
-  if (const int status = build_and_tell(request, mode, cancel)) return status;
+  const auto build = [&](const char* target, const char* step) {
+    request.target = target;
+    request.no_cache_filter = {step};
+    request.outputs = {executor::parse_output({{"type", "local"}, {"dest", facts_directory}})};
+    return build_and_tell(request, mode, cancel);
+  };
+  if (const int status = build("plan", "planned")) return status;
+  if (!flags.quiet) tell_plan(executor::parse_pack_plan(read_file(facts_directory + "/plan")));
+  if (const int status = build("facts", "made")) return status;
 
   const auto facts = executor::parse_pack_facts(read_file(facts_directory + "/facts"));
   const auto platform = platforms::parse_platform_list(facts.platform).front();
@@ -382,6 +399,7 @@ void add_accel_command(Command& top) {
                     build_pack)
       .value("image=IMAGE", flags->image, "Base image: HOST/NAME:TAG, oci-layout://DIR:TAG", Presence::required)
       .value("--platform=P", flags->platform, "Platform that the pack compiles for (default linux/arm64)")
+      .value("--from=ORIGIN", flags->origin, "packages, source, or auto (default): packages if of the same source")
       .values("-o,--output=DEST", flags->output, "type=oci,dest=FILE (default: kept in the store)")
       .values("--push=REF", flags->push, "Push it to HOST/NAME, under the tag by which builds find it")
       .values("--build-context=NAME=V", flags->build_context, "Another context, as of `mbuild build`")

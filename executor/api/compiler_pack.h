@@ -37,10 +37,6 @@ inline constexpr std::string_view k_pack_base_package = "libgcc-s1";
 // Debian's name of a platform whose native and cross compilers are known to give the same code; "" for others.
 std::string pack_triplet(const platforms::Platform& platform);
 
-// The Dockerfile that makes a pack of the context "base", an image: stages "facts" (the file) and "pack". Throws Error
-// (usage) where packs for the platform can't be made.
-std::string pack_dockerfile(const platforms::Platform& platform);
-
 // What the manifest of a pack says of it.
 std::map<std::string, std::string> pack_annotations(const PackFacts& facts);
 inline constexpr std::string_view k_pack_tag_annotation = "vnd.mbuild.compiler-pack.tag";

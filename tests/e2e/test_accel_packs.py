@@ -252,6 +252,113 @@ def test_a_pack_that_cannot_be_made_on_purpose(case):
                        "oci-layout://%s:latest" % plain], "no apt-get", status=1)
 
 
+# The package of the source stands for gcc's by a configure script that remembers what it was asked, and by "compilers"
+# that tell by which path they are executed; the native one is of a release that names packages as Debian 12 does.
+SOURCE_APT_CACHE = """#!/bin/sh
+case "$*" in
+  "depends gcc") printf 'gcc\\n  Depends: gcc-12\\n' ;;
+  "policy gcc-12" | "policy gcc-12-source" | "policy binutils-"* | "policy cpp-12:arm64") printf '  Candidate: 2+fix1\\n' ;;
+  "policy gcc-12-aarch64-linux-gnu") printf '  Candidate: 2cross1\\n' ;;
+esac
+"""
+SOURCE_APT_GET = """#!/bin/sh
+set -e
+directory=usr/lib/gcc/aarch64-linux-gnu/12
+native() {
+  mkdir -p $1/$directory
+  cp /usr/share/foreign $1/$directory/cc1
+  printf "../src/configure -v --with-pkgversion='Debian 2+fix1' --enable-languages=c,ada --enable-bootstrap --build=aarch64-linux-gnu --host=aarch64-linux-gnu --target=aarch64-linux-gnu\\0" >> $1/$directory/cc1
+}
+case " $* " in
+  *" install "*gcc-12-source=2+fix1" "*)
+    mkdir -p /usr/src/gcc-12/src
+    printf '#!/bin/sh\\nprintf "%%s\\\\n" "$@" > asked\\n' > /usr/src/gcc-12/src/configure
+    chmod 755 /usr/src/gcc-12/src/configure
+    printf '#!/bin/sh\\necho x86_64-linux-gnu\\n' > /usr/bin/gcc-12
+    ln -s gcc-12 /usr/bin/strip
+    chmod 755 /usr/bin/gcc-12
+    cp /usr/share/make /usr/bin/make
+    ;;
+  *" install "*)
+    native ""
+    printf 'Package: cpp-12\\nStatus: install ok installed\\nMaintainer: x\\nArchitecture: arm64\\nVersion: 2+fix1\\nDescription: x\\n\\n' >> /var/lib/dpkg/status
+    (cd / && md5sum $directory/cc1) > /var/lib/dpkg/info/cpp-12.md5sums
+    ;;
+  *" download cpp-12:arm64=2+fix1 "*)
+    native d
+    mkdir d/DEBIAN
+    printf 'Package: x\\nVersion: 2\\nArchitecture: arm64\\nMaintainer: x\\nDescription: x\\n' > d/DEBIAN/control
+    dpkg-deb -b d x.deb
+    rm -r d
+    ;;
+esac
+"""
+SOURCE_MAKE = """#!/bin/sh
+set -e
+case "$*" in
+  "-f debian/rules patch") [ "$DEB_GCC_TARGET" = arm64 ]; touch patched ;;
+  *" all-gcc TARGET-gcc=cc1 cc1plus lto1")
+    [ -e ../patched ]
+    mkdir -p gcc lto-plugin/.libs
+    for one in gcc/cc1 gcc/cc1plus gcc/lto1 lto-plugin/.libs/liblto_plugin.so; do cp /usr/bin/readlink $one; done
+    cat asked >> gcc/cc1
+    ;;
+esac
+"""
+
+
+def base_with_source(case):
+    if FOREIGN != "linux/arm64":
+        raise Skip("there are packs for linux/arm64 only")
+    case.write("apt-cache", SOURCE_APT_CACHE, 0o755)
+    case.write("apt-get", SOURCE_APT_GET, 0o755)
+    case.write("make", SOURCE_MAKE, 0o755)
+    debian(case, "COPY apt-cache apt-get /usr/bin/", "COPY make /usr/share/", "COPY --from=foreign /usr/bin/readlink /usr/share/foreign")
+    text = open(os.path.join(case.context, "Dockerfile")).read()
+    case.dockerfile("FROM --platform=%s debian AS foreign" % FOREIGN, text)
+    base = os.path.join(case.dir, "base")
+    case.check(*case.command("--build-context", "debian=oci-layout://%s:debian" % case.bases, "-t", "base", "-o",
+                             "type=oci,tar=false,dest=" + base, platforms=BOTH))
+    return base
+
+
+COMPILE = "RUN apt-get install cpp-12; /usr/lib/gcc/aarch64-linux-gnu/12/cc1 /proc/self/exe > /exe"
+
+
+def test_a_pack_from_source(case):
+    base = base_with_source(case)
+    # A build does not compile one by itself; it says what would.
+    case.dockerfile("FROM base", COMPILE)
+    before = build_on(case, base, "--accel", "compilers")
+    expect_equal(before.file("exe", FOREIGN), "/usr/lib/gcc/aarch64-linux-gnu/12/cc1")
+    expect_equal(before.text.count("`mbuild accel build-pack "), 1)
+    expect("gcc-12 2+fix1;" in before.text, before.text)
+    case.fails_to_run([case.mbuild, "accel", "build-pack", "--root", case.root, "--progress", "plain", "--from", "packages",
+                       "oci-layout://%s:latest" % base], "as a cross compiler 2cross1, and as source 2+fix1", status=1)
+    layout = os.path.join(case.dir, "packs")
+    text = accel(case, "build-pack", "oci-layout://%s:latest" % base, "--progress", "plain", "-o",
+                 "type=oci,tar=false,dest=" + layout)
+    expect(text.index("compiled from the package gcc-12-source") < text.index("Configuring gcc 2+fix1"), text)
+    tag = text.split()[-1]
+    packs = oci.Layout(layout)
+    with open(os.path.join(layout, "index.json")) as f:
+        top, = json.load(f)["manifests"]
+    manifest = json.loads(packs.blob(top["digest"]))
+    said = {key.rpartition(".")[2]: value for key, value in manifest["annotations"].items()}
+    expect_equal(said["packages"].split("\n")[:3], [name + "-12-aarch64-linux-gnu 2+fix1cross0" for name in ("cpp", "g++", "gcc")])
+    expect_equal([line.split()[1] for line in said["replaces"].split("\n")], ["usr/lib/gcc/aarch64-linux-gnu/12/cc1"])
+    cc1 = packs.tree(manifest)["usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1"]
+    expect(cc1.data.endswith("\n".join(
+        ("-v", "--with-pkgversion=Debian 2+fix1", "--enable-languages=c,ada", "--build=x86_64-linux-gnu",
+         "--host=x86_64-linux-gnu", "--target=aarch64-linux-gnu", "--with-sysroot=/",
+         "--includedir=/usr/aarch64-linux-gnu/include", "--disable-bootstrap", "")).encode()), "configured otherwise")
+    made = build_on(case, base, "--accel-packs", layout, "--network", "none")
+    expect("compilers of the pack " + tag in made.text, made.text)
+    case.dockerfile("FROM base", "RUN true", COMPILE)
+    made = build_on(case, base, "--accel-packs", layout, "--network", "none")
+    expect(made.file("exe", FOREIGN).startswith("/proc/driver/p/"), made.file("exe", FOREIGN))
+
+
 def test_what_a_build_makes_by_itself_is_listed_and_removed(case):
     base = base_image(case)
     case.dockerfile("FROM base", ASSEMBLE)
