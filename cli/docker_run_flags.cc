@@ -56,7 +56,7 @@ constexpr std::array k_unheld = {
     Unheld{"--isolation", true, "default", Answer::warning, "there is one way in which containers are kept apart"},
     Unheld{"--storage-opt", true, "", Answer::warning, "a container may write what the disk holds"},
     Unheld{"--volume-driver", true, "local", Answer::refusal, "volumes are directories of the store"},
-    Unheld{"--disable-content-trust", false, "", Answer::warning, "signatures are checked by `mbuild verify`"},
+    Unheld{"--disable-content-trust", false, "", Answer::warning, "digests are checked, signatures are not"},
     Unheld{"--memory-swap", true, "", Answer::warning, k_no_weights},
     Unheld{"--memory-reservation", true, "", Answer::warning, k_no_weights},
     Unheld{"--memory-swappiness", true, "", Answer::warning, k_no_weights},
