@@ -43,7 +43,7 @@ def test_a_record_with_native_programs_is_none_without_them(case):
 def test_both_ways_agree(case):
     debian(case, "RUN cd /opt && seq 2000 > a && tar --sort=name --mtime=@0 -cf a.tar a && gzip -n a.tar",
            "RUN sha256sum /opt/* > /sums; find /usr -newer /opt/a > /newer; ls -la /dev > /dev.list; env | sort > /env",
-           "RUN useradd -m someone; su someone -c 'id > ~/id; touch ~/x; ls -ln ~ | cut -c1-20 > ~/list'",
+           "RUN useradd -m someone; su someone -c 'id > ~/id; touch ~/x; ls -ln ~ | cut -c1-20 > /tmp/list'",
            "USER nobody", "RUN id > /tmp/id; cat /proc/self/comm > /tmp/comm; sh -c 'echo $0' > /tmp/zero")
     made = build(case, "--accel", "verify", "--network", "none")
     expect("programs ran natively" in made.text, "no word of what ran natively")

@@ -209,7 +209,9 @@ def test_an_image_without_a_shell(case):
 
 def test_ctrl_c_is_the_shells(case):
     case.dockerfile("FROM busybox", "RUN false")
-    text, status = shell_of_build(case, typed=((b"goes back", b"echo rea''dy; sleep 1000\n"), (b"ready", b"\x03"),
+    # Said by the job that is to be ended: until the terminal is the job's, the shell would have the signal, and go on.
+    job = b"sh -c 'echo rea\"\"dy; exec sleep 1000'\n"
+    text, status = shell_of_build(case, typed=((b"goes back", job), (b"ready", b"\x03"),
                                                (b"^C", b"echo a''live; exit\n")))
     expect("alive" in text, text)
     expect_equal(status, 1)
