@@ -29,11 +29,12 @@ bool compares_long_doubles(const Arguments& arguments) {
   });
 }
 
-// Precompiled headers and modules are memory of the very compiler; plugins are libraries of the platform.
+// Precompiled headers and modules are memory of the very compiler; plugins are libraries of the platform; a pack need
+// not have conversions of character sets.
 bool needs_own_compiler(const Arguments& arguments) {
-  return any_starts_with(arguments,
-                         {"@", "-fplugin", "--output-pch", "-output-pch", "-fmodule", "-iprefix", "-Winvalid-pch",
-                          "-version", "--version", "--help", "--target-help", "-fself-test"}) ||
+  return any_starts_with(arguments, {"@", "-fplugin", "--output-pch", "-output-pch", "-fmodule", "-iprefix",
+                                     "-Winvalid-pch", "-version", "--version", "--help", "--target-help", "-fself-test",
+                                     "-finput-charset", "-fexec-charset", "-fwide-exec-charset"}) ||
          any_is(arguments, {"-v"});
 }
 

@@ -155,7 +155,10 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     const auto linking = read_linking(bytes);
     if (!linking) throw unusable(name, "it is no library of this host");
     const std::string number = std::to_string(libraries_.size());
-    if (name == "libc.so.6") bytes = with_own_conversions(std::move(bytes));
+    if (name == "libc.so.6") {
+      has_own_services_ = bytes.contains("GLIBC_2.34");
+      bytes = with_own_conversions(std::move(bytes));
+    }
     Linking own = *linking;
     own.interpreter.clear();  // libc can be executed, and need not be
     write_program(fmt::format("{}/l/{}", own_, number), relinked(std::move(bytes), own, ""));

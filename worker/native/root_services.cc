@@ -51,15 +51,18 @@ std::vector<std::string> words_of(std::string line) {
 
 std::set<std::string> lookup_services(int root) {
   constexpr std::string_view k_databases[] = {"passwd", "group", "shadow", "initgroups"};
-  std::set<std::string> out = {"compat", "dns", "files"};
+  std::set<std::string> out = {"dns", "files"};
+  bool has_users = false;
   const std::string path = resolve_in_root(root, "etc/nsswitch.conf").path;
   for (const auto& line : split(read_sane(root, path), '\n')) {
     const auto words = words_of(line);
     if (words.empty() || std::ranges::find(k_databases, words.front()) == std::end(k_databases)) continue;
+    has_users = has_users || words.front() == k_databases[0];
     for (const auto& word : std::views::drop(words, 1)) {
       if (is_service(word) && word != "systemd" && word != "mymachines") out.insert(word);
     }
   }
+  if (!has_users) out.insert("compat");
   return out;
 }
 

@@ -144,13 +144,18 @@ const std::map<std::string, bool>& Substitution::lookups_of(int root) {
 // Native programs have the services of the set's root; one that the step has beside them is for emulated programs
 // alone.
 bool Substitution::finds_users(int root, NativeSet& set) {
-  return std::ranges::all_of(lookups_of(root),
-                             [&](const auto& one) { return set.add_service(one.first) == one.second; });
+  return std::ranges::all_of(lookups_of(root), [&](const auto& one) {
+    const auto& [service, is_there] = one;
+    const bool is_in_libc = set.has_own_services() && (service == "dns" || service == "files");
+    return is_in_libc || set.add_service(service) == is_there;
+  });
 }
 
-// Where a program may convert between character sets, both have to have the same ones.
+// Where a program may convert between character sets, both have to have the same ones. Those of the pack, which may
+// have none, convert what their arguments say, which these are looked at for (arguments.h).
 bool Substitution::converts_alike(int root, int process, const Choice& choice) {
-  if (!choice.set->converts(choice.number) && !has_language(process)) return true;
+  const bool converts = choice.set != of_pack_.get() && choice.set->converts(choice.number);
+  if (!converts && !has_language(process)) return true;
   choice.set->add_conversions();
   const auto status = status_of(root);
   const auto [known, is_new] = conversions_.try_emplace({choice.set, status.st_dev, status.st_ino}, false);

@@ -54,6 +54,7 @@ TEST_CASE("the state of a compiler, and what is loaded into it, is its own", "[n
   for (const char* name : {"cc1", "cc1plus", "lto1"}) {
     CHECK(!needs_emulation(name, {"-quiet", "a.c", "-O2", "-o", "a.s"}));
     CHECK(needs_emulation(name, {"-quiet", "-fplugin=/x.so", "a.c"}));
+    CHECK(needs_emulation(name, {"-quiet", "-finput-charset=latin1", "a.c"}));
     CHECK(needs_emulation(name, {"-quiet", "a.h", "--output-pch", "a.h.gch"}));
     CHECK(needs_emulation(name, {"-fmodules-ts"}));
     CHECK(needs_emulation(name, {"@arguments"}));

@@ -214,7 +214,7 @@ TEST_CASE("services by which users and groups are looked up") {
   root.write(
       "etc/nsswitch.conf",
       "# passwd: one\npasswd:\tfiles systemd [NOTFOUND=return] extrausers # two\n group:files sss\nhosts: three\n");
-  CHECK(lookup_services(root.open().get()) == std::set<std::string>{"compat", "dns", "extrausers", "files", "sss"});
+  CHECK(lookup_services(root.open().get()) == std::set<std::string>{"dns", "extrausers", "files", "sss"});
   CHECK(!has_service(root.open().get(), "sss"));
   make_directories(root / "usr/lib/aarch64-linux-gnu/gconv/gconv-modules.d");
   root.write("usr/lib/aarch64-linux-gnu/libnss_sss.so.2", "");
