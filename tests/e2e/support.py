@@ -140,7 +140,7 @@ class Case:
         self.nonce = "n" + uuid.uuid4().hex
         self.processes, self._outputs, self._last = [], 0, ""
         self._at_end, self._directories = [], 0
-        self.disabled = ""  # a feature that no build of this test is to have
+        self.disabled = os.environ.get("E2E_DISABLE", "")  # a feature that no build of this test is to have
         os.mkdir(self.context)
 
     # ---- files
