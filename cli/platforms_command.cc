@@ -39,7 +39,8 @@ std::string emulator_text(const Support& support) {
   const auto& path = support.how->emulator_path;
   std::string text = is_qemu(support) ? "QEMU " + support.version : support.version;
   if (!path.empty()) text += fmt::format("{}{}", text.empty() ? "" : ", ", path);
-  if (is_qemu(support)) text += support.accelerated ? ", accelerated" : ", not accelerated: " + support.obstacle;
+  if (is_qemu(support)) text += support.accelerated ? ", accelerated" : ", not accelerated";
+  if (is_qemu(support) && !support.obstacle.empty()) text += ": " + support.obstacle;
   if (support.traced) text += ", each exec traced";
   return text;
 }
