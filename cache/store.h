@@ -110,6 +110,8 @@ class Store {
   std::string contents_path(std::string_view layer_id) const;
   // A directory for copies of emulators (emu/accel/inject.h), each in one of its own; it may be missing.
   std::string emulators_path() const;
+  // A file of worker/jobs/network_proof.h; it may be missing.
+  std::string network_proof_path() const { return root_ + "/network"; }
   std::string cache_mount_path(std::string_view id) const;
   std::string work_directory() const { return fs_ + "/work"; }
   std::string locks_directory() const { return root_ + "/locks"; }

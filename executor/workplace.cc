@@ -13,7 +13,8 @@ BuildStore::BuildStore(const std::string& root)
 
 Workplace::Workplace(BuildStore& place, std::function<void(std::string)> warn, std::stop_token stop)
     : inner(place.map, place.store.emulators_path()),
-      network([this]() -> Inner& { return inner.get(); }, std::move(warn), std::move(stop)),
+      network([this]() -> Inner& { return inner.get(); }, std::move(warn), std::move(stop),
+              NetworkProof(place.store.network_proof_path())),
       directory_(place.directory),
       abandoned_(cache::abandoned_build_directories(place.store)) {}
 

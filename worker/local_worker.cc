@@ -186,7 +186,7 @@ jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string
   spec.user = task.user;
   spec.hostname = task.hostname;
   spec.extra_hosts = task.extra_hosts;
-  spec.network = task.network;
+  spec.network.mode = task.network;
   spec.security = task.security;
   spec.ulimits = task.ulimits;
   spec.shm_size = task.shm_size;
@@ -200,10 +200,13 @@ jobs::RunRequest LocalWorker::run_request(const RunTask& task, const std::string
   caches_.lock(task.mounts, held, stop);
   for (const auto& mount : task.mounts) spec.mounts.push_back(sandbox_mount(mount, run, held, stop));
   if (task.network == graph::NetworkMode::standard) {
-    const auto& network = parts_.network.get();
-    if (network.name_space >= 0) spec.network_fd = duplicate(network.name_space);
-    if (network.name_space >= 0) spec.resolv_conf = network.about.resolv_conf;
+    const auto network = parts_.network.join();
     result.own_network = network.name_space >= 0;
+    if (result.own_network) {
+      spec.network.name_space = duplicate(network.name_space);
+      spec.network.resolv_conf = network.about.resolv_conf;
+      if (network.coming >= 0) spec.network.coming = duplicate(network.coming);
+    }
   }
   return run;
 }
@@ -222,6 +225,20 @@ void take_outcome(const SandboxResult& from, RunResult& result) {
 
 }  // namespace
 
+// What begins before its network is there ends when that does not come.
+jobs::RunReply LocalWorker::run_in_network(Inner& inner, jobs::RunRequest run, const std::stop_token& stop) {
+  if (!run.spec.network.coming) return jobs::run(inner, std::move(run), stop);
+  std::stop_source end;
+  const std::stop_callback by_caller(stop, [&] { end.request_stop(); });
+  const std::stop_callback by_network(parts_.network.failed(), [&] { end.request_stop(); });
+  try {
+    return jobs::run(inner, std::move(run), end.get_token());
+  } catch (const Cancelled&) {
+    if (!stop.stop_requested()) parts_.network.get();  // says why
+    throw;
+  }
+}
+
 RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop) {
   RunResult result;
   CacheMounts::Held held;
@@ -233,7 +250,7 @@ RunResult LocalWorker::run_once(const RunTask& task, StepSink& sink, const std::
   Inner& inner = inner_for(task, !result.emulator.empty(), run);
   run.spec.stdout_fd = output.take_stdout();
   run.spec.stderr_fd = output.take_stderr();
-  auto reply = jobs::run(inner, std::move(run), stop);
+  auto reply = run_in_network(inner, std::move(run), stop);
   output.finish();
   sink.usage({.user_microseconds = reply.result.user_microseconds,
               .system_microseconds = reply.result.system_microseconds,
@@ -262,7 +279,7 @@ RunResult LocalWorker::run_container(ContainerTask task, std::stop_token stop) {
   run.spec.container = std::move(task.setup);
   run.spec.stdout_fd = std::move(task.stdout_fd);
   run.spec.stderr_fd = std::move(task.stderr_fd);
-  take_outcome(jobs::run(inner, std::move(run), std::move(stop)).result, result);
+  take_outcome(run_in_network(inner, std::move(run), stop).result, result);
   return result;
 }
 

@@ -70,6 +70,7 @@ class LocalWorker final : public Worker {
  private:
   void forget_failed(const RunResult& result);
   RunResult run_emulated(const RunTask& task, StepSink& sink, const std::stop_token& stop);
+  jobs::RunReply run_in_network(Inner& inner, jobs::RunRequest run, const std::stop_token& stop);
   RunResult run_once(const RunTask& task, StepSink& sink, const std::stop_token& stop);
   jobs::RunRequest run_request(const RunTask& task, const std::string& work, CacheMounts::Held& held, RunResult& result,
                                const std::stop_token& stop);

@@ -122,6 +122,9 @@ struct NetworkRequest {
   Fd bridge = {};
   BridgeAddress address = {};
   bool closed = false;  // there is to be no other way out
+  // pasta has worked here before: what is known of its network beforehand is reported at once (ready), and what was
+  // promised so fails instead of falling back to less.
+  bool is_proven = false;
 };
 enum class NetworkKind {
   pasta,

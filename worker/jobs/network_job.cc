@@ -71,6 +71,9 @@ class Network {
  private:
   void make_namespace();
   void check_tun();
+  // Says what make() will say when pasta works, as it has before.
+  void promise();
+  void start_as_promised();
   void start(NetworkKind kind);
   void start_pasta();
   void start_slirp4netns();
@@ -189,13 +192,14 @@ void Network::run(const std::vector<std::string>& argv) {
   std::string words;
   if (by_caller_) {
     const Fd mounts = open_file("/proc/self/ns/mnt", O_RDONLY), pids = open_file("/proc/self/ns/pid", O_RDONLY);
-    const int fds[] = {mounts.get(), pids.get()};
+    const int fds[] = {mounts.get(), pids.get(), namespace_.get()};
     if (!send_message(report_, {MessageType::request, 0, "start", encode(argv), {}}, fds)) ::_exit(0);
     const auto answer = receive_message(report_);
     if (!answer) ::_exit(0);
     status = static_cast<int>(answer->id);
     words = answer->body();
   } else {
+    in_namespace([] { make_lasting_tap(k_interface); });
     const auto result = run_program(argv);
     status = result.status;
     words = result.error;
@@ -232,7 +236,7 @@ void Network::start_pasta() {
   } else {
     argv.push_back("--netns-only");
   }
-  argv.insert(argv.end(), {"--netns", places_.net});
+  argv.insert(argv.end(), {"--ns-ifname", k_interface, "--netns", places_.net});
   run(argv);
 }
 
@@ -258,7 +262,7 @@ void Network::start_slirp4netns() {
                                    "--ready-fd=3",
                                    "--netns-type=path"};
   if (by_caller_) argv.push_back("--userns-path=" + places_.user);
-  argv.insert(argv.end(), {places_.net, "tap0"});
+  argv.insert(argv.end(), {places_.net, k_interface});
   run(argv);
   char byte = 0;
   const auto end = std::chrono::steady_clock::now() + k_patience;
@@ -319,6 +323,11 @@ NetworkReply Network::make() {
     out.kind = NetworkKind::loopback;
     return out;
   }
+  if (request_.is_proven) {
+    promise();
+    start_as_promised();
+    return {.kind = NetworkKind::pasta, .resolv_conf = resolver_.text, .problem = {}, .advice = {}};
+  }
   const bool publishes = !request_.tcp.empty() || !request_.udp.empty();
   for (const auto& [kind, name] : {std::pair(NetworkKind::pasta, "pasta"), {NetworkKind::slirp4netns, "slirp4netns"}}) {
     if (publishes && kind != NetworkKind::pasta) continue;
@@ -342,6 +351,21 @@ NetworkReply Network::make() {
     out.resolv_conf = optional_file("/etc/resolv.conf");
   }
   return out;
+}
+
+void Network::promise() {
+  const int fd = namespace_.get();
+  const NetworkReply reply{.kind = NetworkKind::pasta, .resolv_conf = resolver_.text, .problem = {}, .advice = {}};
+  send_message(report_, {MessageType::ready, 0, "", encode(reply), {}}, std::span<const int>(&fd, 1));
+}
+
+void Network::start_as_promised() {
+  try {
+    start(NetworkKind::pasta);
+  } catch (const Unavailable& unavailable) {
+    throw Error(ExitClass::host, "the network came to nothing: pasta: " + unavailable.why)
+        .with_advice("Run the command again: the next one begins when its network is there.");
+  }
 }
 
 // After the way out, which takes the first interface there is for its own.

@@ -140,11 +140,21 @@ Error exec_error(const std::string& path, int code) {
   return error;
 }
 
-void close_all_but(int kept) {
-  const auto last = static_cast<unsigned>(kept);
-  const bool failed = (last > 3 && ::syscall(SYS_close_range, 3, last - 1, 0) < 0) ||
-                      ::syscall(SYS_close_range, std::max(last + 1, 3u), ~0U, 0) < 0;
-  if (failed) throw system_error(errno, "close descriptors", ExitClass::host);
+// From 3 on; those that are -1 are none.
+void close_all_but(std::vector<int> kept) {
+  std::sort(kept.begin(), kept.end());
+  unsigned next = 3;
+  const auto close = [&](unsigned last) {
+    if (last >= next && ::syscall(SYS_close_range, next, last, 0) < 0) {
+      throw system_error(errno, "close descriptors", ExitClass::host);
+    }
+  };
+  for (const int fd : kept) {
+    if (fd < 3) continue;
+    close(static_cast<unsigned>(fd) - 1);
+    next = static_cast<unsigned>(fd) + 1;
+  }
+  close(~0U);
 }
 
 std::vector<char*> pointers(const std::vector<std::string>& words) {
@@ -221,7 +231,7 @@ void set_up_process(const SandboxSpec& spec, int null, int channel) {
   if (::dup2(in.get(), 0) < 0 || ::dup2(out.get(), 1) < 0 || ::dup2(err.get(), 2) < 0) {
     throw system_error(errno, "set up standard input and output", ExitClass::host);
   }
-  close_all_but(channel);
+  close_all_but({channel, spec.network.coming.get()});
 }
 
 Fd take_terminal(const SandboxUser& user) {

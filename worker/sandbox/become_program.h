@@ -23,7 +23,7 @@ void set_limits(const std::vector<graph::Ulimit>& limits);
 std::vector<std::string> complete_environment(const std::vector<std::string>& env, const SandboxUser& user);
 
 // Signals, standard input (from `null`, unless the spec has one) and output, session, umask. All descriptors but
-// `channel` are closed.
+// `channel` and that of the network that is coming are closed.
 void set_up_process(const SandboxSpec& spec, int null, int channel);
 
 // Makes a terminal in /dev/pts, of the user, that of this session and its three streams. Returns the other side. Throws

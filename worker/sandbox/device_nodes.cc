@@ -260,8 +260,8 @@ int answer_request(int listener, const Answers& answers) {
   auto* request = reinterpret_cast<seccomp_notif*>(request_bytes.data());
   auto* response = reinterpret_cast<seccomp_notif_resp*>(response_bytes.data());
   if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, request) < 0) return 0;
-  if (is_socket_call(*request)) {
-    answer_socket_call(listener, *request);
+  if (is_socket_request(*request)) {
+    if (answers.sockets == nullptr || !answers.sockets->hold(*request)) answer_socket_request(listener, *request);
     return 0;
   }
   int code = EPERM, ending = 0;

@@ -149,7 +149,7 @@ std::string hosts_file(const SandboxSpec& spec) {
 }
 
 std::vector<PreparedMount> make_system_mounts(const SandboxSpec& spec) {
-  std::string resolv = spec.resolv_conf                  ? *spec.resolv_conf
+  std::string resolv = spec.network.resolv_conf          ? *spec.network.resolv_conf
                        : path_exists("/etc/resolv.conf") ? read_file("/etc/resolv.conf")
                                                          : "";
   if (spec.container) resolv = with_name_servers(resolv, spec.container->name_servers);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <ifaddrs.h>
 #include <linux/if_addr.h>
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -145,6 +146,16 @@ std::vector<InterfaceAddress> interface_addresses() {
     out.push_back({address_text(*at->ifa_addr), (at->ifa_flags & IFF_LOOPBACK) != 0});
   }
   return out;
+}
+
+void make_lasting_tap(const char* name) {
+  const Fd tun(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  ifreq request = {};
+  std::strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+  request.ifr_flags = IFF_TAP | IFF_NO_PI;
+  if (!tun || ::ioctl(tun.get(), TUNSETIFF, &request) < 0 || ::ioctl(tun.get(), TUNSETPERSIST, 1) < 0) {
+    throw system_error(errno, fmt::format("make the interface {}", name), ExitClass::host);
+  }
 }
 
 void raise_loopback() {

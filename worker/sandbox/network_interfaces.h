@@ -7,12 +7,20 @@
 // Addresses and settings of the network namespace that this process is in.
 namespace mbuild::executor {
 
+// The interface that leads out of a build's network.
+inline constexpr const char* k_interface = "eth0";
+
 struct InterfaceAddress {
   std::string address;  // "192.0.2.2", "fe80::1", without prefix or scope
   bool loopback = false;
   bool operator==(const InterfaceAddress&) const = default;
 };
 std::vector<InterfaceAddress> interface_addresses();
+
+// Makes a tap device that stays when nobody has it open, with this name. The kernel takes down one that goes with its
+// last user while that process ends, which can take 50 ms, but one that goes with its namespace afterwards. Throws
+// Error (host).
+void make_lasting_tap(const char* name);
 
 // Brings up the loopback interface. Throws Error (host).
 void raise_loopback();

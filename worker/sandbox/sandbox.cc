@@ -30,6 +30,7 @@
 #include "worker/sandbox/device_nodes.h"
 #include "worker/sandbox/exec_request.h"
 #include "worker/sandbox/exec_trace.h"
+#include "worker/sandbox/held_sockets.h"
 #include "worker/sandbox/landlock.h"
 #include "worker/sandbox/network_interfaces.h"
 #include "worker/sandbox/root.h"
@@ -57,13 +58,13 @@ void set_hostname(const SandboxSpec& spec) {
 }
 
 void enter_namespaces(const SandboxSpec& spec) {
-  const bool alone = spec.network == graph::NetworkMode::none;
+  const bool alone = spec.network.mode == graph::NetworkMode::none;
   if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (alone ? CLONE_NEWNET : 0)) < 0) {
     throw system_error(errno, "unshare the namespaces of the sandbox", ExitClass::host);
   }
   if (alone) raise_loopback();
-  if (spec.network == graph::NetworkMode::standard && spec.network_fd &&
-      ::setns(spec.network_fd.get(), CLONE_NEWNET) < 0) {
+  if (spec.network.mode == graph::NetworkMode::standard && spec.network.name_space &&
+      ::setns(spec.network.name_space.get(), CLONE_NEWNET) < 0) {
     throw system_error(errno, "join the network of the build", ExitClass::host);
   }
   set_hostname(spec);
@@ -87,6 +88,16 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
                {MessageType::ready, (host_proc ? k_host_proc : 0) | (listener ? k_has_listener : 0), "", "", {}}, fds);
 }
 
+// Programs may begin before their network is there where somebody can let them wait when they ask for it.
+Fd take_filter(const SandboxSpec& spec, const BpfProgram& filter) {
+  const BpfProgram holding = spec.network.coming && !filter.empty() ? with_held_sockets(filter) : BpfProgram();
+  if (!holding.empty()) {
+    if (Fd listener(install_listening_filter(holding)); listener) return listener;
+  }
+  wait_for_network(spec.network.coming);
+  return Fd(filter.empty() ? -1 : install_filter(filter));
+}
+
 // From the user namespace on: `null` is for reading.
 [[noreturn]] void finish(const SandboxSpec& spec, const SandboxUser& user, const BpfProgram& filter, int null,
                          bool host_proc, int channel) {
@@ -95,10 +106,11 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
   enter_working_directory(spec);
   set_limits(spec.ulimits);
   // The host's network without the entitlement to it: none of the build's own could be made.
-  if (spec.network == graph::NetworkMode::standard && !spec.network_fd) close_abstract_sockets();
+  if (spec.network.mode == graph::NetworkMode::standard && !spec.network.name_space) close_abstract_sockets();
   const auto env = complete_environment(spec.env, user);
   Fd terminal = spec.container && spec.container->terminal ? take_terminal(user) : Fd();
-  Fd listener(filter.empty() ? -1 : install_filter(filter));
+  Fd listener = take_filter(spec, filter);
+  ::close(spec.network.coming.get());  // this process's own; that of the job is its own
   announce(channel, host_proc, listener, terminal);
   terminal.reset();
   listener.reset();
@@ -255,7 +267,7 @@ void collect(pid_t pid, SandboxResult& result) {
 // ---- programs that are started in a sandbox that runs
 
 void join_namespaces(const SandboxSpec& sandbox, const Fd& process) {
-  const bool own_network = sandbox.network == graph::NetworkMode::none || sandbox.network_fd;
+  const bool own_network = sandbox.network.mode == graph::NetworkMode::none || sandbox.network.name_space;
   const int all = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (own_network ? CLONE_NEWNET : 0);
   if (::setns(process.get(), all) < 0) throw system_error(errno, "join the container", ExitClass::host);
 }
@@ -376,8 +388,9 @@ void serve_file_order(const FileOrder& order, const Fd& process) {
 [[noreturn]] void execute_requested(const SandboxSpec& sandbox, Message& message, const Fd& process, bool own_ids) {
   auto spec = decode<SandboxSpec>(message.body(), message.fds);
   if (!spec.container || !spec.container->report) ::_exit(1);
-  spec.network = sandbox.network;
-  if (sandbox.network_fd) spec.network_fd = duplicate(sandbox.network_fd.get());
+  wait_for_network(sandbox.network.coming);
+  spec.network.mode = sandbox.network.mode;
+  if (sandbox.network.name_space) spec.network.name_space = duplicate(sandbox.network.name_space.get());
   spec.ulimits = sandbox.ulimits;
   spec.single_id = sandbox.single_id;
   if (is_traced(sandbox)) spec.emulation = Emulation{{}, sandbox.emulation->traced};
@@ -386,16 +399,17 @@ void serve_file_order(const FileOrder& order, const Fd& process) {
 
 // In a child of the job: only there the network of a sandbox without one can be entered.
 void tell_network(const SandboxSpec& sandbox, const Fd& process, const Fd& report) {
+  wait_for_network(sandbox.network.coming);
   const Fd user = open_file("/proc/self/ns/user", O_RDONLY);
   Fd network;
-  if (sandbox.network == graph::NetworkMode::none) {
+  if (sandbox.network.mode == graph::NetworkMode::none) {
     if (::setns(process.get(), CLONE_NEWNET) < 0) throw system_error(errno, "join the container", ExitClass::host);
     network = open_file("/proc/self/ns/net", O_RDONLY);
-  } else if (sandbox.network_fd) {
-    network = duplicate(sandbox.network_fd.get());
+  } else if (sandbox.network.name_space) {
+    network = duplicate(sandbox.network.name_space.get());
   }
   const int fds[] = {user.get(), network.get()};
-  send_message(report.get(), {MessageType::ready, 0, "", sandbox.resolv_conf.value_or(""), {}},
+  send_message(report.get(), {MessageType::ready, 0, "", sandbox.network.resolv_conf.value_or(""), {}},
                std::span<const int>(fds, network ? 2 : 1));
 }
 
@@ -443,8 +457,12 @@ void serve_until_end(const SandboxSpec& spec, const Fd& process, const Answers& 
   const pid_t first = answers.first;
   int attendant = spec.container ? spec.container->report.get() : -1;
   for (;;) {
-    pollfd wait[3] = {{process.get(), POLLIN, 0}, {listener.get(), POLLIN, 0}, {attendant, POLLIN, 0}};
-    if (::poll(wait, 3, -1) < 0) continue;
+    pollfd wait[4] = {{process.get(), POLLIN, 0},
+                      {listener.get(), POLLIN, 0},
+                      {attendant, POLLIN, 0},
+                      {answers.sockets->coming(), 0, 0}};
+    if (::poll(wait, 4, -1) < 0) continue;
+    if (wait[3].revents != 0) answers.sockets->release(listener.get());
     if (wait[2].revents != 0 && !serve_attendant(spec, process, first, !result.shared_ids)) attendant = -1;
     if ((wait[1].revents & POLLIN) != 0) {
       const int signal = answer_request(listener.get(), answers);
@@ -514,8 +532,13 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    const Answers answers{&result.made_nodes.value, native ? &*native : nullptr, spec.emulation ? &emulated : nullptr,
-                          tracing.emulators, pid};
+    HeldSockets sockets(spec.network.coming);
+    const Answers answers{.made = &result.made_nodes.value,
+                          .native = native ? &*native : nullptr,
+                          .emulated = spec.emulation ? &emulated : nullptr,
+                          .emulators = tracing.emulators,
+                          .sockets = &sockets,
+                          .first = pid};
     serve_until_end(spec, process, answers, started.listener, result);
   }
   collect(pid, result);

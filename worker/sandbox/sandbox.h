@@ -59,6 +59,13 @@ struct ContainerSetup {
   Fd report;
 };
 
+struct SandboxNetwork {
+  graph::NetworkMode mode = graph::NetworkMode::standard;
+  Fd name_space;                           // standard: to be joined; none: that of the inner process
+  Fd coming;                               // hangs up when that namespace leads outside; none: it does already
+  std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
+};
+
 struct Emulation {
   std::optional<NativeSource> native;  // nothing: all programs are emulated
   std::vector<Emulator> traced;        // for programs of which the kernel knows no handler. Not none: all execs are
@@ -77,9 +84,7 @@ struct SandboxSpec {
   std::string user;                                              // as in USER; "" is root
   std::string hostname;                                          // "" is "buildkitsandbox"
   std::vector<std::pair<std::string, std::string>> extra_hosts;  // name, address
-  graph::NetworkMode network = graph::NetworkMode::standard;
-  Fd network_fd;                           // standard: a network namespace to join; none: that of the inner process
-  std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
+  SandboxNetwork network;
   graph::SecurityMode security = graph::SecurityMode::sandbox;
   std::vector<graph::Ulimit> ulimits;  // hard limits are never raised
   std::uint64_t shm_size = 0;          // bytes, 0 is 64 MiB

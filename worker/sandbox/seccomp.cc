@@ -19,11 +19,14 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/feature.h"
 #include "emu/accel/piece/protocol.h"
 #include "worker/sandbox/socket_calls.h"
 
@@ -344,6 +347,33 @@ BpfProgram with_exec_tracing(const BpfProgram& filter) {
   return std::move(program).followed_by(filter.empty() ? allow : filter);
 }
 
+// The families that see a network and are not denied: what stops here passes by the rest of the filter.
+BpfProgram with_held_sockets(const BpfProgram& filter) {
+  if (k_native_arch == 0) return {};
+  constexpr std::pair<std::uint32_t, std::uint32_t> k_calls[] = {
+      {k_native_arch, SYS_socket},
+#if defined(__x86_64__)
+      {AUDIT_ARCH_I386, k_i386_socket},
+#elif defined(__aarch64__)
+      {AUDIT_ARCH_ARM, k_arm_socket},
+#endif
+  };
+  Assembler program;
+  for (const auto& [arch, number] : k_calls) {
+    program.load(offsetof(seccomp_data, arch));
+    const auto other = program.skip_unless(BPF_JEQ, arch);
+    program.load(offsetof(seccomp_data, nr));
+    const auto not_socket = program.skip_unless(BPF_JEQ, number);
+    program.load(offsetof(seccomp_data, args));
+    for (const std::uint32_t family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+      program.give_if_equal(family, SECCOMP_RET_USER_NOTIF);
+    }
+    program.land(other);
+    program.land(not_socket);
+  }
+  return std::move(program).followed_by(filter);
+}
+
 void prepare_filter_cache() {
   void* memory = ::mmap(nullptr, sizeof(SharedFilter), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory != MAP_FAILED) shared_filter() = new (memory) SharedFilter;
@@ -363,18 +393,36 @@ BpfProgram sandbox_filter() {
   return program;
 }
 
-int install_filter(const BpfProgram& program) {
+namespace {
+
+constexpr unsigned long k_listen = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
+// From the newest kernel's way to the oldest's: a request that a signal does not repeat; any request; none (someone
+// outside listens already, or the kernel can't).
+constexpr unsigned long k_ways[] = {k_listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, k_listen,
+                                    SECCOMP_FILTER_FLAG_SPEC_ALLOW};
+
+// The first of those ways that works: its listener (-1: it has none), and nothing when none does (errno).
+std::optional<int> install(const BpfProgram& program, std::span<const unsigned long> ways) {
   const sock_fprog filter = {static_cast<unsigned short>(program.size()), const_cast<sock_filter*>(program.data())};
-  constexpr unsigned long k_listen = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_SPEC_ALLOW;
-  // From the newest kernel's way to the oldest's: a request that a signal does not repeat; any request; none (someone
-  // outside listens already, or the kernel can't).
-  for (const unsigned long flags :
-       {k_listen | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, k_listen, SECCOMP_FILTER_FLAG_SPEC_ALLOW}) {
+  for (const unsigned long flags : ways) {
     const long result = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
     if (result >= 0) return (flags & SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0 ? static_cast<int>(result) : -1;
     if (errno != EINVAL && errno != EBUSY) break;
   }
-  throw system_error(errno, "install the seccomp filter", ExitClass::host);
+  return std::nullopt;
+}
+
+}  // namespace
+
+int install_filter(const BpfProgram& program) {
+  const auto listener = install(program, k_ways);
+  if (!listener) throw system_error(errno, "install the seccomp filter", ExitClass::host);
+  return *listener;
+}
+
+int install_listening_filter(const BpfProgram& program) {
+  if (feature_disabled("seccomp-listener")) return -1;
+  return install(program, std::span(k_ways).first(2)).value_or(-1);
 }
 
 }  // namespace mbuild::executor

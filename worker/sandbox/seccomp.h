@@ -20,11 +20,16 @@ BpfProgram with_crashes(const BpfProgram& filter);
 // The filter of a step whose programs are traced (exec_trace.h): each exec stops for the tracer. An empty one is one
 // that allows all.
 BpfProgram with_exec_tracing(const BpfProgram& filter);
+// The filter of a step that begins before its network is there: sockets by which it would be seen stop for whoever
+// supervises (held_sockets.h). Empty where the numbers of the architecture are not known.
+BpfProgram with_held_sockets(const BpfProgram& filter);
 // Called by the supervisor before it forks jobs: makes the shared memory.
 void prepare_filter_cache();
 
 // Installs the filter on this process; needs CAP_SYS_ADMIN in the user namespace. Returns the descriptor on which
 // requests to make device nodes arrive (device_nodes.h), -1 when the kernel has no such thing; throws Error (host).
 int install_filter(const BpfProgram& program);
+// The same for one that is of no use without a listener: -1, and nothing is installed, when there can be none.
+int install_listening_filter(const BpfProgram& program);
 
 }  // namespace mbuild::executor

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -84,23 +85,32 @@ int hand_over_socket(int listener, const seccomp_notif& notification) {
 
 }  // namespace
 
-bool is_socket_call(const seccomp_notif& notification) {
-  return notification.data.arch == AUDIT_ARCH_I386 &&
-         static_cast<std::uint32_t>(notification.data.nr) == k_i386_socketcall;
+bool is_socket_request(const seccomp_notif& notification) {
+  const auto number = static_cast<std::uint32_t>(notification.data.nr);
+  switch (notification.data.arch) {
+    case AUDIT_ARCH_I386:
+      return number == k_i386_socketcall || number == k_i386_socket;
+    case AUDIT_ARCH_ARM:
+      return number == k_arm_socket;
+    default:
+      return number == SYS_socket;
+  }
 }
 
-void answer_socket_call(int listener, const seccomp_notif& notification) {
-  int code = EPERM;
+void answer_socket_request(int listener, const seccomp_notif& notification) {
+  const bool in_memory = notification.data.arch == AUDIT_ARCH_I386 &&
+                         static_cast<std::uint32_t>(notification.data.nr) == k_i386_socketcall;
+  int code = in_memory ? EPERM : 0;
   try {
-    code = hand_over_socket(listener, notification);
+    if (in_memory && (code = hand_over_socket(listener, notification)) == 0) return;
   } catch (const std::exception&) {
     // the process has gone, or shows nothing of itself
   }
-  if (code == 0) return;
   std::array<char, 256> bytes = {};  // more than any kernel's structure has
   auto* response = reinterpret_cast<seccomp_notif_resp*>(bytes.data());
   response->id = notification.id;
   response->error = -code;
+  if (!in_memory) response->flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
   ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, response);
 }
 

@@ -9,11 +9,13 @@
 // looked at, and handed over.
 namespace mbuild::executor {
 
-inline constexpr std::uint32_t k_i386_socketcall = 102, k_i386_socket = 359;
+inline constexpr std::uint32_t k_i386_socketcall = 102, k_i386_socket = 359, k_arm_socket = 281;
 
-bool is_socket_call(const seccomp_notif& notification);
-// Makes the socket in the network of the process that asks, and answers; denied are the families that the filter
-// denies, and sockets for which privileges are needed.
-void answer_socket_call(int listener, const seccomp_notif& notification);
+// By that call, or by one that the filter stops for (held_sockets.h).
+bool is_socket_request(const seccomp_notif& notification);
+// Answers: the kernel goes on with a call whose arguments are in registers. For the other one the socket is made, in
+// the network of the process that asks; denied are the families that the filter denies, and sockets for which
+// privileges are needed.
+void answer_socket_request(int listener, const seccomp_notif& notification);
 
 }  // namespace mbuild::executor

@@ -243,7 +243,7 @@ std::vector<std::string> mounts_below(const std::string& directory) {
 // (debugfs, tracefs, securityfs, ...) are locked to it in a user namespace, so that they come along.
 Sys make_sys(const SandboxSpec& spec) {
   const std::uint64_t attributes = k_no_programs | (insecure(spec) ? 0u : MOUNT_ATTR_RDONLY);
-  if (spec.network == graph::NetworkMode::none || spec.network_fd) {
+  if (spec.network.mode == graph::NetworkMode::none || spec.network.name_space) {
     try {
       return {make_filesystem("sysfs", {}, static_cast<unsigned>(attributes)), {}};
     } catch (const Error&) {

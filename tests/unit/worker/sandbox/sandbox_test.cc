@@ -270,7 +270,7 @@ TEST_CASE("network none has loopback only") {
   NEEDS(tree.ready, "an inner process with a static busybox");
   auto spec =
       shell(tree, "ip -o link | cut -d: -f2 | tr -d ' '; ip -o addr show lo | grep -c 127.0.0.1; ls /sys/class/net");
-  spec.network = graph::NetworkMode::none;
+  spec.network.mode = graph::NetworkMode::none;
   CHECK(run(tree, spec).output == "lo\n1\nlo\n");
 }
 

@@ -193,6 +193,23 @@ TEST_CASE("the supervisor of an emulated step hears of signals by which programs
   CHECK(says("tgkill", SIGABRT, SIGCHLD) == SECCOMP_RET_ALLOW);
 }
 
+TEST_CASE("before there is a network the calls that would see it stop, and what is denied stays so") {
+  const BpfProgram program = with_held_sockets(build_sandbox_filter());
+  const auto other = static_cast<int>(k_other.audit == AUDIT_ARCH_I386 ? k_i386_socket : k_arm_socket);
+  for (const auto& [audit, number] :
+       {std::pair(k_native.audit, number_of(k_native, "socket")), std::pair(k_other.audit, other)}) {
+    const auto ask_for = [&](std::uint64_t family) {
+      return answer(program, {number, audit, 0, {family, SOCK_STREAM, 0, 0, 0, 0}});
+    };
+    for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+      CHECK(ask_for(static_cast<std::uint64_t>(family)) == SECCOMP_RET_USER_NOTIF);
+    }
+    CHECK(ask_for(AF_UNIX) == SECCOMP_RET_ALLOW);
+    CHECK(ask_for(AF_VSOCK) == k_denied);
+  }
+  CHECK(answer(program, {number_of(k_native, "mount"), k_native.audit, 0, {}}) == k_denied);
+}
+
 TEST_CASE("sockets of the hypervisor and of the kernel's ciphers are denied in every way to ask for them") {
   for (const std::uint64_t family : {AF_VSOCK, AF_ALG}) {
     CHECK(ask(k_native, number_of(k_native, "socket"), family) == k_denied);
