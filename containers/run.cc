@@ -193,7 +193,8 @@ class Host {
       if (container_.record.remove && !is_to_be_kept(container_)) remove(workplace);
       return status;
     } catch (...) {
-      if (!has_started_ && !standing_) remove(workplace);
+      const bool is_of_no_use = has_started_ ? container_.record.remove && !is_to_be_kept(container_) : !standing_;
+      if (is_of_no_use) remove(workplace);
       throw;
     }
   }
