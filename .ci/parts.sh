@@ -74,6 +74,12 @@ fuzz() {
   return $status
 }
 
+# The end-to-end tests of native programs and compiler packs, which want a Debian base with packages.
+native_programs() {
+  scripts/make-bases --only debian build/bases &&
+    tests/e2e/run --mbuild build/release/mbuild --bases build/bases --filter '^(accel|accel_packs|emulation_cost)/'
+}
+
 # The end-to-end tests and the conformance list as a user with subordinate ids that is made for it. The user can't see
 # into the checkout where a directory above it is closed, so gets a copy of what the tests need.
 as_ordinary_user() {

@@ -17,17 +17,6 @@
 namespace mbuild {
 namespace {
 
-std::string hex(const unsigned char* data, std::size_t size) {
-  static constexpr char k_digits[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(size * 2);
-  for (std::size_t i = 0; i < size; ++i) {
-    out += k_digits[data[i] >> 4];
-    out += k_digits[data[i] & 15];
-  }
-  return out;
-}
-
 // By the functions of one algorithm.
 template <std::size_t size, typename Context>
 std::string digest_bytes(std::string_view data, int (*init)(Context*),
@@ -81,7 +70,19 @@ void Sha256::number(std::uint64_t value) {
 Digest Sha256::digest() {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> out;
   SHA256_Final(out.data(), reinterpret_cast<SHA256_CTX*>(context_.data()));
-  return "sha256:" + hex(out.data(), out.size());
+  return "sha256:" + hex({reinterpret_cast<const char*>(out.data()), out.size()});
+}
+
+std::string hex(std::string_view bytes) {
+  static constexpr char k_digits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (const char byte : bytes) {
+    const auto value = static_cast<unsigned char>(byte);
+    out += k_digits[value >> 4];
+    out += k_digits[value & 15];
+  }
+  return out;
 }
 
 Digest sha256(std::string_view data) {
@@ -112,7 +113,7 @@ std::string md5_of_rest(int fd) {
   }
   std::array<unsigned char, MD5_DIGEST_LENGTH> out;
   MD5_Final(out.data(), &context);
-  return hex(out.data(), out.size());
+  return hex({reinterpret_cast<const char*>(out.data()), out.size()});
 }
 
 bool is_sha256_digest(std::string_view text) {
@@ -133,7 +134,7 @@ std::string random_bytes(std::size_t count) {
 
 std::string random_hex(std::size_t bytes) {
   const std::string raw = random_bytes(bytes);
-  return hex(reinterpret_cast<const unsigned char*>(raw.data()), raw.size());
+  return hex(raw);
 }
 
 }  // namespace mbuild

@@ -32,11 +32,13 @@ Digest sha256(std::string_view data);
 Digest sha256_of_rest(int fd);
 // The MD5 of what a descriptor gives from its position to the end, in hex, as package databases have it. Throws Error.
 std::string md5_of_rest(int fd);
-// The bytes of digests by other functions, and by this one.
+// Digests of all the functions there are, as their bytes.
 std::string md5_bytes(std::string_view data);
 std::string sha1_bytes(std::string_view data);
 std::string sha256_bytes(std::string_view data);
 std::string sha512_bytes(std::string_view data);
+// Bytes in lower-case hex.
+std::string hex(std::string_view bytes);
 // True for "sha256:" and 64 lower-case hex digits.
 bool is_sha256_digest(std::string_view text);
 // The hex part of a digest.

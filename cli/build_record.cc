@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
+#include "base/clock.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/output_file.h"
@@ -21,16 +20,11 @@ std::vector<std::string> words_without_name() {
   return words;
 }
 
-std::int64_t now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 }  // namespace
 
 BuildRecord::BuildRecord(const RecordRequest& request, executor::ProgressSink& shown)
     : request_(request), shown_(shown) {
-  const auto time = now();
+  const auto time = unix_nanoseconds().count();
   place_ = history::add_record(request.store_root, request.bounds, time);
   if (!place_ && request.report.empty() && request.profile.empty()) return;
   const history::Beginning beginning{.id = place_ ? place_->id : random_hex(6),

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <csignal>
 #include <memory>
 
@@ -81,8 +80,7 @@ int show_processes(const Flags& flags) {
 
 std::string log_time(const char* flag, const std::string& text) {
   if (text.empty()) return "";
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return rfc3339(containers::parse_log_time(flag, text, std::chrono::duration_cast<std::chrono::nanoseconds>(now)));
+  return rfc3339(containers::parse_log_time(flag, text, unix_nanoseconds()));
 }
 
 int show_logs(const Flags& flags) {

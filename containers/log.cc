@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/inotify.h>
 
-#include <chrono>
 #include <deque>
 #include <nlohmann/json.hpp>
 
@@ -17,18 +16,13 @@ namespace {
 constexpr std::size_t k_longest_line = 16 * 1024;
 constexpr int k_look_again = 100;  // milliseconds
 
-std::string now_text() {
-  return rfc3339(
-      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()));
-}
-
 }  // namespace
 
 LogWriter::LogWriter(const std::string& path) : file_(open_file(path, O_WRONLY | O_CREAT | O_APPEND, 0600)) {}
 
 void LogWriter::put(int stream, std::string_view line) {
   const nlohmann::ordered_json entry = {
-      {"log", line}, {"stream", stream == 2 ? "stderr" : "stdout"}, {"time", now_text()}};
+      {"log", line}, {"stream", stream == 2 ? "stderr" : "stdout"}, {"time", rfc3339(unix_nanoseconds())}};
   try {
     write_all(file_.get(), entry.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
   } catch (const Error&) {
@@ -101,7 +95,7 @@ void read_log(const std::string& path, const LogQuestion& question, const std::f
   const Fd changes(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (changes) ::inotify_add_watch(changes.get(), path.c_str(), IN_MODIFY);
   for (bool over = false; !over;) {
-    over = ended() || is_late(now_text());
+    over = ended() || is_late(rfc3339(unix_nanoseconds()));
     take(give);
     if (over) break;
     pollfd wait{changes.get(), POLLIN, 0};

@@ -385,9 +385,7 @@ Record new_record(const Options& options, const std::string& name, bool remove, 
              .remove = remove,
              .less_isolation = less_isolation,
              .created = unix_seconds(),
-             .created_ns = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                               std::chrono::system_clock::now().time_since_epoch())
-                               .count()};
+             .created_ns = unix_nanoseconds().count()};
   if (name.empty()) {
     out.name = fmt::format("{}_{}", some_name(out.id), out.id.substr(0, 4));
   } else {

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <set>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/partial_file.h"
@@ -91,7 +91,7 @@ cache::StoredImage keep_image(const image::ImagePlace& from, const std::vector<s
                           .digest = top.digest,
                           .size = top.size,
                           .platforms = {},
-                          .created = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
+                          .created = unix_seconds(),
                           .blobs = {}};
   for (const auto& [document, bytes] : parts.documents) {
     if (!store.use_blob(document.digest, bytes.size())) {

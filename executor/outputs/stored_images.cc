@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-
+#include "base/clock.h"
 #include "base/partial_file.h"
 #include "base/strings.h"
 #include "image/oci_layout.h"
@@ -35,7 +34,7 @@ void store_image(const image::ImageSet& set, cache::Store& store, const image::O
                            .digest = top.descriptor.digest,
                            .size = top.descriptor.size,
                            .platforms = {},
-                           .created = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()),
+                           .created = unix_seconds(),
                            .blobs = {}};
   for (const auto& blob : image::blobs_of(set, top)) {
     keep_blob(blob, store, open_blob);

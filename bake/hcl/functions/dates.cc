@@ -1,9 +1,8 @@
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "bake/hcl/functions/table.h"
 #include "bake/hcl/functions/time_text.h"
+#include "base/clock.h"
 
 namespace mbuild::bake::hcl {
 
@@ -53,10 +52,7 @@ Value timeadd(Arguments arguments) {
   return string_value(time_text(after(time, *duration)));
 }
 
-Value timestamp(Arguments) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return string_value(time_text({std::chrono::duration_cast<std::chrono::seconds>(now).count()}));
-}
+Value timestamp(Arguments) { return string_value(time_text({unix_seconds()})); }
 
 Value unixtimestampparse(Arguments arguments) {
   const Timestamp time = unix_argument(arguments, 0);

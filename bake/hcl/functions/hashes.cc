@@ -1,5 +1,4 @@
 #include <crypt.h>
-#include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -18,17 +17,9 @@ namespace {
 
 constexpr std::int64_t k_default_cost = 10;
 
-std::string hexadecimal(std::string_view bytes) {
-  std::string text;
-  for (const char c : bytes) {
-    text += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  }
-  return text;
-}
-
 void define_hash(Table& table, std::string_view name, std::string (*digest)(std::string_view)) {
   define(table, name, {text("str")},
-         [digest](Arguments arguments) { return string_value(hexadecimal(digest(as_string(arguments[0])))); });
+         [digest](Arguments arguments) { return string_value(hex(digest(as_string(arguments[0])))); });
 }
 
 Value bcrypt(Arguments arguments) {
