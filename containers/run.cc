@@ -184,6 +184,7 @@ class Host {
       const bool has_ports = options_.publish_all || !options_.ports.empty();
       if (options_.network.mode == graph::NetworkMode::standard && !has_ports) workplace.network.start();
       const int status = live_in(workplace, std::move(ends), stop);
+      workplace.network.end();  // while all else is put away
       {
         const std::lock_guard lock(writing_);
         watch_.request_stop();
