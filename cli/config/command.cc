@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -200,10 +201,10 @@ Command Command::add(const std::string& name, const std::string& help, const std
   Command out = *this;
   out.rest_ = nullptr;
   out.group_ = "Options";
-  out.wanted_.clear();
-  out.alone_ = false;
-  out.is_name_ = is_name_ || (!wanted_.empty() && wanted_ != name && wanted_ != alias);
-  if (is_name_ || (out.is_name_ && alone_)) {
+  const auto& wanted = needed_.wanted;
+  out.needed_ = {.words = needed_.words};
+  out.is_name_ = is_name_ || (!wanted.empty() && wanted != name && wanted != alias);
+  if (is_name_ || (out.is_name_ && needed_.alone)) {
     out.app_ = nullptr;
     return out;
   }
@@ -222,8 +223,19 @@ void Command::share_flags() {
   for (CLI::App* command : app_->get_subcommands({})) command->fallthrough();
 }
 
+// Of one that has a letter, or is no option, nothing is known by looking at the words.
+bool Command::is_needed(const std::string& names) const {
+  if (is_name_) return false;
+  if (needed_.words == nullptr) return true;
+  return std::ranges::any_of(split(names.substr(0, names.find('=')), ','), [&](std::string_view name) {
+    if (name.starts_with('!')) name.remove_prefix(1);
+    if (!name.starts_with("--")) return true;
+    return std::ranges::any_of(*needed_.words, [&](const auto& word) { return word.starts_with(name); });
+  });
+}
+
 Command& Command::value(const std::string& names, std::string& into, const std::string& help, Presence presence) {
-  if (is_name_) return *this;
+  if (is_name_ || (presence != Presence::required && !is_needed(names))) return *this;
   const auto [all, placeholder] = named(names);
   const auto take = [&into](const Words& words) { return into = as_typed(words.back()), true; };
   auto* option = app_->add_option(all, take, help)->type_name(placeholder)->group(group_);
@@ -233,27 +245,27 @@ Command& Command::value(const std::string& names, std::string& into, const std::
 }
 
 Command& Command::number(const std::string& names, unsigned& into, const std::string& help) {
-  if (is_name_) return *this;
+  if (!is_needed(names)) return *this;
   const auto [all, placeholder] = named(names);
   app_->add_option(all, into, help)->take_last()->type_name(placeholder)->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, bool& into, const std::string& help) {
-  if (is_name_) return *this;
+  if (!is_needed(names)) return *this;
   app_->add_flag(names, into, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::flag(const std::string& names, std::optional<bool>& into, const std::string& help) {
-  if (is_name_) return *this;
+  if (!is_needed(names)) return *this;
   app_->add_flag_function(names, [&into](std::int64_t count) { into = count > 0; }, help)->take_last()->group(group_);
   return *this;
 }
 
 Command& Command::values(const std::string& names, std::vector<std::string>& into, const std::string& help,
                          Presence presence, char separator) {
-  if (is_name_) return *this;
+  if (is_name_ || (presence != Presence::required && !is_needed(names))) return *this;
   const auto [all, placeholder] = named(names);
   const auto take = [&into](const Words& words) {
     into.clear();
@@ -269,13 +281,13 @@ Command& Command::values(const std::string& names, std::vector<std::string>& int
 }
 
 Command& Command::unused_value(const std::string& names, std::function<void()> note) {
-  if (is_name_) return *this;
+  if (!is_needed(names)) return *this;
   app_->add_option_function<std::string>(names, [note](const std::string&) { note(); })->take_last()->group("");
   return *this;
 }
 
 Command& Command::unused_flag(const std::string& names, std::function<void()> note) {
-  if (is_name_) return *this;
+  if (!is_needed(names)) return *this;
   app_->add_flag_function(names, [note](std::int64_t) { note(); })->take_last()->group("");
   return *this;
 }
@@ -304,7 +316,7 @@ Command& Command::examples(const std::vector<Example>& shown) {
 }
 
 void Command::minor(const std::vector<std::string>& names) {
-  if (is_name_ || alone_) return;
+  if (is_name_ || needed_.alone) return;
   for (const auto& name : names) app_->get_subcommand(name)->group(k_minor);
 }
 
@@ -389,45 +401,56 @@ Words with_help(Words words) {
 }
 
 // To all commands below, or to the wanted one.
-void add_to_each(CLI::App& app, int& status, const std::string& wanted, const std::function<void(Command&)>& add) {
+void add_to_each(CLI::App& app, int& status, const Command::Needed& needed, const std::function<void(Command&)>& add) {
   for (CLI::App* command : app.get_subcommands({})) {
-    if (!wanted.empty() && !command->check_name(wanted)) continue;
-    Command each(*command, status);
+    if (!needed.wanted.empty() && !command->check_name(needed.wanted)) continue;
+    const Command::Needed below{.words = needed.words};
+    Command each(*command, status, below);
     add(each);
-    add_to_each(*command, status, "", add);
+    add_to_each(*command, status, below, add);
   }
 }
 
-// Adds all commands, and the options of the wanted one, or of all. `alone`: adds the wanted one only.
-void define(CLI::App& app, int& status, const Program& program, const std::string& wanted, bool alone = false) {
+void define(CLI::App& app, int& status, const Program& program, const Command::Needed& needed) {
   app.set_version_flag("--version", program.version);
   app.require_subcommand(1);
-  Command top(app, status, wanted, alone);
+  Command top(app, status, needed);
   program.add(top);
-  if (program.add_to_each) add_to_each(app, status, wanted, program.add_to_each);
+  if (program.add_to_each) add_to_each(app, status, needed, program.add_to_each);
 }
 
 // The program, with the options that are needed to understand the words: to define all takes longer than most commands
-// do.
-std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Program& program) {
+// do. `frugal`: those that are not in them are left out, too.
+std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Program& program, bool frugal) {
   const auto& first = words.front();
   const bool all = first.starts_with('-') || std::ranges::find(program.of_all, first) != program.of_all.end();
+  const Words* named = frugal ? &words : nullptr;
   auto app = std::make_unique<CLI::App>(program.about, program.name);
-  define(*app, status, program, all ? "" : first, !all);
-  if (all || is_command(*app, first)) return app;
+  if (all) {
+    define(*app, status, program, {});
+    return app;
+  }
+  define(*app, status, program, {.wanted = first, .alone = true, .words = named});
+  if (is_command(*app, first)) return app;
   app = std::make_unique<CLI::App>(program.about, program.name);
-  define(*app, status, program, program.implied_command);
+  define(*app, status, program, {.wanted = program.implied_command, .words = named});
   return app;
+}
+
+bool asks_for_help(const Words& words) {
+  return std::ranges::any_of(words, [](const auto& word) { return word == "-h" || word.starts_with("--help"); });
 }
 
 }  // namespace
 
 CommandAbout Command::about() const { return about_command(*app_, ""); }
 
-int run_command_line(const Program& program, std::vector<std::string> words) {
+namespace {
+
+// Nothing when the words are wrong and `frugal`, by which their error might be too.
+std::optional<int> run_words(const Program& program, Words words, bool frugal) {
   int status = 0;
-  words = with_help(std::move(words));
-  const auto owned = program_for(words, status, program);
+  const auto owned = program_for(words, status, program, frugal);
   CLI::App& app = *owned;
   words = with_command(app, program, std::move(words));
   const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
@@ -444,10 +467,21 @@ int run_command_line(const Program& program, std::vector<std::string> words) {
     write_out(text.str());
     return code;
   } catch (const CLI::ParseError& error) {
+    if (frugal) return std::nullopt;
     say("ERROR: {}\n       {} --help lists the commands and flags.\n", usage_message(app, error), program.name);
     return own_status == program.statuses.end() ? static_cast<int>(ExitClass::usage) : own_status->second;
   }
   return status;
+}
+
+}  // namespace
+
+int run_command_line(const Program& program, std::vector<std::string> words) {
+  words = with_help(std::move(words));
+  if (!asks_for_help(words)) {
+    if (const auto status = run_words(program, words, true)) return *status;
+  }
+  return *run_words(program, std::move(words), false);
 }
 
 }  // namespace mbuild::cli

@@ -23,10 +23,16 @@ enum class Presence { optional, required, hidden };  // hidden: accepted, and no
 // command.
 class Command {
  public:
-  // `wanted`: of the commands that are added, the one whose options are needed; "" for all of them. The others have
-  // their places in the list of commands, or (`alone`) not even these.
-  Command(CLI::App& app, int& status, std::string wanted = "", bool alone = false)
-      : app_(&app), status_(&status), wanted_(std::move(wanted)), alone_(alone) {}
+  // What of the commands that are added is needed: of all the options of one, `wanted`, or of all ("") of them. The
+  // other commands have their places in the list of commands, or (`alone`) not even these. `words`: long options that
+  // are in none of them are not needed either; null: all are.
+  struct Needed {
+    std::string wanted = {};
+    bool alone = false;
+    const std::vector<std::string>* words = nullptr;
+  };
+  Command(CLI::App& app, int& status) : app_(&app), status_(&status) {}
+  Command(CLI::App& app, int& status, Needed needed) : app_(&app), status_(&status), needed_(std::move(needed)) {}
 
   Command add(const std::string& name, const std::string& help, const std::string& alias = "");
   // At least one of the commands that were added is to be named; flags of this one may follow it.
@@ -65,10 +71,11 @@ class Command {
   bool chosen() const;
 
  private:
+  bool is_needed(const std::string& names) const;
+
   CLI::App* app_;  // null below a command that is no more than a name
   int* status_;
-  std::string wanted_;
-  bool alone_ = false;
+  Needed needed_;
   bool is_name_ = false;  // it has its place in the list of commands at most, and no options
   std::vector<std::string>* rest_ = nullptr;
   std::string group_ = "Options";
