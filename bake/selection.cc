@@ -67,6 +67,8 @@ class Members {
       found.targets.insert(found.targets.end(), below.targets.begin(), below.targets.end());
       found.groups.insert(found.groups.end(), below.groups.begin(), below.groups.end());
     }
+    make_distinct(found.targets);  // or they double where two ways lead to a group
+    make_distinct(found.groups);
     return known_[name] = found;
   }
 
@@ -107,15 +109,24 @@ class Selector {
         selection.targets.emplace(other, std::move(target));
         selection.linked.insert(other);
       }
-      link(other, selection, path);
+      if (!linked_.contains(other)) link(other, selection, path);
       join(name, other, selection);
     }
+    linked_.insert(name);
   }
 
  private:
   // Nothing for one that is on the way already: a cycle ends there.
   std::optional<Target> inherited(const std::string& name, std::set<std::string>& way) {
-    if (!way.insert(name).second) return std::nullopt;
+    if (!way.insert(name).second) {
+      ++cuts_;
+      return std::nullopt;
+    }
+    if (const auto known = known_.find(name); known != known_.end()) {
+      way.erase(name);
+      return known->second;
+    }
+    const auto cuts = cuts_;
     const auto found = by_name_.find(name);
     if (found == by_name_.end()) throw no_target(definition_, name);
     const Target& own = *found->second;
@@ -130,6 +141,7 @@ class Selector {
     if (const auto changes = overrides_.find(name); changes != overrides_.end())
       apply_overrides(changes->second, target);
     normalise(target);
+    if (cuts == cuts_) known_[name] = target;  // the same on every way
     return target;
   }
 
@@ -161,6 +173,9 @@ class Selector {
   const Overrides& overrides_;
   const Outside& outside_;
   std::map<std::string, const Target*> by_name_;
+  std::map<std::string, Target> known_;
+  std::size_t cuts_ = 0;  // of cycles
+  std::set<std::string> linked_;
 };
 
 void add_default_group(const std::vector<std::string>& words, const Definition& definition, Selection& selection) {

@@ -117,6 +117,28 @@ TEST_CASE("A context of its own is an error, and so is a circle") {
         }).starts_with("2 infinite loop from b to a"));
 }
 
+TEST_CASE("Ways that part and meet again and again are followed once") {
+  std::string text = "target \"t0\" { args = { n = 0 } }\ngroup \"g0\" { targets = [\"t0\"] }\n";
+  for (int i = 1; i <= 60; ++i) {
+    const auto level = [i](const char* kind, int down) { return kind + std::to_string(i - down); };
+    const auto both = [&](const char* a, const char* b, int down) {
+      return "[\"" + level(a, down) + "\", \"" + level(b, down) + "\"]";
+    };
+    const char* second = i == 1 ? "t" : "u";
+    for (const char* name : {"t", "u"}) {
+      text += "target \"" + level(name, 0) + "\" {\n  inherits = " + both("t", second, 1) +
+              "\n  contexts = { a = \"target:" + level("t", 1) + "\", b = \"target:" + level(second, 1) + "\" }\n}\n";
+    }
+    for (const char* name : {"g", "h"}) {
+      text += "group \"" + level(name, 0) + "\" { targets = " + both("g", i == 1 ? "g" : "h", 1) + " }\n";
+    }
+  }
+  const auto targets = selected(text, {"t60"}).targets;
+  CHECK(targets.size() == 120);
+  CHECK(pairs_of(targets.at("t60"), Attribute::args) == Pairs{{"n", "0"}});
+  CHECK(names(selected(text, {"g60"}).targets) == std::vector<std::string>{"t0"});
+}
+
 TEST_CASE("A list of platforms in one string is printed as it is written, and built one by one") {
   const auto definition = definition_of("target \"t\" { platforms = [\"linux/amd64,linux/arm64\", \"local\"] }\n");
   CHECK(printed(definition, {"t"}) ==
