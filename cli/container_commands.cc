@@ -18,11 +18,14 @@
 #include "cli/config/store_root.h"
 #include "cli/confirm.h"
 #include "cli/container_flags.h"
+#include "cli/container_json.h"
 #include "cli/container_parts.h"
 #include "cli/display/report.h"
 #include "cli/display/terminal.h"
+#include "cli/filters.h"
 #include "cli/inspect_command.h"
 #include "cli/network_command.h"
+#include "cli/prune_filters.h"
 #include "cli/ps_command.h"
 #include "cli/volume_command.h"
 #include "containers/exec.h"
@@ -42,7 +45,7 @@ using containers::State;
 
 struct Flags {
   std::string root, signal, time, tail = "all", since, until, user, workdir;
-  std::vector<std::string> names, words, env, env_files;
+  std::vector<std::string> names, words, env, env_files, filters;
   bool force = false, follow = false, times = false, interactive = false, tty = false, detach = false, volumes = false;
 };
 
@@ -181,11 +184,17 @@ int remove_containers(const Flags& flags) {
 }
 
 int prune_containers(const Flags& flags) {
+  const auto is_meant = parse_filters(
+      flags.filters, prune_filters<Container>({.created = [](const Container& one) { return one.record.created; },
+                                               .is_labelled =
+                                                   [](const Container& one, const std::string& text) {
+                                                     return has_label(config_of_container(one).image.labels, text);
+                                                   }}));
   if (!flags.force && !confirm_removal("all containers that have ended", "mbuild container prune -f")) return 0;
   std::vector<Container> ended;
   for (auto& container : shelf(flags).list()) {
     const bool is_over = container.state == State::exited || container.state == State::dead;
-    if (is_over) ended.push_back(std::move(container));
+    if (is_over && is_meant(container)) ended.push_back(std::move(container));
   }
   const auto running = containers::remove_containers(store_root(flags.root), ended, false);
   for (const auto& container : ended) {
@@ -304,6 +313,7 @@ void add_container_commands(Command& top) {
   add_rm(container);
   const auto flags = std::make_shared<Flags>();
   add_store_command(container, flags, "prune", "Remove all containers that have ended", prune_containers)
+      .values("--filter", flags->filters, "Those alone: until=24h, label=a=b, label!=a")
       .flag("-f,--force", flags->force, "Do not ask");
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -14,10 +15,12 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/config/store_root.h"
+#include "cli/confirm.h"
 #include "cli/container_parts.h"
 #include "cli/display/listing.h"
 #include "cli/display/terminal.h"
 #include "cli/filters.h"
+#include "cli/prune_filters.h"
 #include "containers/log_time.h"
 #include "containers/shelf.h"
 #include "executor/outputs/kept_images.h"
@@ -34,7 +37,7 @@ using nlohmann::ordered_json;
 struct ImagesFlags {
   std::string root, format;
   std::vector<std::string> names, filters;
-  bool all = false, quiet = false, whole = false, digests = false;
+  bool all = false, quiet = false, whole = false, digests = false, force = false;
 };
 
 constexpr std::string_view k_none = "<none>";
@@ -200,6 +203,40 @@ int remove_images(const ImagesFlags& flags) {
   });
 }
 
+// Digests of images that containers were made of.
+std::set<std::string> used_images(const cache::Store& store) {
+  std::set<std::string> used;
+  for (const auto& container : containers::Shelf(containers::containers_directory(store)).list()) {
+    const auto standing = containers::read_standing(container);
+    if (standing) used.insert(standing->name.substr(standing->name.rfind('@') + 1));
+  }
+  return used;
+}
+
+// Those without a name, or all, unless a container was made of one.
+int prune_images(const ImagesFlags& flags) {
+  auto store = executor::open_store(store_root(flags.root));
+  const auto is_meant = parse_filters(
+      flags.filters,
+      prune_filters<ListedImage>({.created = [](const ListedImage& one) { return one.created; },
+                                  .is_labelled = [](const ListedImage& one,
+                                                    const std::string& text) { return has_label(one.labels, text); }}));
+  const char* what = flags.all ? "all images that no container has" : "all images without a name that no container has";
+  const char* command = flags.all ? "mbuild image prune -a -f" : "mbuild image prune -f";
+  if (!flags.force && !confirm_removal(what, command)) return 0;
+  const auto used = used_images(store);
+  std::size_t count = 0;
+  for (const auto& image : listed_images(store)) {
+    const bool is_nameless = image.kept.name == image.kept.digest;
+    if (used.contains(image.kept.digest) || !(flags.all || is_nameless) || !is_meant(image)) continue;
+    store.remove_image(image.kept.name);
+    print("{}: {}\n", is_nameless ? "Deleted" : "Untagged", shown_name(image));
+    ++count;
+  }
+  if (count > 0) say("`mbuild prune` removes what of them nothing else needs.\n");
+  return 0;
+}
+
 void add_listing_flags(Command& command, ImagesFlags& flags) {
   command.flag("-a,--all", flags.all, "Accepted; there are no others")
       .flag("--digests", flags.digests, "With their digests")
@@ -218,6 +255,11 @@ void add_image_listing(Command& image) {
   add_listing_flags(list, *flags);
   list.values("name=NAME", flags->names, "Names: those alone");
   list.run([flags] { return list_images(*flags); });
+  auto pruned = std::make_shared<ImagesFlags>();
+  add_store_command(image, pruned, "prune", "Remove images without a name that no container has", prune_images)
+      .flag("-a,--all", pruned->all, "Those that have a name, too")
+      .flag("-f,--force", pruned->force, "Do not ask")
+      .values("--filter", pruned->filters, "Those alone: until=24h, label=a=b, label!=a");
 }
 
 void add_images_command(Command& top) {

@@ -18,6 +18,7 @@
 #include "cli/display/terminal.h"
 #include "cli/filters.h"
 #include "cli/inspect_command.h"
+#include "cli/prune_filters.h"
 #include "containers/networks.h"
 #include "executor/outputs/stored_images.h"
 
@@ -149,8 +150,13 @@ int remove_networks(const NetworkFlags& flags) {
 }
 
 int prune_networks(const NetworkFlags& flags) {
+  const auto is_meant = parse_filters(
+      flags.filters,
+      prune_filters<Network>(
+          {.created = [](const Network& one) { return one.created; },
+           .is_labelled = [](const Network& one, const std::string& text) { return has_label(one.labels, text); }}));
   if (!flags.force && !confirm_removal("all networks that no container has", "mbuild network prune -f")) return 0;
-  for (const auto& name : containers::prune_networks(containers_of(flags))) print("{}\n", name);
+  for (const auto& name : containers::prune_networks(containers_of(flags), is_meant)) print("{}\n", name);
   return 0;
 }
 
@@ -202,7 +208,8 @@ void add_network_command(Command& top) {
   add("rm", "Remove networks", remove_networks, Presence::required, "remove")
       .flag("-f,--force", flags->force, "Say nothing of those that are not there");
   add("prune", "Remove all networks that no container has", prune_networks, Presence::hidden)
-      .flag("-f,--force", flags->force, "Do not ask");
+      .flag("-f,--force", flags->force, "Do not ask")
+      .values("--filter", flags->filters, "Those alone: until=24h, label=a=b, label!=a");
   add("connect", "Not done: a container has its network from its start on", refuse_change, Presence::optional);
   add("disconnect", "Not done: a container has its network to its end", refuse_change, Presence::optional);
 }

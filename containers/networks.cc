@@ -187,12 +187,13 @@ void remove_network(const std::string& containers, const Network& network) {
   take_network_away(networks_directory(containers), network.name);
 }
 
-std::vector<std::string> prune_networks(const std::string& containers) {
+std::vector<std::string> prune_networks(const std::string& containers,
+                                        const std::function<bool(const Network&)>& is_meant) {
   const auto used = used_networks(Shelf(containers));
   const auto networks = networks_directory(containers);
   std::vector<std::string> out;
   for (const auto& network : list_networks(networks)) {
-    if (used.contains(network.name)) continue;
+    if (used.contains(network.name) || !is_meant(network)) continue;
     take_network_away(networks, network.name);
     out.push_back(network.name);
   }

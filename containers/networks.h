@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,8 +42,9 @@ std::vector<Container> members_of(const Shelf& shelf, const std::string& network
 
 // Throws Error (usage) where a container of it runs.
 void remove_network(const std::string& containers, const Network& network);
-// Removes those that no container has; their names.
-std::vector<std::string> prune_networks(const std::string& containers);
+// Removes those of them that no container has; their names.
+std::vector<std::string> prune_networks(const std::string& containers,
+                                        const std::function<bool(const Network&)>& is_meant);
 
 // Throws Error (usage) unless a container can be called so by others.
 void check_alias(const std::string& alias);

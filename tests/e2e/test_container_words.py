@@ -18,6 +18,10 @@ def run(case, *words):
     return case.run([case.mbuild, *words, "--root", case.root])
 
 
+def checked(case, *words):
+    return case.check(case.mbuild, *words, "--root", case.root)
+
+
 def answered(case, answer, *words):
     """A command on a terminal where somebody types."""
     pid, terminal = pty.fork()
@@ -49,6 +53,43 @@ def test_pruning_asks(case):
     expect_equal(rows(case, "-a"), [])
     for what in ("volume", "network"):
         expect_equal(case.check(case.mbuild, what, "ls", "-q", "--root", case.root).strip(), "")
+
+
+@quick
+def test_pruning_by_filters(case):
+    mbuild(case, "run", "--name", "mine", "-l", "keep=1", image(case), "true")
+    mbuild(case, "run", "--name", "other", image(case), "true")
+    case.check(case.mbuild, "network", "create", "--label", "keep", "net", "--root", case.root)
+    for what in ("container", "network"):
+        checked(case, what, "prune", "-f", "--filter", "until=24h")
+        checked(case, what, "prune", "-f", "--filter", "label!=keep")
+    expect_equal([row["Names"] for row in rows(case, "-a")], ["mine"])
+    expect_equal(checked(case, "network", "ls", "-q").strip() != "", True, "a network")
+    case.fails_to_run([case.mbuild, "container", "prune", "-f", "--filter", "name=x", "--root", case.root],
+                      'invalid filter "name=x"')
+    for what in ("container", "network"):
+        checked(case, what, "prune", "-f", "--filter", "label=keep")
+    expect_equal((rows(case, "-a"), checked(case, "network", "ls", "-q").strip()), ([], ""))
+
+
+@quick
+def test_pruning_images(case):
+    keep(case)
+    case.dockerfile("FROM busybox", "RUN echo another > /made")
+    case.build("-t", "second:1", export=False)
+    case.dockerfile("FROM busybox", "RUN echo nameless > /made")
+    case.build(export=False)
+    mbuild(case, "run", "--name", "one", "app:1", "true")
+    expect("Nothing was removed" in run(case, "image", "prune", "-a").text)
+    checked(case, "image", "prune", "-f")
+    expect_equal(sorted(listed(case)), ["app:1", "second:1"])
+    checked(case, "image", "prune", "-a", "-f", "--filter", "label=none")
+    expect_equal(sorted(listed(case)), ["app:1", "second:1"])
+    expect("Untagged: second:1\n" in checked(case, "image", "prune", "-a", "-f"))
+    expect_equal(list(listed(case)), ["app:1"], "an image that a container has")
+    checked(case, "rm", "one")
+    checked(case, "image", "prune", "-af")
+    expect_equal(listed(case), {})
 
 
 @quick
