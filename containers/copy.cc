@@ -141,6 +141,7 @@ void copy_from(const executor::SessionRequest& session, const Container& contain
   order.kind = FileOrder::Kind::read;
   order.path = path;
   order.follow = follow;
+  order.alone = options.alone;
   if (to == "-") {
     const bool all = found.is_directory && means_contents(path);
     order.name = all ? "" : base_name(clean_path(path));

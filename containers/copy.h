@@ -31,6 +31,7 @@ CopyPlan plan_copy(const CopySource& source, const CopyTarget& target);
 struct CopyOptions {
   bool archive = false;      // owners are kept
   bool follow_link = false;  // what the source's link leads to
+  bool alone = false;        // from a container: without what is in its volumes
 };
 
 // From a container to a path of the host. "-" as `to` writes a tar to the descriptor `out`.

@@ -228,6 +228,22 @@ def test_create_start_and_what_is_in_it(case):
     expect_equal(case.check(case.mbuild, "create", "--name", "builder-7", "--use").split("\n")[-2:], ["builder-7", ""])
 
 
+def test_export_has_nothing_of_volumes(case):
+    keep(case)
+    shared = case.new_directory("shared")
+    open(os.path.join(shared, "mine"), "w").close()
+    start(case, flags=("--name", "one", "-v", "data:/data", "-v", shared + ":/shared", "--tmpfs", "/scratch"))
+    mbuild(case, "exec", "one", "sh", "-c", "touch /data/file /scratch/file /own")
+    mbuild(case, "export", "-o", case.dir + "/one.tar", "one")
+    with tarfile.open(case.dir + "/one.tar") as tar:
+        names = tar.getnames()
+    places = ("data", "shared", "scratch", "proc", "own")
+    expect_equal([name for name in names if name.split("/")[0] in places and name != "proc"],
+                 ["data", "own", "scratch", "shared"], "of what is mounted")
+    mbuild(case, "cp", "one:/data", case.dir + "/back")
+    expect_equal(os.listdir(case.dir + "/back"), ["file"], "cp has what is in a volume")
+
+
 def test_export_and_import(case):
     keep(case)
     mbuild(case, "run", "--name", "one", "app:1", "sh", "-c", "echo more > /more; mkfifo /pipe; ln -s /none /dangling")

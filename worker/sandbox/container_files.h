@@ -14,6 +14,7 @@ struct FileOrder {
   std::string path;          // in the container; links in it stay in the container
   bool follow = false;       // also one that it ends with
   std::string name;          // read: what the tar calls it; "": what is in the directory alone
+  bool alone = false;        // read: without volumes and all else that is mounted in a container that runs
   bool keep_owners = false;  // write: those that the tar has; else all is root's
   image::OwnerMode owners = image::OwnerMode::real;
   Fd data;    // read: where the tar goes. write: a file with a tar, which is unpacked into the directory `path`

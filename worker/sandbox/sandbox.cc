@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <mntent.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -13,8 +14,10 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <thread>
 
 #include "base/codec.h"
@@ -354,11 +357,29 @@ void hold_still(const PauseOrder& order, const Fd& process, pid_t first) {
   ::waitpid(within, nullptr, 0);
 }
 
-// Of the root directory what the image has at the places of the sandbox's own file systems, as far as these can be
-// taken out of sight.
-void leave_system_mounts() {
+// In the order of their making. The container's /proc does not know this process.
+std::vector<std::string> mount_points() {
+  std::vector<std::string> out;
+  const Fd proc = make_filesystem("proc", {}, 0);
+  const Fd mounts = open_at(proc.get(), "self/mounts", O_RDONLY);
+  const std::unique_ptr<FILE, int (*)(FILE*)> table(::fdopen(::dup(mounts.get()), "r"), ::endmntent);
+  while (const mntent* entry = table ? ::getmntent(table.get()) : nullptr) out.emplace_back(entry->mnt_dir);
+  return out;
+}
+
+// Of the root directory what the image has at the places of the sandbox's own file systems (`all`: of all that is
+// mounted), as far as these can be taken out of sight.
+void leave_mounts(bool all) {
+  std::vector<std::string> places = {"/proc", "/sys", "/dev"};
+  try {
+    if (all) places = mount_points();
+  } catch (const Error&) {
+    // the host refuses a /proc: volumes stay
+  }
   if (::unshare(CLONE_NEWNS) < 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0) return;
-  for (const char* path : {"/proc", "/sys", "/dev"}) ::umount2(path, MNT_DETACH);
+  for (auto place = places.rbegin(); place != places.rend(); ++place) {
+    if (*place != "/") ::umount2(place->c_str(), MNT_DETACH);
+  }
 }
 
 // In a child of the job, which sees the sandbox's files with the ids and the capabilities of the job, and is seen by
@@ -366,7 +387,7 @@ void leave_system_mounts() {
 void serve_file_order(const FileOrder& order, const Fd& process) {
   ::prctl(PR_SET_DUMPABLE, 0);
   if (::setns(process.get(), CLONE_NEWNS) < 0) throw system_error(errno, "join the container", ExitClass::host);
-  if (order.kind == FileOrder::Kind::read && clean_path(order.path) == "/") leave_system_mounts();
+  if (order.kind == FileOrder::Kind::read && clean_path(order.path) == "/") leave_mounts(order.alone);
   const Fd root = open_file("/", O_RDONLY | O_DIRECTORY);
   send_message(order.report.get(), {MessageType::result, 0, "", encode(serve_files(root.get(), order)), {}});
 }
