@@ -116,6 +116,7 @@ class Host {
       });
       attend(with_log, std::move(plugs), milestones, [&] { stop_.request_stop(); });
     }
+    if (!last_words_.empty()) with_log.write(2, last_words_);
     log_.finish();  // by who writes it, when all is written
     if (failure_) std::rethrow_exception(failure_);
     for (const auto& caller : callers_) tell_status(caller.get(), status_);
@@ -183,7 +184,7 @@ class Host {
       // Takes longer than all else; what ports lead into it, the image may have to say.
       const bool has_ports = options_.publish_all || !options_.ports.empty();
       if (options_.network.mode == graph::NetworkMode::standard && !has_ports) workplace.network.start();
-      const int status = live_in(workplace, std::move(ends), stop);
+      const int status = status_of_life(workplace, std::move(ends), stop);
       workplace.network.end();  // while all else is put away
       {
         const std::lock_guard lock(writing_);
@@ -194,8 +195,7 @@ class Host {
       if (container_.record.remove && !is_to_be_kept(container_)) remove(workplace);
       return status;
     } catch (...) {
-      const bool is_of_no_use = has_started_ ? container_.record.remove && !is_to_be_kept(container_) : !standing_;
-      if (is_of_no_use) remove(workplace);
+      if (!has_started_ && !standing_) remove(workplace);
       throw;
     }
   }
@@ -300,6 +300,18 @@ class Host {
     }
   }
 
+  // What ends a program that has begun is the last that it is heard to say.
+  int status_of_life(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
+    try {
+      return live_in(workplace, std::move(ends), stop);
+    } catch (const Error& error) {
+      if (!has_started_ || stop.stop_requested()) throw;
+      last_words_ = fmt::format("mbuild: {}\n", error.message);
+      if (!error.advice.empty()) last_words_ += fmt::format("        {}\n", error.advice);
+      return k_not_started;
+    }
+  }
+
   int live_in(executor::Workplace& workplace, Ends ends, const std::stop_token& stop) {
     executor::ImageSources images(place_.store, images_options(), stop);
     const auto platform = options_.platform.value_or(platforms::host_platform());
@@ -360,6 +372,7 @@ class Host {
   bool is_over_ = false;
   std::stop_source stop_;
   std::exception_ptr failure_;
+  std::string last_words_;
   int status_ = 0;
   std::jthread watch_;  // last: it looks at the others
 };

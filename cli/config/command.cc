@@ -41,6 +41,7 @@ void set_presence(CLI::Option& option, Presence presence) {
 }
 
 using Words = std::vector<std::string>;
+using Notes = std::vector<std::function<void()>>;
 
 const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
   const auto* option = app.get_option_no_throw(name);
@@ -202,7 +203,7 @@ Command Command::add(const std::string& name, const std::string& help, const std
   out.rest_ = nullptr;
   out.group_ = "Options";
   const auto& wanted = needed_.wanted;
-  out.needed_ = {.words = needed_.words};
+  out.needed_ = {.words = needed_.words, .notes = needed_.notes};
   out.is_name_ = is_name_ || (!wanted.empty() && wanted != name && wanted != alias);
   if (is_name_ || (out.is_name_ && needed_.alone)) {
     out.app_ = nullptr;
@@ -282,13 +283,15 @@ Command& Command::values(const std::string& names, std::vector<std::string>& int
 
 Command& Command::unused_value(const std::string& names, std::function<void()> note) {
   if (!is_needed(names)) return *this;
-  app_->add_option_function<std::string>(names, [note](const std::string&) { note(); })->take_last()->group("");
+  const auto later = [note = std::move(note), notes = needed_.notes](const std::string&) { notes->push_back(note); };
+  app_->add_option_function<std::string>(names, later)->take_last()->group("");
   return *this;
 }
 
 Command& Command::unused_flag(const std::string& names, std::function<void()> note) {
   if (!is_needed(names)) return *this;
-  app_->add_flag_function(names, [note](std::int64_t) { note(); })->take_last()->group("");
+  const auto later = [note = std::move(note), notes = needed_.notes](std::int64_t) { notes->push_back(note); };
+  app_->add_flag_function(names, later)->take_last()->group("");
   return *this;
 }
 
@@ -327,7 +330,7 @@ Command& Command::hide() {
 
 void Command::run(std::function<int()> action) {
   if (is_name_) return;
-  app_->callback([action = std::move(action), status = status_, app = app_, rest = rest_] {
+  app_->callback([action = std::move(action), status = status_, app = app_, rest = rest_, notes = needed_.notes] {
     if (rest != nullptr) {
       *rest = app->remaining();
       // A flag that nothing knows ends the flags, too.
@@ -335,6 +338,7 @@ void Command::run(std::function<int()> action) {
         throw CLI::ExtrasError(app->get_name(), *rest);
       }
     }
+    for (const auto& note : *notes) note();
     *status = action();
   });
 }
@@ -404,7 +408,7 @@ Words with_help(Words words) {
 void add_to_each(CLI::App& app, int& status, const Command::Needed& needed, const std::function<void(Command&)>& add) {
   for (CLI::App* command : app.get_subcommands({})) {
     if (!needed.wanted.empty() && !command->check_name(needed.wanted)) continue;
-    const Command::Needed below{.words = needed.words};
+    const Command::Needed below{.words = needed.words, .notes = needed.notes};
     Command each(*command, status, below);
     add(each);
     add_to_each(*command, status, below, add);
@@ -421,19 +425,20 @@ void define(CLI::App& app, int& status, const Program& program, const Command::N
 
 // The program, with the options that are needed to understand the words: to define all takes longer than most commands
 // do. `frugal`: those that are not in them are left out, too.
-std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Program& program, bool frugal) {
+std::unique_ptr<CLI::App> program_for(const Words& words, int& status, const Program& program, Notes& notes,
+                                      bool frugal) {
   const auto& first = words.front();
   const bool all = first.starts_with('-') || std::ranges::find(program.of_all, first) != program.of_all.end();
   const Words* named = frugal ? &words : nullptr;
   auto app = std::make_unique<CLI::App>(program.about, program.name);
   if (all) {
-    define(*app, status, program, {});
+    define(*app, status, program, {.notes = &notes});
     return app;
   }
-  define(*app, status, program, {.wanted = first, .alone = true, .words = named});
+  define(*app, status, program, {.wanted = first, .alone = true, .words = named, .notes = &notes});
   if (is_command(*app, first)) return app;
   app = std::make_unique<CLI::App>(program.about, program.name);
-  define(*app, status, program, {.wanted = program.implied_command, .words = named});
+  define(*app, status, program, {.wanted = program.implied_command, .words = named, .notes = &notes});
   return app;
 }
 
@@ -450,7 +455,8 @@ namespace {
 // Nothing when the words are wrong and `frugal`, by which their error might be too.
 std::optional<int> run_words(const Program& program, Words words, bool frugal) {
   int status = 0;
-  const auto owned = program_for(words, status, program, frugal);
+  Notes notes;
+  const auto owned = program_for(words, status, program, notes, frugal);
   CLI::App& app = *owned;
   words = with_command(app, program, std::move(words));
   const auto own_status = program.statuses.find(words.empty() ? "" : words.front());
@@ -459,6 +465,7 @@ std::optional<int> run_words(const Program& program, Words words, bool frugal) {
     std::reverse(words.begin(), words.end());  // as CLI11 wants them
     app.parse(words);
   } catch (const CLI::CallForHelp&) {
+    if (frugal) return std::nullopt;
     write_out(help_of(app));
     return 0;
   } catch (const CLI::Success& answer) {

@@ -30,8 +30,8 @@ class Command {
     std::string wanted = {};
     bool alone = false;
     const std::vector<std::string>* words = nullptr;
+    std::vector<std::function<void()>>* notes = nullptr;  // where what is to be said before the action is gathered
   };
-  Command(CLI::App& app, int& status) : app_(&app), status_(&status) {}
   Command(CLI::App& app, int& status, Needed needed) : app_(&app), status_(&status), needed_(std::move(needed)) {}
 
   Command add(const std::string& name, const std::string& help, const std::string& alias = "");
@@ -52,7 +52,8 @@ class Command {
   // What follows the first word that is no flag, that word included, is taken as it is; the help calls it `shown`.
   // Before flags and examples are added: -h is free for a flag.
   Command& rest(std::vector<std::string>& into, const std::string& shown);
-  // Hidden options without a meaning here: `note` is called when one is given.
+  // Hidden options without a meaning here: where one is given and the words are right, `note` is called, in time for
+  // the action of the command.
   Command& unused_value(const std::string& names, std::function<void()> note);
   Command& unused_flag(const std::string& names, std::function<void()> note);
 

@@ -85,6 +85,22 @@ def test_a_network_that_does_not_come(case):
     expect_nothing_left(case)
 
 
+def test_a_network_that_does_not_come_in_the_background(case):
+    """Its log has the reason, and it is started again as any program that ends."""
+    env, shared = with_pasta(case, "[ ! -e broken ] || { until [ -e go ]; do sleep 0.02; done; rm broken go; exit 1; }")
+    prove(case, env)
+    open(os.path.join(shared, "broken"), "w").close()
+    case.check(case.mbuild, "run", "-d", "--restart", "on-failure:3", "--name", "one", "--root", case.root, "-v",
+               shared + ":/s", image(case), "sh", "-c", "echo begun; touch /s/go; ip route | wc -l; exit 0", env=env)
+    mbuild(case, "wait", "one")
+    log = mbuild(case, "logs", "one")
+    expect_equal(log.count("begun"), 2, "lives: " + log)
+    expect("the network came to nothing: pasta: exit status 1" in log, log)
+    expect("Exited (0)" in mbuild(case, "ps", "-a"), "the state")
+    mbuild(case, "rm", "one")
+    expect_nothing_left(case)
+
+
 def test_steps_begin_before_their_network(case):
     env, shared = with_pasta(case, "[ ! -e proven ] || sleep 0.3")
     case.dockerfile("FROM busybox", "ARG N", "RUN %s > /routes; echo $N" % DEFAULT_ROUTE)

@@ -50,6 +50,14 @@ def test_a_command_that_a_command_does_not_have(case):
 
 
 @quick
+def test_wrong_words_are_told_of_once_and_by_all_options(case):
+    done = case.run([case.mbuild, "build", "--squash", "--builder", "x", "--no-cach", case.dir])
+    expect_equal(done.text.splitlines()[0], "ERROR: unknown flag: --no-cach (did you mean --no-cache?)")
+    done = case.run([case.mbuild, "build", "--squash", "--builder", "x", case.dir])
+    expect_equal([done.text.count(flag) for flag in ("--squash", "--builder")], [1, 1], done.text)
+    expect("--no-cache" in case.check(case.mbuild, "build", "-qh"), "the help of a letter among others")
+
+
 def test_completion_scripts(case):
     for shell in ("bash", "zsh", "fish"):
         script = printed(case, "completion", shell)[1]

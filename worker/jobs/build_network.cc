@@ -77,6 +77,7 @@ void BuildNetwork::start() {
                                .address = bridge_ ? bridge_->address : BridgeAddress(),
                                .closed = bridge_ && bridge_->closed,
                                .is_proven = is_proven};
+  ear_ = std::jthread([this] { hear(); });
   job_ = std::jthread([this, request = std::move(request)]() mutable {
     try {
       jobs::network(inner_(), request, stop_.get_token());
@@ -86,7 +87,6 @@ void BuildNetwork::start() {
     }
     request.report.reset();
   });
-  ear_ = std::jthread([this] { hear(); });
 }
 
 BuildNetwork::Joined BuildNetwork::join() { return wait(false); }
@@ -143,7 +143,7 @@ void BuildNetwork::take(const Message& message) {
     warning_ = bridge_ ? no_way_out(about) : network_warning(about);
     if (about.kind == jobs::NetworkKind::pasta) proof_.note(pasta_);
     joined_ = std::move(joined);
-    arrival_.write.reset();
+    if (arrival_.write) write_all(arrival_.write.get(), "!");
   } else {
     joined.coming = arrival_.read.get();
     promised_ = std::move(joined);

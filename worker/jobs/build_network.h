@@ -51,7 +51,7 @@ class BuildNetwork {
   struct Joined {
     jobs::NetworkReply about;
     int name_space = -1;  // -1: the host's
-    int coming = -1;      // hangs up when the namespace leads outside; -1: it does
+    int coming = -1;      // see HeldSockets; -1: the namespace leads outside
   };
   // Waits until steps can join it; where it has proven itself before, at once.
   Joined join();
@@ -79,7 +79,7 @@ class BuildNetwork {
   std::mutex mutex_;
   std::condition_variable heard_;
   Fd report_, namespace_;
-  Pipe arrival_;  // the writing side is open until it leads outside
+  Pipe arrival_;  // a byte comes when it leads outside
   std::optional<Bridge> bridge_;
   std::vector<std::string> tcp_, udp_;
   std::exception_ptr failure_;

@@ -343,6 +343,7 @@ NetworkReply Network::make() {
     } catch (const Error& error) {
       why = error.message;
     }
+    in_namespace([] { remove_interface(k_interface); });
     out.problem += fmt::format("{}{}: {}", out.problem.empty() ? "" : "; ", name, why);
     if (out.advice.empty()) out.advice = advice;
   }

@@ -158,6 +158,19 @@ void make_lasting_tap(const char* name) {
   }
 }
 
+void remove_interface(const char* name) {
+  struct {
+    nlmsghdr header;
+    ifinfomsg message;
+  } request = {};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_DELLINK;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+  request.message.ifi_index = static_cast<int>(::if_nametoindex(name));
+  const Fd netlink(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (netlink && request.message.ifi_index != 0) ask(netlink.get(), request.header);
+}
+
 void raise_loopback() {
   const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request = {};

@@ -22,6 +22,9 @@ std::vector<InterfaceAddress> interface_addresses();
 // Error (host).
 void make_lasting_tap(const char* name);
 
+// Of this network namespace, where there is one of that name.
+void remove_interface(const char* name);
+
 // Brings up the loopback interface. Throws Error (host).
 void raise_loopback();
 

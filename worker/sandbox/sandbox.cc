@@ -93,7 +93,9 @@ void announce(int channel, bool host_proc, const Fd& listener, const Fd& termina
 
 // Programs may begin before their network is there where somebody can let them wait when they ask for it.
 Fd take_filter(const SandboxSpec& spec, const BpfProgram& filter) {
-  const BpfProgram holding = spec.network.coming && !filter.empty() ? with_held_sockets(filter) : BpfProgram();
+  // Without the rest of the filter there are more ways to a socket.
+  const bool may_hold = spec.network.coming && spec.security != graph::SecurityMode::insecure;
+  const BpfProgram holding = may_hold && !filter.empty() ? with_held_sockets(filter) : BpfProgram();
   if (!holding.empty()) {
     if (Fd listener(install_listening_filter(holding)); listener) return listener;
   }
@@ -208,21 +210,21 @@ Tracing prepare_tracing(const SandboxSpec& spec) {
 }
 
 // Answers what the process asks that executes its program, as long as it says nothing itself.
-void answer_until_readable(int channel, const Fd& listener, const std::vector<Fd>& emulators) {
+void answer_until_readable(int channel, const Fd& listener, const Answers& answers) {
   for (;;) {
     pollfd wait[2] = {{channel, POLLIN, 0}, {listener.get(), POLLIN, 0}};
     if (::poll(wait, 2, -1) < 0) continue;
-    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), {.emulators = emulators});
+    if ((wait[1].revents & POLLIN) != 0) answer_request(listener.get(), answers);
     if (wait[0].revents != 0) return;
   }
 }
 
 // What the first process says until it executes the program or ends. When it is ready and its execs are to be traced,
 // it waits for that.
-Started hear(int channel, pid_t pid, Tracing& tracing) {
+Started hear(int channel, pid_t pid, Tracing& tracing, const Answers& answers) {
   Started out;
   for (;;) {
-    if (tracing.tracer > 0) answer_until_readable(channel, out.listener, tracing.emulators);
+    if (tracing.tracer > 0) answer_until_readable(channel, out.listener, answers);
     auto message = receive_message(channel);
     if (!message) return out;
     if (message->type == MessageType::error) {
@@ -316,7 +318,7 @@ void attend_executed(const SandboxSpec& sandbox, SandboxSpec& spec, const Fd& pr
   channel.b.reset();
   // A tracer counts processes as this one does, and is not to be seen in the sandbox.
   if (::setns(own_numbers.get(), CLONE_NEWPID) < 0) throw system_error(errno, "leave the container", ExitClass::host);
-  Started started = hear(channel.a.get(), pid, tracing);
+  Started started = hear(channel.a.get(), pid, tracing, {.emulators = tracing.emulators});
   if (!is_traced(spec)) started.listener.reset();  // what the filter would hand over is refused
   report(spec, program, started);
   SandboxResult result;
@@ -481,9 +483,9 @@ void serve_until_end(const SandboxSpec& spec, const Fd& process, const Answers& 
     pollfd wait[4] = {{process.get(), POLLIN, 0},
                       {listener.get(), POLLIN, 0},
                       {attendant, POLLIN, 0},
-                      {answers.sockets->coming(), 0, 0}};
+                      {answers.sockets->coming(), POLLIN, 0}};
     if (::poll(wait, 4, -1) < 0) continue;
-    if (wait[3].revents != 0) answers.sockets->release(listener.get());
+    answers.sockets->take(wait[3].revents, listener.get());
     if (wait[2].revents != 0 && !serve_attendant(spec, process, first, !result.shared_ids)) attendant = -1;
     if ((wait[1].revents & POLLIN) != 0) {
       const int signal = answer_request(listener.get(), answers);
@@ -546,14 +548,15 @@ SandboxResult run_sandbox(const SandboxSpec& spec, int snapshot) {
   close_mounts(prepared);
 
   SandboxResult result;
-  Started started = hear(channel.a.get(), pid, tracing);
+  HeldSockets sockets(spec.network.coming);
+  const Answers early{.emulators = tracing.emulators, .sockets = &sockets};
+  Started started = hear(channel.a.get(), pid, tracing, early);
   result.host_proc = started.host_proc;
   report(spec, process, started);
   result.shared_ids = !user_namespace && spec.security != graph::SecurityMode::insecure;
   {
     std::vector<std::jthread> forwarders;
     for (const auto& agent : prepared.agents) forwarders.push_back(serve_agent(agent));
-    HeldSockets sockets(spec.network.coming);
     const Answers answers{.made = &result.made_nodes.value,
                           .native = native ? &*native : nullptr,
                           .emulated = spec.emulation ? &emulated : nullptr,

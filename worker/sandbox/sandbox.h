@@ -62,7 +62,7 @@ struct ContainerSetup {
 struct SandboxNetwork {
   graph::NetworkMode mode = graph::NetworkMode::standard;
   Fd name_space;                           // standard: to be joined; none: that of the inner process
-  Fd coming;                               // hangs up when that namespace leads outside; none: it does already
+  Fd coming;                               // see HeldSockets; none: that namespace leads outside already
   std::optional<std::string> resolv_conf;  // of that network; nothing: the host's
 };
 

@@ -23,6 +23,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -347,7 +348,8 @@ BpfProgram with_exec_tracing(const BpfProgram& filter) {
   return std::move(program).followed_by(filter.empty() ? allow : filter);
 }
 
-// The families that see a network and are not denied: what stops here passes by the rest of the filter.
+// All families but that of the host's own sockets, and those that the rest denies, which what stops here passes by:
+// some that look foreign carry connections of the others (AF_SMC).
 BpfProgram with_held_sockets(const BpfProgram& filter) {
   if (k_native_arch == 0) return {};
   constexpr std::pair<std::uint32_t, std::uint32_t> k_calls[] = {
@@ -365,9 +367,16 @@ BpfProgram with_held_sockets(const BpfProgram& filter) {
     program.load(offsetof(seccomp_data, nr));
     const auto not_socket = program.skip_unless(BPF_JEQ, number);
     program.load(offsetof(seccomp_data, args));
-    for (const std::uint32_t family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
-      program.give_if_equal(family, SECCOMP_RET_USER_NOTIF);
-    }
+    std::vector<std::size_t> passes;
+    const auto pass = [&](std::uint32_t family) {
+      const auto differs = program.skip_unless(BPF_JEQ, family);
+      passes.push_back(program.skip());
+      program.land(differs);
+    };
+    pass(AF_UNIX);
+    for (const auto family : k_denied_families) pass(family);
+    program.give(SECCOMP_RET_USER_NOTIF);
+    for (const auto jump : passes) program.land(jump);
     program.land(other);
     program.land(not_socket);
   }

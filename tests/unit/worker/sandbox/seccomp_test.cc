@@ -201,11 +201,12 @@ TEST_CASE("before there is a network the calls that would see it stop, and what 
     const auto ask_for = [&](std::uint64_t family) {
       return answer(program, {number, audit, 0, {family, SOCK_STREAM, 0, 0, 0, 0}});
     };
-    for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET}) {
+    for (const int family : {AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_SMC}) {
       CHECK(ask_for(static_cast<std::uint64_t>(family)) == SECCOMP_RET_USER_NOTIF);
     }
     CHECK(ask_for(AF_UNIX) == SECCOMP_RET_ALLOW);
     CHECK(ask_for(AF_VSOCK) == k_denied);
+    CHECK(ask_for(AF_ALG) == k_denied);
   }
   CHECK(answer(program, {number_of(k_native, "mount"), k_native.audit, 0, {}}) == k_denied);
 }
