@@ -62,11 +62,33 @@ std::size_t behind_quoted(std::string_view text, std::size_t at) {
   return at + 1;
 }
 
+// Whether a format has a conversion to a number without a sign ("%x"), or ends within one.
+bool drops_signs(std::string_view format) {
+  for (auto at = format.find('%'); at != format.npos; at = format.find('%', at + 1)) {
+    at = format.find_first_not_of("-+ #0123456789.*", at + 1);
+    if (at == format.npos || std::string_view("ouxX").contains(format[at])) return true;
+  }
+  return false;
+}
+
+// What stands behind "printf" or "sprintf" is a format that is seen to keep signs. Strings side by side are one.
+bool keeps_signs(std::string_view text) {
+  auto at = text.find_first_not_of(" \t(");
+  if (at == text.npos || text[at] != '"') return false;
+  while (at < text.size() && text[at] == '"') {
+    const auto end = std::min(behind_quoted(text, at), text.size());
+    if (drops_signs(text.substr(at + 1, end - at - 2))) return false;
+    at = std::min(text.find_first_not_of(" \t", end), text.size());
+  }
+  return at == text.size() || std::string_view(",);}|>\n").contains(text[at]);
+}
+
 // Whether a program of awk calculates what processors do not agree on: the sign of what is not a number (0 / 0,
-// infinity less infinity), and what the mathematical library rounds. To count, and to add or take a number that stands
-// there, never leads to these. In doubt it calculates.
+// infinity less infinity), what the mathematical library rounds, and a negative number as one without a sign. To count,
+// and to add or take a number that stands there, never leads to these. In doubt it calculates.
 bool calculates(std::string_view text) {
-  constexpr std::string_view k_functions[] = {"atan2", "cos", "exp", "log", "rand", "sin", "sqrt", "srand"};
+  constexpr std::string_view k_words[] = {"atan2", "cos",  "exp",   "log",  "rand",
+                                          "sin",   "sqrt", "srand", "OFMT", "CONVFMT"};
   constexpr std::string_view k_keywords[] = {"print", "printf", "return", "in", "else", "do", "exit", "BEGIN", "END"};
   bool behind_operand = false;
   for (std::size_t at = 0; at < text.size();) {
@@ -76,7 +98,8 @@ bool calculates(std::string_view text) {
       auto end = at + 1;
       while (end < text.size() && (is_word(text[end]) || text[end] == '.')) ++end;
       const auto word = text.substr(at, end - at);
-      if (std::ranges::find(k_functions, word) != std::end(k_functions)) return true;
+      if (std::ranges::find(k_words, word) != std::end(k_words)) return true;
+      if ((word == "printf" || word == "sprintf") && !keeps_signs(text.substr(end))) return true;
       behind_operand = std::ranges::find(k_keywords, word) == std::end(k_keywords);
       at = end;
     } else if (c == '"' || (c == '/' && !behind_operand)) {
@@ -104,6 +127,7 @@ bool calculates(std::string_view text) {
 
 // The program is the first word that is no option. What is in a file is not looked at.
 bool calculates(const Arguments& arguments) {
+  if (any_starts_with(arguments, {"OFMT=", "CONVFMT=", "-vOFMT=", "-vCONVFMT="})) return true;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto& word = arguments[i];
     if (word == "-F" || word == "-v") {

@@ -31,6 +31,23 @@ TEST_CASE("awk that calculates is the platform's own") {
   CHECK(needs_emulation("mawk", {"-W", "version"}));
 }
 
+TEST_CASE("awk that may write a negative number without a sign is the platform's own") {
+  for (const char* text :
+       {"{ printf \"%x\", $1 }", "{ printf(\"%s %-08.3X\\n\", $1, $2) }", "{ print sprintf(\"%u\", n) }",
+        "{ printf f, $1 }", "{ printf \"%5\" f, $1 }", "{ printf \"%s\" f }", "{ printf \"%\" \"o\", $1 }",
+        "{ printf $1 }", "{ printf", "{ printf \"%x", "BEGIN { OFMT = \"%d\" } { print $1 }", "{ CONVFMT = f }"}) {
+    INFO(text);
+    CHECK(needs_emulation("mawk", {text}));
+  }
+  CHECK(needs_emulation("mawk", {"-v", "OFMT=%d", "{ print $1 }"}));
+  for (const char* text : {"{ printf \"%5d%% of %s\\n\", $1, \"%x\" }", "{ printf(\"a \\\"\" \"%c\", $1) > \"f\" }",
+                           "{ printf \"\" }", "{ x = sprintf(\"%s\", $1); printf(\"%-*s\", 5, x) }",
+                           "{ printf \"%g\\n\", $1 | \"sort\" }", "/%x/ { print \"%u\" }"}) {
+    INFO(text);
+    CHECK(!needs_emulation("mawk", {text}));
+  }
+}
+
 TEST_CASE("ranges of characters beyond ASCII are those of the platform") {
   CHECK(needs_emulation("dash", {"-c", "case $x in [a-\xc3\xa9]) echo yes;; esac"}));
   CHECK(!needs_emulation("dash", {"-c", "case $x in [a-z]*) echo \xc3\xa9-\xc3\xa9;; esac"}));
