@@ -190,6 +190,27 @@ std::vector<std::size_t> packed_pointers_to(const Reader& file, const std::vecto
   return out;
 }
 
+struct Symbols {
+  Table entries;
+  std::size_t names = 0;  // where their names begin
+};
+
+// What the loader may look up, by the table of sections: the segments do not say how many there are.
+std::optional<Symbols> symbols_of(const Reader& file) {
+  const auto header = file.get<Elf64_Ehdr>(0);
+  if (!header || header->e_shentsize != sizeof(Elf64_Shdr)) return std::nullopt;
+  const auto section = [&](std::size_t i) { return file.get<Elf64_Shdr>(header->e_shoff + i * sizeof(Elf64_Shdr)); };
+  for (std::size_t i = 0; i < header->e_shnum; ++i) {
+    const auto one = section(i);
+    if (!one) return std::nullopt;
+    if (one->sh_type != SHT_DYNSYM) continue;
+    const auto names = section(one->sh_link);
+    if (!names) return std::nullopt;
+    return Symbols{{one->sh_offset, one->sh_size}, names->sh_offset};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Linking> read_linking(std::string_view bytes) {
@@ -235,6 +256,22 @@ std::optional<std::string> with_text(std::string bytes, std::string_view from, s
   for (const auto pointer : pointers) std::memcpy(bytes.data() + pointer, &room->address, sizeof room->address);
   bytes.replace(room->offset, fresh.size(), fresh);
   return bytes;
+}
+
+std::optional<Code> exported_function(std::string_view bytes, std::string_view name) {
+  const Reader file(bytes);
+  const auto segments = segments_of(file);
+  const auto symbols = symbols_of(file);
+  if (!segments || !symbols) return std::nullopt;
+  for (std::size_t at = 0; at + sizeof(Elf64_Sym) <= symbols->entries.size; at += sizeof(Elf64_Sym)) {
+    const auto symbol = file.get<Elf64_Sym>(symbols->entries.begin + at);
+    if (!symbol) return std::nullopt;
+    if (ELF64_ST_TYPE(symbol->st_info) != STT_FUNC || file.text(symbols->names + symbol->st_name) != name) continue;
+    const auto offset = offset_of(*segments, symbol->st_value);
+    if (!offset || *offset > bytes.size() || bytes.size() - *offset < symbol->st_size) return std::nullopt;
+    return Code{*offset, symbol->st_size};
+  }
+  return std::nullopt;
 }
 
 }  // namespace mbuild::executor

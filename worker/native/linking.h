@@ -17,6 +17,11 @@ struct Linking {
   std::vector<std::size_t> path_at;  // of the dynamic entries with one of these
 };
 
+// Where a program has the code of a function, in bytes of its file.
+struct Code {
+  std::size_t at = 0, size = 0;
+};
+
 // Nothing where the bytes are no such file of this host, or are damaged.
 std::optional<Linking> read_linking(std::string_view bytes);
 
@@ -27,5 +32,8 @@ std::string relinked(std::string bytes, const Linking& linking, std::string_view
 // text stands where a segment's last page is not filled. As it is where it has no such text; nothing where it can't be
 // done.
 std::optional<std::string> with_text(std::string bytes, std::string_view from, std::string_view to);
+
+// Of a function that the program exports by its name; nothing where it has none.
+std::optional<Code> exported_function(std::string_view bytes, std::string_view name);
 
 }  // namespace mbuild::executor

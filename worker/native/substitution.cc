@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdlib>
 #include <iterator>
@@ -21,7 +20,7 @@
 #include "files/root_path.h"
 #include "worker/native/arguments.h"
 #include "worker/native/compilers.h"
-#include "worker/native/linking.h"
+#include "worker/native/make.h"
 #include "worker/native/packages.h"
 #include "worker/native/process_status.h"
 #include "worker/native/root_files.h"
@@ -58,29 +57,6 @@ std::string path_in_root(int process, int program) {
   std::string path = read_link(process, fmt::format("fd/{}", program));
   if (root != "/" && path.starts_with(root + "/")) path.erase(0, root.size());
   return path.starts_with('/') ? path : "";
-}
-
-// The text by which make tells of the host that it was built for ("x86_64-pc-linux-gnu"); "" where there is none.
-std::string host_triplet(std::string_view program) {
-  constexpr std::string_view k_tail = "-linux-gnu";
-  for (auto at = program.find(k_tail); at != program.npos; at = program.find(k_tail, at + 1)) {
-    auto begin = at;
-    while (begin > 0 && (std::isalnum(static_cast<unsigned char>(program[begin - 1])) != 0 ||
-                         std::string_view("_-").contains(program[begin - 1])))
-      --begin;
-    const std::string_view text = program.substr(begin, program.find('\0', at) - begin);
-    if (text.contains("-pc-") || text.contains("-unknown-")) return std::string(text);
-  }
-  return "";
-}
-
-// make has the triplet as MAKE_HOST, and shows it.
-std::string as_built_for(std::string native, std::string_view emulated) {
-  const std::string from = host_triplet(native), to = host_triplet(emulated);
-  if (from.empty() || from == to) return native;
-  auto out = with_text(std::move(native), from, to);
-  if (!out || to.empty()) throw Error(ExitClass::host, "the program tells of the host that it was built for");
-  return std::move(*out);
 }
 
 // A language that libc may have messages for, in whatever character set they are written.
@@ -219,7 +195,7 @@ std::optional<Substitution::Choice> Substitution::choose_same(int root, const st
   const auto packaged = substitutable(root, path);
   if (!packaged || !is_as_packaged(native, path, *packaged)) return std::nullopt;
   const std::string name = resolved_name(path);
-  const auto edit = [&](std::string bytes) { return as_built_for(std::move(bytes), read_sane(root, path)); };
+  const auto edit = [&](std::string bytes) { return make_as_emulated(std::move(bytes), read_sane(root, path)); };
   return Choice{&set, set.add(path, name == "make" ? NativeSet::Edit(edit) : NativeSet::Edit()), name};
 }
 
