@@ -75,6 +75,7 @@ def test_what_processors_do_not_agree_on(case):
     """The sign of what is not a number, a negative number without a sign, and whether characters have one."""
     debian(case, "RUN awk 'BEGIN { print 0 / 0, log(-1) }' > /numbers 2>&1; echo inf | awk '{ print $1 - $1 }' >> /numbers",
            "RUN for i in -1 -8 2147483648 -1e18; do echo $i; done | awk '{ printf \"%x %o %u %d\\n\", $1, $1, $1, $1 }' > /unsigned",
+           "RUN mkdir /s; cd /s; c=$(printf '\\351'); echo 1${c}2${c}3 | split -t $c -l 1; echo $c | sed -n --debug p > debug",
            "RUN x=$(printf '\\303'); case $x in [a-é]) echo in;; *) echo out;; esac > /range")
     build(case, "--accel", "verify", "--network", "none")
 

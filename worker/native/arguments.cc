@@ -38,11 +38,24 @@ bool needs_own_compiler(const Arguments& arguments) {
          any_is(arguments, {"-v"});
 }
 
+// A character that has a sign on some processors.
+bool any_beyond_ascii(const Arguments& arguments) {
+  return std::ranges::any_of(arguments, [](std::string_view argument) {
+    return std::ranges::any_of(argument, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  });
+}
+
 // What git says of how it was built: `git version --build-options`, shortened as one likes, and what puts that into a
 // report.
 bool tells_how_git_was_built(const Arguments& arguments) {
   return any_is(arguments, {"bugreport", "diagnose"}) ||
          (any_is(arguments, {"version"}) && any_starts_with(arguments, {"--b"}));
+}
+
+// The filters of a commit graph that tell which paths a commit has changed are made of characters with a sign or
+// without one; who looks for a path by the other kind does not find it.
+bool uses_changed_paths(const Arguments& arguments) {
+  return any_is(arguments, {"commit-graph", "gc", "maintenance"}) || any_beyond_ascii(arguments);
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -151,6 +164,15 @@ bool has_signed_range(std::string_view text) {
   return false;
 }
 
+// xz tells how much memory it needs, which depends on the size of pointers: --list, and -v twice.
+bool tells_of_memory(const Arguments& arguments) {
+  return any_starts_with(arguments, {"--li"}) || std::ranges::count(arguments, "-v") > 1 ||
+         std::ranges::count_if(arguments, [](const std::string& one) { return one.starts_with("--ve"); }) > 1 ||
+         std::ranges::any_of(arguments, [](const std::string& one) {
+           return one.starts_with('-') && !one.starts_with("--") && (one.contains('l') || one.contains("vv"));
+         });
+}
+
 // A linker's plugin is looked at by who knows where it comes from (compilers.h).
 bool needs_own_linker(const Arguments& arguments) {
   return any_starts_with(arguments, {"@", "--plugin", "-plugin=", "--help", "--target-help", "-V"}) ||
@@ -163,8 +185,11 @@ bool needs_emulation(std::string_view name, const Arguments& arguments) {
   if (name == "sort") return compares_long_doubles(arguments);
   if (name == "mawk") return calculates(arguments);
   if (name == "dash") return std::ranges::any_of(arguments, has_signed_range);
+  if (name == "split") return any_beyond_ascii(arguments);        // a separator below zero is none
+  if (name == "sed") return any_starts_with(arguments, {"--d"});  // --debug writes characters as numbers
+  if (name == "xz") return tells_of_memory(arguments);
   if (name == "dpkg-deb" || name == "dpkg-split") return any_starts_with(arguments, {"--ver"});
-  if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments);
+  if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments) || uses_changed_paths(arguments);
   if (name == "cc1" || name == "cc1plus" || name == "lto1") return needs_own_compiler(arguments);
   if (name == "ld.bfd") return needs_own_linker(arguments);
   if (name == "as") return any_starts_with(arguments, {"@"});

@@ -1,5 +1,8 @@
 #include "worker/native/arguments.h"
 
+#include <string>
+#include <vector>
+
 #include "tests/catch.h"
 
 using namespace mbuild::executor;
@@ -51,6 +54,26 @@ TEST_CASE("awk that may write a negative number without a sign is the platform's
 TEST_CASE("ranges of characters beyond ASCII are those of the platform") {
   CHECK(needs_emulation("dash", {"-c", "case $x in [a-\xc3\xa9]) echo yes;; esac"}));
   CHECK(!needs_emulation("dash", {"-c", "case $x in [a-z]*) echo \xc3\xa9-\xc3\xa9;; esac"}));
+}
+
+TEST_CASE("characters beyond ASCII that a program takes for numbers are those of the platform") {
+  CHECK(needs_emulation("split", {"-t", "\xe9", "file"}));
+  CHECK(needs_emulation("split", {"--separator=\xe9"}));
+  CHECK(!needs_emulation("split", {"-t:", "-b", "100k", "file", "prefix-"}));
+  CHECK(needs_emulation("git", {"commit-graph", "write", "--changed-paths"}));
+  CHECK(needs_emulation("git", {"-C", "/src", "gc"}));
+  CHECK(needs_emulation("git", {"log", "--", "\xc3\xa9"}));
+  CHECK(!needs_emulation("git", {"log", "--", "e"}));
+  CHECK(needs_emulation("sed", {"-n", "--debug", "p"}));
+  CHECK(!needs_emulation("sed", {"-n", "--expression=s/\xc3\xa9/--debug/"}));
+}
+
+TEST_CASE("xz tells of its own memory", "[native]") {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"-lvv", "a.xz"}, {"--list", "a.xz"}, {"-v", "-k", "-v"}, {"-kvv"}, {"--verbose", "--verbose"}}) {
+    CHECK(needs_emulation("xz", arguments));
+  }
+  CHECK(!needs_emulation("xz", {"-9e", "-T0", "-v", "--lzma2=dict=1MiB", "-c", "list"}));
 }
 
 TEST_CASE("what tells of its own architecture is asked itself", "[native]") {
