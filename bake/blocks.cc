@@ -212,16 +212,16 @@ Group Blocks::group(const PlacedBlock& placed) {
   return group;
 }
 
-// A block with a matrix is a group of its variants, where nothing else has its name.
+// What blocks of one name became by their matrices is a group of it, where no other has the name.
 void Blocks::add_matrix_groups(Definition& definition) {
+  std::map<std::string, Texts> became;
   for (const auto& block : parts_.targets) {
-    if (hcl::find(block.block->body, "matrix") == nullptr) continue;
-    const auto& all = variants(block);
-    if (all.empty() || (all.size() == 1 && all[0]->name == block.name)) continue;
-    if (last_named(parts_.groups, block.name) != nullptr) continue;
-    Group group{.name = block.name, .description = {}, .targets = Texts()};
-    for (const auto& variant : all) group.targets->push_back(variant->name);
-    put(definition.groups, std::move(group));
+    for (const auto& variant : variants(block)) became[block.name].push_back(variant->name);
+  }
+  for (auto& [name, targets] : became) {
+    make_distinct(targets);
+    if (targets == Texts{name} || last_named(parts_.groups, name) != nullptr) continue;
+    put(definition.groups, {.name = name, .description = {}, .targets = std::move(targets)});
   }
 }
 

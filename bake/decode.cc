@@ -37,6 +37,13 @@ Pairs pairs_in(const Value& value) {
   return pairs;
 }
 
+void refuse_null_members(const Value& value, const hcl::Range& range) {
+  if (!hcl::is_keyed(value.type)) return;
+  for (const auto& [key, member] : hcl::members(value)) {
+    if (member.is_null()) unsuitable(range, "null value is not allowed");
+  }
+}
+
 hcl::Type resources_type() {
   std::map<std::string, hcl::Type, std::less<>> types;
   std::set<std::string, std::less<>> optional;
@@ -145,7 +152,10 @@ std::optional<AttributeValue> decode(const AttributeRow& row, const hcl::Express
                                      const hcl::Scope& scope) {
   const auto& range = expression.range;
   auto value = hcl::evaluate(expression, scope);
-  if (value.is_null()) return std::nullopt;
+  if (value.is_null()) {
+    if (row.attribute == Attribute::description) unsuitable(range, "null value is not allowed");
+    return std::nullopt;
+  }
   switch (row.shape) {
     case Shape::text:
       return hcl::as_string(hcl::suitable(value, hcl::string_type(), range));
@@ -155,6 +165,7 @@ std::optional<AttributeValue> decode(const AttributeRow& row, const hcl::Express
       return texts_in(hcl::suitable(value, hcl::list_of(hcl::string_type()), range), range);
     case Shape::pairs:
       if (row.attribute == Attribute::resources) return pairs_in(resources_of(value, range));
+      if (row.attribute == Attribute::contexts) refuse_null_members(value, range);
       return pairs_in(hcl::suitable(value, hcl::map_of(hcl::string_type()), range));
     case Shape::entries:
       break;

@@ -102,6 +102,14 @@ void check_attestation(Fields& fields) {
   }
 }
 
+std::string checked_level(const std::string& text) {
+  static const std::vector<std::string> k_levels = {"panic", "fatal", "error", "warning", "info", "debug", "trace"};
+  const auto level = to_lower(text) == "warn" ? "warning" : to_lower(text);
+  if (std::ranges::find(k_levels, level) != k_levels.end()) return level;
+  throw usage_error(fmt::format("invalid value log-level={}{}", text, did_you_mean(level, k_levels)))
+      .with_advice("It is " + join(k_levels, ", ") + ".");
+}
+
 void check_policy(Fields& fields) {
   static const std::vector<std::string> k_known = {"filename", "reset", "disabled", "strict", "log-level"};
   drop_empty(fields);
@@ -109,6 +117,7 @@ void check_policy(Fields& fields) {
     if (std::ranges::find(k_known, name) == k_known.end())
       throw usage_error(fmt::format("invalid value {}={}{}", name, value, did_you_mean(name, k_known)));
     if (name == "reset" || name == "disabled" || name == "strict") value = checked_bool(name, value) ? "true" : "false";
+    if (name == "log-level") value = checked_level(value);
   }
 }
 

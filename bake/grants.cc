@@ -189,6 +189,11 @@ Privileges parse_grants(const std::vector<std::string>& values, const Outside& o
     const auto equals = value.find('=');
     const auto key = value.substr(0, equals);
     const auto rest = equals == std::string::npos ? "" : value.substr(equals + 1);
+    static const std::vector<std::string> k_plain = {"network.host", "security.insecure", "ssh"};
+    if (equals != std::string::npos && std::ranges::find(k_plain, key) != k_plain.end())
+      throw usage_error(fmt::format("unknown entitlement key \"{}\"", key)).with_advice(key + " takes no value.");
+    if (equals != std::string::npos && key == "buildx.local.delete")
+      throw usage_error(key + " does not accept a value");
     const auto path = rest == "*" ? rest : real_path(rest, outside, false);
     if (key == "fs" || key == "fs.read") granted.read.insert(path);
     if (key == "fs" || key == "fs.write") granted.write.insert(path);

@@ -88,6 +88,12 @@ bool is_type_word(std::string_view word) {
 }
 
 std::string shown(const Value& value, bool is_declared, const hcl::Type& type) {
+  if (is_declared && type.kind == hcl::Kind::string) {  // JSON without what it begins and ends with
+    std::string text = hcl::to_json(value, type);
+    while (text.starts_with('"')) text.erase(0, 1);
+    while (text.ends_with('"')) text.pop_back();
+    return text;
+  }
   if (value.type.kind == hcl::Kind::string && type.kind != hcl::Kind::dynamic) return hcl::as_string(value);
   return is_declared ? hcl::to_json(value, type) : hcl::to_json(value);
 }

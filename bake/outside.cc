@@ -17,8 +17,10 @@ bool switch_of(const Outside& outside, const std::string& name, bool otherwise) 
       .with_advice(fmt::format("{}=1 turns it on, {}=0 off.", name, name));
 }
 
+bool may_look_up(const Outside& outside) { return !switch_of(outside, "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP"); }
+
 std::optional<std::string> environment_of(const Outside& outside, const std::string& name) {
-  if (switch_of(outside, "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP")) return std::nullopt;
+  if (!may_look_up(outside)) return std::nullopt;
   return outside.variable(name);
 }
 

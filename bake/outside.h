@@ -28,6 +28,8 @@ struct Outside {
 bool switch_of(const Outside& outside, const std::string& name, bool otherwise = false);
 // What --var says, else the environment, unless BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP keeps that out.
 std::optional<std::string> override_of(const Outside& outside, const std::string& name);
+// Whether the environment is not kept out by that.
+bool may_look_up(const Outside& outside);
 // The environment's, unless it is kept out.
 std::optional<std::string> environment_of(const Outside& outside, const std::string& name);
 

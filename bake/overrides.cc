@@ -61,7 +61,12 @@ Parsed parse_override(const std::string& text) {
   if (second != std::string::npos) parsed.change.name = left.substr(second + 1);
   if (!parsed.change.value && parsed.change.key != "args")
     throw usage_error(fmt::format("invalid override {}, expected target.name=value", text));
-  if (is_named(parsed.change.key) && parsed.change.name.empty()) throw name_missing(parsed.change.key);
+  const auto& key = parsed.change.key;
+  if (is_named(key) && parsed.change.name.empty()) throw name_missing(key);
+  if (parsed.change.appends && (key == "resources" || key == "secret")) {
+    throw usage_error(fmt::format("invalid key {}+, {} does not support append", left, key))
+        .with_advice("Write it with = in the place of +=.");
+  }
   return parsed;
 }
 
@@ -120,13 +125,22 @@ void set_secret(const Override& change, Target& target) {
         .with_advice("--set TARGET.secrets+=id=ID,src=FILE adds one.");
   }
   for (auto& entry : parse_entries(Attribute::secret, "id=" + change.name + "," + *change.value)) {
+    if (const auto id = field_of(entry, "id"); id != change.name) {
+      throw usage_error(
+          fmt::format("secret override id \"{}\" does not match declared secret \"{}\"", id, change.name));
+    }
     grant_paths(entry, target);
     *found = std::move(entry);
   }
 }
 
-void apply(const Override& change, Target& target, std::vector<std::string>& lists_begun) {
-  if (change.key == "secret") return set_secret(change, target);
+// The last of a key's changes says of all of them whether they are added to what the definition has.
+bool appends(const std::vector<Override>& overrides, const std::string& key) {
+  const auto last = std::ranges::find(overrides.rbegin(), overrides.rend(), key, &Override::key);
+  return last != overrides.rend() && last->appends;
+}
+
+void apply(const Override& change, bool appends, Target& target, std::vector<std::string>& lists_begun) {
   const auto* row = find_row_of_set_key(change.key);
   if (row == nullptr) throw unknown_key(change.key);
   if (row->setting == Setting::by_name) return set_named(*row, change, target);
@@ -136,7 +150,7 @@ void apply(const Override& change, Target& target, std::vector<std::string>& lis
     target.attributes[row->attribute] = *change.value;
   } else {
     const bool begun = std::ranges::find(lists_begun, change.key) != lists_begun.end();
-    if (row->setting == Setting::list && !begun && !change.appends) target.attributes.erase(row->attribute);
+    if (row->setting == Setting::list && !begun && !appends) target.attributes.erase(row->attribute);
     lists_begun.push_back(change.key);
     add_to_list(*row, *change.value, target);
   }
@@ -162,7 +176,7 @@ Overrides parse_overrides(const std::vector<std::string>& texts, const Definitio
   Overrides overrides;
   for (const auto& text : texts) {
     auto [pattern, change] = parse_override(text);
-    if (!change.value) change.value = environment_of(outside, change.name);
+    if (!change.value) change.value = may_look_up(outside) ? environment_of(outside, change.name) : std::optional("");
     bool found = false;
     for (const auto& target : definition.targets) {
       if (!matches(pattern, target.name)) continue;
@@ -187,8 +201,11 @@ void apply_overrides(const std::vector<Override>& overrides, Target& target) {
     } else if (change.key == "load") {
       load = bool_of(change);
     } else {
-      apply(change, target, lists_begun);
+      if (change.key != "secret") apply(change, appends(overrides, change.key), target, lists_begun);
     }
+  }
+  for (const auto& change : overrides) {  // of those that all the others leave
+    if (change.key == "secret") set_secret(change, target);
   }
   auto outputs = entries_of(target, Attribute::output);
   if (push) set_push(*push, outputs);

@@ -1,6 +1,8 @@
 #include "bake/pushing.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include "bake/entries.h"
 
@@ -12,7 +14,15 @@ std::string type_of(const Entry& output) { return field_of(output, "type"); }
 }  // namespace
 
 void set_push(bool push, Entries& outputs) {
-  if (!push) std::erase_if(outputs, [](const Entry& output) { return type_of(output) == "registry"; });
+  // The last one takes the place of one that goes, in buildx's order.
+  for (std::size_t i = 0; !push && i < outputs.size();) {
+    if (type_of(outputs[i]) != "registry") {
+      ++i;
+      continue;
+    }
+    std::swap(outputs[i], outputs.back());
+    outputs.pop_back();
+  }
   for (auto& output : outputs) {
     if (type_of(output) == "image") output.fields["push"] = push ? "true" : "false";
   }

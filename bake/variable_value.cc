@@ -22,8 +22,9 @@ using hcl::Value;
 }
 
 [[noreturn]] void refuse_type(const VariableKind& variable) {
-  refuse(variable, fmt::format("unsupported type {} for variable {}; {}_JSON takes it as JSON",
-                               hcl::friendly_name(variable.type), variable.name, variable.name));
+  const auto type = variable.type.kind == Kind::dynamic ? "dynamic" : hcl::friendly_name(variable.type);
+  refuse(variable, fmt::format("unsupported type {} for variable {}; {}_JSON takes it as JSON", type, variable.name,
+                               variable.name));
 }
 
 std::vector<std::string> fields_of(const VariableKind& variable, const std::string& text) {
@@ -122,6 +123,8 @@ Value value_of_text(const VariableKind& variable, const std::string& text) {
       return map_of_text(variable, text);
     case Kind::tuple:
       return tuple_of_text(variable, text);
+    case Kind::dynamic:
+      refuse_type(variable);
     default:
       return primitive(variable, variable.type, text);
   }

@@ -20,11 +20,17 @@ std::vector<hcl::Members> combinations(const hcl::Block& block, const hcl::Value
   if (matrix.is_null() || !hcl::is_keyed(matrix.type)) refuse(block, "matrix must be a map");
   std::vector<hcl::Members> all(1);
   for (const auto& [name, values] : hcl::members(matrix)) {
-    if (values.is_null() || !hcl::is_sequence(values.type))
+    if (values.is_null() || !(hcl::is_sequence(values.type) || hcl::is_keyed(values.type)))
       refuse(block, fmt::format("matrix values must be a list: {} is none", name));
+    hcl::Elements elements;
+    if (hcl::is_sequence(values.type)) {
+      elements = hcl::elements(values);
+    } else {
+      for (const auto& [key, member] : hcl::members(values)) elements.push_back(member);
+    }
     std::vector<hcl::Members> longer;
     for (const auto& begun : all) {
-      for (const auto& value : hcl::elements(values)) {
+      for (const auto& value : elements) {
         longer.push_back(begun);
         longer.back()[name] = value;
       }

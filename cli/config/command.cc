@@ -121,15 +121,18 @@ Words with_command(const CLI::App& app, const Program& program, Words words) {
   return words;
 }
 
-// "--name=" as the two words that it is short for. A flag of yes and no has no empty value: taken for a yes, a variable
-// that is not set would turn it on.
+// "--name=" as the two words that it is short for. A flag of yes and no has no other value, an empty one neither: taken
+// for a yes, a variable that is not set would turn it on.
 Words split_empty_value(const CLI::App& app, const std::string& word) {
-  if (!word.starts_with("--") || word.find('=') != word.size() - 1) return {word};
-  const std::string name = word.substr(0, word.size() - 1);
+  const auto equals = word.find('=');
+  if (!word.starts_with("--") || equals == std::string::npos) return {word};
+  const std::string name = word.substr(0, equals), value = word.substr(equals + 1);
   const auto* option = find_option(app, name);
   if (option == nullptr) return {word};
-  if (takes_value(option)) return {name, ""};
-  throw CLI::ConversionError(fmt::format("invalid argument \"\" for \"{}\" flag: it is true or false", name));
+  if (takes_value(option)) return value.empty() ? Words{name, ""} : Words{word};
+  static const Words k_known = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"};
+  if (std::ranges::find(k_known, value) != k_known.end()) return {word};
+  throw CLI::ConversionError(fmt::format("invalid argument \"{}\" for \"{}\" flag: it is true or false", value, name));
 }
 
 // "-f=FILE" as "-fFILE", and "-qf=FILE" likewise.

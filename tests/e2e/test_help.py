@@ -56,6 +56,9 @@ def test_wrong_words_are_told_of_once_and_by_all_options(case):
     done = case.run([case.mbuild, "build", "--squash", "--builder", "x", case.dir])
     expect_equal([done.text.count(flag) for flag in ("--squash", "--builder")], [1, 1], done.text)
     expect("--no-cache" in case.check(case.mbuild, "build", "-qh"), "the help of a letter among others")
+    for flag in ("--no-cache=maybe", "--pull=2", "--quiet=yes"):
+        name, _, value = flag.partition("=")
+        case.fails_to_run([case.mbuild, "build", flag, case.dir], 'invalid argument "%s" for "%s" flag' % (value, name))
 
 
 def test_completion_scripts(case):

@@ -136,7 +136,7 @@ void add_collection_readers(Table& table) {
   define(table, "index", {any("collection"), any("key")}, index);
   define(table, "hasindex", {any("collection"), any("key")},
          [](Arguments arguments) { return bool_value(find_part(arguments) != nullptr); });
-  define(table, "contains", {any("list"), any_or_null("value")}, [](Arguments arguments) {
+  define(table, "contains", {any("list"), any("value")}, [](Arguments arguments) {
     want_list(arguments, 0, true);
     return bool_value(contains(arguments[0], arguments[1]));
   });

@@ -105,6 +105,26 @@ TEST_CASE("A matrix makes a target of each combination, and a group of them") {
   CHECK(says("target \"m\" {\n  name = \"m\"\n  matrix = { a = \"x\" }\n}\n", "matrix values must be a list"));
 }
 
+TEST_CASE("All that the targets of one name become is a group of it") {
+  const auto definition = definition_of(
+      "target \"m\" {\n name = \"m-${a}\"\n matrix = { a = [\"x\", \"y\"] }\n}\n"
+      "target \"m\" {\n name = \"m-${a}\"\n matrix = { a = { one = \"z\" } }\n}\n"
+      "target \"m\" {\n args = { q = \"1\" }\n}\n");
+  REQUIRE(definition.groups.size() == 1);
+  CHECK(definition.groups[0].targets == Texts{"m-x", "m-y", "m-z", "m"});
+}
+
+TEST_CASE("What is null where there has to be a text is an error") {
+  CHECK(says("target \"a\" {\n contexts = { b = null }\n}\n", "null value is not allowed"));
+  CHECK(says("target \"a\" {\n description = null\n}\n", "null value is not allowed"));
+}
+
+TEST_CASE("A value of any type comes as JSON") {
+  const std::string text = "variable \"X\" {\n type = any\n}\ntarget \"a\" {\n description = X\n}\n";
+  CHECK(says(text, "unsupported type dynamic for variable X", outside_with({{"X", "e"}})));
+  CHECK(description(text, outside_with({{"X_JSON", R"({"value":"e","type":"string"})"}})) == "e");
+}
+
 TEST_CASE("What nobody knows gives a warning with what was meant") {
   const auto definition = definition_of("target \"a\" {\n  tag = [nothing]\n}\nvariable \"V\" {}\ntargett \"b\" {}\n");
   const auto warned = [&](const std::string& phrase) {

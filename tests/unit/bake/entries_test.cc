@@ -54,6 +54,15 @@ TEST_CASE("The keys of an attestation keep their case, but for those that bake r
         Fields{{"type", "sbom"}, {"disabled", "true"}, {"Generator", "X"}});
 }
 
+TEST_CASE("The level of a policy's log is a word of its list") {
+  const auto level = [](const std::string& text) {
+    return field_of(parse_entries(Attribute::policy, "filename=f,log-level=" + text).front(), "log-level");
+  };
+  CHECK(level("WARN") == "warning");
+  CHECK(level("Info") == "info");
+  CHECK(error_of([&] { level("loud"); }).find("invalid value log-level=loud") != std::string::npos);
+}
+
 TEST_CASE("Entries that say nothing sensible are usage errors") {
   CHECK(error_of([] { parse_entries(Attribute::output, "type=docker,push"); }) == "2 invalid value push");
   CHECK(error_of([] { parse_entries(Attribute::output, "dest=x,a=b"); }) == "2 type is required for output");

@@ -57,6 +57,12 @@ TEST_CASE("A grant is for what is below it") {
   CHECK(place.asked("output = [\"../beside/new\"]", {"fs.write=../beside/new"}) == Flags{"--allow=fs.write=../beside"});
 }
 
+TEST_CASE("Privileges without a value are refused one") {
+  const auto says = [](const std::string& value) { return error_of([&] { parse_grants({value}, outside_with()); }); };
+  CHECK(says("network.host=x") == "2 unknown entitlement key \"network.host\"");
+  CHECK(says("buildx.local.delete=x") == "2 buildx.local.delete does not accept a value");
+}
+
 TEST_CASE("Other privileges are asked for by name") {
   Place place;
   CHECK(place.asked("network = \"host\"") == Flags{"--allow=network.host"});

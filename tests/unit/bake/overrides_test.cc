@@ -31,6 +31,27 @@ TEST_CASE("Lists are replaced by --set, or appended to") {
   CHECK(with({"a.tags=n:1", "a.tags=n:2"}) == R"("tags":["n:1","n:2"],)" + output);
   CHECK(with({"*.tags+=n:1"}) == R"("tags":["t:1","n:1"],)" + output);
   CHECK(with({"a.tags="}) == output);
+  CHECK(with({"a.tags=n:1", "a.tags+=n:2"}) == R"("tags":["t:1","n:1","n:2"],)" + output);
+  CHECK(with({"a.tags+=n:1", "a.tags=n:2"}) == R"("tags":["n:1","n:2"],)" + output);
+}
+
+TEST_CASE("Without pushing the last output takes the place of each to a registry") {
+  CHECK(with({"a.tags=", "a.output=type=registry,name=r", "a.output=type=local,dest=d", "a.output=type=image",
+              "a.push=false"}) == R"("output":[{"push":"false","type":"image"},{"dest":"d","type":"local"}])");
+}
+
+TEST_CASE("Sources of a secret are set by its own id, whatever is set before or after") {
+  const auto definition = definition_of("target \"a\" {\n  secret = [\"id=s,env=A\"]\n}\n");
+  CHECK(printed(definition, {"a"}, {"a.secret.s=env=B", "a.secrets=id=s,env=C"}).find("\"env\":\"B\"") !=
+        std::string::npos);
+  CHECK(error_of([&] { printed(definition, {"a"}, {"a.secret.s=id=t,env=B"}); }) ==
+        "2 secret override id \"t\" does not match declared secret \"s\"");
+}
+
+TEST_CASE("An argument without a value is empty where the environment is kept out") {
+  const auto outside = outside_with({{"BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP", "1"}, {"HERE", "x"}});
+  CHECK(printed(definition_of("target \"a\" {}\n", outside), {"a"}, {"a.args.HERE"}, outside).find(R"("HERE":"")") !=
+        std::string::npos);
 }
 
 TEST_CASE("Names of arguments may have dots") {
@@ -54,6 +75,7 @@ TEST_CASE("Overrides that mean nothing are usage errors") {
   CHECK(says("a.args=x") == "2 invalid key args, args requires name");
   CHECK(says("b.context=x").starts_with("2 could not find any target matching 'b'"));
   CHECK(says("a.colour=red") == "2 unknown key: colour");
+  CHECK(says("a.resources.memory+=1g") == "2 invalid key a.resources.memory+, resources does not support append");
   CHECK(says("a.pull=maybe") == "2 invalid value maybe for boolean key pull");
   CHECK(says("a.secret.s=env=E") == "2 secret s must be declared before it can be overridden");
 }
