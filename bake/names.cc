@@ -148,9 +148,16 @@ Value Names::value_of(const std::string& name, const hcl::Range& place) {
 }
 
 Value Names::evaluated(const std::string& name) {
-  if (const auto found = parts_.values.find(name); found != parts_.values.end())
-    return hcl::evaluate(*found->second->expression, scope_);
-  const auto [kind, value] = declared(name, *parts_.variables.find(name)->second, scope_);
+  const auto variable = parts_.variables.find(name);
+  if (const auto found = parts_.values.find(name); found != parts_.values.end()) {
+    auto value = hcl::evaluate(*found->second->expression, scope_);
+    const auto text = variable == parts_.variables.end() ? std::nullopt : override_of(outside_, name);
+    if (!text) return value;
+    // It stands in for the default of the variable, and for its type.
+    const auto type = value.is_null() ? hcl::string_type() : value.type;
+    return value_of_text({.name = name, .place = found->second->name_range, .declared = false, .type = type}, *text);
+  }
+  const auto [kind, value] = declared(name, *variable->second, scope_);
   const auto text = override_of(outside_, name);
   const bool has_json = !parts_.variables.contains(name + "_JSON");
   if (has_json && (kind.declared || !text)) {

@@ -38,6 +38,7 @@ class Words {
     }
   }
   void add_protected(std::string_view text) { word_ += text; }
+  void forget_word() { word_.clear(); }
   std::vector<std::string> take() {
     end_word();
     return std::move(words_);
@@ -58,7 +59,10 @@ class Reader {
       : text_(text), lookup_(lookup), options_(options) {}
 
   // Reads to the end of the text.
-  std::string read_all(Words* words) { return read_until('\0', options_.raw_escapes, words); }
+  std::string read_all(Words* words) {
+    words_ = words;
+    return read_until('\0', options_.raw_escapes, words);
+  }
 
   std::set<std::string> undefined;
 
@@ -91,6 +95,7 @@ class Reader {
   std::size_t pos_ = 0;
   bool raw_escapes_ = false;
   int depth_ = 0;
+  Words* words_ = nullptr;
 };
 
 std::optional<std::string> Reader::value_of(const std::string& name) {
@@ -101,6 +106,8 @@ std::optional<std::string> Reader::value_of(const std::string& name) {
 
 std::string Reader::read_until(char stop, bool raw_escapes, Words* words) {
   const bool outer_raw_escapes = std::exchange(raw_escapes_, raw_escapes);
+  // BuildKit's reader uses the buffer of its word for this as well: what stood before it is lost.
+  if (stop != '\0' && words_ != nullptr) words_->forget_word();
   const bool quotes = !options_.raw_quotes;
   std::string out;
   const auto append = [&](std::string_view piece, bool is_protected) {

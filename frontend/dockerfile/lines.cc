@@ -98,8 +98,9 @@ bool LineReader::cut_continuation(std::string_view& line) const {
   return true;
 }
 
+// BuildKit cuts the first byte, be it the mark or a blank before it: one that is indented says nothing to it.
 void LineReader::remember_comment(std::string_view line) {
-  const auto comment = trim_space(trim_left(line).substr(1));
+  const auto comment = trim_space(line.substr(1));
   if (comment.empty()) {
     comments_.clear();
   } else {
@@ -132,10 +133,11 @@ bool LineReader::take_directive(std::string_view line) {
 }
 
 void LineReader::start_line(std::string_view line) {
-  line = trim_left(without_line_end(line));
+  const auto whole = without_line_end(line);
+  line = trim_left(whole);
   if (take_directive(line)) return;
   if (is_comment(line)) {
-    remember_comment(line);
+    remember_comment(whole);
   } else if (!line.empty()) {
     read_instruction(line);
   }

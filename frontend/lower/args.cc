@@ -71,7 +71,7 @@ std::vector<std::pair<std::string, std::string>> proxies_of(const std::map<std::
     for (const auto& [key, given] : build_args) {
       if (iequals(key, name)) value = &given;
     }
-    if (value == nullptr) continue;
+    if (value == nullptr || value->empty()) continue;
     proxies.emplace_back(name, *value);
     proxies.emplace_back(to_lower(name), *value);
   }

@@ -38,6 +38,7 @@ PortParts split_parts(std::string_view text) {
 }
 
 std::optional<int> parse_port(std::string_view text) {
+  if (text.size() > 1 && text.starts_with('+') && text[1] != '-') text.remove_prefix(1);
   int port = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (code != std::errc() || end != text.data() + text.size() || port < 0 || port > 65535) return std::nullopt;

@@ -91,9 +91,8 @@ void apply_request(const Lowering& lowering, graph::ExecOp& exec) {
 
 void set_environment(const Lowering& lowering, const State& state, graph::ExecOp& exec) {
   exec.env = state.env.entries();
-  for (const auto& [name, value] : lowering.proxies) {
-    if (state.env.find(name) == nullptr) exec.proxy_env.push_back(name + "=" + value);
-  }
+  // After the others: the last of a name counts.
+  for (const auto& [name, value] : lowering.proxies) exec.proxy_env.push_back(name + "=" + value);
   const auto agent = std::ranges::find(exec.mounts, graph::MountKind::ssh, &graph::Mount::kind);
   if (agent != exec.mounts.end() && state.env.find("SSH_AUTH_SOCK") == nullptr) {
     exec.env.push_back("SSH_AUTH_SOCK=" + agent->target);

@@ -73,8 +73,11 @@ PreparedMount cache_source(const SandboxMount& mount) {
   return select(mount, root.get(), mount.read_only);
 }
 
-PreparedMount tmpfs_source(const SandboxMount& mount) {
-  std::vector<FsOption> options = {{"mode", "1777"}};
+// With the mode of the directory whose place it takes, as runc has it.
+PreparedMount tmpfs_source(const SandboxMount& mount, int snapshot) {
+  const auto target = resolve_in_root(snapshot, mount.target);
+  const unsigned mode = target.is_directory() ? target.status->st_mode & 07777 : 01777;
+  std::vector<FsOption> options = {{"mode", fmt::format("{:o}", mode)}};
   if (mount.size != 0) options.push_back({"size", std::to_string(mount.size)});
   const unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (mount.read_only ? MOUNT_ATTR_RDONLY : 0);
   return {mount.target, make_filesystem("tmpfs", options, attributes), true};
@@ -113,7 +116,8 @@ PreparedMount scratch_file(const SandboxSpec& spec, const char* name, const char
 
 }  // namespace
 
-PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents) {
+PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, int snapshot,
+                                std::vector<AgentSocket>& agents) {
   try {
     check_image_owner(mount.uid, mount.gid, "owner");
     switch (mount.kind) {
@@ -122,7 +126,7 @@ PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mou
       case graph::MountKind::cache:
         return cache_source(mount);
       case graph::MountKind::tmpfs:
-        return tmpfs_source(mount);
+        return tmpfs_source(mount, snapshot);
       case graph::MountKind::secret:
         return secret_source(spec, mount);
       case graph::MountKind::ssh:

@@ -6,9 +6,10 @@
 
 namespace mbuild::executor {
 
-// The detached tree that a RUN --mount puts at its target; an ssh mount's socket is added to `agents`. Throws Error
-// (step_failed) when a selected path is missing.
-PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, std::vector<AgentSocket>& agents);
+// The detached tree that a RUN --mount puts at its target in the root of `snapshot`; an ssh mount's socket is added to
+// `agents`. Throws Error (step_failed) when a selected path is missing.
+PreparedMount make_mount_source(const SandboxSpec& spec, const SandboxMount& mount, int snapshot,
+                                std::vector<AgentSocket>& agents);
 
 // Lines of /etc/hosts: the loopback's, which `own_name` means too ("": none does), and those that the user asks for.
 std::string hosts_lines(const std::string& own_name,

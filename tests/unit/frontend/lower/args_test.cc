@@ -65,6 +65,9 @@ TEST_CASE("proxies reach RUN in both spellings and stay out of its environment a
         Strings{"HTTP_PROXY=http://p", "http_proxy=http://p", "NO_PROXY=a", "no_proxy=a"});
   CHECK(exec(root_node(lowered)).env.size() == 1);
   CHECK(history(lowered) == Strings{"RUN /bin/sh -c x # buildkit"});
+  Build with_env("FROM base\nENV http_proxy=mine\nRUN x\n");
+  with_env.request.build_args = {{"HTTP_PROXY", "http://p"}, {"https_proxy", ""}};
+  CHECK(exec(root_node(with_env.lower())).proxy_env == Strings{"HTTP_PROXY=http://p", "http_proxy=http://p"});
 }
 
 TEST_CASE("the language that a build argument names does not matter, but it must be named") {

@@ -112,6 +112,8 @@ TEST_CASE("EXPOSE") {
         Strings{"70/tcp", "80/tcp", "8000/tcp", "8001/tcp", "8002/tcp", "90/udp"});
   CHECK(entries("EXPOSE 90/udp 80\n") == Strings{"*EXPOSE [80/tcp 90/udp]"});
   CHECK(entries("ENV p=\"1 2\"\nEXPOSE $p\n").back() == "*EXPOSE [1/tcp 2/tcp]");
+  CHECK(config("EXPOSE 80${X:-90} ${A:-1000}-${B:-1002}/udp ${R:-53/udp} +70\n").exposed_ports ==
+        config("EXPOSE 90 1002/udp 53/udp 70\n").exposed_ports);
   CHECK_THAT(failure("EXPOSE 80/foo"), Contains("invalid proto: foo"));
   CHECK_THAT(failure("EXPOSE 99999"), Contains("invalid containerPort: 99999"));
   CHECK_THAT(failure("EXPOSE 9-8"), Contains("invalid containerPort: 9-8"));

@@ -30,6 +30,10 @@ TEST_CASE("old forms of ENV and LABEL, in stages that are built") {
   CHECK(warnings.at(0).message == "\"LABEL key=value\" should be used instead of legacy \"LABEL key value\" format");
 }
 
+TEST_CASE("a comment that is indented asks for nothing") {
+  CHECK(checked("FROM base\n  # check=skip=LegacyKeyValueFormat\nENV e f\n") == Strings{"LegacyKeyValueFormat:3"});
+}
+
 TEST_CASE("a check option of the build replaces the file's") {
   Build build("FROM base\nRUN a \\\n\n b\nMAINTAINER x\n");
   build.request.build_args["BUILDKIT_DOCKERFILE_CHECK"] = "skip=MaintainerDeprecated";

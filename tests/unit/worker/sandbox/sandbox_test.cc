@@ -373,11 +373,13 @@ TEST_CASE("a cache selector can't lead out of the cache") {
 TEST_CASE("a tmpfs has its size, and can cover /etc") {
   BusyboxTree tree;
   NEEDS(tree.ready, "an inner process with a static busybox");
-  auto spec = shell(tree, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t; ls -A /etc");
+  tree.directory("base/private", 0700);
+  auto spec = shell(tree, "df -k /t | tail -1 | awk '{print $2}'; stat -c %a /t /private; ls -A /etc");
   auto small = mount_at(graph::MountKind::tmpfs, "/t");
   small.size = 8 << 20;
-  spec.mounts = mounts(std::move(small), mount_at(graph::MountKind::tmpfs, "/etc"));
-  CHECK(run(tree, spec).output == "8192\n1777\n");
+  spec.mounts = mounts(std::move(small), mount_at(graph::MountKind::tmpfs, "/etc"),
+                       mount_at(graph::MountKind::tmpfs, "/private"));
+  CHECK(run(tree, spec).output == "8192\n1777\n700\n");
 }
 
 TEST_CASE("mounts nest in the order of their targets") {
