@@ -236,7 +236,9 @@ void Blocks::add_to(Definition& definition) {
       if (is_new) {
         definition.targets.push_back(std::move(one));
       } else {
-        merge(definition.targets[place->second], one);
+        auto& all = definition.targets[place->second];
+        merge(all, one);
+        if (!one.directory.empty()) all.directory = one.directory;
       }
     }
   }

@@ -86,9 +86,16 @@ class Loader {
   }
 
  private:
-  // The file's own tree, in the one form that merging needs.
+  // The file's own tree, in the one form that merging needs; of its documents each is laid over those before it.
   Node prepared(const ComposeFile& file) {
-    Node model = parse_yaml(file.name, file.text);
+    auto documents = parse_yaml_documents(file.name, file.text);
+    if (documents.empty()) documents.emplace_back();
+    Node whole = prepared(file, std::move(documents.front()));
+    for (std::size_t i = 1; i < documents.size(); ++i) merge(whole, prepared(file, std::move(documents[i])));
+    return whole;
+  }
+
+  Node prepared(const ComposeFile& file, Node model) {
     if (model.kind == Node::Kind::null) model.kind = Node::Kind::map;
     if (model.kind != Node::Kind::map)
       throw usage_error(fmt::format("parsing {}: yaml: top level is {}, not a mapping", file.name, kind_name(model)));

@@ -80,11 +80,6 @@ class Reader {
   Reader(const std::string& name, const std::string& text) : name_(name) {
     if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc();
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-    if (yaml_parser_load(&parser_, &document_) == 0) {
-      Error error = failure();
-      yaml_parser_delete(&parser_);
-      throw error;
-    }
   }
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
@@ -93,9 +88,13 @@ class Reader {
     yaml_parser_delete(&parser_);
   }
 
-  Node root() {
+  // The next document; nothing behind the last.
+  std::optional<Node> next() {
+    yaml_document_delete(&document_);
+    document_ = {};
+    if (yaml_parser_load(&parser_, &document_) == 0) throw failure();
     const auto* node = yaml_document_get_root_node(&document_);
-    return node == nullptr ? Node() : convert(*node, 0);
+    return node == nullptr ? std::nullopt : std::optional(convert(*node, 0));
   }
 
  private:
@@ -163,7 +162,14 @@ class Reader {
 
 }  // namespace
 
-Node parse_yaml(const std::string& name, const std::string& text) { return Reader(name, text).root(); }
+Node parse_yaml(const std::string& name, const std::string& text) { return Reader(name, text).next().value_or(Node()); }
+
+std::vector<Node> parse_yaml_documents(const std::string& name, const std::string& text) {
+  Reader reader(name, text);
+  std::vector<Node> documents;
+  while (auto document = reader.next()) documents.push_back(*std::move(document));
+  return documents;
+}
 
 Node text_node(std::string text) {
   Node node;

@@ -26,6 +26,8 @@ struct Member {
 
 // The first document; null where there is none. `name` is the file's in messages. Throws Error (usage).
 Node parse_yaml(const std::string& name, const std::string& text);
+// All that `---` parts.
+std::vector<Node> parse_yaml_documents(const std::string& name, const std::string& text);
 
 Node text_node(std::string text);
 const Node* find(const Node& map, std::string_view key);

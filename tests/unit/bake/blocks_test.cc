@@ -114,6 +114,12 @@ TEST_CASE("All that the targets of one name become is a group of it") {
   CHECK(definition.groups[0].targets == Texts{"m-x", "m-y", "m-z", "m"});
 }
 
+TEST_CASE("A variable whose name stands for a value as well has that, or what is given") {
+  const std::string text = "variable \"X\" {\n type = number\n}\nX = \"b\"\ntarget \"a\" {\n description = X\n}\n";
+  CHECK(description(text) == "b");
+  CHECK(description(text, outside_with({{"X", "e"}})) == "e");
+}
+
 TEST_CASE("What is null where there has to be a text is an error") {
   CHECK(says("target \"a\" {\n contexts = { b = null }\n}\n", "null value is not allowed"));
   CHECK(says("target \"a\" {\n description = null\n}\n", "null value is not allowed"));

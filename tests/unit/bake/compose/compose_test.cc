@@ -37,6 +37,8 @@ TEST_CASE("Compose files are merged key by key, lists one after the other") {
   CHECK(shown({"services:\n  a:\n    build: {context: one, args: [A=1, B=1], tags: [t1]}\n",
                "services:\n  a:\n    build: {args: {B: 2}, tags: [t1, t2]}\n"}) ==
         R"({"a":{"context":"one","dockerfile":"Dockerfile","args":{"A":"1","B":"2"},"tags":["t1","t2"]}})");
+  CHECK(shown({"services:\n  a:\n    build: {context: one, tags: [t1]}\n---\nservices:\n  a:\n    build: {tags: "
+               "[t2]}\n"}) == R"({"a":{"context":"one","dockerfile":"Dockerfile","tags":["t1","t2"]}})");
 }
 
 TEST_CASE("Services extend others, and YAML has anchors and merge keys") {
