@@ -102,7 +102,9 @@ int export_container(const FileFlags& flags) {
   CancelOnSignal cancel;
   const auto session = session_request(flags.root, false);
   const auto container = containers::shelf_of(session.store_root).find(flags.names.front());
-  const auto export_to = [&](int fd) { containers::copy_from(session, container, "/", "-", fd, {.alone = true}, cancel.token()); };
+  const auto export_to = [&](int fd) {
+    containers::copy_from(session, container, "/", "-", fd, {.alone = true}, cancel.token());
+  };
   if (flags.file.empty()) {
     check_no_terminal();
     export_to(STDOUT_FILENO);
