@@ -44,7 +44,7 @@ void NetworkProof::note(const std::string& pasta) const {
   try {
     const std::string now = circumstances(pasta);
     if (now.empty() || (path_exists(path_) && read_file(path_) == now)) return;
-    PartialFile file(path_);
+    PartialFile file(path_, 0600);
     write_all(file.fd(), now);
     file.commit();
   } catch (const Error&) {
