@@ -76,8 +76,8 @@ fuzz() {
 
 # The end-to-end tests of native programs and compiler packs, which want a Debian base with packages.
 native_programs() {
-  scripts/make-bases --only debian build/bases &&
-    tests/e2e/run --mbuild build/release/mbuild --bases build/bases --filter '^(accel|accel_packs|emulation_cost)/'
+  scripts/make-bases --mbuild build/release/mbuild build/bases || echo "no Debian base: what wants one is skipped"
+  tests/e2e/run --mbuild build/release/mbuild --bases build/bases --filter '^(accel|accel_packs|emulation_cost)/'
 }
 
 # The end-to-end tests and the conformance list as a user with subordinate ids that is made for it. The user can't see
