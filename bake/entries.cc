@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 
@@ -128,14 +128,6 @@ std::string as_written(const Fields& fields) {
 }
 
 }  // namespace
-
-std::optional<bool> bool_word(std::string_view word) {
-  static constexpr std::array<std::string_view, 6> k_true = {"1", "t", "T", "TRUE", "true", "True"};
-  static constexpr std::array<std::string_view, 6> k_false = {"0", "f", "F", "FALSE", "false", "False"};
-  if (std::ranges::find(k_true, word) != k_true.end()) return true;
-  if (std::ranges::find(k_false, word) != k_false.end()) return false;
-  return std::nullopt;
-}
 
 std::string field_of(const Entry& entry, const std::string& name) {
   const auto found = entry.fields.find(name);

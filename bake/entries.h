@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,7 +21,5 @@ void put_entry(Attribute attribute, Entries& entries, const Entry& entry);
 
 // A field, "" where there is none.
 std::string field_of(const Entry& entry, const std::string& name);
-// "1 t T TRUE true True 0 f F FALSE false False", else nothing.
-std::optional<bool> bool_word(std::string_view word);
 
 }  // namespace mbuild::bake

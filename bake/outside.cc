@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bake/entries.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "executor/sources/remote_context.h"

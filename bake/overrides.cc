@@ -9,6 +9,7 @@
 #include "bake/attributes.h"
 #include "bake/entries.h"
 #include "bake/pushing.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 

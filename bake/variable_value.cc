@@ -8,6 +8,7 @@
 #include "bake/hcl/convert.h"
 #include "bake/hcl/diagnostic.h"
 #include "bake/hcl/json.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 

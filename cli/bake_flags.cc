@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "bake/entries.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/call.h"
@@ -18,7 +19,7 @@ void add_attestations(const std::string& type, const std::vector<std::string>& v
                       std::vector<std::string>& texts) {
   for (const auto& value : values) {
     if (value.empty()) continue;
-    const auto enabled = bake::bool_word(value);
+    const auto enabled = bool_word(value);
     texts.push_back(fmt::format("*.attest=type={},{}", type, enabled ? "disabled=" + bool_text(!*enabled) : value));
   }
 }
@@ -31,7 +32,7 @@ bool disables_policies(const std::string& value) {
     const auto key = to_lower(trim(field.substr(0, field.find('='))));
     if (key == "filename" || key == "reset")
       throw usage_error(fmt::format("--policy does not accept {}", key)).with_advice("The definition names policies.");
-    if (key == "disabled") disabled = bake::bool_word(field.substr(field.find('=') + 1)).value_or(false);
+    if (key == "disabled") disabled = bool_word(field.substr(field.find('=') + 1)).value_or(false);
   }
   if (disabled && fields.size() > 1) throw usage_error("disabled policy cannot be combined with other policy flags");
   return disabled;

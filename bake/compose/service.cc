@@ -14,6 +14,7 @@
 #include "bake/compose/shape.h"
 #include "bake/entries.h"
 #include "bake/outside.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"

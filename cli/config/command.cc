@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "cli/config/docker_words.h"
@@ -130,8 +131,7 @@ Words split_empty_value(const CLI::App& app, const std::string& word) {
   const auto* option = find_option(app, name);
   if (option == nullptr) return {word};
   if (takes_value(option)) return value.empty() ? Words{name, ""} : Words{word};
-  static const Words k_known = {"1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False"};
-  if (std::ranges::find(k_known, value) != k_known.end()) return {word};
+  if (bool_word(value)) return {word};
   throw CLI::ConversionError(fmt::format("invalid argument \"{}\" for \"{}\" flag: it is true or false", value, name));
 }
 

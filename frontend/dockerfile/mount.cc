@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "frontend/dockerfile/table.h"
@@ -55,10 +56,7 @@ std::optional<std::size_t> index_of(const List& list, std::string_view word) {
 }
 
 bool boolean_value(std::string_view key, std::string_view value) {
-  static constexpr std::array k_true = {"1"sv, "t"sv, "T"sv, "true"sv, "TRUE"sv, "True"sv};
-  static constexpr std::array k_false = {"0"sv, "f"sv, "F"sv, "false"sv, "FALSE"sv, "False"sv};
-  if (index_of(k_true, value)) return true;
-  if (index_of(k_false, value)) return false;
+  if (const auto word = bool_word(value)) return *word;
   throw usage_error(fmt::format("invalid value for {}: {}", key, value));
 }
 

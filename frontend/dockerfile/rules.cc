@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
 #include "frontend/dockerfile/directives.h"
@@ -79,10 +80,7 @@ std::vector<std::string> names_of(std::string_view list) {
 }
 
 bool error_value(std::string_view option, std::string_view value) {
-  static constexpr std::array<std::string_view, 6> k_true = {"1", "t", "T", "true", "TRUE", "True"};
-  static constexpr std::array<std::string_view, 6> k_false = {"0", "f", "F", "false", "FALSE", "False"};
-  if (std::ranges::find(k_true, value) != k_true.end()) return true;
-  if (std::ranges::find(k_false, value) != k_false.end()) return false;
+  if (const auto word = bool_word(value)) return *word;
   throw Error(ExitClass::usage, fmt::format("failed to parse check option {}: invalid syntax", quote(option)));
 }
 
