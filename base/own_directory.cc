@@ -39,8 +39,12 @@ void settle_directory(int fd, const std::string& path, unsigned mode) {
 }
 
 void make_settled_directory(const std::string& path, unsigned mode) {
-  make_directories(path, mode);
-  settle_directory(open_file(path, O_RDONLY | O_DIRECTORY).get(), path, mode);
+  Fd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) {
+    make_directories(path, mode);
+    directory = open_file(path, O_RDONLY | O_DIRECTORY);
+  }
+  settle_directory(directory.get(), path, mode);
 }
 
 }  // namespace mbuild

@@ -3,29 +3,43 @@
 #include <dirent.h>
 #include <unistd.h>
 
-#include <filesystem>
-
+#include "base/clock.h"
 #include "base/fd.h"
 
 namespace mbuild::cache {
-BuildDirectory::BuildDirectory(const Store& store) {
+namespace {
+
+// Each build that runs holds a byte of it, whose offset is the time at which it began.
+std::string builds_lock(const std::string& locks) { return locks + "/builds"; }
+
+}  // namespace
+
+BuildDirectory::BuildDirectory(const Store& store)
+    : use_(FileLock::acquire_free_byte(builds_lock(store.locks_directory()), unix_nanoseconds().count())) {
   const std::string name = random_hex(8);
   lock_path_ = store.locks_directory() + "/build-" + name;
-  lock_ = FileLock::acquire(lock_path_);
   path_ = store.work_directory() + "/" + name;
+}
+
+BuildDirectory::~BuildDirectory() {
+  if (made_) ::unlink(lock_path_.c_str());
+}
+
+const std::string& BuildDirectory::path() const {
+  if (made_) return path_;
+  const std::lock_guard guard(mutex_);
+  if (made_) return path_;
+  lock_ = FileLock::acquire(lock_path_);  // before there is a directory to sweep
   make_directories(path_, 0700);
+  made_ = true;
+  return path_;
 }
 
-BuildDirectory::~BuildDirectory() { ::unlink(lock_path_.c_str()); }
-
-bool is_in_use(const std::string& root) {
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(root + "/locks", none)) {
-    if (!entry.path().filename().string().starts_with("build-")) continue;
-    if (!FileLock::try_acquire(entry.path())) return true;
-  }
-  return false;
+std::optional<std::int64_t> oldest_build(const std::string& root) {
+  return FileLock::lowest_held_byte(builds_lock(root + "/locks"));
 }
+
+bool is_in_use(const std::string& root) { return !FileLock::is_free(builds_lock(root + "/locks")); }
 
 std::vector<std::string> abandoned_build_directories(const Store& store) {
   std::vector<std::string> found;

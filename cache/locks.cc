@@ -58,6 +58,18 @@ Fd wait_for_lock(const std::string& path, Range range, const std::stop_token& st
   return fd;
 }
 
+// The start of some lock within the range that would keep one off it.
+std::optional<std::int64_t> held_within(const Fd& file, Range range) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = range.start;
+  lock.l_len = range.length;
+  if (::fcntl(file.get(), F_OFD_GETLK, &lock) < 0) throw system_error(errno, "lock");
+  if (lock.l_type == F_UNLCK) return std::nullopt;
+  return lock.l_start;
+}
+
 }  // namespace
 
 FileLock FileLock::try_acquire(const std::string& path) {
@@ -79,17 +91,30 @@ FileLock FileLock::acquire_byte(const std::string& path, std::int64_t byte, std:
   return lock;
 }
 
+FileLock FileLock::acquire_free_byte(const std::string& path, std::int64_t from) {
+  FileLock lock;
+  lock.fd_ = open_lock(path);
+  while (!lock_now(lock.fd_.get(), {from, 1})) ++from;
+  return lock;
+}
+
 bool FileLock::is_free(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   return !fd || is_free(fd);
 }
 
-bool FileLock::is_free(const Fd& file) {
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  if (::fcntl(file.get(), F_OFD_GETLK, &lock) < 0) throw system_error(errno, "lock");
-  return lock.l_type == F_UNLCK;
+bool FileLock::is_free(const Fd& file) { return !held_within(file, {}); }
+
+std::optional<std::int64_t> FileLock::lowest_held_byte(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file) return std::nullopt;
+  auto lowest = held_within(file, {});
+  while (lowest.value_or(0) > 0) {
+    const auto lower = held_within(file, {0, *lowest});
+    if (!lower) break;
+    lowest = lower;
+  }
+  return lowest;
 }
 
 }  // namespace mbuild::cache

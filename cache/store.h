@@ -237,21 +237,29 @@ void set_index_aside(const std::string& root, std::uint64_t inode);
 // Whether there is a store at `root`, be it a damaged one.
 bool is_store(const std::string& root);
 
-// A build's own directory below work/, swept by others once its owner is dead.
+// A build's own directory below work/, made when it is first asked for, and swept by others once its owner is dead.
+// While one of these is there the store is in use.
 class BuildDirectory {
  public:
   explicit BuildDirectory(const Store& store);
   ~BuildDirectory();
   BuildDirectory(const BuildDirectory&) = delete;
   BuildDirectory& operator=(const BuildDirectory&) = delete;
-  const std::string& path() const { return path_; }
+  // Thread-safe.
+  const std::string& path() const;
+  bool is_made() const { return made_; }
 
  private:
   std::string path_, lock_path_;
-  FileLock lock_;
+  FileLock use_;
+  mutable std::mutex mutex_;
+  mutable std::atomic<bool> made_ = false;
+  mutable FileLock lock_;
 };
 
-// True while a build holds its lock in the store at `root`.
+// When the oldest of the builds began that are in the store at `root`, in nanoseconds since 1970.
+std::optional<std::int64_t> oldest_build(const std::string& root);
+// True while a build is in the store at `root`.
 bool is_in_use(const std::string& root);
 
 // Directories of dead builds below work/: whoever may delete their files removes them.

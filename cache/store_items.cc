@@ -53,15 +53,8 @@ std::vector<std::string> names_in(const std::string& directory) {
 
 // When the oldest of the running builds began, in seconds since 1970.
 std::int64_t held_since(const Store& store) {
-  std::int64_t since = k_nobody;
-  for (const auto& name : names_in(store.locks_directory())) {
-    if (!name.starts_with("build-")) continue;
-    const std::string path = store.locks_directory() + "/" + name;
-    struct stat status;
-    if (::stat(path.c_str(), &status) < 0 || FileLock::is_free(path)) continue;
-    since = std::min<std::int64_t>(since, status.st_mtim.tv_sec);
-  }
-  return since;
+  const auto oldest = oldest_build(store.root());
+  return oldest ? *oldest / 1'000'000'000 : k_nobody;
 }
 
 std::string layer_type(const std::string& id, bool pulled, const std::string& record_name, bool downloaded) {

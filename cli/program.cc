@@ -57,33 +57,14 @@ std::optional<int> run_internal(int argc, char** argv) {
   return std::nullopt;
 }
 
-void add_commands(Command& top) {
+void tell_of_program(Command& top) {
   top.examples({{"mbuild build --platform linux/amd64,linux/arm64 -t HOST/NAME --push .",
                  "Build for two platforms and push the image."},
                 {"mbuild build -t NAME --load .", "Build for this machine and hand the image to Docker or Podman."},
                 {"mbuild doctor", "See what this host offers, and what to do about the rest."}});
-  // In the order in which a person needs them: the help has it.
-  add_build_command(top);
-  add_run_command(top);
-  add_create_command(top);
-  add_bake_command(top);
-  add_images_command(top);
-  add_image_commands(top);
-  add_container_commands(top);
-  add_verify_command(top);
-  add_history_command(top);
-  add_debug_command(top);
-  add_doctor_command(top);
-  add_du_command(top);
-  add_prune_command(top);
-  add_config_command(top);
-  add_imagetools_command(top);
-  add_login_commands(top);
-  add_merge_command(top);
-  add_platforms_command(top);
-  add_accel_command(top);
-  add_builder_commands(top);
-  add_help_commands(top);
+}
+
+void set_minor_commands(Command& top) {
   top.minor({"accel", "attach", "commit", "completion", "config",     "container", "cp",      "create",  "debug",
              "diff",  "exec",   "export", "image",      "imagetools", "import",    "inspect", "kill",    "load",
              "login", "logout", "merge",  "network",    "platforms",  "port",      "rename",  "restart", "rmi",
@@ -108,7 +89,13 @@ const Program& program() {
       .about =
           "mbuild builds images for several platforms from a Dockerfile.\n"
           "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
-      .add = add_commands,
+      // In the order in which a person needs them: the help has it.
+      .add = {tell_of_program,      add_build_command,   add_run_command,       add_create_command,
+              add_bake_command,     add_images_command,  add_image_commands,    add_container_commands,
+              add_verify_command,   add_history_command, add_debug_command,     add_doctor_command,
+              add_du_command,       add_prune_command,   add_config_command,    add_imagetools_command,
+              add_login_commands,   add_merge_command,   add_platforms_command, add_accel_command,
+              add_builder_commands, add_help_commands,   set_minor_commands},
       .implied_command = "build",
       .never_suggested = {"prune"},
       .add_to_each = add_global_docker_flags,

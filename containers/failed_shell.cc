@@ -102,7 +102,7 @@ class Room {
       : place_(session.store_root),
         workplace_(
             place_, [](std::string) {}, stop),
-        work_(place_.directory.path()),
+        work_([this] { return place_.directory.path(); }),
         layers_(place_.store, workplace_.inner, work_,
                 [this](std::string path) { workplace_.remove_later(std::move(path)); }),
         worker_({.inner = workplace_.inner,

@@ -47,12 +47,14 @@ std::string internal_name(const Definition& target, const std::string& name) {
 }
 
 // A directory for what the target is read from.
-std::string scratch_of(const BuildSession& session, std::uint32_t number) {
-  const auto& own = session.place.directory.path();
-  if (!has_neighbours(session)) return own;
-  std::string scratch = fmt::format("{}/target-{}", own, number);
-  make_directories(scratch, 0711);
-  return scratch;
+Scratch scratch_of(const BuildSession& session, std::uint32_t number) {
+  return [&session, number] {
+    const auto& own = session.place.directory.path();
+    if (!has_neighbours(session)) return own;
+    std::string scratch = fmt::format("{}/target-{}", own, number);
+    make_directories(scratch, 0711);
+    return scratch;
+  };
 }
 
 Inputs read_reporting(BuildSession& session, const Definition& target) {

@@ -32,19 +32,19 @@ struct Question {
         place(asked.store_root),
         images(place.store, image_options(asked, target_of(asked), asked.registries), stop),
         contexts(place.store, {}),
-        inputs(read_inputs(asked, offline_checked(asked), place.directory.path(), stop)) {
+        inputs(read_inputs(asked, offline_checked(asked), [this] { return place.directory.path(); }, stop)) {
     open_contexts(asked, inputs, contexts);
   }
   ~Question() {
     std::error_code ignored;  // the next build sweeps what stays
-    std::filesystem::remove_all(place.directory.path(), ignored);
+    if (place.directory.is_made()) std::filesystem::remove_all(place.directory.path(), ignored);
   }
   Question(const Question&) = delete;
   Question& operator=(const Question&) = delete;
 
   frontend::Request request(std::stop_token stop, std::vector<frontend::dockerfile::Warning>& warnings) {
-    auto out =
-        frontend_request({asked, asked, inputs, contexts, images, place.directory.path()}, std::move(stop), warnings);
+    auto out = frontend_request({asked, asked, inputs, contexts, images, [this] { return place.directory.path(); }},
+                                std::move(stop), warnings);
     if (!asked.offline) return out;
     out.resolve = [this](const std::vector<frontend::ImageQuery>& queries) -> std::vector<frontend::ResolvedImage> {
       for (const auto& query : queries) left_out.insert(query.reference);

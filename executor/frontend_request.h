@@ -10,6 +10,7 @@
 #include "executor/sources/base_images.h"
 #include "executor/sources/contexts.h"
 #include "executor/sources/inputs.h"
+#include "executor/sources/scratch.h"
 #include "frontend/frontend.h"
 
 namespace mbuild::executor {
@@ -21,7 +22,7 @@ struct FrontendSources {
   const Inputs& inputs;
   Contexts& contexts;
   ImageSources& images;
-  std::string scratch;  // a directory that lives as long as the build
+  Scratch scratch;
 };
 
 // The contexts of a request: the main one, and those with a name that are directories.

@@ -21,9 +21,9 @@ Workplace::Workplace(BuildStore& place, std::function<void(std::string)> warn, s
 Workplace::~Workplace() {
   try {
     if (inner.started() || !abandoned_.empty()) {
-      abandoned_.push_back(directory_.path());
+      if (directory_.is_made()) abandoned_.push_back(directory_.path());
       jobs::remove(inner.get(), abandoned_, {});
-    } else {
+    } else if (directory_.is_made()) {
       std::filesystem::remove_all(directory_.path());
     }
   } catch (const std::exception&) {

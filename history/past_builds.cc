@@ -1,5 +1,6 @@
 #include "history/past_builds.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -7,8 +8,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <functional>
+#include <memory>
 
 #include "base/digest.h"
 #include "base/error.h"
@@ -24,24 +25,29 @@ constexpr std::size_t k_time_digits = 13;  // milliseconds since 1970, until the
 
 std::string directory_of(const std::string& store_root) { return store_root + "/history"; }
 
-// Paths, the newest first.
 std::vector<std::string> record_paths(const std::string& store_root) {
   std::vector<std::string> paths;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(directory_of(store_root), none)) {
-    if (entry.path().extension() == k_ending) paths.push_back(entry.path());
+  const std::string directory = directory_of(store_root);
+  const std::unique_ptr<DIR, int (*)(DIR*)> opened(::opendir(directory.c_str()), ::closedir);
+  if (!opened) return paths;
+  while (const dirent* entry = ::readdir(opened.get())) {
+    if (const std::string_view name = entry->d_name; name.ends_with(k_ending)) {
+      paths.push_back(fmt::format("{}/{}", directory, name));
+    }
   }
-  std::ranges::sort(paths, std::greater());
   return paths;
 }
 
-// Those whose build has said what it is.
+void put_newest_first(std::vector<std::string>& paths) { std::ranges::sort(paths, std::greater()); }
+
+// Those whose build has said what it is, the newest first.
 std::vector<std::string> begun_paths(const std::string& store_root) {
   auto paths = record_paths(store_root);
   std::erase_if(paths, [](const auto& path) {
     struct stat status;
     return ::stat(path.c_str(), &status) != 0 || status.st_size == 0;
   });
+  put_newest_first(paths);
   return paths;
 }
 
@@ -64,10 +70,12 @@ std::string path_for(const std::string& store_root, std::int64_t started, const 
 }
 
 void remove_beyond(const std::string& store_root, const Bounds& bounds, std::int64_t now) {
-  const auto paths = record_paths(store_root);
+  auto paths = record_paths(store_root);
+  const auto is_too_old = [&](const auto& path) { return seconds_of(path) < now - bounds.age.count(); };
+  if (paths.size() <= bounds.entries && std::ranges::none_of(paths, is_too_old)) return;
+  put_newest_first(paths);
   for (std::size_t i = 0; i < paths.size(); ++i) {
-    const bool is_old = seconds_of(paths[i]) < now - bounds.age.count();
-    if ((i < bounds.entries && !is_old) || !cache::FileLock::is_free(paths[i])) continue;
+    if ((i < bounds.entries && !is_too_old(paths[i])) || !cache::FileLock::is_free(paths[i])) continue;
     ::unlink(paths[i].c_str());
   }
 }

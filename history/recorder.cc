@@ -18,7 +18,7 @@ constexpr std::size_t k_most_log = std::size_t{16} << 20;
 
 Recorder::Recorder(executor::ProgressSink& shown, Fd to, const Beginning& beginning)
     : shown_(shown), to_(std::move(to)) {
-  add(to_line(beginning));
+  add(to_line(beginning), When::later);
 }
 
 Time Recorder::since_start(std::chrono::steady_clock::time_point time) const {
@@ -44,7 +44,7 @@ void Recorder::vertex(const executor::VertexEvent& event) {
               .ended = since_start(event.time)};
     const bool started = event.state == VertexState::started;
     const bool is_new = started ? running_.insert(event.id).second : running_.erase(event.id) == 0;
-    add(to_line(step, is_new));
+    add(to_line(step, is_new), event.state == VertexState::cached ? When::later : When::now);
   }
   shown_.vertex(event);
 }
@@ -74,22 +74,29 @@ void Recorder::status(const executor::StatusEvent& event) {
 void Recorder::end(End end) {
   const std::lock_guard lock(mutex_);
   end.time = since_start(std::chrono::steady_clock::now());
-  if (left_out_ > 0) add(left_out_line(left_out_));
+  if (left_out_ > 0) add(left_out_line(left_out_), When::later);
   add(to_line(end));
 }
 
 std::string Recorder::text() {
   const std::lock_guard lock(mutex_);
+  write_down();
   if (!to_ || ::lseek(to_.get(), 0, SEEK_SET) < 0) return "";
   return read_all(to_.get());
 }
 
-void Recorder::add(const std::string& line) {
+void Recorder::add(const std::string& line, When when) {
+  unwritten_ += line;
+  if (when == When::now) write_down();
+}
+
+void Recorder::write_down() {
   try {
-    if (to_) write_all(to_.get(), line);
+    if (to_) write_all(to_.get(), unwritten_);
   } catch (const Error&) {
     to_.reset();
   }
+  unwritten_.clear();
 }
 
 }  // namespace mbuild::history

@@ -11,8 +11,8 @@
 
 namespace mbuild::history {
 
-// Writes the record of a build while it runs, from its events, which it passes on. Each line is written at once: what
-// follows it may be a long silence, in which somebody wants to see it, or the end of the process. A record is a
+// Writes the record of a build while it runs, from its events, which it passes on. A line is written at once where a
+// long silence may follow it, in which somebody wants to see it, or the end of the process. A record is a
 // convenience: where it can't be written (a full disk, say), the build goes on, and the record has no end.
 class Recorder : public executor::ProgressSink {
  public:
@@ -30,12 +30,15 @@ class Recorder : public executor::ProgressSink {
   std::string text();
 
  private:
-  void add(const std::string& line);
+  enum class When { now, later };  // later: with the next line
+  void add(const std::string& line, When when = When::now);
+  void write_down();
   Time since_start(std::chrono::steady_clock::time_point time) const;
 
   executor::ProgressSink& shown_;
   std::mutex mutex_;
   Fd to_;
+  std::string unwritten_;
   std::set<executor::VertexId> running_;
   std::map<executor::VertexId, std::size_t> logged_;  // bytes
   std::size_t all_logged_ = 0, left_out_ = 0;

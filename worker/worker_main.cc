@@ -28,7 +28,7 @@ class Service {
         inner_(map_),
         network_([this]() -> Inner& { return inner_.get(); }, [](const std::string&) {}, stop_.get_token(),
                  NetworkProof(store_.network_proof_path())),
-        work_(directory_.path()),
+        work_([this] { return directory_.path(); }),
         layers_(store_, inner_, work_, [this](std::string path) { remove_later(std::move(path)); }),
         worker_({.inner = inner_,
                  .network = network_,
@@ -40,8 +40,8 @@ class Service {
   ~Service() {
     stop_.request_stop();
     try {
-      garbage_.push_back(directory_.path());
-      jobs::remove(inner_.get(), garbage_, {});
+      if (directory_.is_made()) garbage_.push_back(directory_.path());
+      if (!garbage_.empty()) jobs::remove(inner_.get(), garbage_, {});
     } catch (const std::exception&) {
       // who uses the store next sweeps it
     }

@@ -422,7 +422,10 @@ void define(CLI::App& app, int& status, const Program& program, const Command::N
   app.set_version_flag("--version", program.version);
   app.require_subcommand(1);
   Command top(app, status, needed);
-  program.add(top);
+  for (const auto& add : program.add) {
+    add(top);
+    if (needed.alone && is_command(app, needed.wanted)) break;
+  }
   if (program.add_to_each) add_to_each(app, status, needed, program.add_to_each);
 }
 

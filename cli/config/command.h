@@ -84,7 +84,8 @@ class Command {
 
 struct Program {
   std::string name, version, about;
-  std::function<void(Command&)> add;               // adds all commands
+  // Each adds some of the commands; those that people use most come first.
+  std::vector<std::function<void(Command&)>> add;
   std::string implied_command;                     // whose flags and context a command line without a command has
   std::vector<std::string> never_suggested = {};   // commands that nobody is to run by mistake
   std::function<void(Command&)> add_to_each = {};  // flags that every command has

@@ -117,10 +117,10 @@ void check_directory(const std::string& path) {
 
 // "mbuild build -": a tar is the context, any other text is the Dockerfile.
 void read_context_from_stdin(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
-                             const std::string& scratch) {
+                             const Scratch& scratch) {
   const std::string data = read_standard_input(session.surroundings);
   const Fd file = memory_file(data);
-  inputs.context_directory = scratch + "/context";
+  inputs.context_directory = scratch() + "/context";
   make_settled_directory(inputs.context_directory, 0755);
   if (!is_archive(file.get())) {
     if (!request.dockerfile.empty()) {
@@ -141,7 +141,7 @@ void read_context_from_stdin(Inputs& inputs, const SessionRequest& session, cons
 
 // True when the Dockerfile is not in the context: it was read.
 bool read_dockerfile_from_elsewhere(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
-                                    const std::string& scratch, const std::stop_token& stop) {
+                                    const Scratch& scratch, const std::stop_token& stop) {
   if (request.dockerfile_text) {
     inputs.dockerfile_text = *request.dockerfile_text;
   } else if (request.dockerfile == "-") {
@@ -156,8 +156,8 @@ bool read_dockerfile_from_elsewhere(Inputs& inputs, const SessionRequest& sessio
 }
 
 void read_remote_context(Inputs& inputs, const SessionRequest& session, const TargetRequest& request,
-                         const std::string& scratch, const std::stop_token& stop) {
-  inputs.context_directory = scratch + "/context";
+                         const Scratch& scratch, const std::stop_token& stop) {
+  inputs.context_directory = scratch() + "/context";
   make_settled_directory(inputs.context_directory, 0755);
   inputs.context_ignored = false;
   const RemoteContext fetched = fetch_context(session, request, inputs.context_directory, stop);
@@ -172,7 +172,7 @@ bool is_remote_context(const TargetRequest& request) {
   return !is_directory(request.context) && is_remote(request.context);
 }
 
-Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const std::string& scratch,
+Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const Scratch& scratch,
                    std::stop_token stop) {
   Inputs inputs;
   if (request.context == "-") {

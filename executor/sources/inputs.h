@@ -6,6 +6,7 @@
 #include <string>
 
 #include "executor/api/build_request.h"
+#include "executor/sources/scratch.h"
 
 // The Dockerfile and the main context, from wherever the command line says they are.
 namespace mbuild::executor {
@@ -22,9 +23,8 @@ struct Inputs {
 // True when the main context is an address; a directory of that name goes before it.
 bool is_remote_context(const TargetRequest& request);
 
-// `scratch` is a directory that lives as long as the build: a context that comes as a tar or from an address is put
-// there. Throws Error (usage, network), Cancelled.
-Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const std::string& scratch,
+// A context that comes as a tar or from an address is put in `scratch`. Throws Error (usage, network), Cancelled.
+Inputs read_inputs(const SessionRequest& session, const TargetRequest& request, const Scratch& scratch,
                    std::stop_token stop);
 
 }  // namespace mbuild::executor

@@ -92,8 +92,8 @@ RemoteContext fetch_http_context(const SessionRequest& session, const TargetRequ
   return {got.mtime ? got.mtime : newest_file(directory), ""};
 }
 
-std::string fresh_directory(const std::string& scratch) {
-  const std::string directory = scratch + "/fetched-" + random_hex(8);
+std::string fresh_directory(const Scratch& scratch) {
+  const std::string directory = scratch() + "/fetched-" + random_hex(8);
   make_directories(directory, 0755);
   return directory;
 }
@@ -113,7 +113,7 @@ RemoteContext fetch_context(const SessionRequest& session, const TargetRequest& 
 }
 
 std::string fetch_text(const SessionRequest& session, const TargetRequest& request, const std::string& url,
-                       const std::string& scratch, std::stop_token stop) {
+                       const Scratch& scratch, std::stop_token stop) {
   const Fd file = open_file(fresh_directory(scratch) + "/file", O_RDWR | O_CREAT | O_EXCL, 0600);
   const auto source = allowed(session, graph::HttpSource{.url = url});
   download_to(request, source, file.get(), std::move(stop));
@@ -122,8 +122,7 @@ std::string fetch_text(const SessionRequest& session, const TargetRequest& reque
 }
 
 std::optional<std::int64_t> time_of_source(const SessionRequest& session, const TargetRequest& request,
-                                           const graph::SourceOp& asked, const std::string& scratch,
-                                           std::stop_token stop) {
+                                           const graph::SourceOp& asked, const Scratch& scratch, std::stop_token stop) {
   const std::string directory = fresh_directory(scratch);
   if (const auto* git = std::get_if<graph::GitSource>(&asked))
     return check_out(request, frontend::git_ref_of(allowed(session, *git)), directory, std::move(stop)).commit_time;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "executor/api/build_request.h"
+#include "executor/sources/scratch.h"
 #include "graph/graph.h"
 
 // Build contexts and Dockerfiles that are addresses. A remote context is fetched once, before the Dockerfile is read,
@@ -28,12 +29,11 @@ RemoteContext fetch_context(const SessionRequest& session, const TargetRequest& 
 
 // The body of an http(s) address.
 std::string fetch_text(const SessionRequest& session, const TargetRequest& request, const std::string& url,
-                       const std::string& scratch, std::stop_token stop);
+                       const Scratch& scratch, std::stop_token stop);
 
 // The time of a git or http source, for SOURCE_DATE_EPOCH: what RemoteContext::time is. `scratch` is a directory to
 // work in.
 std::optional<std::int64_t> time_of_source(const SessionRequest& session, const TargetRequest& request,
-                                           const graph::SourceOp& source, const std::string& scratch,
-                                           std::stop_token stop);
+                                           const graph::SourceOp& source, const Scratch& scratch, std::stop_token stop);
 
 }  // namespace mbuild::executor

@@ -30,7 +30,7 @@ StepParts::StepParts(const StepEnvironment& environment)
     : table(environment.graph),
       siblings(environment.graph, environment.images),
       reads(table, environment.targets),
-      work(environment.directory.path()),
+      work([&directory = environment.directory] { return directory.path(); }),
       layers(environment.store, environment.inner, work, environment.remove_later),
       fetcher({.platforms = environment.platforms,
                .plan = environment.plan,

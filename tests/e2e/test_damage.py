@@ -19,8 +19,7 @@ def prepared(case):
     case.write("tree/b", b"b" * 300000)
     case.dockerfile("FROM busybox", "COPY tree /tree", "RUN sort /tree/a > /sorted", "RUN --mount=type=cache,target=/c echo x > /c/x; echo y > /y")
     wanted = build(case).digests()
-    for name in ("index.db-wal", "index.db-shm"):
-        expect(not os.path.exists(os.path.join(case.root, name)), name, "is there")
+    expect_equal(os.path.getsize(os.path.join(case.root, "index.db-wal")), 0, "what the log of the index holds")
     return wanted
 
 
@@ -131,7 +130,7 @@ def test_files_of_the_index(case):
     for name in ("index.db", "index.db-wal", "index.db-shm"):
         for how in HOW:
             path = os.path.join(case.root, name)
-            if not os.path.lexists(path):
+            if not os.path.lexists(path) or os.path.isfile(path) and os.path.getsize(path) == 0:
                 with open(path, "wb") as f:
                     f.write(b"not what it should be" * 1000)
             spoil(path, how) if how != "a link" else None

@@ -5,7 +5,9 @@
 
 #include <csignal>
 #include <filesystem>
+#include <memory>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "tests/catch.h"
 #include "tests/unit/cache/store_fixture.h"
@@ -32,6 +34,32 @@ TEST_CASE("The directory of a build that is alive is not abandoned") {
   CHECK(path_exists(first.path()));
   CHECK(first.path() != second.path());
   CHECK(abandoned_build_directories(store).empty());
+}
+
+TEST_CASE("A build that needs no directory makes none, and is in its store") {
+  const Place place;
+  const Store store = place.open();
+  CHECK_FALSE(is_in_use(store.root()));
+  {
+    const BuildDirectory first(store), second(store);
+    CHECK_FALSE(first.is_made());
+    CHECK(std::filesystem::is_empty(store.work_directory()));
+    CHECK(is_in_use(store.root()));
+  }
+  CHECK_FALSE(is_in_use(store.root()));
+}
+
+TEST_CASE("The oldest of the builds that run is known by the time at which it began") {
+  const Place place;
+  const Store store = place.open();
+  const std::int64_t start = unix_nanoseconds().count();
+  auto first = std::make_unique<BuildDirectory>(store);
+  const std::int64_t second_start = unix_nanoseconds().count();
+  const BuildDirectory second(store), third(store);
+  CHECK(oldest_build(store.root()).value_or(0) >= start);
+  CHECK(oldest_build(store.root()).value_or(0) < second_start);
+  first.reset();
+  CHECK(oldest_build(store.root()).value_or(0) >= second_start);
 }
 
 TEST_CASE("The directory of a build that ended is found, and its lock is gone") {

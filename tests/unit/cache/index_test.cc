@@ -16,10 +16,13 @@ using mbuild::testing::ScopedVariable;
 
 namespace {
 
+// Without their logs and shared memory, which go with them.
 std::vector<std::string> set_aside(const Place& place) {
   std::vector<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator(place.directory / "store")) {
-    if (entry.path().filename().string().starts_with("index.db.damaged-")) found.push_back(entry.path());
+    const std::string name = entry.path().filename();
+    const bool belongs_to_one = name.ends_with("-wal") || name.ends_with("-shm");
+    if (name.starts_with("index.db.damaged-") && !belongs_to_one) found.push_back(entry.path());
   }
   return found;
 }

@@ -34,7 +34,7 @@ Found found_in(std::vector<std::string> words) {
   run_command_line({.name = "program",
                     .version = "1",
                     .about = "",
-                    .add = add,
+                    .add = {add},
                     .implied_command = "build",
                     .never_suggested = {"prune"},
                     .add_to_each = [](Command& each) { each.unused_value("--builder", [] {}); }},

@@ -9,8 +9,7 @@ using namespace mbuild::executor;
 
 TEST_CASE("a Dockerfile or a context for \"-\" is read from the request's standard input") {
   const testing::TemporaryDirectory directory;
-  const std::string scratch = directory.path() + "/scratch";
-  make_directories(scratch);
+  const Scratch scratch = [&] { return directory.path(); };
   BuildRequest request;
   request.context = directory.path();
   request.dockerfile = "-";
