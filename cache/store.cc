@@ -48,8 +48,6 @@ std::string Store::blob_path(std::string_view digest) const {
 
 std::string Store::layer_path(std::string_view id) const { return fmt::format("{}/layers/{}", fs_, id); }
 
-std::string Store::emulators_path() const { return root_ + "/emulators"; }
-
 std::string Store::contents_path(std::string_view layer_id) const {
   return fmt::format("{}/contents/{}", fs_, layer_id);
 }

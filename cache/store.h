@@ -109,7 +109,8 @@ class Store {
   // A list of what is known of the files in a layer. It may be missing.
   std::string contents_path(std::string_view layer_id) const;
   // A directory for copies of emulators (emu/accel/inject.h), each in one of its own; it may be missing.
-  std::string emulators_path() const;
+  std::string emulators_path() const { return emulators_path(root_); }
+  static std::string emulators_path(const std::string& root) { return root + "/emulators"; }
   // A file of worker/jobs/network_proof.h; it may be missing.
   std::string network_proof_path() const { return root_ + "/network"; }
   std::string cache_mount_path(std::string_view id) const;

@@ -420,12 +420,19 @@ int live(const executor::SessionRequest& session, executor::BuildStore& place, c
   return status;
 }
 
+// One in a network that others are in, too, joins their user namespace.
+executor::LazyInner::Begin begin_of(const Options& options) {
+  const bool joins = !options.network.name.empty() || !options.network.container.empty();
+  return joins ? executor::LazyInner::Begin::when_needed : executor::LazyInner::Begin::ahead;
+}
+
 template <class Find>
-int run_here(const executor::SessionRequest& session, const Streams& streams, const Find& find) {
+int run_here(const executor::SessionRequest& session, const Options& options, const Streams& streams,
+             const Find& find) {
   bool has_more = false;
   int status = 0;
   {
-    executor::BuildStore place(session.store_root);
+    executor::BuildStore place(session.store_root, begin_of(options));
     status = live(session, place, find(Shelf(containers_directory(place.store))), streams);
     has_more = finish(place);
   }
@@ -499,7 +506,7 @@ int live_on(const executor::SessionRequest& session, const Container& container,
   Life life(container);
   Patience patience(container);
   for (std::uint64_t restarts = 0;;) {
-    executor::BuildStore place(session.store_root);
+    executor::BuildStore place(session.store_root, begin_of(container.record.options));
     const auto began = unix_seconds();
     Host host(session, place, container, started);
     host.note_restarts(restarts++);
@@ -512,11 +519,11 @@ int live_on(const executor::SessionRequest& session, const Container& container,
 }  // namespace
 
 int run_attended(const executor::SessionRequest& session, const Record& record, const Streams& streams) {
-  return run_here(session, streams, [&](const Shelf& shelf) { return shelf.add(record); });
+  return run_here(session, record.options, streams, [&](const Shelf& shelf) { return shelf.add(record); });
 }
 
 int run_attended_again(const executor::SessionRequest& session, const Container& container, const Streams& streams) {
-  return run_here(session, streams, [&](const Shelf&) { return container; });
+  return run_here(session, container.record.options, streams, [&](const Shelf&) { return container; });
 }
 
 void create_container(const executor::SessionRequest& session, const Record& record) {

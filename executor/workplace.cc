@@ -8,11 +8,14 @@
 
 namespace mbuild::executor {
 
-BuildStore::BuildStore(const std::string& root)
-    : map(compute_id_map()), store(root, std::string(digest_hex(map.digest()).substr(0, 16))), directory(store) {}
+BuildStore::BuildStore(const std::string& root, LazyInner::Begin begin)
+    : map(compute_id_map()),
+      inner(map, cache::Store::emulators_path(root), begin),
+      store(root, std::string(digest_hex(map.digest()).substr(0, 16))),
+      directory(store) {}
 
 Workplace::Workplace(BuildStore& place, std::function<void(std::string)> warn, std::stop_token stop)
-    : inner(place.map, place.store.emulators_path()),
+    : inner(place.inner),
       network([this]() -> Inner& { return inner.get(); }, std::move(warn), std::move(stop),
               NetworkProof(place.store.network_proof_path())),
       directory_(place.directory),

@@ -16,14 +16,16 @@ namespace mbuild::executor {
 // The store at `root`, opened for a build, and the directory in it that is the build's own. Who has this removes what
 // he put into the directory.
 struct BuildStore {
-  explicit BuildStore(const std::string& root);
+  // ahead: the inner process is needed whatever comes, and starts while the store is opened
+  explicit BuildStore(const std::string& root, LazyInner::Begin begin = LazyInner::Begin::when_needed);
 
   IdMap map;
+  LazyInner inner;
   cache::Store store;
   const cache::BuildDirectory directory;
 };
 
-// What works in a store for a build: the inner process and the network of its RUNs, each started when it is first
+// What works in a store for a build: its inner process and the network of its RUNs, each started when it is first
 // needed. When this goes, the directory of the build is removed, by the inner process where there is one: some files in
 // it are not the user's.
 class Workplace {
@@ -37,7 +39,7 @@ class Workplace {
   // Removes a directory in the store when the build is over. Thread-safe.
   void remove_later(std::string path);
 
-  LazyInner inner;
+  LazyInner& inner;
   BuildNetwork network;
 
  private:

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 
 #include "base/error.h"
 #include "base/feature.h"
@@ -22,6 +23,18 @@ bool is_foreign(const platforms::Platform& platform) {
   if (descriptor == nullptr) return true;
   const auto& native_on = descriptor->native_on;
   return std::find(native_on.begin(), native_on.end(), platforms::to_string(host)) == native_on.end();
+}
+
+LazyInner::LazyInner(IdMap map, std::string emulators, Begin begin)
+    : map_(std::move(map)), emulators_at_(std::move(emulators)) {
+  if (begin == Begin::when_needed) return;
+  ahead_ = std::jthread([this] {
+    try {
+      get();
+    } catch (const std::exception&) {
+      // Started again by the next one, who is told.
+    }
+  });
 }
 
 Inner& LazyInner::get() {

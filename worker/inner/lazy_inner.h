@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -21,10 +22,11 @@ namespace mbuild::executor {
 // The inner process of a build, started when it is first needed: a fully cached build never starts it. Thread-safe.
 class LazyInner {
  public:
+  // ahead: at once, while the caller does something else; what goes wrong is thrown by who needs it
+  enum class Begin { when_needed, ahead };
   // `emulators`: a directory for copies of emulators that ask for native equivalents (emu/accel/inject.h); "": none are
   // made.
-  explicit LazyInner(IdMap map, std::string emulators = "")
-      : map_(std::move(map)), emulators_at_(std::move(emulators)) {}
+  explicit LazyInner(IdMap map, std::string emulators = "", Begin begin = Begin::when_needed);
 
   // Where the host allows no user namespaces it has none, and file jobs alone work.
   Inner& get();
@@ -63,6 +65,7 @@ class LazyInner {
   std::map<platforms::Platform, std::string> emulators_;
   std::map<std::string, Emulator> traced_;  // by the platform's name
   std::set<platforms::Platform> on_host_;   // run by handlers of the host
+  std::jthread ahead_;                      // last: it starts the others
 };
 
 // True when the platform's programs do not run on the processor as they stand.
