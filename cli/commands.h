@@ -19,7 +19,7 @@ void add_debug_command(Command& top);
 // What is left of a command line when the command that `debug` is to run is taken away, which may have any flags.
 std::vector<std::string> without_command_of_debug(std::vector<std::string> words);
 void add_doctor_command(Command& top);
-void add_du_command(Command& top);
+void add_du_command(Command& top, const char* name = "du");
 void add_image_commands(Command& top);
 // `ls` of the kept images.
 void add_image_listing(Command& image);
@@ -32,6 +32,7 @@ void add_merge_command(Command& top);
 void add_platforms_command(Command& top);
 void add_prune_command(Command& top);
 void add_run_command(Command& top);
+void add_system_command(Command& top);  // docker's: df, prune
 void add_create_command(Command& top);
 void add_verify_command(Command& top);
 

@@ -27,6 +27,7 @@
 #include "cli/network_command.h"
 #include "cli/prune_filters.h"
 #include "cli/ps_command.h"
+#include "cli/removals.h"
 #include "cli/volume_command.h"
 #include "containers/exec.h"
 #include "containers/life.h"
@@ -183,24 +184,19 @@ int remove_containers(const Flags& flags) {
   return running.empty() ? status : 1;
 }
 
+std::function<bool(const Container&)> parse_container_filters(const std::vector<std::string>& filters) {
+  return parse_filters(filters,
+                       prune_filters<Container>({.created = [](const Container& one) { return one.record.created; },
+                                                 .is_labelled =
+                                                     [](const Container& one, const std::string& text) {
+                                                       return has_label(config_of_container(one).image.labels, text);
+                                                     }}));
+}
+
 int prune_containers(const Flags& flags) {
-  const auto is_meant = parse_filters(
-      flags.filters, prune_filters<Container>({.created = [](const Container& one) { return one.record.created; },
-                                               .is_labelled =
-                                                   [](const Container& one, const std::string& text) {
-                                                     return has_label(config_of_container(one).image.labels, text);
-                                                   }}));
+  parse_container_filters(flags.filters);  // before a question
   if (!flags.force && !confirm_removal("all containers that have ended", "mbuild container prune -f")) return 0;
-  std::vector<Container> ended;
-  for (auto& container : shelf(flags).list()) {
-    const bool is_over = container.state == State::exited || container.state == State::dead;
-    if (is_over && is_meant(container)) ended.push_back(std::move(container));
-  }
-  const auto running = containers::remove_containers(store_root(flags.root), ended, false);
-  for (const auto& container : ended) {
-    const auto is_same = [&](const Container& other) { return other.record.id == container.record.id; };
-    if (std::ranges::none_of(running, is_same)) print("{}\n", container.record.id);
-  }
+  remove_ended_containers(store_root(flags.root), flags.filters, [](const auto& id) { print("{}\n", id); });
   return 0;
 }
 
@@ -286,6 +282,20 @@ void add_rm(Command& parent) {
 }
 
 }  // namespace
+
+void remove_ended_containers(const std::string& store_root, const std::vector<std::string>& filters, const Tell& tell) {
+  const auto is_meant = parse_container_filters(filters);
+  std::vector<Container> ended;
+  for (auto& container : containers::shelf_of(store_root).list()) {
+    const bool is_over = container.state == State::exited || container.state == State::dead;
+    if (is_over && is_meant(container)) ended.push_back(std::move(container));
+  }
+  const auto running = containers::remove_containers(store_root, ended, false);
+  for (const auto& container : ended) {
+    const auto is_same = [&](const Container& other) { return other.record.id == container.record.id; };
+    if (std::ranges::none_of(running, is_same)) tell(container.record.id);
+  }
+}
 
 void add_container_commands(Command& top) {
   add_network_command(top);

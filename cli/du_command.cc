@@ -47,9 +47,9 @@ int run_du(const DuFlags& flags) {
 
 }  // namespace
 
-void add_du_command(Command& top) {
+void add_du_command(Command& top, const char* name) {
   auto flags = std::make_shared<DuFlags>();
-  Command du = top.add("du", "Show what the store holds, and how large it is on disk");
+  Command du = top.add(name, "Show what the store holds, and how large it is on disk");
   du.values("--filter=F", flags->filter, "Only what matches: type=regular, id~=REGEX, until=24h, inuse, ...");
   du.value("--format=F", flags->format, "table, pretty, json, or a text with {{.ID}}, {{.Size}}, ...");
   du.flag("--verbose", flags->verbose, "All that is known of each thing");

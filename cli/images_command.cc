@@ -21,6 +21,7 @@
 #include "cli/display/terminal.h"
 #include "cli/filters.h"
 #include "cli/prune_filters.h"
+#include "cli/removals.h"
 #include "containers/log_time.h"
 #include "containers/shelf.h"
 #include "executor/outputs/kept_images.h"
@@ -213,27 +214,25 @@ std::set<std::string> used_images(const cache::Store& store) {
   return used;
 }
 
-// Those without a name, or all, unless a container was made of one.
-int prune_images(const ImagesFlags& flags) {
-  auto store = executor::open_store(store_root(flags.root));
-  const auto is_meant = parse_filters(
-      flags.filters,
+std::function<bool(const ListedImage&)> parse_image_filters(const std::vector<std::string>& filters) {
+  return parse_filters(
+      filters,
       prune_filters<ListedImage>({.created = [](const ListedImage& one) { return one.created; },
                                   .is_labelled = [](const ListedImage& one,
                                                     const std::string& text) { return has_label(one.labels, text); }}));
+}
+
+int prune_images(const ImagesFlags& flags) {
+  parse_image_filters(flags.filters);  // before a question
   const char* what = flags.all ? "all images that no container has" : "all images without a name that no container has";
   const char* command = flags.all ? "mbuild image prune -a -f" : "mbuild image prune -f";
   if (!flags.force && !confirm_removal(what, command)) return 0;
-  const auto used = used_images(store);
-  std::size_t count = 0;
-  for (const auto& image : listed_images(store)) {
-    const bool is_nameless = image.kept.name == image.kept.digest;
-    if (used.contains(image.kept.digest) || !(flags.all || is_nameless) || !is_meant(image)) continue;
-    store.remove_image(image.kept.name);
-    print("{}: {}\n", is_nameless ? "Deleted" : "Untagged", shown_name(image));
-    ++count;
-  }
-  if (count > 0) say("`mbuild prune` removes what of them nothing else needs.\n");
+  bool any = false;
+  remove_unused_images(store_root(flags.root), flags.filters, flags.all, [&](const auto& removed) {
+    print("{}\n", removed);
+    any = true;
+  });
+  if (any) say("`mbuild prune` removes what of them nothing else needs.\n");
   return 0;
 }
 
@@ -248,6 +247,19 @@ void add_listing_flags(Command& command, ImagesFlags& flags) {
 }
 
 }  // namespace
+
+void remove_unused_images(const std::string& store_root, const std::vector<std::string>& filters, bool all,
+                          const Tell& tell) {
+  const auto is_meant = parse_image_filters(filters);
+  auto store = executor::open_store(store_root);
+  const auto used = used_images(store);
+  for (const auto& image : listed_images(store)) {
+    const bool is_nameless = image.kept.name == image.kept.digest;
+    if (used.contains(image.kept.digest) || !(all || is_nameless) || !is_meant(image)) continue;
+    store.remove_image(image.kept.name);
+    tell(fmt::format("{}: {}", is_nameless ? "Deleted" : "Untagged", shown_name(image)));
+  }
+}
 
 void add_image_listing(Command& image) {
   auto flags = std::make_shared<ImagesFlags>();

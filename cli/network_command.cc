@@ -19,6 +19,7 @@
 #include "cli/filters.h"
 #include "cli/inspect_command.h"
 #include "cli/prune_filters.h"
+#include "cli/removals.h"
 #include "containers/networks.h"
 #include "executor/outputs/stored_images.h"
 
@@ -149,14 +150,18 @@ int remove_networks(const NetworkFlags& flags) {
   return status;
 }
 
-int prune_networks(const NetworkFlags& flags) {
-  const auto is_meant = parse_filters(
-      flags.filters,
+std::function<bool(const Network&)> parse_network_filters(const std::vector<std::string>& filters) {
+  return parse_filters(
+      filters,
       prune_filters<Network>(
           {.created = [](const Network& one) { return one.created; },
            .is_labelled = [](const Network& one, const std::string& text) { return has_label(one.labels, text); }}));
+}
+
+int prune_networks(const NetworkFlags& flags) {
+  parse_network_filters(flags.filters);  // before a question
   if (!flags.force && !confirm_removal("all networks that no container has", "mbuild network prune -f")) return 0;
-  for (const auto& name : containers::prune_networks(containers_of(flags), is_meant)) print("{}\n", name);
+  remove_unused_networks(store_root(flags.root), flags.filters, [](const auto& name) { print("{}\n", name); });
   return 0;
 }
 
@@ -166,6 +171,12 @@ int refuse_change(const NetworkFlags&) {
 }
 
 }  // namespace
+
+void remove_unused_networks(const std::string& store_root, const std::vector<std::string>& filters, const Tell& tell) {
+  const auto is_meant = parse_network_filters(filters);
+  const auto containers = containers::containers_directory(executor::open_store(store_root));
+  for (const auto& name : containers::prune_networks(containers, is_meant)) tell(name);
+}
 
 ordered_json network_json(const cache::Store& store, const std::string& name) {
   const auto directory = containers::containers_directory(store);

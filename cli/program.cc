@@ -68,7 +68,7 @@ void set_minor_commands(Command& top) {
   top.minor({"accel", "attach", "commit", "completion", "config",     "container", "cp",      "create",  "debug",
              "diff",  "exec",   "export", "image",      "imagetools", "import",    "inspect", "kill",    "load",
              "login", "logout", "merge",  "network",    "platforms",  "port",      "rename",  "restart", "rmi",
-             "save",  "start",  "stats",  "tag",        "top",        "volume",    "wait"});
+             "save",  "start",  "stats",  "system",     "tag",        "top",       "volume",  "wait"});
 }
 
 // The status for an end of this kind. Where the last word can't be printed (a full disk behind a log, say), the status
@@ -90,12 +90,30 @@ const Program& program() {
           "mbuild builds images for several platforms from a Dockerfile.\n"
           "`mbuild [OPTIONS] CONTEXT` is `mbuild build [OPTIONS] CONTEXT`.",
       // In the order in which a person needs them: the help has it.
-      .add = {tell_of_program,      add_build_command,   add_run_command,       add_create_command,
-              add_bake_command,     add_images_command,  add_image_commands,    add_container_commands,
-              add_verify_command,   add_history_command, add_debug_command,     add_doctor_command,
-              add_du_command,       add_prune_command,   add_config_command,    add_imagetools_command,
-              add_login_commands,   add_merge_command,   add_platforms_command, add_accel_command,
-              add_builder_commands, add_help_commands,   set_minor_commands},
+      .add = {tell_of_program,
+              add_build_command,
+              add_run_command,
+              add_create_command,
+              add_bake_command,
+              add_images_command,
+              add_image_commands,
+              add_container_commands,
+              add_verify_command,
+              add_history_command,
+              add_debug_command,
+              add_doctor_command,
+              [](Command& top) { add_du_command(top); },
+              add_prune_command,
+              add_system_command,
+              add_config_command,
+              add_imagetools_command,
+              add_login_commands,
+              add_merge_command,
+              add_platforms_command,
+              add_accel_command,
+              add_builder_commands,
+              add_help_commands,
+              set_minor_commands},
       .implied_command = "build",
       .never_suggested = {"prune"},
       .add_to_each = add_global_docker_flags,

@@ -56,6 +56,31 @@ def test_pruning_asks(case):
 
 
 @quick
+def test_pruning_the_system(case):
+    mbuild(case, "run", "--name", "over", image(case), "true")
+    keep(case, "kept")
+    for words in (("network", "create", "net"), ("volume", "create", "named"), ("volume", "create")):
+        checked(case, *words)
+    expect("Nothing was removed: there is no terminal to ask. `mbuild system prune -a --volumes -f`" in
+           run(case, "system", "prune", "-a", "--volumes").text)
+    expect("Nothing was removed." in answered(case, b"n\n", "system", "prune"))
+    case.fails_to_run([case.mbuild, "system", "prune", "-f", "--filter", "name=x", "--root", case.root],
+                      'invalid filter "name=x"')
+    expect("Containers:" not in checked(case, "system", "prune", "-f", "--filter", "label=none"))
+    expect_equal([row["Names"] for row in rows(case, "-a")], ["over"])
+    told = checked(case, "system", "prune", "-f")
+    expect("Containers:\n" in told and "Networks:\nnet\n" in told and "Total reclaimed space: " in told, told)
+    expect("Volumes:" not in told, told)
+    expect_equal(rows(case, "-a"), [])
+    expect("kept:latest" in listed(case), listed(case))
+    told = checked(case, "system", "prune", "-f", "-a", "--volumes")
+    expect("Untagged: kept" in told and "Volumes:\n" in told and "named" not in told, told)
+    expect_equal(listed(case), {})
+    expect_equal(checked(case, "volume", "ls", "-q").strip(), "named")
+    expect("Total:" in checked(case, "system", "df"))
+
+
+@quick
 def test_pruning_by_filters(case):
     mbuild(case, "run", "--name", "mine", "-l", "keep=1", image(case), "true")
     mbuild(case, "run", "--name", "other", image(case), "true")
