@@ -109,10 +109,7 @@ int create_network(const NetworkFlags& flags) {
   }
   Network wanted{.id = {}, .name = flags.names.front(), .subnet = {}, .closed = flags.closed};
   if (!flags.subnet.empty()) containers::parse_subnet(flags.subnet, wanted);
-  for (const auto& label : flags.labels) {
-    const auto equals = label.find('=');
-    wanted.labels.emplace_back(label.substr(0, equals), equals == std::string::npos ? "" : label.substr(equals + 1));
-  }
+  wanted.labels = labels_of_flags(flags.labels);
   print("{}\n", containers::create_network(networks_of(flags), std::move(wanted)).id);
   return 0;
 }

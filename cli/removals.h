@@ -17,4 +17,8 @@ void remove_unused_networks(const std::string& store_root, const std::vector<std
 void remove_unused_images(const std::string& store_root, const std::vector<std::string>& filters, bool all,
                           const Tell& tell);
 
+// Volumes that no container has: those without a chosen name, or `all`. Returns the names of the others.
+std::vector<std::string> remove_unused_volumes(const std::string& store_root, const std::vector<std::string>& filters,
+                                               bool all, const Tell& tell);
+
 }  // namespace mbuild::cli

@@ -11,7 +11,6 @@
 #include "cli/display/terminal.h"
 #include "cli/display/usage_table.h"
 #include "cli/removals.h"
-#include "containers/volumes.h"
 #include "executor/collect.h"
 
 namespace mbuild::cli {
@@ -73,9 +72,7 @@ int prune_system(const SystemFlags& flags) {
   remove_kind("Containers", [&](const Tell& tell) { remove_ended_containers(root, flags.filters, tell); });
   remove_kind("Networks", [&](const Tell& tell) { remove_unused_networks(root, flags.filters, tell); });
   if (flags.volumes) {
-    remove_kind("Volumes", [&](const Tell& tell) {
-      for (const auto& name : containers::prune_volumes(root, false).removed) tell(name);
-    });
+    remove_kind("Volumes", [&](const Tell& tell) { remove_unused_volumes(root, flags.filters, false, tell); });
   }
   remove_kind("Images", [&](const Tell& tell) { remove_unused_images(root, flags.filters, flags.all, tell); });
   remove_builds(root, flags);

@@ -15,6 +15,8 @@
 #include "cli/display/terminal.h"
 #include "cli/filters.h"
 #include "cli/inspect_command.h"
+#include "cli/prune_filters.h"
+#include "cli/removals.h"
 #include "containers/volumes.h"
 #include "executor/outputs/stored_images.h"
 
@@ -23,7 +25,8 @@ namespace {
 
 struct VolumeFlags {
   std::string root, format;
-  std::vector<std::string> names, filters;
+  std::vector<std::string> names, filters, labels, options;
+  std::string driver = "local";
   bool quiet = false, force = false, all = false;
 };
 
@@ -40,20 +43,43 @@ const Listing k_volumes{.fields = {{"CreatedAt", "CREATED AT"},
                         .table = "table {{.Driver}}\t{{.Name}}",
                         .quiet = "Name"};
 
+nlohmann::ordered_json labels_of(const containers::Volume& volume) {
+  nlohmann::ordered_json out;  // null: none
+  for (const auto& [name, value] : volume.labels) out[name] = value;
+  return out;
+}
+
+std::string label_text(const containers::Volume& volume) {
+  std::vector<std::string> labels;
+  for (const auto& [name, value] : volume.labels) labels.push_back(name + "=" + value);
+  return join(labels, ",");
+}
+
+std::vector<Filter<containers::Volume>> label_filters() {
+  return prune_filters<containers::Volume>(
+      {.created = [](const containers::Volume& one) { return one.created; },
+       .is_labelled = [](const containers::Volume& one,
+                         const std::string& text) { return has_label(one.labels, text); }});
+}
+
 std::vector<Filter<containers::Volume>> volume_filters(const std::set<std::string>& used) {
   using Test = std::function<bool(const containers::Volume&)>;
-  return {{"name",
-           [](const std::string& text) -> Test {
-             return [text](const auto& one) { return one.name.find(text) != std::string::npos; };
-           }},
-          {"driver", [](const std::string& text) -> Test { return [text](const auto&) { return text == "local"; }; }},
-          {"dangling", [&used](const std::string& text) -> Test {
-             const std::vector<std::string> words = {"true", "false", "1", "0"};
-             check_filter_value("dangling", text, words);
-             return [&used, wanted = text == "true" || text == "1"](const auto& one) {
-               return used.contains(one.name) != wanted;
-             };
-           }}};
+  return {
+      {"name",
+       [](const std::string& text) -> Test {
+         return [text](const auto& one) { return one.name.find(text) != std::string::npos; };
+       }},
+      {"label",
+       [](const std::string& text) -> Test { return [text](const auto& one) { return has_label(one.labels, text); }; },
+       true},
+      {"driver", [](const std::string& text) -> Test { return [text](const auto&) { return text == "local"; }; }},
+      {"dangling", [&used](const std::string& text) -> Test {
+         const std::vector<std::string> words = {"true", "false", "1", "0"};
+         check_filter_value("dangling", text, words);
+         return [&used, wanted = text == "true" || text == "1"](const auto& one) {
+           return used.contains(one.name) != wanted;
+         };
+       }}};
 }
 
 int list_volumes(const VolumeFlags& flags) {
@@ -65,7 +91,7 @@ int list_volumes(const VolumeFlags& flags) {
     if (!is_meant(volume)) continue;
     rows.push_back({{"CreatedAt", rfc3339(volume.created)},
                     {"Driver", "local"},
-                    {"Labels", ""},
+                    {"Labels", label_text(volume)},
                     {"Mountpoint", volume.directory},
                     {"Name", volume.name},
                     {"Scope", "local"}});
@@ -75,8 +101,15 @@ int list_volumes(const VolumeFlags& flags) {
 }
 
 int create_volume(const VolumeFlags& flags) {
-  const auto name = flags.names.empty() ? containers::anonymous_volume_name() : flags.names.front();
-  print("{}\n", containers::use_volume(directory(flags), name).name);
+  if (flags.driver != "local" || !flags.options.empty()) {
+    throw usage_error(flags.driver != "local" ? "there is no volume driver " + flags.driver
+                                              : "volumes take no options: " + flags.options.front())
+        .with_advice("A volume is a directory of the store; -v DIR:DIR shows one of the host.");
+  }
+  containers::Volume wanted{.name = flags.names.empty() ? containers::anonymous_volume_name() : flags.names.front(),
+                            .directory = {}};
+  wanted.labels = labels_of_flags(flags.labels);
+  print("{}\n", containers::create_volume(directory(flags), wanted).name);
   return 0;
 }
 
@@ -97,17 +130,25 @@ int remove_volumes(const VolumeFlags& flags) {
 
 // Those that have a name of somebody's choice are data that somebody wants to keep, unless he says so.
 int prune_volumes(const VolumeFlags& flags) {
+  parse_filters(flags.filters, label_filters());  // before a question
   const char* what =
       flags.all ? "all volumes that no container has" : "all volumes without a chosen name that no container has";
   const char* command = flags.all ? "mbuild volume prune -a -f" : "mbuild volume prune -f";
   if (!flags.force && !confirm_removal(what, command)) return 0;
-  const auto pruned = containers::prune_volumes(store_root(flags.root), flags.all);
-  for (const auto& name : pruned.removed) print("{}\n", name);
-  if (!pruned.left.empty()) say("`mbuild volume prune -a` would remove, too: {}\n", join(pruned.left, " "));
+  const auto left = remove_unused_volumes(store_root(flags.root), flags.filters, flags.all,
+                                          [](const auto& name) { print("{}\n", name); });
+  if (!left.empty()) say("`mbuild volume prune -a` would remove, too: {}\n", join(left, " "));
   return 0;
 }
 
 }  // namespace
+
+std::vector<std::string> remove_unused_volumes(const std::string& store_root, const std::vector<std::string>& filters,
+                                               bool all, const Tell& tell) {
+  const auto pruned = containers::prune_volumes(store_root, all, parse_filters(filters, label_filters()));
+  for (const auto& name : pruned.removed) tell(name);
+  return pruned.left;
+}
 
 nlohmann::ordered_json volume_json(const cache::Store& store, const std::string& name) {
   const auto directory = containers::volumes_directory(store);
@@ -117,7 +158,7 @@ nlohmann::ordered_json volume_json(const cache::Store& store, const std::string&
   const auto volume = containers::use_volume(directory, name);
   return {{"CreatedAt", rfc3339(volume.created)},
           {"Driver", "local"},
-          {"Labels", nullptr},
+          {"Labels", labels_of(volume)},
           {"Mountpoint", volume.directory},
           {"Name", name},
           {"Options", nullptr},
@@ -135,16 +176,20 @@ void add_volume_command(Command& top) {
     return command;
   };
   add("ls", "List the volumes", list_volumes, Presence::hidden, "list")
-      .values("-f,--filter", flags->filters, "Those alone: name=data, dangling=true")
+      .values("-f,--filter", flags->filters, "Those alone: name=data, label=a=b, dangling=true")
       .value("--format", flags->format, "table, json or a template ({{.Name}})")
       .flag("-q,--quiet", flags->quiet, "Names only");
-  add("create", "Make a volume", create_volume, Presence::optional);
+  add("create", "Make a volume", create_volume, Presence::optional)
+      .values("--label", flags->labels, "NAME=VALUE")
+      .value("-d,--driver", flags->driver, "local: there is no other one", Presence::hidden)
+      .values("-o,--opt", flags->options, "There are none", Presence::hidden);
   add("inspect", "Show volumes as JSON", inspect_volumes, Presence::required)
       .value("-f,--format", flags->format, "json or a template ({{.Mountpoint}})");
   add("rm", "Remove volumes and what is in them", remove_volumes, Presence::required, "remove")
       .flag("-f,--force", flags->force, "Say nothing of those that are not there");
   add("prune", "Remove volumes that no container has", prune_volumes, Presence::hidden)
       .flag("-a,--all", flags->all, "Those with a chosen name, too")
+      .values("--filter", flags->filters, "Those alone: label=a=b, label!=a, until=24h")
       .flag("-f,--force", flags->force, "Do not ask");
 }
 

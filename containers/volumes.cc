@@ -25,6 +25,25 @@ std::string directory_of(const std::string& volumes, const std::string& name) {
   return fmt::format("{}/{}", volumes, name);
 }
 
+std::string labels_path(const std::string& volumes, const std::string& name) {
+  return directory_of(volumes, name) + "/labels";
+}
+
+// A name and a value in turn, each with a NUL behind it.
+std::string text_of_labels(const std::vector<std::pair<std::string, std::string>>& labels) {
+  std::string text;
+  for (const auto& [name, value] : labels) text.append(name).append(1, '\0').append(value).append(1, '\0');
+  return text;
+}
+
+std::vector<std::pair<std::string, std::string>> read_labels(const std::string& path) {
+  std::vector<std::pair<std::string, std::string>> labels;
+  if (!path_exists(path)) return labels;
+  const auto parts = split(read_file(path), '\0');
+  for (std::size_t i = 0; i + 1 < parts.size(); i += 2) labels.emplace_back(parts[i], parts[i + 1]);
+  return labels;
+}
+
 // Which container has which volume.
 std::map<std::string, std::string> users_of(const cache::Store& store) {
   std::map<std::string, std::string> out;
@@ -87,10 +106,20 @@ bool is_anonymous_volume(const std::string& name) {
 Volume use_volume(const std::string& directory, const std::string& name) {
   check_volume_name(name);
   Volume out{.name = name, .directory = directory_of(directory, name) + "/data"};
+  out.labels = read_labels(labels_path(directory, name));
   if (!path_exists(out.directory)) make_directories(out.directory, 0755);
   struct stat status;
   if (::stat(dir_name(out.directory).c_str(), &status) == 0) out.created = status.st_mtime;
   return out;
+}
+
+Volume create_volume(const std::string& directory, const Volume& wanted) {
+  check_volume_name(wanted.name);
+  if (!wanted.labels.empty() && !has_volume(directory, wanted.name)) {
+    make_directories(directory_of(directory, wanted.name), 0755);
+    write_file_atomically(labels_path(directory, wanted.name), text_of_labels(wanted.labels), 0600);
+  }
+  return use_volume(directory, wanted.name);
 }
 
 bool is_empty(const Volume& volume) {
@@ -148,7 +177,8 @@ void remove_volumes(const std::string& store_root, const std::vector<std::string
   for (const auto& name : names) take_away(workplace, volumes, name);
 }
 
-PrunedVolumes prune_volumes(const std::string& store_root, bool all) {
+PrunedVolumes prune_volumes(const std::string& store_root, bool all,
+                            const std::function<bool(const Volume&)>& is_meant) {
   executor::BuildStore place(store_root);
   const auto volumes = volumes_directory(place.store);
   const auto users = users_of(place.store);
@@ -156,7 +186,7 @@ PrunedVolumes prune_volumes(const std::string& store_root, bool all) {
   sweep(workplace, volumes);
   PrunedVolumes out;
   for (const auto& volume : list_volumes(volumes)) {
-    if (users.contains(volume.name)) continue;
+    if (users.contains(volume.name) || !is_meant(volume)) continue;
     const bool goes = all || is_anonymous_volume(volume.name);
     if (goes) take_away(workplace, volumes, volume.name);
     (goes ? out.removed : out.left).push_back(volume.name);

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cache/store.h"
@@ -16,6 +18,7 @@ struct Volume {
   std::string name;
   std::string directory;     // what containers see
   std::int64_t created = 0;  // seconds since 1970
+  std::vector<std::pair<std::string, std::string>> labels = {};
 };
 
 // Where the volumes of a store are: beside all that is collected.
@@ -30,6 +33,8 @@ bool is_anonymous_volume(const std::string& name);
 
 // The volume of the name, made where it is missing; it belongs to the caller then.
 Volume use_volume(const std::string& directory, const std::string& name);
+// A new one; one that is there stays as it is.
+Volume create_volume(const std::string& directory, const Volume& wanted);
 // Whether nothing is in it yet.
 bool is_empty(const Volume& volume);
 // Names of those that containers have.
@@ -49,7 +54,8 @@ void remove_volumes(const std::string& store_root, const std::vector<std::string
 struct PrunedVolumes {
   std::vector<std::string> removed, left;  // names; left: of those that no container has either
 };
-// Deletes those that no container has; without `all`, only those that were made without a name.
-PrunedVolumes prune_volumes(const std::string& store_root, bool all);
+// Deletes those that are meant and that no container has; without `all`, only those that were made without a name.
+PrunedVolumes prune_volumes(const std::string& store_root, bool all,
+                            const std::function<bool(const Volume&)>& is_meant);
 
 }  // namespace mbuild::containers

@@ -85,15 +85,26 @@ def test_pruning_by_filters(case):
     mbuild(case, "run", "--name", "mine", "-l", "keep=1", image(case), "true")
     mbuild(case, "run", "--name", "other", image(case), "true")
     case.check(case.mbuild, "network", "create", "--label", "keep", "net", "--root", case.root)
-    for what in ("container", "network"):
-        checked(case, what, "prune", "-f", "--filter", "until=24h")
-        checked(case, what, "prune", "-f", "--filter", "label!=keep")
+    checked(case, "volume", "create", "--label", "keep=1", "--label", "note", "mine")
+    checked(case, "volume", "create", "other")
+    expect_equal(checked(case, "volume", "inspect", "-f", "{{json .Labels}}", "mine").strip(), '{"keep":"1","note":""}')
+    expect_equal(checked(case, "volume", "inspect", "-f", "{{json .Labels}}", "other").strip(), "null")
+    expect_equal(checked(case, "volume", "ls", "-q", "-f", "label=keep=1").strip(), "mine")
+    expect_equal(checked(case, "volume", "ls", "--format", "{{.Labels}}", "-f", "name=mine").strip(), "keep=1,note=")
+    case.fails_to_run([case.mbuild, "volume", "create", "-d", "nfs", "x", "--root", case.root], "no volume driver nfs")
+    for what in ("container", "network", "volume"):
+        every = ["-a"] if what == "volume" else []
+        checked(case, what, "prune", "-f", *every, "--filter", "until=24h")
+        checked(case, what, "prune", "-f", *every, "--filter", "label!=keep")
+    expect_equal(checked(case, "volume", "ls", "-q").strip(), "mine")
     expect_equal([row["Names"] for row in rows(case, "-a")], ["mine"])
     expect_equal(checked(case, "network", "ls", "-q").strip() != "", True, "a network")
     case.fails_to_run([case.mbuild, "container", "prune", "-f", "--filter", "name=x", "--root", case.root],
                       'invalid filter "name=x"')
     for what in ("container", "network"):
         checked(case, what, "prune", "-f", "--filter", "label=keep")
+    checked(case, "volume", "prune", "-f", "-a", "--filter", "label=keep")
+    expect_equal(checked(case, "volume", "ls", "-q").strip(), "")
     expect_equal((rows(case, "-a"), checked(case, "network", "ls", "-q").strip()), ([], ""))
 
 
