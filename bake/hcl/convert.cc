@@ -10,12 +10,14 @@ namespace mbuild::bake::hcl {
 
 namespace {
 
+Value converted(const Value& value, const Type& type);
+
 [[noreturn]] void mismatch(const Type& wanted) { throw ConversionError(friendly_name(wanted) + " required"); }
 
 // `place` names the part in which a conversion fails.
 Value convert_part(const Value& value, const Type& type, const std::string& place) {
   try {
-    return convert(value, type);
+    return converted(value, type);
   } catch (const ConversionError& error) {
     throw ConversionError(place + ": " + error.message);
   }
@@ -57,19 +59,19 @@ Value to_bool_value(const Value& value) {
   throw ConversionError("a bool is required, which as text is \"true\" or \"false\"");
 }
 
-// The one type that all elements have in common.
-Type common_type(const Value& value) {
-  std::vector<Type> types;
-  if (is_sequence(value.type)) {
-    for (const Value& element : elements(value)) {
-      types.push_back(element.type);
-    }
-  } else {
-    for (const auto& [name, member] : members(value)) {
-      types.push_back(member.type);
-    }
+// The type that elements of the collection become: `wanted`, or what they have in common where that is left open.
+Type element_type_for(const Type& wanted, const Type& collection) {
+  if (wanted.kind != Kind::dynamic) {
+    return wanted;
   }
-  const auto common = unify(types);
+  if (collection.kind != Kind::tuple && collection.kind != Kind::object) {
+    return element_type(collection);
+  }
+  std::vector<Type> types = collection.parts->elements;
+  for (const auto& [name, attribute] : collection.parts->attributes) {
+    types.push_back(attribute);
+  }
+  const auto common = types.empty() ? dynamic_type() : unify(types);
   if (!common) {
     throw ConversionError("all elements have to be of one type");
   }
@@ -78,41 +80,52 @@ Type common_type(const Value& value) {
 
 // The type that elements have which were converted to `wanted`: where parts of that are dynamic, what they came to be.
 Type settled(const Type& wanted, const std::vector<Type>& types) {
-  const bool same = std::all_of(types.begin(), types.end(), [&](const Type& t) { return t == types.front(); });
-  return has_dynamic(wanted) && !types.empty() && same ? types.front() : wanted;
+  if (types.empty() || !has_dynamic(wanted)) {
+    return wanted;
+  }
+  const auto common = unify(types);
+  if (!common) {
+    throw ConversionError("all elements have to be of one type");
+  }
+  return *common;
 }
 
 Value to_sequence(const Value& value, const Type& type) {
   if (!is_sequence(value.type)) {
     mismatch(type);
   }
-  const Type& wanted = element_type(type);
-  const Type common = wanted.kind == Kind::dynamic ? common_type(value) : wanted;
-  Elements converted;
+  const Type common = element_type_for(element_type(type), value.type);
+  Elements result;
   std::vector<Type> types;
   for (std::size_t i = 0; i < elements(value).size(); ++i) {
-    converted.push_back(convert_part(elements(value)[i], common, fmt::format("element {}", i)));
-    types.push_back(converted.back().type);
+    result.push_back(convert_part(elements(value)[i], common, fmt::format("element {}", i)));
+    types.push_back(result.back().type);
   }
   Type element = settled(common, types);
-  return type.kind == Kind::set ? set_value(std::move(element), std::move(converted))
-                                : list_value(std::move(element), std::move(converted));
+  for (Value& each : result) {
+    each = converted(each, element);
+  }
+  return type.kind == Kind::set ? set_value(std::move(element), std::move(result))
+                                : list_value(std::move(element), std::move(result));
 }
 
 Value to_map(const Value& value, const Type& type) {
   if (!is_keyed(value.type)) {
     mismatch(type);
   }
-  const Type& wanted = element_type(type);
-  const Type common = wanted.kind == Kind::dynamic ? common_type(value) : wanted;
-  Members converted;
+  const Type common = element_type_for(element_type(type), value.type);
+  Members result;
   std::vector<Type> types;
   for (const auto& [name, member] : members(value)) {
     Value element = convert_part(member, common, fmt::format("element \"{}\"", name));
     types.push_back(element.type);
-    converted.emplace_hint(converted.end(), name, std::move(element));
+    result.emplace_hint(result.end(), name, std::move(element));
   }
-  return map_value(settled(common, types), std::move(converted));
+  Type element = settled(common, types);
+  for (auto& [name, each] : result) {
+    each = converted(each, element);
+  }
+  return map_value(std::move(element), std::move(result));
 }
 
 Value to_tuple(const Value& value, const Type& type) {
@@ -123,34 +136,32 @@ Value to_tuple(const Value& value, const Type& type) {
   if (elements(value).size() != wanted.size()) {
     throw ConversionError(fmt::format("tuple of {} elements required", wanted.size()));
   }
-  Elements converted;
+  Elements result;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    converted.push_back(convert_part(elements(value)[i], wanted[i], fmt::format("element {}", i)));
+    result.push_back(convert_part(elements(value)[i], wanted[i], fmt::format("element {}", i)));
   }
-  return tuple_value(std::move(converted));
+  return tuple_value(std::move(result));
 }
 
 Value to_object(const Value& value, const Type& type) {
   if (!is_keyed(value.type)) {
     mismatch(type);
   }
-  Members converted;
+  Members result;
   for (const auto& [name, wanted] : object_attributes(type)) {
     const auto found = members(value).find(name);
     if (found != members(value).end()) {
-      converted.emplace(name, convert_part(found->second, wanted, fmt::format("attribute \"{}\"", name)));
+      result.emplace(name, convert_part(found->second, wanted, fmt::format("attribute \"{}\"", name)));
     } else if (type.parts->optional.contains(name)) {
-      converted.emplace(name, null_value(wanted));
+      result.emplace(name, null_value(wanted));
     } else {
       throw ConversionError(fmt::format("attribute \"{}\" is required", name));
     }
   }
-  return object_value(std::move(converted));
+  return object_value(std::move(result));
 }
 
-}  // namespace
-
-Value convert(const Value& value, const Type& type) {
+Value converted(const Value& value, const Type& type) {
   if (type.kind == Kind::dynamic || value.type == type) {
     return value;
   }
@@ -179,18 +190,12 @@ Value convert(const Value& value, const Type& type) {
   std::unreachable();
 }
 
-Elements unified(const Elements& values) {
-  std::vector<Type> types;
-  for (const Value& value : values) {
-    types.push_back(value.type);
-  }
-  const auto common = unify(types);
-  if (!common) {
-    throw ConversionError("all have to be of one type");
-  }
-  Elements result;
-  for (const Value& value : values) {
-    result.push_back(convert(value, *common));
+}  // namespace
+
+Value convert(const Value& value, const Type& type) {
+  Value result = converted(value, type);
+  if (!is_convertible(value.type, type)) {  // which the value alone does not show: it is null, or empty
+    mismatch(type);
   }
   return result;
 }

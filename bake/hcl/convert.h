@@ -20,7 +20,5 @@ class ConversionError : public std::exception {
 
 // The value as one of `type`, where dynamic parts stay what they are. Throws ConversionError.
 Value convert(const Value& value, const Type& type);
-// Values converted to the one type that all have in common. Throws ConversionError.
-Elements unified(const Elements& values);
 
 }  // namespace mbuild::bake::hcl

@@ -1,8 +1,11 @@
 #include "bake/hcl/number.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <new>
+#include <system_error>
 
 namespace mbuild::bake::hcl {
 
@@ -30,8 +33,8 @@ std::size_t skip_sign(std::string_view text, std::size_t i) {
   return i < text.size() && (text[i] == '+' || text[i] == '-') ? i + 1 : i;
 }
 
-// [+-] digits and a fraction, of which one may be missing, and an exponent.
-bool is_decimal(std::string_view text) {
+// The length of [+-] digits and a fraction, of which one may be missing; 0 where it is none.
+std::size_t decimal_length(std::string_view text) {
   const std::size_t begin = skip_sign(text, 0);
   std::size_t i = skip_digits(text, begin);
   std::size_t digits = i - begin;
@@ -40,15 +43,40 @@ bool is_decimal(std::string_view text) {
     i = skip_digits(text, i);
     digits += i - fraction;
   }
-  if (digits == 0) {
-    return false;
+  return digits == 0 ? 0 : i;
+}
+
+// "", or one of the letters and a whole number.
+bool is_exponent(std::string_view text, std::string_view letters) {
+  if (text.empty()) {
+    return true;
   }
-  if (i < text.size() && (text[i] == 'e' || text[i] == 'E')) {
-    const std::size_t exponent = skip_sign(text, i + 1);
-    i = skip_digits(text, exponent);
-    return i > exponent && i == text.size();
+  const std::size_t begin = skip_sign(text, 1);
+  return letters.find(text[0]) != std::string_view::npos && begin < text.size() &&
+         skip_digits(text, begin) == text.size();
+}
+
+bool is_infinity(std::string_view text) {
+  text.remove_prefix(skip_sign(text, 0));
+  return text == "inf" || text == "Inf";
+}
+
+// Without "_" between digits.
+std::string without_separators(std::string_view text, bool (*is_digit)(char)) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool between = i > 0 && i + 1 < text.size() && is_digit(text[i - 1]) && is_digit(text[i + 1]);
+    if (text[i] != '_' || !between) {
+      result += text[i];
+    }
   }
-  return i == text.size();
+  return result;
+}
+
+bool is_decimal_digit(char c) { return c >= '0' && c <= '9'; }
+
+bool is_hexadecimal_digit(char c) {
+  return is_decimal_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == 'x' || c == 'X';
 }
 
 // Numbers with more digits before the point, or zeros after it, are shown with an exponent.
@@ -86,12 +114,43 @@ Number& Number::operator=(const Number& other) {
 Number::~Number() { mpfr_clear(value_); }
 
 std::optional<Number> parse_number(std::string_view text) {
-  if (!is_decimal(text)) {
+  if (is_infinity(text)) {
+    return with_result(k_number_precision,
+                       [&](mpfr_ptr result) { mpfr_set_inf(result, text.starts_with('-') ? -1 : 1); });
+  }
+  const std::size_t length = decimal_length(text);
+  const std::string_view exponent = text.substr(length);
+  if (length == 0 || !is_exponent(exponent, "eEpP")) {
     return std::nullopt;
   }
-  const std::string terminated(text);
-  return with_result(k_number_precision,
-                     [&](mpfr_ptr result) { mpfr_set_str(result, terminated.c_str(), 10, MPFR_RNDN); });
+  const bool binary = exponent.starts_with('p') || exponent.starts_with('P');
+  const std::string decimal(binary ? text.substr(0, length) : text);
+  return with_result(k_number_precision, [&](mpfr_ptr result) {
+    mpfr_set_str(result, decimal.c_str(), 10, MPFR_RNDN);
+    if (binary) {
+      mpfr_mul_2si(result, result, std::strtol(std::string(exponent.substr(1)).c_str(), nullptr, 10), MPFR_RNDN);
+    }
+  });
+}
+
+std::optional<Number> parse_double(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  text.remove_prefix(skip_sign(text, 0));
+  const bool hexadecimal = text.starts_with("0x") || text.starts_with("0X");
+  const std::string digits = without_separators(text, hexadecimal ? is_hexadecimal_digit : is_decimal_digit);
+  const std::string_view number = std::string_view(digits).substr(hexadecimal ? 2 : 0);
+  if (hexadecimal ? number.find_first_of("pP") == std::string_view::npos
+                  : decimal_length(number) == 0 || !is_exponent(number.substr(decimal_length(number)), "eE")) {
+    return std::nullopt;
+  }
+  double value = 0;
+  const auto format = hexadecimal ? std::chars_format::hex : std::chars_format::general;
+  const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), value, format);
+  const bool tiny = code == std::errc::result_out_of_range && number.find('-') != std::string_view::npos;
+  if (end != number.data() + number.size() || (code != std::errc() && !tiny) || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return Number::of_double(negative ? -value : value);
 }
 
 std::string to_text(const Number& number) {
@@ -162,7 +221,7 @@ Number divide(const Number& a, const Number& b) {
 bool is_defined(const Number& number) { return mpfr_nan_p(number.get()) == 0; }
 
 Number modulo(const Number& a, const Number& b) {
-  if (mpfr_zero_p(b.get()) != 0 || is_infinite(b)) {
+  if (mpfr_zero_p(b.get()) != 0) {
     return a;
   }
   const Number quotient = truncate(divide(a, b));

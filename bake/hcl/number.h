@@ -35,8 +35,12 @@ class Number {
 
 inline constexpr mpfr_prec_t k_number_precision = 512;
 
-// Decimal text with an optional sign, fraction and exponent; nothing for anything else.
+// Decimal text with an optional sign, fraction and exponent (of ten after "e", of two after "p"), or infinity: "inf",
+// "-Inf"; nothing for anything else.
 std::optional<Number> parse_number(std::string_view text);
+// Text as a double: decimal, or hexadecimal with its exponent, where "_" may stand between digits. Nothing for anything
+// else, and for what is too large.
+std::optional<Number> parse_double(std::string_view text);
 // The shortest decimal text, without an exponent, that is this number in its precision: "1.5", "-0", "+Inf".
 std::string to_text(const Number& number);
 // Ten digits of it, with an exponent where that is shorter.
@@ -62,7 +66,7 @@ Number multiply(const Number& a, const Number& b);
 Number divide(const Number& a, const Number& b);
 // False for the result of 0/0, Inf/Inf, Inf-Inf or 0*Inf, which is no value of the language.
 bool is_defined(const Number& number);
-// a - b*trunc(a/b); a where b is zero or infinite.
+// a - b*trunc(a/b), which is not defined where b is infinite; a where b is zero.
 Number modulo(const Number& a, const Number& b);
 Number negate(const Number& a);
 Number absolute(const Number& a);

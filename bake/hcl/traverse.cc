@@ -87,10 +87,13 @@ Value follow(Value value, std::span<const Step> steps) {
 
 Value evaluate_splat(const Splat& splat, const Scope& scope) {
   const Value object = evaluate(*splat.object, scope);
+  const bool sequence = is_sequence(object.type);
   if (object.is_null()) {
+    if (sequence) {
+      fail(splat.object->range, "Splat of null value", "A list that is null has no elements.");
+    }
     return tuple_value({});
   }
-  const bool sequence = is_sequence(object.type);
   Elements results;
   Scope inner;
   inner.outer = &scope;
@@ -103,8 +106,9 @@ Value evaluate_splat(const Splat& splat, const Scope& scope) {
   if (!sequence || object.type.kind == Kind::tuple || !same) {
     return tuple_value(std::move(results));
   }
-  Type element = results.empty() ? dynamic_type() : results.front().type;
-  return list_value(std::move(element), std::move(results));
+  const bool whole = std::holds_alternative<SplatElement>(splat.each->form);
+  Type none = whole ? element_type(object.type) : dynamic_type();
+  return list_value(results.empty() ? std::move(none) : results.front().type, std::move(results));
 }
 
 }  // namespace mbuild::bake::hcl

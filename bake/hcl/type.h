@@ -49,7 +49,9 @@ bool has_dynamic(const Type& type);  // it, or a part of it, is dynamic
 
 // "string", "list of string", "map of number", "object", "tuple", "any type" as messages and lists say it.
 std::string friendly_name(const Type& type);
-// The type that values of all these convert to, nothing where there is none.
+// Whether values of `from` convert to `to`, as far as the types decide: a text may be no number all the same.
+bool is_convertible(const Type& from, const Type& to);
+// The type that values of all these convert to, nothing where there is none (or no type).
 std::optional<Type> unify(std::span<const Type> types);
 
 }  // namespace mbuild::bake::hcl

@@ -1,24 +1,26 @@
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "bake/hcl/type.h"
 
-// The type that values of several types have in common. Structures of one kind are unified part by part; where that
-// does not go, a tuple's elements or an object's attributes are unified to those of a list or map. A plain null, whose
-// type is dynamic, takes any type; within structures it makes the result dynamic, and then each value stays as it is.
+// Which types convert to which, and the type that values of several types have in common. Types of one kind are unified
+// part by part; a tuple is often a list in disguise, and an object a map. Else the common type is that of the types
+// which all others convert to. A plain null, whose type is dynamic, takes any type; beside structures it makes the
+// result dynamic, and then each value stays as it is.
 namespace mbuild::bake::hcl {
 
 namespace {
 
 using Types = std::span<const Type>;
 
-// Kinds that may stand for the collection `kind`: a tuple is often a list in disguise, an object a map.
-bool all_are(Types types, Kind kind, Kind disguise) {
+bool are_all(Types types, std::initializer_list<Kind> kinds) {
   return std::all_of(types.begin(), types.end(),
-                     [&](const Type& t) { return t.kind == kind || t.kind == disguise || t.kind == Kind::dynamic; });
+                     [&](const Type& type) { return std::find(kinds.begin(), kinds.end(), type.kind) != kinds.end(); });
 }
 
-bool any_is(Types types, Kind kind) {
-  return std::any_of(types.begin(), types.end(), [&](const Type& t) { return t.kind == kind; });
+bool is_any(Types types, Kind kind) {
+  return std::any_of(types.begin(), types.end(), [&](const Type& type) { return type.kind == kind; });
 }
 
 // The types of all parts of structures, one after the other.
@@ -35,27 +37,28 @@ std::vector<Type> parts_of(Types types) {
 
 std::optional<Type> unify_as(Types types, Type (*collection)(Type)) {
   const std::vector<Type> parts = parts_of(types);
-  const auto element = parts.empty() ? std::optional(dynamic_type()) : unify(parts);
+  const auto element = parts.empty() ? std::nullopt : unify(parts);
   return element ? std::optional(collection(*element)) : std::nullopt;
 }
 
 std::optional<Type> unify_tuples(Types types) {
   const std::size_t size = tuple_elements(types.front()).size();
-  const bool alike =
-      std::all_of(types.begin(), types.end(), [&](const Type& t) { return tuple_elements(t).size() == size; });
+  if (std::any_of(types.begin(), types.end(), [&](const Type& t) { return tuple_elements(t).size() != size; })) {
+    return unify_as(types, list_of);
+  }
   std::vector<Type> elements;
-  for (std::size_t i = 0; alike && i < size; ++i) {
+  for (std::size_t i = 0; i < size; ++i) {
     std::vector<Type> column;
     for (const Type& type : types) {
       column.push_back(tuple_elements(type)[i]);
     }
     const auto element = unify(column);
     if (!element) {
-      break;
+      return std::nullopt;
     }
     elements.push_back(*element);
   }
-  return alike && elements.size() == size ? std::optional(tuple_of(std::move(elements))) : unify_as(types, list_of);
+  return tuple_of(std::move(elements));
 }
 
 bool same_names(const Type& a, const Type& b) {
@@ -66,67 +69,160 @@ bool same_names(const Type& a, const Type& b) {
 }
 
 std::optional<Type> unify_objects(Types types) {
-  const bool alike =
-      std::all_of(types.begin(), types.end(), [&](const Type& t) { return same_names(types.front(), t); });
+  if (std::any_of(types.begin(), types.end(), [&](const Type& t) { return !same_names(types.front(), t); })) {
+    return unify_as(types, map_of);
+  }
   std::map<std::string, Type, std::less<>> attributes;
   for (const auto& [name, first] : object_attributes(types.front())) {
     std::vector<Type> column;
     for (const Type& type : types) {
-      if (alike) {
-        column.push_back(object_attributes(type).find(name)->second);
-      }
+      column.push_back(object_attributes(type).find(name)->second);
     }
-    const auto attribute = alike ? unify(column) : std::nullopt;
+    const auto attribute = unify(column);
     if (!attribute) {
-      return unify_as(types, map_of);
+      return std::nullopt;
     }
     attributes.emplace(name, *attribute);
   }
-  return alike ? std::optional(object_of(std::move(attributes))) : unify_as(types, map_of);
+  return object_of(std::move(attributes));
 }
 
-// Numbers and bools have their text in common.
-std::optional<Type> unify_primitives(Types types) {
-  const bool same = std::all_of(types.begin(), types.end(), [&](const Type& t) { return t == types.front(); });
-  if (same) {
-    return types.front();
+// Types of which some are `kind` and the others what may stand for it, which are taken as `collection` first.
+std::optional<Type> unify_disguised(Types types, Kind disguise, Type (*collection)(Type)) {
+  std::vector<Type> disguised;
+  std::copy_if(types.begin(), types.end(), std::back_inserter(disguised),
+               [&](const Type& type) { return type.kind == disguise; });
+  const auto shown = unify_as(disguised, collection);
+  if (!shown) {
+    return std::nullopt;
   }
-  return std::all_of(types.begin(), types.end(), is_primitive) && any_is(types, Kind::string)
-             ? std::optional(string_type())
-             : std::nullopt;
+  std::vector<Type> all(types.begin(), types.end());
+  std::replace_if(all.begin(), all.end(), [&](const Type& type) { return type.kind == disguise; }, *shown);
+  const auto common = unify(all);
+  return common && common->kind == shown->kind ? common : std::nullopt;
 }
 
-std::optional<Type> unify_structures(Types types) {
-  if (any_is(types, Kind::dynamic)) {
-    return dynamic_type();
+// Whether others convert to `a` rather than to `b`. A list is more general than a tuple, and that than a set.
+bool is_more_general(const Type& a, const Type& b) {
+  constexpr std::array k_order = {Kind::string, Kind::number, Kind::boolean, Kind::list,   Kind::tuple,
+                                  Kind::set,    Kind::map,    Kind::object,  Kind::dynamic};
+  if (a.kind != b.kind) {
+    return std::find(k_order.begin(), k_order.end(), a.kind) < std::find(k_order.begin(), k_order.end(), b.kind);
   }
-  if (any_is(types, Kind::map)) {
-    return all_are(types, Kind::map, Kind::object) ? unify_as(types, map_of) : std::nullopt;
+  const bool collections = a.kind == Kind::list || a.kind == Kind::set || a.kind == Kind::map;
+  return collections && is_more_general(element_type(a), element_type(b));
+}
+
+std::optional<Type> unify_by_conversion(Types types) {
+  std::vector<Type> wanted(types.begin(), types.end());
+  std::stable_sort(wanted.begin(), wanted.end(), is_more_general);
+  const auto found = std::find_if(wanted.begin(), wanted.end(), [&](const Type& type) {
+    return std::all_of(types.begin(), types.end(), [&](const Type& other) { return is_convertible(other, type); });
+  });
+  return found == wanted.end() ? std::nullopt : std::optional(*found);
+}
+
+bool is_tuple_convertible(const Type& tuple, const Type& element) {
+  const auto& elements = tuple_elements(tuple);
+  if (elements.empty()) {
+    return true;
   }
-  if (any_is(types, Kind::list)) {
-    return all_are(types, Kind::list, Kind::tuple) || all_are(types, Kind::list, Kind::set) ? unify_as(types, list_of)
-                                                                                            : std::nullopt;
+  const auto wanted = element.kind == Kind::dynamic ? unify(elements) : element;
+  if (!wanted || (wanted->kind == Kind::dynamic && !are_all(elements, {Kind::dynamic}))) {
+    return false;
   }
-  if (any_is(types, Kind::set)) {
-    return all_are(types, Kind::set, Kind::tuple) ? unify_as(types, set_of) : std::nullopt;
+  return std::all_of(elements.begin(), elements.end(), [&](const Type& type) { return is_convertible(type, *wanted); });
+}
+
+bool is_object_convertible(const Type& object, const Type& element) {
+  const std::vector<Type> attributes = parts_of(std::span(&object, 1));
+  if (attributes.empty()) {
+    return true;
   }
-  if (all_are(types, Kind::object, Kind::object)) {
-    return unify_objects(types);
+  const auto wanted = element.kind == Kind::dynamic ? unify(attributes) : element;
+  return wanted && std::all_of(attributes.begin(), attributes.end(),
+                               [&](const Type& type) { return is_convertible(type, *wanted); });
+}
+
+bool is_convertible_to_tuple(const Type& from, const Type& to) {
+  const auto& wanted = tuple_elements(to);
+  return from.kind == Kind::tuple && std::equal(tuple_elements(from).begin(), tuple_elements(from).end(),
+                                                wanted.begin(), wanted.end(), is_convertible);
+}
+
+bool is_convertible_to_object(const Type& from, const Type& to) {
+  if (!is_keyed(from)) {
+    return false;
   }
-  return all_are(types, Kind::tuple, Kind::tuple) ? unify_tuples(types) : std::nullopt;
+  return std::all_of(object_attributes(to).begin(), object_attributes(to).end(), [&](const auto& attribute) {
+    const auto& [name, type] = attribute;
+    const bool optional = to.parts->optional.contains(name);
+    if (from.kind == Kind::map) {
+      return optional || is_convertible(element_type(from), type);
+    }
+    const auto found = object_attributes(from).find(name);
+    return found == object_attributes(from).end() ? optional : is_convertible(found->second, type);
+  });
 }
 
 }  // namespace
 
-std::optional<Type> unify(Types types) {
-  std::vector<Type> known;
-  std::copy_if(types.begin(), types.end(), std::back_inserter(known),
-               [](const Type& t) { return t.kind != Kind::dynamic; });
-  if (known.empty()) {
-    return dynamic_type();
+bool is_convertible(const Type& from, const Type& to) {
+  if (to.kind == Kind::dynamic || from.kind == Kind::dynamic || from == to) {
+    return true;
   }
-  const bool primitive = std::any_of(known.begin(), known.end(), is_primitive);
-  return primitive ? unify_primitives(known) : unify_structures(types);
+  switch (to.kind) {
+    case Kind::string:
+      return is_primitive(from);
+    case Kind::number:
+    case Kind::boolean:
+      return from.kind == Kind::string;
+    case Kind::list:
+    case Kind::set:
+      if (from.kind == Kind::tuple) {
+        return is_tuple_convertible(from, element_type(to));
+      }
+      return is_sequence(from) && is_convertible(element_type(from), element_type(to));
+    case Kind::map:
+      if (from.kind == Kind::object) {
+        return is_object_convertible(from, element_type(to));
+      }
+      return from.kind == Kind::map && is_convertible(element_type(from), element_type(to));
+    case Kind::tuple:
+      return is_convertible_to_tuple(from, to);
+    default:
+      return is_convertible_to_object(from, to);
+  }
+}
+
+std::optional<Type> unify(Types types) {
+  const bool nulls = is_any(types, Kind::dynamic);
+  const auto unify_collections = [&](Type (*collection)(Type)) {
+    return nulls ? std::optional(dynamic_type()) : unify_as(types, collection);
+  };
+  if (is_any(types, Kind::map) && are_all(types, {Kind::map, Kind::dynamic})) {
+    return unify_collections(map_of);
+  }
+  if (is_any(types, Kind::map) && are_all(types, {Kind::map, Kind::object, Kind::dynamic})) {
+    if (const auto common = unify_disguised(types, Kind::object, map_of)) {
+      return common;
+    }
+  } else if (is_any(types, Kind::list) && are_all(types, {Kind::list, Kind::dynamic})) {
+    return unify_collections(list_of);
+  } else if (is_any(types, Kind::list) && are_all(types, {Kind::list, Kind::tuple, Kind::dynamic})) {
+    if (const auto common = unify_disguised(types, Kind::tuple, list_of)) {
+      return common;
+    }
+  } else if (is_any(types, Kind::set) && are_all(types, {Kind::set, Kind::dynamic})) {
+    return unify_collections(set_of);
+  } else if (is_any(types, Kind::object) && are_all(types, {Kind::object, Kind::dynamic})) {
+    return nulls ? std::optional(dynamic_type()) : unify_objects(types);
+  } else if (is_any(types, Kind::tuple) && are_all(types, {Kind::tuple, Kind::dynamic})) {
+    return nulls ? std::optional(dynamic_type()) : unify_tuples(types);
+  } else if (is_any(types, Kind::object) && is_any(types, Kind::tuple)) {
+    return std::nullopt;
+  }
+  return unify_by_conversion(types);
 }
 
 }  // namespace mbuild::bake::hcl

@@ -36,12 +36,50 @@ void define_rounding(Table& table, std::string_view name, Number (*operation)(co
   });
 }
 
+// By squares, as the field has it: so the result of a whole exponent is the same to the last bit.
+double power(double base, double exponent) {
+  constexpr double k_most = 1LL << 32;
+  if (exponent != std::trunc(exponent) || std::abs(exponent) > k_most || !std::isfinite(base) || base == 0) {
+    return std::pow(base, exponent);
+  }
+  int scale = 0;  // result x 2^scale, so that no square overflows
+  int shift = 0;
+  double result = 1;
+  double square = std::frexp(base, &shift);
+  for (auto rest = static_cast<std::int64_t>(std::abs(exponent)); rest != 0; rest >>= 1) {
+    if (std::abs(shift) > 1 << 12) {
+      scale += shift;
+      break;
+    }
+    if ((rest & 1) != 0) {
+      result *= square;
+      scale += shift;
+    }
+    square *= square;
+    shift *= 2;
+    if (square < 0.5) {
+      square += square;
+      --shift;
+    }
+  }
+  return exponent < 0 ? std::ldexp(1 / result, -scale) : std::ldexp(result, scale);
+}
+
 // In doubles, as the field computes these.
 void define_double(Table& table, std::string_view name, std::string second, double (*operation)(double, double)) {
   define(table, name, {number("num"), number(std::move(second))}, [operation](Arguments arguments) {
     return defined(
         Number::of_double(operation(to_double(as_number(arguments[0])), to_double(as_number(arguments[1])))));
   });
+}
+
+// To a whole number without what is after its point, which infinity has not.
+Value whole_part(Arguments arguments) {
+  const Number whole = truncate(as_number(arguments[0]));
+  if (is_infinite(whole)) {
+    throw CallError("infinity is no whole number", 0);
+  }
+  return number_value(compare(whole, Number(0)) == 0 ? Number(0) : whole);
 }
 
 double logarithm(double number, double base) { return std::log(number) / std::log(base); }
@@ -104,11 +142,8 @@ Value parseint(Arguments arguments) {
 }
 
 Value signum(Arguments arguments) {
-  const Number& number = as_number(arguments[0]);
-  if (!is_whole(number)) {
-    throw CallError("a whole number is required", 0);
-  }
-  return number_value(std::int64_t{compare(number, Number(0)) > 0} - std::int64_t{compare(number, Number(0)) < 0});
+  const std::int64_t number = whole_argument(arguments, 0);
+  return number_value(std::int64_t{number > 0} - std::int64_t{number < 0});
 }
 
 }  // namespace
@@ -123,9 +158,9 @@ void add_arithmetic(Table& table) {
   define_unary(table, "negate", negate);
   define_rounding(table, "ceil", ceiling);
   define_rounding(table, "floor", floor);
-  define_rounding(table, "int", truncate);
+  define(table, "int", {number("num")}, whole_part);
   define_double(table, "log", "base", logarithm);
-  define_double(table, "pow", "power", std::pow);
+  define_double(table, "pow", "power", power);
   define_extreme(table, "max", 1);
   define_extreme(table, "min", -1);
   define(table, "signum", {number("num")}, signum);

@@ -7,27 +7,21 @@ namespace mbuild::bake::hcl {
 
 namespace {
 
-// A plain null, which may be of any type, leaves values that have none in common as they are.
-Elements unified_if_typed(Arguments arguments) {
-  const bool typed = std::none_of(arguments.begin(), arguments.end(),
-                                  [](const Value& each) { return each.type.kind == Kind::dynamic; });
-  try {
-    return unified(Elements(arguments.begin(), arguments.end()));
-  } catch (const ConversionError&) {
-    if (typed) {
-      throw;
-    }
-    return {arguments.begin(), arguments.end()};
-  }
-}
-
 Value coalesce(Arguments arguments) {
-  const Elements common = unified_if_typed(arguments);
-  const auto found = std::find_if(common.begin(), common.end(), [](const Value& each) { return !each.is_null(); });
-  if (found == common.end()) {
+  std::vector<Type> types;
+  for (const Value& each : arguments) {
+    types.push_back(each.type);
+  }
+  const auto common = unify(types);
+  if (!common) {
+    throw CallError("all arguments have to be of one type");
+  }
+  const auto found =
+      std::find_if(arguments.begin(), arguments.end(), [](const Value& each) { return !each.is_null(); });
+  if (found == arguments.end()) {
     throw CallError("all arguments are null");
   }
-  return *found;
+  return convert(*found, *common);
 }
 
 Value coalescelist(Arguments arguments) {
@@ -35,33 +29,33 @@ Value coalescelist(Arguments arguments) {
     if (arguments[i].type.kind != Kind::list && arguments[i].type.kind != Kind::tuple) {
       throw CallError("a list or tuple is required", i);
     }
-    if (!arguments[i].is_null() && length(arguments[i]) > 0) {
-      return arguments[i];
-    }
   }
-  throw CallError("all lists are empty");
+  const auto found = std::find_if(arguments.begin(), arguments.end(),
+                                  [](const Value& each) { return !each.is_null() && length(each) > 0; });
+  if (found == arguments.end()) {
+    throw CallError("all lists are empty");
+  }
+  return *found;
 }
 
 // Maps of one type make a map, others an object.
 Value merge(Arguments arguments) {
   Members merged;
-  std::optional<Type> common;
-  bool maps = true;
+  bool maps = !arguments.empty() && arguments[0].type.kind == Kind::map;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const Value& each = arguments[i];
+    if (!is_keyed(each.type) && each.type.kind != Kind::dynamic) {
+      throw CallError("a map or object is required", i);
+    }
+    maps = maps && each.type == arguments[0].type;
     if (each.is_null()) {
       continue;
     }
-    if (!is_keyed(each.type)) {
-      throw CallError("a map or object is required", i);
-    }
-    maps = maps && each.type.kind == Kind::map && (!common || *common == each.type);
-    common = each.type;
     for (const auto& [name, member] : members(each)) {
       merged.insert_or_assign(name, member);
     }
   }
-  return maps && common ? map_value(element_type(*common), std::move(merged)) : object_value(std::move(merged));
+  return maps ? map_value(element_type(arguments[0].type), std::move(merged)) : object_value(std::move(merged));
 }
 
 Value zipmap(Arguments arguments) {

@@ -52,12 +52,10 @@ Value values(Arguments arguments) {
 
 Value lookup(Arguments arguments) {
   want_keyed(arguments, 0);
-  const auto found = members(arguments[0]).find(as_string(arguments[1]));
-  if (found != members(arguments[0]).end()) {
-    return found->second;
-  }
   const Type& type = arguments[0].type;
-  return type.kind == Kind::map ? convert(arguments[2], element_type(type)) : arguments[2];
+  Value otherwise = type.kind == Kind::map ? convert(arguments[2], element_type(type)) : arguments[2];
+  const auto found = members(arguments[0]).find(as_string(arguments[1]));
+  return found == members(arguments[0]).end() ? otherwise : found->second;
 }
 
 Value element(Arguments arguments) {
@@ -140,7 +138,7 @@ void add_collection_readers(Table& table) {
     want_list(arguments, 0, true);
     return bool_value(contains(arguments[0], arguments[1]));
   });
-  define(table, "indexof", {any("list"), any_or_null("value")}, indexof);
+  define(table, "indexof", {any("list"), any("value")}, indexof);
 }
 
 }  // namespace mbuild::bake::hcl

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "bake/hcl/convert.h"
@@ -27,19 +28,30 @@ Value sequence_like(const Value& like, Elements elements) {
                                       : tuple_value(std::move(elements));
 }
 
+// The type that lists have in common, nothing where they are not all lists.
+std::optional<Type> common_list(Arguments arguments) {
+  std::vector<Type> types;
+  for (const Value& each : arguments) {
+    if (each.type.kind != Kind::list) {
+      return std::nullopt;
+    }
+    types.push_back(each.type);
+  }
+  return unify(types);
+}
+
 Value concat(Arguments arguments) {
   if (arguments.empty()) {
     throw CallError("at least one list is required");
   }
+  const auto common = common_list(arguments);
   Elements all;
-  bool lists = true;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     want_list(arguments, i);
-    lists = lists && arguments[i].type == arguments[0].type && arguments[i].type.kind == Kind::list;
-    const Elements& more = elements(arguments[i]);
-    all.insert(all.end(), more.begin(), more.end());
+    const Value list = common ? convert(arguments[i], *common) : arguments[i];
+    all.insert(all.end(), elements(list).begin(), elements(list).end());
   }
-  return lists ? sequence_like(arguments[0], std::move(all)) : tuple_value(std::move(all));
+  return common ? list_value(element_type(*common), std::move(all)) : tuple_value(std::move(all));
 }
 
 Value distinct(Arguments arguments) {

@@ -12,12 +12,34 @@ using Combine = Elements (*)(const Elements& a, const Elements& b);
 
 bool before(const Value& a, const Value& b) { return compare_in_set(a, b) < 0; }
 
-// The sets in turn, brought to one type before.
+bool is_known(const Type& type) { return type.kind != Kind::dynamic; }
+
+// Brought to one type, for which an empty set of nothing in particular does not count.
+Elements alike(Arguments sets) {
+  std::vector<Type> types;
+  for (const Value& set : sets) {
+    if (element_type(set.type).kind != Kind::dynamic || !elements(set).empty()) {
+      types.push_back(element_type(set.type));
+    }
+  }
+  const auto element = types.empty() ? dynamic_type() : unify(types);
+  const bool open = element && element->kind == Kind::dynamic && std::any_of(types.begin(), types.end(), is_known);
+  if (!element || open) {
+    throw CallError("the elements of all sets have to be of one type");
+  }
+  Elements result;
+  for (const Value& set : sets) {
+    result.push_back(convert(set, set_of(*element)));
+  }
+  return result;
+}
+
+// The sets in turn.
 void define_combination(Table& table, std::string_view name, Combine combine) {
   const Parameter first{"first_set", set_of(dynamic_type())};
   const Parameter others{"other_sets", set_of(dynamic_type())};
   define_variadic(table, name, {first}, others, [combine](Arguments arguments) {
-    const Elements sets = unified(Elements(arguments.begin(), arguments.end()));
+    const Elements sets = alike(arguments);
     Elements result = elements(sets[0]);
     for (std::size_t i = 1; i < sets.size(); ++i) {
       result = combine(result, elements(sets[i]));

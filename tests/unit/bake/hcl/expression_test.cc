@@ -57,6 +57,25 @@ TEST_CASE("the results of a conditional have one type") {
   CHECK_THAT(failure_of("null ? 1 : 2"), Contains("Null condition"));
 }
 
+TEST_CASE("types decide a conversion where the value cannot") {
+  CHECK_THAT(failure_of("true && convert(null, list(string))"), Contains("bool required"));
+  CHECK(json_of("true && convert(null, bool)") == "false");
+  CHECK_THAT(failure_of("convert(null, number)[*] == [] && convert(null, list(string))[*] == []"),
+             Contains("Splat of null value"));
+  CHECK(json_of("false ? [\"7\"] : convert([2, 10], set(number))") == "[2,10]");
+  CHECK_THAT(failure_of("true ? [\"a\"] : convert([1], set(number))"),
+             Contains("Inconsistent conditional result types"));
+  CHECK_THAT(failure_of("convert(convert([], list(string)), list(list(string)))"), Contains("required"));
+}
+
+TEST_CASE("text is a number with an exponent of two, or infinity, too") {
+  CHECK(json_of("\"1p5\" + 1") == "33");
+  CHECK(json_of("\"1.5P-1\" + 0") == "0.75");
+  CHECK(json_of("[\"inf\" > 1e30, \"-Inf\" < 0]") == "[true,true]");
+  CHECK_THAT(failure_of("\"1p\" + 0"), Contains("a number is required"));
+  CHECK_THAT(failure_of("\"infinity\" + 0"), Contains("a number is required"));
+}
+
 TEST_CASE("numbers keep 512 bits and are shown by their shortest digits") {
   CHECK(json_of("\"${0.1 + 0.2} ${1.10} ${1e21} ${1e-7} ${-0} ${007}\"") ==
         "\"0.3 1.1 1000000000000000000000 0.0000001 -0 7\"");

@@ -104,6 +104,30 @@ TEST_CASE("collections") {
   CHECK(json_of("can(range(5000))") == "false");
 }
 
+TEST_CASE("collections of several types become one type, or are refused") {
+  CHECK(json_of("concat(convert([\"a\"], list(string)), convert([1], list(number)))") == "[\"a\",\"1\"]");
+  CHECK(json_of("setsubtract([1], convert([], list(string)))") == "[\"1\"]");
+  CHECK(json_of("setunion([1], [])") == "[1]");
+  CHECK(json_of("coalesce(convert([3, 2], set(number)), [\"a\"])") == "[2,3]");
+  CHECK(json_of("merge(null, convert({a = 1}, map(string)))") == "{\"a\":\"1\"}");
+  for (const char* wrong :
+       {"distinct([null, []])", "setunion([null], [[]])", "coalescelist([1], null)", "coalescelist([1], 1)",
+        "merge({a = 1}, convert(null, list(string)))", "length(merge(null, convert({a = 1}, map(string))))",
+        "lookup(convert({a = 1}, map(number)), \"a\", \"x\")", "indexof([1, null], null)"}) {
+    INFO(wrong);
+    CHECK_FALSE(failure_of(wrong).empty());
+  }
+}
+
+TEST_CASE("arithmetic beyond what is whole or finite is refused, and powers are products") {
+  CHECK(json_of("[pow(1e-7, 3), pow(10, -2), pow(2, 100), pow(-2, 3), pow(0, 0), pow(9, 0.5)]") ==
+        "[0.0000000000000000000009999999999999997,0.01,1267650600228229400000000000000,-8,1,3]");
+  for (const char* wrong : {"7 % (1 / 0)", "modulo(7, 1 / 0)", "int(1 / 0)", "signum(1e30)", "signum(0.5)"}) {
+    INFO(wrong);
+    CHECK_FALSE(failure_of(wrong).empty());
+  }
+}
+
 TEST_CASE("encodings and digests") {
   CHECK(
       json_of("[base64encode(\"é\"), base64decode(\"aGk=\"), can(base64decode(\"/w==\")), can(base64decode(\"%\"))]") ==
