@@ -65,10 +65,16 @@ Value default_of(const hcl::Block& block, const VariableKind& kind, const hcl::S
   }
 }
 
+bool is_null(const hcl::Expression& expression) {
+  const auto* literal = std::get_if<hcl::Literal>(&expression.form);
+  return literal != nullptr && literal->value.is_null();
+}
+
 Declared declared(const std::string& name, const hcl::Block& block, const hcl::Scope& scope) {
   Declared result;
   result.kind = {.name = name, .place = block.header_range, .declared = false, .type = {}};
-  if (const auto* type = hcl::find(block.body, "type")) {
+  const auto* type = hcl::find(block.body, "type");
+  if (type != nullptr && !is_null(*type->expression)) {
     result.kind.declared = true;
     result.kind.type = hcl::type_expression(*type->expression);
   }
@@ -88,14 +94,18 @@ bool is_type_word(std::string_view word) {
 }
 
 std::string shown(const Value& value, bool is_declared, const hcl::Type& type) {
+  if (!is_declared && hcl::is_primitive(value.type)) return hcl::as_string(hcl::convert(value, hcl::string_type()));
+  std::string text;
+  try {
+    text = is_declared ? hcl::to_json(value, type) : hcl::to_json(value);
+  } catch (const hcl::ConversionError&) {
+    return "";  // as infinity is in JSON
+  }
   if (is_declared && type.kind == hcl::Kind::string) {  // JSON without what it begins and ends with
-    std::string text = hcl::to_json(value, type);
     while (text.starts_with('"')) text.erase(0, 1);
     while (text.ends_with('"')) text.pop_back();
-    return text;
   }
-  if (value.type.kind == hcl::Kind::string && type.kind != hcl::Kind::dynamic) return hcl::as_string(value);
-  return is_declared ? hcl::to_json(value, type) : hcl::to_json(value);
+  return text;
 }
 
 }  // namespace

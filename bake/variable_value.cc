@@ -47,8 +47,8 @@ Value primitive(const VariableKind& variable, const hcl::Type& type, const std::
     case Kind::string:
       return hcl::string_value(hcl::normalise(text));
     case Kind::number:
-      if (auto number = hcl::parse_number(text)) return hcl::number_value(*number);
-      refuse(variable, fmt::format("failed to parse {} as number: \"{}\" is none", variable.name, text));
+      if (auto number = hcl::parse_double(text)) return hcl::number_value(*number);
+      refuse(variable, fmt::format("failed to parse {} as number: \"{}\" is none, or too large", variable.name, text));
     case Kind::boolean:
       if (const auto truth = bool_word(text)) return hcl::bool_value(*truth);
       refuse(variable,

@@ -51,6 +51,24 @@ TEST_CASE("A variable's type decides how text is read") {
              outside_with({{"T", "a"}})));
 }
 
+TEST_CASE("Numbers from outside are doubles, as text writes them") {
+  const std::string sum = "variable \"X\" { default = 1 }\ntarget \"t\" { description = X + 0.2 }\n";
+  CHECK(description(sum, outside_with({{"X", "0.1"}})) == "0.3000000000000000055511151231257827021181583404541015625");
+  CHECK(description(sum, outside_with({{"X", "+1_000"}})) == "1000.2");
+  CHECK(description(sum, outside_with({{"X", "-0x1p4"}})) == "-15.8");
+  CHECK(description(sum, outside_with({{"X", "1e-400"}})) == "0.2");
+  for (const char* none : {"1e400", "inf", "nan", "0x10", "1__0", "_1", "1p5", "", "-", "1 "})
+    CHECK(says(sum, "failed to parse X as number", outside_with({{"X", none}})));
+}
+
+TEST_CASE("A type that is null is none, and infinity is shown as nothing") {
+  CHECK(description("variable \"V\" {\n  type = null\n  default = [1]\n}\ntarget \"t\" { description = V[0] }\n") ==
+        "1");
+  const auto shown = [](const std::string& text) { return *definition_of(text).variables.front().value; };
+  CHECK(shown("variable \"V\" {\n  type = any\n  default = 1 / 0\n}\n").empty());
+  CHECK(shown("variable \"V\" { default = 1 / 0 }\n") == "+Inf");
+}
+
 TEST_CASE("An empty text is no list, which has a variable of its own") {
   for (const char* type : {"list(string)", "set(string)", "map(string)", "tuple([string])"}) {
     const auto text = std::string("variable \"L\" { type = ") + type + " }\ntarget \"t\" {}\n";
