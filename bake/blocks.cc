@@ -108,7 +108,12 @@ std::optional<hcl::Resolved> Blocks::refer(const hcl::Traversal& traversal) {
   const auto* group = last_named(parts_.groups, name);
   if (group == nullptr)
     hcl::fail(steps[0].range, "Unknown group", fmt::format("There is no group named \"{}\".", name));
-  if (whole) return hcl::Resolved{hcl::object_value({{"targets", attribute_of_group(*group, "targets", place)}}), 1};
+  if (whole) {
+    hcl::Members members;
+    for (const char* attribute : {"name", "description", "targets"})
+      members[attribute] = attribute_of_group(*group, attribute, place);
+    return hcl::Resolved{hcl::object_value(std::move(members)), 1};
+  }
   return hcl::Resolved{attribute_of_group(*group, key_of(steps[1]), place), 2};
 }
 

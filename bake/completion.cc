@@ -8,6 +8,7 @@
 
 #include "bake/attributes.h"
 #include "bake/entries.h"
+#include "base/bool_word.h"
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
@@ -81,10 +82,51 @@ void check_key(const std::string& path) {
 
 void check_agent(const Entry& agent, const Outside& outside) {
   for (const auto& path : agent.paths) check_key(path);
-  if (agent.paths.empty() && outside.variable("SSH_AUTH_SOCK").value_or("").empty()) {
-    throw usage_error(fmt::format("ssh agent \"{}\": SSH_AUTH_SOCK is not set", field_of(agent, "id")))
-        .with_advice("Start an agent, or name its socket or keys: ID=PATH.");
+  if (!agent.paths.empty()) return;
+  const auto socket = outside.variable("SSH_AUTH_SOCK").value_or("");
+  if (!socket.empty() && path_exists(socket)) return;
+  const auto why = socket.empty() ? "is not set" : fmt::format("names {}, which is not there", socket);
+  throw usage_error(fmt::format("ssh agent \"{}\": SSH_AUTH_SOCK {}", field_of(agent, "id"), why))
+      .with_advice("Start an agent, or name its socket or keys: ID=PATH.");
+}
+
+bool is_directory_output(const Entry& output) {
+  const auto type = field_of(output, "type");
+  const bool image = type == "oci" || type == "docker";
+  return type == "local" || (image && bool_word(field_of(output, "tar")) == false);
+}
+
+bool is_file_output(const Entry& output) {
+  const auto type = field_of(output, "type");
+  return type == "tar" || ((type == "oci" || type == "docker") && !is_directory_output(output));
+}
+
+void check_destination(const Entry& output) {
+  const auto dest = field_of(output, "dest");
+  const bool directory = is_directory_output(output);
+  if (directory && dest.empty())
+    throw usage_error(fmt::format("dest is required for {} exporter", field_of(output, "type")));
+  if (directory && dest == "-")
+    throw usage_error(fmt::format("dest cannot be stdout for {} exporter", field_of(output, "type")));
+  struct stat status;
+  if (dest.empty() || dest == "-" || ::stat(dest.c_str(), &status) < 0) return;
+  if (directory && !S_ISDIR(status.st_mode))
+    throw usage_error(fmt::format("destination directory {} is a file", dest)).with_advice("Name another dest.");
+  if (!directory && S_ISDIR(status.st_mode))
+    throw usage_error(fmt::format("destination file {} is a directory", dest)).with_advice("Name a file in it.");
+}
+
+// A file without a name is standard output.
+void check_outputs(Entries& outputs) {
+  int streams = 0;
+  for (auto& output : outputs) {
+    if (!is_directory_output(output) && !is_file_output(output)) continue;
+    if (is_file_output(output) && field_of(output, "type") != "docker" && field_of(output, "dest").empty())
+      output.fields["dest"] = "-";
+    check_destination(output);
+    streams += field_of(output, "dest") == "-" ? 1 : 0;
   }
+  if (streams > 1) throw usage_error("multiple outputs configured to write to stdout").with_advice("Give one a dest.");
 }
 
 void check_size(const std::string& name, const std::string& text) {
@@ -105,7 +147,7 @@ void check_resources(const Pairs& resources) {
   }
 }
 
-void check(const Target& target, const Outside& outside) {
+void check(Target& target, const Outside& outside) {
   check_places(target);
   for (const auto& text : texts_of(target, Attribute::annotations)) check_annotation(text);
   for (const auto& text : texts_of(target, Attribute::platforms)) platforms::parse_platform_list(text);
@@ -114,6 +156,7 @@ void check(const Target& target, const Outside& outside) {
   for (const auto& text : texts_of(target, Attribute::ulimits)) executor::parse_ulimit(text);
   if (const auto* size = text_of(target, Attribute::shm_size); size != nullptr) check_size("shm-size", *size);
   check_resources(pairs_of(target, Attribute::resources));
+  if (!entries_of(target, Attribute::output).empty()) check_outputs(value_of<Entries>(target, Attribute::output));
 }
 
 }  // namespace

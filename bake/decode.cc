@@ -56,42 +56,53 @@ hcl::Type resources_type() {
 // Numbers are checked, and kept as text.
 Value resources_of(const Value& value, const hcl::Range& range) {
   const auto checked = hcl::suitable(value, resources_type(), range);
-  return checked.is_null() ? checked : hcl::suitable(checked, hcl::map_of(hcl::string_type()), range);
+  for (const auto& [name, member] : hcl::members(checked)) {
+    if (member.type.kind == hcl::Kind::number && !member.is_null() && !hcl::to_int64(hcl::as_number(member)))
+      unsuitable(range, fmt::format("{}: a whole number is required", name));
+  }
+  return hcl::suitable(checked, hcl::map_of(hcl::string_type()), range);
 }
 
-std::string text_in(const Value& value, const hcl::Range& range) {
-  const auto text = hcl::suitable(value, hcl::string_type(), range);
-  return text.is_null() ? "" : hcl::as_string(text);
+// The type of a secret or agent that is an object. What else it has is not looked at.
+hcl::Type object_type(Attribute attribute) {
+  if (attribute == Attribute::ssh)
+    return hcl::object_of({{"id", hcl::string_type()}, {"paths", hcl::list_of(hcl::string_type())}}, {"id", "paths"});
+  return hcl::object_of({{"id", hcl::string_type()}, {"src", hcl::string_type()}, {"env", hcl::string_type()}},
+                        {"id", "src", "env"});
 }
 
-Entry entry_of_object(const Value& object, const hcl::Range& range) {
+Entry entry_of_object(Attribute attribute, const Value& object, const hcl::Range& range) {
+  const bool is_open = attribute != Attribute::secret && attribute != Attribute::ssh;
+  const auto type = is_open ? hcl::map_of(hcl::string_type()) : object_type(attribute);
+  const auto members = hcl::members(hcl::suitable(object, type, range));
   Entry entry;
-  for (const auto& [key, member] : hcl::members(object)) {
+  for (const auto& [key, member] : members) {
     if (member.is_null()) continue;
     if (hcl::is_sequence(member.type)) {
-      if (key != "paths") unsuitable(range, fmt::format("{}: string required", key));
-      entry.paths = texts_in(hcl::suitable(member, hcl::list_of(hcl::string_type()), range), range);
+      entry.paths = texts_in(member, range);
     } else {
-      entry.fields[key] = text_in(member, range);
+      entry.fields[key] = hcl::as_string(member);
     }
   }
   return entry;
 }
 
 Entries entries_of_item(Attribute attribute, const Value& item, const hcl::Range& range) {
+  if (item.is_null()) unsuitable(range, "null value is not allowed");
   try {
-    if (item.is_null()) return {};
-    if (!hcl::is_keyed(item.type)) return parse_entries(attribute, text_in(item, range));
-    return {checked_entry(attribute, entry_of_object(item, range))};
+    if (item.type.kind == hcl::Kind::string) return parse_entries(attribute, hcl::as_string(item));
+    if (hcl::is_keyed(item.type)) return {checked_entry(attribute, entry_of_object(attribute, item, range))};
   } catch (const hcl::Failure&) {
     throw;
   } catch (const Error& error) {
     hcl::fail(range, fmt::format("Invalid {}", row_of(attribute).name), error.message);
   }
+  unsuitable(range, fmt::format("string or object required, but have {}", hcl::friendly_name(item.type)));
 }
 
 Entries entries_in(Attribute attribute, const Value& value, const hcl::Range& range) {
-  if (!hcl::is_sequence(value.type)) unsuitable(range, "list of string or object required");
+  if (value.type.kind != hcl::Kind::list && value.type.kind != hcl::Kind::tuple)
+    unsuitable(range, "list of string or object required");
   Entries entries;
   for (const auto& item : hcl::elements(value)) {
     for (const auto& entry : entries_of_item(attribute, item, range)) put_entry(attribute, entries, entry);
@@ -119,7 +130,20 @@ Value object_of_entry(Attribute attribute, const Entry& entry) {
   }
   if (attribute == Attribute::ssh)
     return hcl::object_value({{"id", hcl::string_value(field_of(entry, "id"))}, {"paths", list_of_texts(entry.paths)}});
-  return map_of_pairs(entry.fields);
+  auto fields = entry.fields;
+  if (attribute == Attribute::output) fields.try_emplace("dest");
+  return map_of_pairs(fields);
+}
+
+Value object_of_resources(const Pairs& pairs) {
+  hcl::Members members;
+  const auto type = resources_type();
+  for (const auto& [name, member] : hcl::object_attributes(type)) {
+    const auto found = pairs.find(name);
+    members[name] =
+        found == pairs.end() ? hcl::null_value(member) : hcl::convert(hcl::string_value(found->second), member);
+  }
+  return hcl::object_value(std::move(members));
 }
 
 Value list_of_entries(Attribute attribute, const Entries& entries) {
@@ -139,7 +163,8 @@ Value unset_value(const AttributeRow& row) {
     case Shape::texts:
       return hcl::null_value(hcl::list_of(hcl::string_type()));
     case Shape::pairs:
-      return hcl::null_value(hcl::map_of(hcl::string_type()));
+      return hcl::null_value(row.attribute == Attribute::resources ? resources_type()
+                                                                   : hcl::map_of(hcl::string_type()));
     case Shape::entries:
       break;
   }
@@ -153,7 +178,9 @@ std::optional<AttributeValue> decode(const AttributeRow& row, const hcl::Express
   const auto& range = expression.range;
   auto value = hcl::evaluate(expression, scope);
   if (value.is_null()) {
-    if (row.attribute == Attribute::description) unsuitable(range, "null value is not allowed");
+    const bool may_be_unset =
+        row.shape != Shape::entries && row.attribute != Attribute::description && row.attribute != Attribute::resources;
+    if (!may_be_unset) unsuitable(range, "null value is not allowed");
     return std::nullopt;
   }
   switch (row.shape) {
@@ -183,7 +210,8 @@ Value to_value(const AttributeRow& row, const AttributeValue* value) {
     case Shape::texts:
       return list_of_texts(std::get<Texts>(*value));
     case Shape::pairs:
-      return map_of_pairs(std::get<Pairs>(*value));
+      return row.attribute == Attribute::resources ? object_of_resources(std::get<Pairs>(*value))
+                                                   : map_of_pairs(std::get<Pairs>(*value));
     case Shape::entries:
       break;
   }

@@ -10,7 +10,8 @@
 // Between the values of the language and those of a target's attributes.
 namespace mbuild::bake {
 
-// What the expression sets the attribute to; nothing for null. Throws hcl::Failure.
+// What the expression sets the attribute to; nothing for null, which composable attributes are never. Throws
+// hcl::Failure.
 std::optional<AttributeValue> decode(const AttributeRow& row, const hcl::Expression& expression,
                                      const hcl::Scope& scope);
 

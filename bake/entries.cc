@@ -14,9 +14,12 @@ namespace {
 
 using Fields = std::map<std::string, std::string>;
 
-// Attestations are made by others, to whom the case of their keys may matter.
+// Blanks around keys of caches and secrets belong to them. Attestations are made by others, to whom the case of their
+// keys may matter.
 std::string key_of(Attribute attribute, const std::string& written) {
-  auto key = to_lower(trim(written));
+  const bool exact =
+      attribute == Attribute::cache_from || attribute == Attribute::cache_to || attribute == Attribute::secret;
+  auto key = to_lower(exact ? written : trim(written));
   return attribute == Attribute::attest && key != "type" && key != "disabled" ? written : key;
 }
 

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string_view>
 
 #include "bake/attributes.h"
 #include "bake/entries.h"
@@ -30,15 +31,25 @@ ordered_json json_of_texts(const AttributeRow& row, const Texts& texts) {
   return list;
 }
 
-// Numbers where a number is meant, as shares of processors are.
 ordered_json json_of_pairs(const AttributeRow& row, const Pairs& pairs) {
   auto object = ordered_json::object();
-  for (const auto& [key, value] : pairs) {
+  for (const auto& [key, value] : pairs) object[key] = escaped(row, value);
+  return object;
+}
+
+// Numbers where a number is meant, as shares of processors are.
+ordered_json json_of_resources(const Pairs& resources) {
+  auto object = ordered_json::object();
+  for (const char* name :
+       {"memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems"}) {
+    const auto found = resources.find(name);
+    if (found == resources.end()) continue;
+    const std::string& value = found->second;
     std::int64_t number = 0;
     const auto [end, code] = std::from_chars(value.data(), value.data() + value.size(), number);
-    const bool is_number = row.attribute == Attribute::resources && key.starts_with("cpu-") && code == std::errc() &&
-                           end == value.data() + value.size();
-    object[key] = is_number ? ordered_json(number) : ordered_json(escaped(row, value));
+    const bool is_number =
+        std::string_view(name).starts_with("cpu-") && code == std::errc() && end == value.data() + value.size();
+    object[name] = is_number ? ordered_json(number) : ordered_json(value);
   }
   return object;
 }
@@ -61,6 +72,8 @@ ordered_json json_of_policy(const Entry& policy) {
 ordered_json json_of_entry(Attribute attribute, const Entry& entry) {
   if (attribute == Attribute::policy) return json_of_policy(entry);
   auto json = ordered_json::object();
+  if (attribute == Attribute::secret && entry.fields.contains("id")) json["id"] = field_of(entry, "id");
+  if (attribute == Attribute::secret && entry.fields.contains("src")) json["src"] = field_of(entry, "src");
   for (const auto& [name, value] : entry.fields) json[name] = value;
   if (attribute == Attribute::attest && json.contains("disabled")) json["disabled"] = true;
   if (!entry.paths.empty()) json["paths"] = entry.paths;
@@ -81,6 +94,7 @@ std::optional<ordered_json> json_of(const AttributeRow& row, const AttributeValu
       if (std::get<Texts>(value).empty()) return std::nullopt;
       return json_of_texts(row, std::get<Texts>(value));
     case Shape::pairs:
+      if (row.attribute == Attribute::resources) return json_of_resources(std::get<Pairs>(value));
       if (std::get<Pairs>(value).empty()) return std::nullopt;
       return json_of_pairs(row, std::get<Pairs>(value));
     case Shape::entries:

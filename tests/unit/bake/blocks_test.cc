@@ -69,6 +69,40 @@ TEST_CASE("A type that is null is none, and infinity is shown as nothing") {
   CHECK(shown("variable \"V\" { default = 1 / 0 }\n") == "+Inf");
 }
 
+TEST_CASE("Composable attributes are lists of texts and objects, never null") {
+  const auto of = [](const std::string& attribute) { return "target \"t\" {\n  " + attribute + "\n}\n"; };
+  for (const char* name : {"attest", "cache-from", "cache-to", "secret", "ssh", "output", "policy", "resources"})
+    CHECK(says(of(std::string(name) + " = null"), "null value is not allowed"));
+  CHECK(says(of("output = [null]"), "null value is not allowed"));
+  CHECK(says(of("cache-from = [1]"), "string or object required, but have number"));
+  CHECK(says(of("output = setunion([\"a\"])"), "list of string or object required"));
+  CHECK(says(of("resources = { cpu-shares = 1.5 }"), "cpu-shares: a whole number is required"));
+  CHECK(says(of("secret = [{ id = \"a\", env = [] }]"), "string required"));
+}
+
+TEST_CASE("Secrets and agents that are objects have their own members alone") {
+  const auto definition = definition_of(
+      "target \"t\" {\n  secret = [{ id = \"a\", env = \"E\", type = \"file\", more = [] }]\n"
+      "  ssh = [{ id = \"k\", paths = [\"p\"], more = 1 }]\n}\n");
+  const auto& target = definition.targets.back();
+  CHECK(entries_of(target, Attribute::secret) == Entries{{.fields = {{"id", "a"}, {"env", "E"}}, .paths = {}}});
+  CHECK(entries_of(target, Attribute::ssh) == Entries{{.fields = {{"id", "k"}}, .paths = {"p"}}});
+}
+
+TEST_CASE("References have all members, set or not") {
+  const std::string b =
+      "target \"b\" {\n  output = [{ type = \"image\" }]\n  resources = { memory = \"1g\", cpu-shares = 5 }\n}\n"
+      "group \"g\" { targets = [\"b\"] }\n";
+  const auto shown = [&](const std::string& what) {
+    return description(b + "target \"t\" { description = jsonencode(" + what + ") }\n");
+  };
+  CHECK(shown("target.b.output") == R"([{"dest":"","type":"image"}])");
+  CHECK(shown("target.b.resources") ==
+        R"({"cpu-period":null,"cpu-quota":null,"cpu-shares":5,"cpuset-cpus":null,"cpuset-mems":null,"memory":"1g",)"
+        R"("memory-swap":null})");
+  CHECK(shown("group.g") == R"({"description":"","name":"g","targets":["b"]})");
+}
+
 TEST_CASE("An empty text is no list, which has a variable of its own") {
   for (const char* type : {"list(string)", "set(string)", "map(string)", "tuple([string])"}) {
     const auto text = std::string("variable \"L\" { type = ") + type + " }\ntarget \"t\" {}\n";

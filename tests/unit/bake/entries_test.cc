@@ -38,6 +38,12 @@ TEST_CASE("The source of a secret of type env may be called src") {
   CHECK(one(Attribute::secret, "type=file,id=a,source=f") == Fields{{"id", "a"}, {"src", "f"}});
 }
 
+TEST_CASE("Blanks before a key are of no meaning to outputs, and belong to the keys of caches and secrets") {
+  CHECK(one(Attribute::output, "type=tar, dest=t") == Fields{{"type", "tar"}, {"dest", "t"}});
+  CHECK(one(Attribute::cache_to, "type=local, dest=t") == Fields{{"type", "local"}, {" dest", "t"}});
+  CHECK(error_of([] { parse_entries(Attribute::secret, "id=a, env=E"); }) == "2 unexpected key ' env' in ' env=E'");
+}
+
 TEST_CASE("An agent has keys after the equals sign") {
   const auto agents = parse_entries(Attribute::ssh, "id=a,b");
   REQUIRE(agents.size() == 1);

@@ -4,6 +4,7 @@
 
 #include "bake/requests.h"
 #include "base/error.h"
+#include "base/output_file.h"
 #include "tests/catch.h"
 #include "tests/temporary.h"
 #include "tests/unit/bake/definitions.h"
@@ -14,6 +15,7 @@ using mbuild::testing::definition_of;
 using mbuild::testing::error_of;
 using mbuild::testing::outside_with;
 using mbuild::testing::printed;
+using mbuild::testing::TemporaryDirectory;
 
 namespace {
 
@@ -88,6 +90,33 @@ target "t" {
 }
 )");
   CHECK(printed(definition, {"t"}) == R"({"t":{"description":"text","context":".","dockerfile":"Dockerfile"}})");
+}
+
+TEST_CASE("Secrets and resources are printed in an order of their own, and resources even when there are none") {
+  const auto definition = definition_of(
+      "target \"a\" {\n  secret = [\"env=E,id=s\"]\n  resources = { cpu-shares = 5, memory = \"1g\" }\n}\n"
+      "target \"b\" { resources = {} }\n");
+  CHECK(printed(definition, {"a"}).find(R"("secret":[{"id":"s","env":"E"}])") != std::string::npos);
+  CHECK(printed(definition, {"a"}).find(R"("resources":{"memory":"1g","cpu-shares":5})") != std::string::npos);
+  CHECK(printed(definition, {"b"}).find(R"("resources":{})") != std::string::npos);
+}
+
+TEST_CASE("Outputs go where they can go") {
+  const TemporaryDirectory here;
+  write_output(here / "file", "");
+  const auto shown = [](const std::string& outputs) {
+    return printed(definition_of("target \"a\" { output = [" + outputs + "] }\n"), {"a"});
+  };
+  const auto says = [&](const std::string& outputs, const char* phrase) {
+    return error_of([&] { shown(outputs); }).find(phrase) != std::string::npos;
+  };
+  CHECK(shown("\"type=oci\"").find(R"({"dest":"-","type":"oci"})") != std::string::npos);
+  CHECK(shown("\"type=docker\"").find(R"([{"type":"docker"}])") != std::string::npos);
+  CHECK(says("\"type=local\"", "dest is required for local exporter"));
+  CHECK(says("\"type=oci,tar=false,dest=-\"", "dest cannot be stdout for oci exporter"));
+  CHECK(says("\"" + (here / "file") + "\"", "is a file"));
+  CHECK(says("\"type=tar,dest=/\"", "destination file / is a directory"));
+  CHECK(says("\"type=tar\", \"type=oci\"", "multiple outputs configured to write to stdout"));
 }
 
 TEST_CASE("An empty size is none") {
