@@ -70,20 +70,33 @@ const std::vector<std::string>& known_keys() {
   return k_keys;
 }
 
-std::optional<std::string> text_at(const Build& build, std::string_view key) {
+// What the build says of the key; null where it says nothing, or takes it back.
+const Node* node_at(const Build& build, std::string_view key) {
   const auto* node = find(build.node, key);
-  if (node == nullptr || node->kind == Node::Kind::null) return std::nullopt;
+  return node == nullptr || (node->kind == Node::Kind::null && node->replaces) ? nullptr : node;
+}
+
+// Of a key whose text may be written as a number, or as true or false.
+std::optional<std::string> scalar_at(const Build& build, std::string_view key) {
+  const auto* node = node_at(build, key);
+  if (node == nullptr) return std::nullopt;
   if (node->kind != Node::Kind::scalar) refuse(build, key, "a string");
   return node->text;
 }
 
+std::optional<std::string> text_at(const Build& build, std::string_view key) {
+  const auto* node = node_at(build, key);
+  if (node != nullptr && !is_text(*node)) refuse(build, key, "a string");
+  return node == nullptr ? std::nullopt : std::optional(node->text);
+}
+
 Texts texts_at(const Build& build, std::string_view key) {
-  const auto* node = find(build.node, key);
-  if (node == nullptr || node->kind == Node::Kind::null) return {};
+  const auto* node = node_at(build, key);
+  if (node == nullptr) return {};
   if (node->kind != Node::Kind::list) refuse(build, key, "a list");
   Texts texts;
   for (const auto& item : node->items) {
-    if (item.kind != Node::Kind::scalar) refuse(build, key, "a list of strings");
+    if (!is_text(item)) refuse(build, key, "a list of strings");
     texts.push_back(item.text);
   }
   return texts;
@@ -127,15 +140,25 @@ Texts env_files_of(const Node& service, const std::string& name) {
   return paths;
 }
 
+std::optional<std::string> variable_of_environment(const Build& build, const std::string& name) {
+  const auto* environment = find(build.service, "environment");
+  const auto* value = environment == nullptr ? nullptr : find(*environment, name);
+  return value != nullptr && value->kind == Node::Kind::scalar ? std::optional(value->text) : std::nullopt;
+}
+
+// What a variable within a file of env_file stands for, before those of the file itself.
+std::optional<std::string> variable_of_files(const Build& build, const std::string& name) {
+  auto value = build.project.variable(name);
+  return value ? value : variable_of_environment(build, name);
+}
+
 // The variables of a service: its environment, below it the files that env_file names.
 std::optional<std::string> variable_of_service(const Build& build, const std::string& name) {
-  if (const auto* environment = find(build.service, "environment")) {
-    if (const auto* value = find(*environment, name); value != nullptr && value->kind == Node::Kind::scalar)
-      return value->text;
-  }
+  if (auto value = variable_of_environment(build, name)) return value;
+  const auto variable = [&](const std::string& other) { return variable_of_files(build, other); };
   std::optional<std::string> found;
   for (const auto& path : build.env_files) {
-    const auto variables = parse_dotenv(path, read_file(path), build.project.variable);
+    const auto variables = parse_dotenv(path, read_file(path), variable);
     if (const auto value = variables.find(name); value != variables.end()) found = value->second;
   }
   return found;
@@ -229,6 +252,7 @@ Texts ulimits_of(const Build& build) {
   if (node == nullptr) return limits;
   if (node->kind != Node::Kind::map) refuse(build, "ulimits", "a mapping");
   for (const auto& [name, value] : node->members) {
+    check_keys(value, fmt::format("{}.ulimits.{}", build.where, name), {"soft", "hard"});
     const auto* soft = value.kind == Node::Kind::map ? find(value, "soft") : &value;
     const auto* hard = value.kind == Node::Kind::map ? find(value, "hard") : &value;
     if (soft == nullptr || hard == nullptr) refuse(build, "ulimits." + name, "a number, or have soft and hard");
@@ -256,8 +280,8 @@ Entry secret_of(const Build& build, const std::string& source) {
 Entries secrets_of(const Build& build) {
   static const std::vector<std::string> k_keys = {"source", "target", "uid", "gid", "mode"};
   Entries entries;
-  const auto* node = find(build.node, "secrets");
-  if (node == nullptr || node->kind == Node::Kind::null) return entries;
+  const auto* node = node_at(build, "secrets");
+  if (node == nullptr) return entries;
   if (node->kind != Node::Kind::list) refuse(build, "secrets", "a list");
   for (const auto& item : node->items) {
     check_keys(item, build.where + ".secrets", k_keys);
@@ -270,7 +294,7 @@ Entries secrets_of(const Build& build) {
 
 // "sbom: true", or text as of the flag.
 void add_attestation(const Build& build, const char* type, Entries& entries) {
-  const auto text = text_at(build, type);
+  const auto text = scalar_at(build, type);
   if (!text || text->empty()) return;
   std::string written = fmt::format("type={},{}", type, *text);
   if (const auto enabled = bool_word(*text)) written = fmt::format("type={},disabled={}", type, !*enabled);
@@ -303,26 +327,44 @@ void set(Target& target, Attribute attribute, Value value) {
 }
 
 void set_texts(const Build& build, Target& target) {
-  static constexpr std::array<std::pair<const char*, Attribute>, 5> k_texts = {
-      {{"context", Attribute::context},
-       {"dockerfile", Attribute::dockerfile},
+  static constexpr std::array<std::pair<const char*, Attribute>, 4> k_texts = {
+      {{"dockerfile", Attribute::dockerfile},
        {"target", Attribute::target},
        {"network", Attribute::network},
        {"dockerfile_inline", Attribute::dockerfile_inline}}};
   for (const auto& [key, attribute] : k_texts) {
     if (auto text = text_at(build, key); text && !text->empty()) target.attributes[attribute] = *text;
   }
-  if (const auto text = text_at(build, "shm_size")) {
+  const auto* context = find(build.node, "context");
+  if (context != nullptr && context->kind != Node::Kind::null) {
+    if (auto text = scalar_at(build, "context"); !text->empty()) target.attributes[Attribute::context] = *text;
+  }
+  if (const auto text = scalar_at(build, "shm_size")) {
+    if (node_at(build, "shm_size")->scalar == Node::Scalar::number)
+      refuse(build, "shm_size", "a whole number or a size");
     if (const auto size = parse_size(*text); size > 0) target.attributes[Attribute::shm_size] = shown_size(size);
   }
   for (const auto& [key, attribute] :
        {std::pair("no_cache", Attribute::no_cache), std::pair("pull", Attribute::pull)}) {
-    if (const auto text = text_at(build, key); text && bool_of(build, key, *text)) target.attributes[attribute] = true;
+    if (const auto text = scalar_at(build, key); text && bool_of(build, key, *text))
+      target.attributes[attribute] = true;
+  }
+}
+
+// Of members that make no difference to the target, and of mappings of which nothing is left.
+void check_other_shapes(const Build& build) {
+  text_at(build, "isolation");
+  texts_at(build, "entitlements");
+  if (const auto text = scalar_at(build, "privileged")) bool_of(build, "privileged", *text);
+  for (const char* key : {"args", "labels", "ssh", "additional_contexts", "extra_hosts"}) {
+    if (const auto* node = node_at(build, key); node != nullptr && node->kind != Node::Kind::map)
+      refuse(build, key, "a mapping");
   }
 }
 
 Target target_of_build(const Build& build, std::string name) {
   check_keys(build.node, build.where, known_keys());
+  check_other_shapes(build);
   const auto dockerfile = text_at(build, "dockerfile"), lines = text_at(build, "dockerfile_inline");
   if (dockerfile && lines && !dockerfile->empty() && !lines->empty())
     throw usage_error(fmt::format("{} has both dockerfile and dockerfile_inline", build.where));

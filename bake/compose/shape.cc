@@ -66,7 +66,7 @@ Node map_of_list(const Node& list, const Keyed& keyed, const std::string& where)
   map.kind = Kind::map;
   map.replaces = list.replaces;
   for (const auto& item : list.items) {
-    if (item.kind != Kind::scalar) refuse(where, "a list of strings", item);
+    if (!is_text(item)) refuse(where, "a list of strings", item);
     put(map, keyed, item.text, where);
   }
   return map;
@@ -74,9 +74,8 @@ Node map_of_list(const Node& list, const Keyed& keyed, const std::string& where)
 
 bool is_value(const Keyed& keyed, const Node& value) {
   if (value.kind == Kind::null) return value.replaces || !keyed.needs_value;
-  if (value.kind == Kind::list && keyed.several)
-    return std::ranges::all_of(value.items, [](const Node& item) { return item.kind == Kind::scalar; });
-  return value.kind == Kind::scalar;
+  if (value.kind == Kind::list && keyed.several) return std::ranges::all_of(value.items, is_text);
+  return keyed.needs_value ? is_text(value) : value.kind == Kind::scalar;
 }
 
 void normalise_keyed(Node& parent, const Keyed& keyed, const std::string& where_parent) {

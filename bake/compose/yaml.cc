@@ -26,6 +26,11 @@ bool is_any_of(std::string_view text, std::initializer_list<std::string_view> wo
 
 std::string_view view(const yaml_char_t* text) { return reinterpret_cast<const char*>(text); }
 
+bool is_decimal(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 // Of 0x10, 0o17 and, as YAML 1.1 has it, 017; nothing for other text.
 std::string number_with_base(std::string_view text) {
   const bool negative = text.starts_with('-');
@@ -69,10 +74,15 @@ Node scalar_node(const yaml_node_t& from) {
   Node node = text_node(std::string(text));
   if (!plain) return node;
   if (is_any_of(text, {"", "~", "null", "Null", "NULL"})) return {};
-  if (is_any_of(text, {"true", "True", "TRUE"})) node.text = "true";
-  if (is_any_of(text, {"false", "False", "FALSE"})) node.text = "false";
-  if (auto number = number_with_base(text); !number.empty()) node.text = std::move(number);
-  if (auto number = shortest_number(text); !number.empty()) node.text = std::move(number);
+  const auto become = [&](Node::Scalar scalar, std::string form) {
+    node.scalar = scalar;
+    node.text = std::move(form);
+  };
+  if (is_any_of(text, {"true", "True", "TRUE"})) become(Node::Scalar::boolean, "true");
+  if (is_any_of(text, {"false", "False", "FALSE"})) become(Node::Scalar::boolean, "false");
+  if (is_decimal(text)) node.scalar = Node::Scalar::integer;
+  if (auto number = number_with_base(text); !number.empty()) become(Node::Scalar::integer, std::move(number));
+  if (auto number = shortest_number(text); !number.empty()) become(Node::Scalar::number, std::move(number));
   return node;
 }
 
@@ -179,6 +189,8 @@ Node text_node(std::string text) {
   return node;
 }
 
+bool is_text(const Node& node) { return node.kind == Node::Kind::scalar && node.scalar == Node::Scalar::text; }
+
 const Node* find(const Node& map, std::string_view key) {
   const auto found = std::ranges::find(map.members, key, &Member::key);
   return found == map.members.end() ? nullptr : &found->value;
@@ -197,7 +209,7 @@ std::string kind_name(const Node& node) {
     case Node::Kind::null:
       return "nothing";
     case Node::Kind::scalar:
-      return "a string";
+      return is_text(node) ? "a string" : node.scalar == Node::Scalar::boolean ? "a bool" : "a number";
     case Node::Kind::list:
       return "a list";
     case Node::Kind::map:

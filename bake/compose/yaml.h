@@ -11,8 +11,10 @@ struct Member;
 
 struct Node {
   enum class Kind { null, scalar, list, map };
+  enum class Scalar { text, boolean, integer, number };
 
   Kind kind = Kind::null;
+  Scalar scalar = Scalar::text;
   std::string text;       // of a scalar; numbers and bools in their usual form
   bool replaces = false;  // !override or !reset: merged over another it takes its place
   std::vector<Node> items;
@@ -30,6 +32,8 @@ Node parse_yaml(const std::string& name, const std::string& text);
 std::vector<Node> parse_yaml_documents(const std::string& name, const std::string& text);
 
 Node text_node(std::string text);
+// A scalar that is neither a number nor true or false.
+bool is_text(const Node& node);
 const Node* find(const Node& map, std::string_view key);
 Node* find(Node& map, std::string_view key);
 // The member, added as null where it is missing.

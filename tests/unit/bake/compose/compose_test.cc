@@ -114,6 +114,28 @@ TEST_CASE("Members of a build that have another shape are errors that name them"
   CHECK(says(".", "secrets: {s: {fil: x}}\n").starts_with("2 compose.yaml0: secrets.s additional properties 'fil'"));
 }
 
+TEST_CASE("Members of a build are of the type that they have to be, and not left empty") {
+  const auto says = [](const std::string& build) {
+    return error_of([&] { shown({"services:\n  a:\n    build:\n      context: .\n      " + build + "\n"}); });
+  };
+  for (const char* key : {"dockerfile", "dockerfile_inline", "target", "network", "isolation"}) {
+    CHECK(says(std::string(key) + ":").find(std::string(key) + " must be a string") != std::string::npos);
+    CHECK(says(std::string(key) + ": 1").find(std::string(key) + " must be a string") != std::string::npos);
+    CHECK(says(std::string(key) + ": \"1\"").empty());
+  }
+  for (const char* key : {"args", "labels", "ssh", "additional_contexts", "extra_hosts"})
+    CHECK(says(std::string(key) + ":").find(std::string(key) + " must be a mapping") != std::string::npos);
+  for (const char* key : {"tags", "platforms", "cache_from", "cache_to", "entitlements", "secrets"})
+    CHECK(says(std::string(key) + ":").find(std::string(key) + " must be a list") != std::string::npos);
+  CHECK(says("tags: [1]") == "2 services.a.build.tags must be a list of strings");
+  CHECK(says("args: [1]").find("args must be a list of strings, and is a number") != std::string::npos);
+  CHECK(says("extra_hosts: {a: 1}").find("extra_hosts.a must be a string, and is a number") != std::string::npos);
+  CHECK(says("shm_size: 1.5") == "2 services.a.build.shm_size must be a whole number or a size");
+  CHECK(says("ulimits: {nofile: {soft: 1, hard: 2, x: 3}}").find("properties 'x' not allowed") != std::string::npos);
+  CHECK(says("args: {a: 1, b: true, c: 1.5}").empty());
+  CHECK(says("target: !reset null").empty());
+}
+
 TEST_CASE("A label without a value is there, and hosts are addresses by name") {
   CHECK(shown({"services: {a: {build: {labels: [A, B=b]}}}\n"}) ==
         R"({"a":{"context":".","dockerfile":"Dockerfile","labels":{"A":"","B":"b"}}})");
@@ -137,6 +159,15 @@ TEST_CASE("What a service of another file does not say is as if the extending on
   write_output(here / "q.env", "V=1\n");
   CHECK(shown({"services: {a: {extends: {file: " + (here / "b.yaml") + ", service: b}}}\n"}) ==
         R"({"a":{"context":".","dockerfile":"Dockerfile","args":{"V":"1"}}})");
+}
+
+TEST_CASE("Names within a file of variables are those of the environment, the service, and the file, in this order") {
+  const TemporaryDirectory here;
+  write_output(here / "e", "A=file\nB=$A\nC=$E\nE=file\nD=$B\n");
+  CHECK(shown({"services: {a: {build: {args: [B, C, D]}, environment: [A=own, E=own], env_file: " + (here / "e") +
+               "}}\n"},
+              outside_with({{"E", "env"}})) ==
+        R"({"a":{"context":".","dockerfile":"Dockerfile","args":{"B":"own","C":"env","D":"own"}}})");
 }
 
 TEST_CASE("Paths may begin with the home of the user, and those of contexts are cleaned") {
