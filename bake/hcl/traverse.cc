@@ -108,7 +108,8 @@ Value evaluate_splat(const Splat& splat, const Scope& scope) {
   }
   const bool whole = std::holds_alternative<SplatElement>(splat.each->form);
   Type none = whole ? element_type(object.type) : dynamic_type();
-  return list_value(results.empty() ? std::move(none) : results.front().type, std::move(results));
+  Type element = results.empty() ? std::move(none) : results.front().type;
+  return list_value(std::move(element), std::move(results));
 }
 
 }  // namespace mbuild::bake::hcl

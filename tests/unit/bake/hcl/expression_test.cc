@@ -57,11 +57,25 @@ TEST_CASE("the results of a conditional have one type") {
   CHECK_THAT(failure_of("null ? 1 : 2"), Contains("Null condition"));
 }
 
+TEST_CASE("a result that fails has the type that its form shows") {
+  CHECK(json_of("true ? 1 : \"x${nosuch}\"") == "\"1\"");
+  CHECK(json_of("true ? 1 : nosuch") == "1");
+  CHECK(json_of("true ? [1] : [nosuch]") == "[1]");
+  for (const char* wrong : {"true ? [1] : \"x${nosuch}\"", "true ? 1 : nosuch == 1", "true ? [1] : -nosuch",
+                            "true ? \"a\" : { b = nosuch }", "true ? {} : ([nosuch])"}) {
+    INFO(wrong);
+    CHECK_THAT(failure_of(wrong), Contains("Inconsistent conditional result types"));
+  }
+}
+
 TEST_CASE("types decide a conversion where the value cannot") {
   CHECK_THAT(failure_of("true && convert(null, list(string))"), Contains("bool required"));
   CHECK(json_of("true && convert(null, bool)") == "false");
   CHECK_THAT(failure_of("convert(null, number)[*] == [] && convert(null, list(string))[*] == []"),
              Contains("Splat of null value"));
+  CHECK(json_of("convert([{a = 1}, {a = 2}], list(object({a = number})))[*].a == convert([1, 2], list(number))") ==
+        "true");
+  CHECK(json_of("convert([], list(string))[*] == convert([], list(string))") == "true");
   CHECK(json_of("false ? [\"7\"] : convert([2, 10], set(number))") == "[2,10]");
   CHECK_THAT(failure_of("true ? [\"a\"] : convert([1], set(number))"),
              Contains("Inconsistent conditional result types"));
