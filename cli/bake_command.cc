@@ -30,17 +30,21 @@ namespace {
 using Requests = std::vector<executor::TargetRequest>;
 
 // What a target asks for instead of a build.
-Call call_of(const bake::Target& target) {
+Call call_of(const bake::Target& target, const Call& asked) {
   const auto* text = bake::text_of(target, bake::Attribute::call);
-  return text == nullptr ? Call() : parse_call(*text);
+  auto call = text == nullptr ? Call() : parse_call(*text);
+  call.json = call.json || asked.json;
+  call.ignores_status = call.ignores_status || asked.ignores_status;
+  return call;
 }
 
 // The answers for all targets that have a call; none where all are to be built.
-std::optional<int> answer_calls(const BakePlan& plan, const executor::SessionRequest& session, std::stop_token stop) {
+std::optional<int> answer_calls(const BakePlan& plan, const Call& asked, const executor::SessionRequest& session,
+                                std::stop_token stop) {
   std::optional<int> status;
   for (const auto& request : plan.requests) {
     const auto& target = plan.selection.targets.at(request.name);
-    const auto call = call_of(target);
+    const auto call = call_of(target, asked);
     if (call.name == "build") continue;
     executor::BuildRequest one;
     static_cast<executor::SessionRequest&>(one) = session;
@@ -84,7 +88,7 @@ std::vector<TargetResult> paired(const Requests& requests, const std::vector<exe
 }
 
 int build(const BakeFlags& flags, BakePlan plan, const executor::SessionRequest& session, std::stop_token stop) {
-  if (const auto status = answer_calls(plan, session, stop)) return *status;
+  if (const auto status = answer_calls(plan, asked_call(flags), session, stop)) return *status;
   print_bake_warnings(bake::unsupported(plan.selection));
   keep_named(plan.selection, session, plan.requests, stop);
   if (plan.requests.empty()) return 0;

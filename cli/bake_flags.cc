@@ -6,7 +6,6 @@
 #include "base/bool_word.h"
 #include "base/error.h"
 #include "base/strings.h"
-#include "cli/call.h"
 #include "cli/config/store_root.h"
 
 namespace mbuild::cli {
@@ -48,16 +47,18 @@ void add_policies(const std::vector<std::string>& values, std::vector<std::strin
 
 }  // namespace
 
+Call asked_call(const BakeFlags& flags) {
+  if (flags.check) return parse_call("check");
+  return flags.call.empty() ? Call() : parse_call(flags.call);
+}
+
 std::vector<std::string> override_texts(const BakeFlags& flags) {
   auto texts = flags.set;
   if (flags.push) texts.emplace_back("*.push=true");
   if (flags.load) texts.emplace_back("*.load=true");
   if (flags.check || !flags.call.empty()) {
-    const auto call = parse_call(flags.check ? "check" : flags.call);
-    std::string name = call.name == "check" ? "lint" : call.name;
-    if (call.json) name += ",format=json";
-    if (call.ignores_status) name += ",ignorestatus=true";
-    if (call.name != "build") texts.push_back("*.call=" + name);
+    const auto name = asked_call(flags).name;
+    if (name != "build") texts.push_back("*.call=" + (name == "check" ? "lint" : name));
   }
   if (flags.no_cache) texts.push_back("*.no-cache=" + bool_text(*flags.no_cache));
   if (flags.pull) texts.push_back("*.pull=" + bool_text(*flags.pull));

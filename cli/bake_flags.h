@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/call.h"
 #include "cli/config/command.h"
 
 namespace mbuild::cli {
@@ -21,6 +22,9 @@ struct BakeFlags {
 
 void add_bake_flags(Command& command, BakeFlags& flags);
 
+// What --call and --check ask of all targets; how it is shown is for those with a call of their own, too. Throws Error
+// (usage).
+Call asked_call(const BakeFlags& flags);
 // --set, and after it what the flags that are short for it stand for. Throws Error (usage).
 std::vector<std::string> override_texts(const BakeFlags& flags);
 // --var NAME=VALUE. Throws Error (usage).

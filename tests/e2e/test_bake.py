@@ -306,3 +306,15 @@ def test_images_outside_of_the_directory_need_no_grant(case):
     case.dockerfile("FROM busybox", "COPY Dockerfile /")
     definition(case, 'target "default" {\n  inherits = ["_base"]\n  output = ["type=cacheonly"]\n}')
     case.check(case.mbuild, "bake", "--root", case.root, "-f", case.context + "/docker-bake.hcl", cwd=case.context)
+
+
+@quick
+def test_call_is_printed_without_how_it_is_shown(case):
+    """The name alone is what the target has; the format is that of the answer."""
+    case.dockerfile("FROM scratch")
+    case.write("docker-bake.hcl", 'target "default" {}\n')
+    shown = printed(case, "--call", "outline,format=json")
+    expect_equal(shown["target"]["default"]["call"], "outline", "call")
+    answer = case.run([case.mbuild, "bake", "--root", case.root, "--call", "outline,format=json"], cwd=case.context)
+    expect_equal(answer.status, 0, "exit status")
+    expect("{" in answer.text and "\n\n" not in answer.text.split("{")[0], "an answer in JSON: " + answer.text)
