@@ -88,7 +88,13 @@ void add_blocks(Body& body, const BlockSchema& schema, const JsonNode& node, Blo
     }
     return;
   }
-  for (const JsonNode* level : objects_of(node, fmt::format("the name of \"{}\"", schema.type))) {
+  const auto levels = objects_of(node, fmt::format("the name of \"{}\"", schema.type));
+  if (std::all_of(levels.begin(), levels.end(), [](const JsonNode* level) { return level->members.empty(); })) {
+    fail(node.range, "Missing block label",
+         fmt::format("At least one object property is required, whose name represents the {} block's name.",
+                     schema.type));
+  }
+  for (const JsonNode* level : levels) {
     for (const JsonMember& labelled : level->members) {
       Block longer = block;
       longer.labels.push_back({labelled.name, labelled.name_range});
@@ -129,14 +135,10 @@ Body body_of(const JsonNode& node, const Schema& schema) {
 File parse_json_form(std::string name, std::string text, const Schema& schema) {
   File file{std::make_shared<const Source>(Source{std::move(name), std::move(text)}), {}};
   const JsonNode root = parse_json_tree(*file.source);
-  for (const JsonNode* object : objects_of(root, "a definition")) {
-    Body body = body_of(*object, schema);
-    for (Attribute& attribute : body.attributes) {
-      file.body.attributes.push_back(std::move(attribute));
-    }
-    std::move(body.blocks.begin(), body.blocks.end(), std::back_inserter(file.body.blocks));
+  if (root.kind != JsonKind::object) {
+    fail(root.range, "Incorrect JSON value type", "A JSON object is required here, for a definition.");
   }
-  file.body.range = root.range;
+  file.body = body_of(root, schema);
   return file;
 }
 

@@ -48,6 +48,13 @@ TEST_CASE("JSON that is none is refused with its place") {
   CHECK_THROWS_WITH(parse_sample("{\"a\": 1,}"), Contains("d.json:1,9-10: Invalid JSON"));
   CHECK_THROWS_WITH(parse_sample("{\n\"a\": \"${\"}"), Contains("d.json:2,6-10"));
   CHECK_THROWS_WITH(parse_sample("{\"target\": 1}"), Contains("Incorrect JSON value type"));
+  CHECK_THROWS_WITH(parse_sample("[{\"target\": {\"a\": {}}}]"),
+                    Contains("d.json:1,1-") && Contains("object is required"));
+  for (const char* none : {"null", "{}", "[]", "[{}]"}) {
+    CHECK_THROWS_WITH(parse_sample(std::string("{\"target\": ") + none + "}"),
+                      Contains("d.json:1,12-") && Contains("Missing block label"));
+  }
+  CHECK(parse_sample("{\"target\": [{\"a\": {}}, {}]}").body.blocks.size() == 1);
   CHECK_THROWS_WITH(parse_sample("{\"a\": 1, \"a\": 2}"), Contains("Duplicate argument"));
   CHECK_THROWS_WITH(parse_sample("{\"a\": 01}"), Contains("Invalid JSON"));
   CHECK_THROWS_WITH(parse_sample(std::string(100000, '[')), Contains("levels"));
