@@ -86,7 +86,8 @@ void check_agent(const Entry& agent, const Outside& outside) {
   const auto socket = outside.variable("SSH_AUTH_SOCK").value_or("");
   if (!socket.empty() && path_exists(socket)) return;
   const auto why = socket.empty() ? "is not set" : fmt::format("names {}, which is not there", socket);
-  throw usage_error(fmt::format("ssh agent \"{}\": SSH_AUTH_SOCK {}", field_of(agent, "id"), why))
+  const auto id = field_of(agent, "id");
+  throw usage_error(fmt::format("ssh agent \"{}\": SSH_AUTH_SOCK {}", id.empty() ? "default" : id, why))
       .with_advice("Start an agent, or name its socket or keys: ID=PATH.");
 }
 

@@ -154,12 +154,13 @@ Entry checked_entry(Attribute attribute, Entry entry) {
   } else if (attribute == Attribute::policy) {
     check_policy(fields);
   } else if (attribute == Attribute::ssh) {
-    if (fields["id"].empty()) throw usage_error("an ssh agent has no id").with_advice("It is ID or ID=PATH,PATH.");
+    drop_empty(fields);
   } else if (field_of(entry, "type").empty()) {
     if (attribute == Attribute::output) throw usage_error("type is required for output");
     throw usage_error(fmt::format("type required for \"{}\"", as_written(fields)))
         .with_advice("A cache is type=registry,ref=REF, type=local,src=DIR, or just the name of an image.");
   }
+  if (attribute == Attribute::output && field_of(entry, "dest").empty()) fields.erase("dest");
   return entry;
 }
 

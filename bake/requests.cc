@@ -72,6 +72,7 @@ executor::Secret secret_of(const Entry& entry, const Outside& outside) {
 
 executor::SshAgent agent_of(const Entry& entry, const Outside& outside) {
   executor::SshAgent agent{.id = field_of(entry, "id"), .paths = entry.paths};
+  if (agent.id.empty()) agent.id = "default";
   const auto socket = outside.variable("SSH_AUTH_SOCK").value_or("");
   if (agent.paths.empty() && !socket.empty()) agent.paths = {socket};
   return agent;

@@ -168,6 +168,9 @@ bool equal(const Value& a, const Value& b) {
   if (a.data == b.data) {
     return true;
   }
+  if (a.type.kind == Kind::number) {  // those are that are written alike: 0.1 in any precision
+    return to_text(as_number(a)) == to_text(as_number(b));
+  }
   if (is_primitive(a.type)) {
     return compare_in_set(a, b) == 0;
   }

@@ -57,6 +57,8 @@ TEST_CASE("Numbers from outside are doubles, as text writes them") {
   CHECK(description(sum, outside_with({{"X", "+1_000"}})) == "1000.2");
   CHECK(description(sum, outside_with({{"X", "-0x1p4"}})) == "-15.8");
   CHECK(description(sum, outside_with({{"X", "1e-400"}})) == "0.2");
+  CHECK(description("variable \"X\" { default = 1 }\ntarget \"t\" { description = X == 0.1 && X != 0.2 }\n",
+                    outside_with({{"X", "0.1"}})) == "true");
   for (const char* none : {"1e400", "inf", "nan", "0x10", "1__0", "_1", "1p5", "", "-", "1 "})
     CHECK(says(sum, "failed to parse X as number", outside_with({{"X", none}})));
 }
@@ -87,6 +89,8 @@ TEST_CASE("Secrets and agents that are objects have their own members alone") {
   const auto& target = definition.targets.back();
   CHECK(entries_of(target, Attribute::secret) == Entries{{.fields = {{"id", "a"}, {"env", "E"}}, .paths = {}}});
   CHECK(entries_of(target, Attribute::ssh) == Entries{{.fields = {{"id", "k"}}, .paths = {"p"}}});
+  const auto nameless = definition_of("target \"t\" { ssh = [{ paths = [\"p\"] }] }\n");
+  CHECK(entries_of(nameless.targets.back(), Attribute::ssh) == Entries{{.fields = {}, .paths = {"p"}}});
 }
 
 TEST_CASE("References have all members, set or not") {

@@ -23,6 +23,7 @@ TEST_CASE("An output in bake is attributes, a dash, or the name of a directory")
   CHECK(one(Attribute::output, "TYPE=tar,Dest=T.tar") == Fields{{"type", "tar"}, {"dest", "T.tar"}});
   CHECK(one(Attribute::output, "-") == Fields{{"type", "tar"}, {"dest", "-"}});
   CHECK(one(Attribute::output, "dest=x") == Fields{{"type", "local"}, {"dest", "dest=x"}});
+  CHECK(one(Attribute::output, "type=image,dest=") == Fields{{"type", "image"}});
   CHECK(one(Attribute::output, "type=image,\"name=a,b\"") == Fields{{"type", "image"}, {"name", "a,b"}});
   CHECK(parse_entries(Attribute::output, "").empty());
 }
