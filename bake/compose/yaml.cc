@@ -74,13 +74,15 @@ Node scalar_node(const yaml_node_t& from) {
   Node node = text_node(std::string(text));
   if (!plain) return node;
   if (is_any_of(text, {"", "~", "null", "Null", "NULL"})) return {};
+  // With a tag, as !!str, or an anchor before it. libyaml does not tell which tags were written.
+  const bool has_properties = from.end_mark.index - from.start_mark.index > text.size();
   const auto become = [&](Node::Scalar scalar, std::string form) {
-    node.scalar = scalar;
+    if (!has_properties) node.scalar = scalar;
     node.text = std::move(form);
   };
   if (is_any_of(text, {"true", "True", "TRUE"})) become(Node::Scalar::boolean, "true");
   if (is_any_of(text, {"false", "False", "FALSE"})) become(Node::Scalar::boolean, "false");
-  if (is_decimal(text)) node.scalar = Node::Scalar::integer;
+  if (is_decimal(text)) become(Node::Scalar::integer, std::string(text));
   if (auto number = number_with_base(text); !number.empty()) become(Node::Scalar::integer, std::move(number));
   if (auto number = shortest_number(text); !number.empty()) become(Node::Scalar::number, std::move(number));
   return node;

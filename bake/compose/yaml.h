@@ -14,9 +14,9 @@ struct Node {
   enum class Scalar { text, boolean, integer, number };
 
   Kind kind = Kind::null;
-  Scalar scalar = Scalar::text;
-  std::string text;       // of a scalar; numbers and bools in their usual form
-  bool replaces = false;  // !override or !reset: merged over another it takes its place
+  Scalar scalar = Scalar::text;  // where it has a tag or an anchor, too
+  std::string text;              // of a scalar; numbers and bools in their usual form
+  bool replaces = false;         // !override or !reset: merged over another it takes its place
   std::vector<Node> items;
   std::vector<Member> members;  // of a map, in their order, no key twice
 };

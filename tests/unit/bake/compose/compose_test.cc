@@ -134,6 +134,8 @@ TEST_CASE("Members of a build are of the type that they have to be, and not left
   CHECK(says("ulimits: {nofile: {soft: 1, hard: 2, x: 3}}").find("properties 'x' not allowed") != std::string::npos);
   CHECK(says("args: {a: 1, b: true, c: 1.5}").empty());
   CHECK(says("target: !reset null").empty());
+  CHECK(says("target: !!str 5").empty());
+  CHECK(says("target: 5  # five").find("target must be a string") != std::string::npos);
 }
 
 TEST_CASE("A label without a value is there, and hosts are addresses by name") {
