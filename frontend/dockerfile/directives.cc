@@ -7,6 +7,18 @@
 #include "frontend/dockerfile/text.h"
 
 namespace mbuild::frontend::dockerfile {
+namespace {
+
+// Around the "=" other white space is no blank.
+constexpr std::string_view k_blanks = " \t\n\f\r";
+
+// A value of nothing but blanks is the last of them.
+std::string_view trim_value(std::string_view text) {
+  const auto value = trim(text, k_blanks);
+  return value.empty() && !text.empty() ? text.substr(text.size() - 1) : value;
+}
+
+}  // namespace
 
 std::optional<Directive> parse_directive(std::string_view text) {
   text = trim_left(text);
@@ -18,11 +30,10 @@ std::optional<Directive> parse_directive(std::string_view text) {
   if (end == 0 || is_digit(text[0])) return std::nullopt;
   const auto name = to_lower(text.substr(0, end));
   if (name != "syntax" && name != "escape" && name != "check") return std::nullopt;
-  auto rest = trim(text.substr(end));
-  if (!rest.starts_with('=')) return std::nullopt;
-  rest = trim(rest.substr(1));
-  if (rest.empty()) return std::nullopt;
-  return Directive{name, std::string(rest)};
+  const auto rest = trim(text.substr(end), k_blanks);
+  const auto equals = text.find('=', end);
+  if (!rest.starts_with('=') || equals + 1 == text.size()) return std::nullopt;
+  return Directive{name, std::string(trim_value(text.substr(equals + 1)))};
 }
 
 std::optional<Directive> DirectiveScanner::next(std::string_view line) {

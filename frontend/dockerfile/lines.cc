@@ -164,7 +164,6 @@ void LineReader::read_instruction(std::string_view first) {
   }
   line.range.last = source_.number();
   if (has_empty_line) out_.empty_continuations.push_back({line.range.last, line.range.last});
-  if (trim_left(line.text).empty()) return;
   read_heredocs(line);
   out_.lines.push_back(std::move(line));
 }

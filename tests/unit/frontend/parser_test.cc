@@ -45,7 +45,6 @@ TEST_CASE("a doubled escape at the end of a line continues nothing") {
 
 TEST_CASE("an escape at the end of the file is harmless") {
   CHECK(only<RunInstruction>("RUN a \\").command.words == Strings{"a"});
-  CHECK(parse("FROM scratch\n\\").stages.size() == 1);
 }
 
 TEST_CASE("a blank line in a continuation is noted") {
@@ -84,6 +83,22 @@ TEST_CASE("bad directives are refused") {
              Contains("line 2: only one escape parser directive can be used"));
   CHECK_THAT(parse_error("# syntax=a\n# check=nope=1\nFROM a\n"),
              Contains("line 2: failed to parse check options: invalid check option \"nope\""));
+}
+
+TEST_CASE("a directive's value of blanks is one of them") {
+  for (const auto* text : {"# escape= \nFROM a\n", "# escape=  \nFROM a\n"}) {
+    CHECK_THAT(parse_error(text), Contains("line 1: invalid escape token ' ' does not match"));
+  }
+  CHECK(parse("# check= \n# escape=`\nFROM a\n").escape == '`');
+  CHECK(parse("# escape=\n# escape=`\nFROM a\n").escape == '\\');
+  CHECK(parse("# escape\v=`\nFROM a\n").escape == '\\');
+  CHECK_THAT(parse_error("# escape=`\v\nFROM a\n"), Contains("invalid escape token"));
+}
+
+TEST_CASE("an escape with nothing behind it is no instruction") {
+  for (const auto* text : {"FROM a\n\\", "FROM a\n\\\n\n\n", "FROM a\n  \\ \n# c\n"}) {
+    CHECK_THAT(parse_error(text), Contains("line 2: unknown instruction: "));
+  }
 }
 
 TEST_CASE("a file without stages says why") {
