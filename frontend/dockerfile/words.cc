@@ -1,6 +1,8 @@
 #include "frontend/dockerfile/words.h"
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -35,14 +37,35 @@ std::size_t skip_spaces(std::string_view text, std::size_t pos) {
   return pos;
 }
 
-// nlohmann refuses bytes that are no UTF-8; Go, whose reading counts here, replaces them.
-std::string valid_utf8(std::string_view text) {
+enum class Surrogate { none, high, low };
+
+// What the six characters at `pos` are, for a "\\uXXXX" of UTF-16.
+Surrogate surrogate_at(std::string_view text, std::size_t pos) {
+  const auto escape = text.substr(std::min(pos, text.size()), 6);
+  std::uint32_t unit = 0;
+  if (escape.size() < 6 || !escape.starts_with("\\u")) return Surrogate::none;
+  const auto [end, code] = std::from_chars(escape.data() + 2, escape.data() + 6, unit, 16);
+  if (code != std::errc() || end != escape.data() + 6 || unit < 0xd800 || unit > 0xdfff) return Surrogate::none;
+  return unit < 0xdc00 ? Surrogate::high : Surrogate::low;
+}
+
+// Bytes of the piece of JSON at `pos` that stands or falls as one: an escape, a pair of surrogates, a character.
+std::size_t piece_length(std::string_view text, std::size_t pos) {
+  if (text[pos] != '\\' || pos + 1 == text.size()) return char_length(text, pos);
+  const auto first = surrogate_at(text, pos);
+  if (first == Surrogate::none) return 1 + char_length(text, pos + 1);
+  return first == Surrogate::high && surrogate_at(text, pos + 6) == Surrogate::low ? 12 : 6;
+}
+
+// nlohmann refuses bytes that are no UTF-8 and lone surrogates; Go, whose reading counts here, replaces them.
+std::string acceptable_json(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t pos = 0; pos < text.size();) {
-    const auto length = char_length(text, pos);
+    const auto length = piece_length(text, pos);
     const bool stray = length == 1 && static_cast<unsigned char>(text[pos]) >= 0x80;
-    out += stray ? std::string_view("\xef\xbf\xbd") : text.substr(pos, length);
+    const bool lone = length == 6 && surrogate_at(text, pos) != Surrogate::none;
+    out += stray || lone ? std::string_view("\xef\xbf\xbd") : text.substr(pos, length);
     pos += length;
   }
   return out;
@@ -111,7 +134,7 @@ std::vector<std::string> split_quoted(std::string_view text, char escape) {
 std::optional<std::vector<std::string>> parse_json_words(std::string_view text) {
   text = trim_left(text);
   if (!text.starts_with('[')) return std::nullopt;
-  auto array = nlohmann::json::parse(valid_utf8(text), nullptr, false);
+  auto array = nlohmann::json::parse(acceptable_json(text), nullptr, false);
   if (!array.is_array()) return std::nullopt;
   std::vector<std::string> out;
   for (auto& element : array) {

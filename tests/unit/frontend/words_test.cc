@@ -22,6 +22,8 @@ TEST_CASE("quoted words keep their quotes and escapes") {
 
 TEST_CASE("stray bytes in JSON words are replaced") {
   CHECK(parse_json_words("[\"a\xff\"]") == Strings{"a\xef\xbf\xbd"});
+  CHECK(parse_json_words(R"(["\ud800", "\ud83d\ude00", "\\ud800"])") ==
+        Strings{"\xef\xbf\xbd", "\xf0\x9f\x98\x80", "\\ud800"});
   CHECK_FALSE(parse_json_words("{}").has_value());
   CHECK_FALSE(parse_json_words("[\"a\"] b").has_value());
 }
