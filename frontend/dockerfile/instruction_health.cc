@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <cmath>
-#include <limits>
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -29,12 +29,59 @@ std::int64_t unit_length(std::string_view unit) {
   return 0;
 }
 
-std::string_view take_while(std::string_view& text, bool (*wanted)(char)) {
+constexpr std::uint64_t k_limit = std::uint64_t{1} << 63;  // of the nanoseconds, and of the digits
+
+std::string_view take_digits(std::string_view& text) {
   std::size_t end = 0;
-  while (end < text.size() && wanted(text[end])) ++end;
+  while (end < text.size() && is_digit(text[end])) ++end;
   const auto out = text.substr(0, end);
   text.remove_prefix(end);
   return out;
+}
+
+std::string_view take_unit(std::string_view& text) {
+  std::size_t end = 0;
+  while (end < text.size() && !is_digit(text[end]) && text[end] != '.') ++end;
+  const auto out = text.substr(0, end);
+  text.remove_prefix(end);
+  return out;
+}
+
+// None for more than k_limit.
+std::optional<std::uint64_t> whole_number(std::string_view digits) {
+  std::uint64_t out = 0;
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  if (!digits.empty() && code != std::errc()) return std::nullopt;
+  return out > k_limit ? std::nullopt : std::optional(out);
+}
+
+// What the digits behind a point are of `unit`, cut to nanoseconds.
+std::uint64_t fraction_of(std::string_view digits, std::int64_t unit) {
+  constexpr std::size_t k_precise = 18;  // digits; what is behind them is less than any unit shows
+  digits = digits.substr(0, k_precise);
+  double scale = 1;
+  for (std::size_t i = 0; i < digits.size(); ++i) scale *= 10;
+  const auto number = static_cast<double>(whole_number(digits).value_or(0));
+  return static_cast<std::uint64_t>(number * (static_cast<double>(unit) / scale));
+}
+
+// Nanoseconds of the "1.5s" that `rest` begins with, which is cut off; none for what is no number or too large.
+// Throws Error (usage) for its unit.
+std::optional<std::uint64_t> take_part(std::string_view& rest, std::string_view whole_text) {
+  const auto digits = take_digits(rest);
+  std::string_view fraction;
+  if (rest.starts_with('.')) {
+    rest.remove_prefix(1);
+    fraction = take_digits(rest);
+  }
+  const auto number = whole_number(digits);
+  if (!number || (digits.empty() && fraction.empty())) return std::nullopt;
+  const auto unit = take_unit(rest);
+  if (unit.empty()) throw usage_error(fmt::format("missing unit in duration {}", quote(whole_text)));
+  const auto length = unit_length(unit);
+  if (length == 0) throw usage_error(fmt::format("unknown unit {} in duration {}", quote(unit), quote(whole_text)));
+  if (*number > k_limit / static_cast<std::uint64_t>(length)) return std::nullopt;
+  return *number * static_cast<std::uint64_t>(length) + fraction_of(fraction, length);
 }
 
 }  // namespace
@@ -46,21 +93,15 @@ std::int64_t parse_duration(std::string_view text) {
   if (negative || rest.starts_with('+')) rest.remove_prefix(1);
   if (rest == "0") return 0;
   if (rest.empty()) throw invalid();
-  long double total = 0;
+  std::uint64_t total = 0;
   while (!rest.empty()) {
-    const auto number = take_while(rest, [](char c) { return is_digit(c) || c == '.'; });
-    long double value = 0;
-    const auto [end, code] = std::from_chars(number.data(), number.data() + number.size(), value);
-    if (code != std::errc() || end != number.data() + number.size()) throw invalid();
-    const auto unit = take_while(rest, [](char c) { return !is_digit(c) && c != '.'; });
-    if (unit.empty()) throw usage_error(fmt::format("missing unit in duration {}", quote(text)));
-    const auto length = unit_length(unit);
-    if (length == 0) throw usage_error(fmt::format("unknown unit {} in duration {}", quote(unit), quote(text)));
-    total += value * static_cast<long double>(length);
+    const auto part = take_part(rest, text);
+    if (!part || *part > k_limit - total) throw invalid();
+    total += *part;
   }
-  if (total >= static_cast<long double>(std::numeric_limits<std::int64_t>::max())) throw invalid();
-  const auto nanoseconds = static_cast<std::int64_t>(total);
-  return negative ? -nanoseconds : nanoseconds;
+  if (negative) return static_cast<std::int64_t>(-total);
+  if (total == k_limit) throw invalid();
+  return static_cast<std::int64_t>(total);
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdint>
 
 #include "base/strings.h"
 #include "frontend/lower/lint.h"
@@ -50,7 +51,7 @@ bool is_signal(std::string_view text) {
       "ABRT", "ALRM", "BUS",  "CHLD", "CLD",    "CONT",  "FPE",    "HUP",  "ILL", "INT",  "IO",   "IOT",  "KILL",
       "PIPE", "POLL", "PROF", "PWR",  "QUIT",   "SEGV",  "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN",
       "TTOU", "URG",  "USR1", "USR2", "VTALRM", "WINCH", "XCPU",   "XFSZ", "EMT", "INFO", "LOST"};
-  int number = 0;
+  std::int64_t number = 0;
   const std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
   const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
   if (code == std::errc() && end == digits.data() + digits.size()) return number != 0;

@@ -292,6 +292,13 @@ TEST_CASE("HEALTHCHECK reads durations, retries and its command") {
   CHECK(check.command.exec_form);
   CHECK(only<HealthCheckInstruction>("HEALTHCHECK cmd a  b").command.words == Strings{"a  b"});
   CHECK(only<HealthCheckInstruction>("HEALTHCHECK none").none);
+  const auto interval = [](const std::string& text) {
+    return only<HealthCheckInstruction>("HEALTHCHECK --interval=" + text + " CMD a").interval_ns;
+  };
+  CHECK(interval("2562047h47m16.854775807s") == INT64_MAX);
+  CHECK(interval("9223372036854775807ns") == INT64_MAX);
+  CHECK(interval("1.9999999999s") == 1'999'999'999);
+  CHECK(interval("0.3333333333s") == 333'333'333);
 }
 
 TEST_CASE("bad health checks are refused") {
@@ -302,7 +309,12 @@ TEST_CASE("bad health checks are refused") {
   CHECK(instruction_error("HEALTHCHECK --interval=1us CMD x") == "Interval \"interval\" cannot be less than 1ms");
   CHECK(instruction_error("HEALTHCHECK --timeout=5 CMD x") == "missing unit in duration \"5\"");
   CHECK(instruction_error("HEALTHCHECK --timeout=5x CMD x") == "unknown unit \"x\" in duration \"5x\"");
-  CHECK(instruction_error("HEALTHCHECK --timeout=1.2.3s CMD x") == "invalid duration \"1.2.3s\"");
+  CHECK(instruction_error("HEALTHCHECK --timeout=1.2.3s CMD x") == "missing unit in duration \"1.2.3s\"");
+  for (const auto* text : {"9223372036854775808ns", "2562047h47m16.854775808s", "99999999999999999999ns", ".s"}) {
+    INFO(text);
+    CHECK_THAT(instruction_error(std::string("HEALTHCHECK --interval=") + text + " CMD a"),
+               Contains("invalid duration"));
+  }
   CHECK(instruction_error("HEALTHCHECK --retries=-1 CMD x") == "--retries cannot be negative (-1)");
   CHECK_THAT(instruction_error("HEALTHCHECK --retries=x CMD x"), Contains("invalid syntax"));
 }

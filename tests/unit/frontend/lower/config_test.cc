@@ -131,7 +131,7 @@ TEST_CASE("VOLUME") {
 }
 
 TEST_CASE("STOPSIGNAL") {
-  for (const char* signal : {"SIGTERM", "term", "SIGRTMIN+3", "RTMAX-14", "9", "37"}) {
+  for (const char* signal : {"SIGTERM", "term", "SIGRTMIN+3", "RTMAX-14", "9", "37", "99999999999"}) {
     INFO(signal);
     CHECK(config(std::string("STOPSIGNAL ") + signal + "\n").stop_signal == signal);
   }
