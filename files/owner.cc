@@ -17,8 +17,16 @@ namespace {
 
 constexpr std::int64_t k_largest_file = 10 << 20;
 
-// In files, "root" needs no look-up.
-std::optional<std::uint32_t> file_id(std::string_view text) { return text == "root" ? 0 : parse_id(text); }
+// In files, "root" needs no look-up, and a number of 32 bits may have a sign; what is larger is a name. -1 leaves the
+// owner as it is: root, who writes the files.
+std::optional<std::uint32_t> file_id(std::string_view text) {
+  if (text == "root") return 0;
+  if (text.starts_with('+') && text.size() > 1 && text[1] != '-') text.remove_prefix(1);
+  std::int32_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value == -1 ? 0 : static_cast<std::uint32_t>(value);
+}
 
 // The value of field `i`; what is missing or no number counts as 0, as these files are often carelessly kept.
 std::uint32_t id_field(const std::vector<std::string>& fields, std::size_t i) {
@@ -134,7 +142,9 @@ Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unkn
   }
   if (const auto gid = file_id(spec.group)) {
     owner.gid = *gid;
-  } else if (!spec.group.empty()) {
+  } else if (spec.group.empty()) {
+    if (text.ends_with(':')) owner.gid = 0;
+  } else {
     const auto group = find_group(files.group, spec.group);
     if (!group && unknown == UnknownName::fails) throw no_group(spec.group);
     if (group) owner.gid = group->gid;

@@ -49,7 +49,8 @@ bool names_user_or_group(std::string_view text);
 enum class UnknownName { fails, is_root };
 
 // The owner of files for "user[:group]": a number stands for itself, and for the group too when there is none; a name
-// without a group has its primary group. Throws Error (step_failed) "unable to find user X: ...".
+// without a group has its primary group; what is left empty beside a ":" is root. Throws Error (step_failed) "unable to
+// find user X: ...".
 Owner file_owner(std::string_view text, const UserFiles& files, UnknownName unknown = UnknownName::fails);
 
 }  // namespace mbuild::executor

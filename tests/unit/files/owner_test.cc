@@ -29,13 +29,19 @@ TEST_CASE("Owners of files: a number is its own group, a name has its primary gr
   CHECK(file_owner("77:staff", k_files) == Owner{77, 50});
   CHECK(file_owner("app:5", k_files) == Owner{1000, 5});
   CHECK(file_owner(":5", k_files) == Owner{0, 5});
-  CHECK(file_owner("app:", k_files) == Owner{1000, 100});
+  CHECK(file_owner("app:", k_files) == Owner{1000, 0});
+  CHECK(file_owner("5:", k_files) == Owner{5, 0});
+  CHECK(file_owner("+1:+2", k_files) == Owner{1, 2});
+  CHECK(file_owner("-1", k_files) == Owner{0, 0});
 }
 
 TEST_CASE("root needs no file to be found in, other names do") {
   CHECK(file_owner("root:root", {}) == Owner{0, 0});
   CHECK_FALSE(names_user_or_group("root:5"));
   CHECK(names_user_or_group("5:staff"));
+  CHECK_FALSE(names_user_or_group("2147483647"));
+  CHECK(names_user_or_group("2147483648"));
+  CHECK(names_user_or_group("+-1"));
   CHECK(error_of([] { file_owner("ghost", k_files); }) ==
         "unable to find user ghost: no matching entries in passwd file");
   CHECK(error_of([] { file_owner("1:ghosts", k_files); }) ==
