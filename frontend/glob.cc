@@ -3,17 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/strings.h"
 #include "frontend/dockerfile/text.h"
 
 // The pattern language is what moby/patternmatcher makes of Go's filepath.Match: "?" and "*" stop at slashes, "**"
 // doesn't, "**/" also stands for no directory at all, a class is [x-z] or [^x-z] ("!" negates nothing) and may match a
-// slash. A pattern passes through a regular expression there, so that a backslash before a letter is an escape of
-// regular expressions: \d is a digit, \t a tab, and \a a bell, which no path contains.
+// slash. A pattern passes through a regular expression there, so that a backslash before a letter or a digit is an
+// escape of regular expressions, in classes too: \d is a digit, \t a tab, \a a bell, which no path contains, \x41 and
+// \101 are "A", and \b, \B, \A and \z match places and no character. \p and \Q are refused.
 //
 // Most patterns are a plain name, "name/**" or "**/name" and are compared as strings ("**name" is any ending). The
 // others are run as a nondeterministic automaton with one state a token: time is linear in the path, whatever the
@@ -23,12 +27,44 @@ namespace {
 
 using dockerfile::char_length;
 using Kind = GlobToken::Kind;
+using Ranges = decltype(GlobToken::ranges);
 
 Error bad_pattern(std::string_view pattern) {
   return Error(ExitClass::usage, fmt::format("syntax error in pattern: {}", dockerfile::quote(pattern)));
 }
 
 GlobToken literal(std::string_view c) { return {Kind::literal, std::string(c)}; }
+
+constexpr std::uint32_t k_last_character = 0x10ffff;
+
+std::string utf8_character(std::uint32_t code) {
+  const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((code >> shift) & 0x3f)); };
+  if (code < 0x80) return {static_cast<char>(code)};
+  if (code < 0x800) return {static_cast<char>(0xc0 | (code >> 6)), tail(0)};
+  if (code < 0x10000) return {static_cast<char>(0xe0 | (code >> 12)), tail(6), tail(0)};
+  return {static_cast<char>(0xf0 | (code >> 18)), tail(12), tail(6), tail(0)};
+}
+
+// All characters but those of the ranges, which are of ASCII and in order.
+Ranges complement(const Ranges& ranges) {
+  Ranges out;
+  std::string first(1, '\0');
+  for (const auto& range : ranges) {
+    if (first < range.first) out.emplace_back(first, std::string(1, static_cast<char>(range.first[0] - 1)));
+    first = static_cast<char>(range.second[0] + 1);
+  }
+  out.emplace_back(first, utf8_character(k_last_character));
+  return out;
+}
+
+// What \d, \w, \s and their opposites match.
+std::optional<Ranges> perl_class(std::string_view letter) {
+  if (letter == "d") return Ranges{{"0", "9"}};
+  if (letter == "w") return Ranges{{"0", "9"}, {"A", "Z"}, {"_", "_"}, {"a", "z"}};
+  if (letter == "s") return Ranges{{"\t", "\n"}, {"\f", "\r"}, {" ", " "}};
+  if (letter == "D" || letter == "W" || letter == "S") return complement(*perl_class(to_lower(letter)));
+  return std::nullopt;
+}
 
 class Compiler {
  public:
@@ -51,6 +87,9 @@ class Compiler {
   void take_token();
   void take_double_star();
   void take_escape();
+  std::uint32_t take_number(int base, std::size_t at_least, std::size_t digits);
+  std::string take_hexadecimal();
+  std::string take_escaped_character();
   void take_class();
   std::string take_class_end();
 
@@ -85,32 +124,61 @@ void Compiler::take_double_star() {
   if (!at_end()) out_.push_back(literal("/"));
 }
 
-void Compiler::take_escape() {
-  const auto c = take_char();
-  const auto character_class = [&](std::vector<std::pair<std::string, std::string>> ranges) {
-    const bool negated = c[0] >= 'A' && c[0] <= 'Z';
-    out_.push_back({Kind::character_class, "", negated, std::move(ranges)});
-  };
-  if (c == "d" || c == "D") return character_class({{"0", "9"}});
-  if (c == "w" || c == "W") return character_class({{"0", "9"}, {"A", "Z"}, {"_", "_"}, {"a", "z"}});
-  if (c == "s" || c == "S") return character_class({{"\t", "\n"}, {"\f", "\r"}, {" ", " "}});
+// The number that the next `digits` hexadecimal or octal digits say; with `at_least` of them.
+std::uint32_t Compiler::take_number(int base, std::size_t at_least, std::size_t digits) {
+  std::uint32_t value = 0;
+  const auto text = pattern_.substr(pos_, digits);
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+  const auto used = static_cast<std::size_t>(end - text.data());
+  if (code != std::errc() || used < at_least) throw bad_pattern(pattern_);
+  pos_ += used;
+  return value;
+}
+
+std::string Compiler::take_hexadecimal() {
+  if (!at('{')) return utf8_character(take_number(16, 2, 2));
+  ++pos_;
+  const auto value = take_number(16, 1, 8);
+  if (!at('}') || value > k_last_character) throw bad_pattern(pattern_);
+  ++pos_;
+  return utf8_character(value);
+}
+
+// What stands behind the backslash, as a character.
+std::string Compiler::take_escaped_character() {
   static constexpr std::string_view k_letters = "aftnrv";
   static constexpr std::string_view k_controls = "\a\f\t\n\r\v";
-  const auto index = k_letters.find(c);
-  if (index != std::string_view::npos) {
-    out_.push_back(literal(k_controls.substr(index, 1)));
-  } else if (c.size() == 1 && c != "_" && dockerfile::is_name_char(c, 0)) {
-    throw bad_pattern(pattern_);
+  const auto c = take_char();
+  if (c == "x") return take_hexadecimal();
+  if (const auto index = k_letters.find(c); index != std::string_view::npos) {
+    return std::string(k_controls.substr(index, 1));
+  }
+  const bool octal = c[0] >= '0' && c[0] <= '7';
+  if (octal && (c == "0" || (!at_end() && pattern_[pos_] >= '0' && pattern_[pos_] <= '7'))) {
+    --pos_;
+    return utf8_character(take_number(8, 1, 3));
+  }
+  if (c.size() > 1 || (c != "_" && dockerfile::is_name_char(c, 0))) throw bad_pattern(pattern_);
+  return std::string(c);
+}
+
+void Compiler::take_escape() {
+  const auto letter = pattern_.substr(pos_, 1);
+  if (auto ranges = perl_class(letter)) {
+    ++pos_;
+    out_.push_back({Kind::character_class, "", false, *std::move(ranges)});
+  } else if (!letter.empty() && std::string_view("AbBz").find(letter) != std::string_view::npos) {
+    ++pos_;
+    out_.push_back({Kind::place, std::string(letter)});
   } else {
-    out_.push_back(literal(c));
+    out_.push_back(literal(take_escaped_character()));
   }
 }
 
 std::string Compiler::take_class_end() {
   if (at('-') || at(']')) throw bad_pattern(pattern_);
-  auto c = take_char();
-  if (c == "\\") c = take_char();
-  return std::string(c);
+  const auto c = take_char();
+  return c == "\\" ? take_escaped_character() : std::string(c);
 }
 
 void Compiler::take_class() {
@@ -118,6 +186,11 @@ void Compiler::take_class() {
   token.negated = at('^');
   if (token.negated) ++pos_;
   while (token.ranges.empty() || !at(']')) {
+    if (auto ranges = at('\\') ? perl_class(pattern_.substr(pos_ + 1, 1)) : std::nullopt) {
+      pos_ += 2;
+      token.ranges.insert(token.ranges.end(), ranges->begin(), ranges->end());
+      continue;
+    }
     auto first = take_class_end();
     auto last = first;
     if (at('-')) {
@@ -140,17 +213,35 @@ bool in_class(const GlobToken& token, std::string_view c) {
 // Which tokens may come next; [size] is the end of the pattern.
 using States = std::vector<std::uint8_t>;
 
-void follow_empty_moves(States& states, const std::vector<GlobToken>& tokens) {
+// A place between two characters of a path.
+struct Place {
+  std::string_view path;
+  std::size_t pos;
+
+  bool is_word_at(std::size_t i) const {
+    return i < path.size() && (path[i] == '_' || std::isalnum(static_cast<unsigned char>(path[i])) != 0);
+  }
+  bool is(char letter) const {
+    if (letter == 'A') return pos == 0;
+    if (letter == 'z') return pos == path.size();
+    const bool boundary = (pos > 0 && is_word_at(pos - 1)) != is_word_at(pos);
+    return boundary == (letter == 'b');
+  }
+};
+
+void follow_empty_moves(States& states, const std::vector<GlobToken>& tokens, const Place& place) {
   for (std::size_t k = 0; k < tokens.size(); ++k) {
     if (states[k] == 0) continue;
     const auto kind = tokens[k].kind;
+    if (kind == Kind::place && place.is(tokens[k].text[0])) states[k + 1] = 1;
     if (kind == Kind::star || kind == Kind::everything || kind == Kind::fork) states[k + 1] = 1;
     if (kind == Kind::fork) states[k + 3] = 1;  // over the "everything" and the slash
   }
 }
 
-// Moves `from` on by a character into `to`; false when nothing is left.
-bool step(const States& from, States& to, const std::vector<GlobToken>& tokens, std::string_view c) {
+// Moves `from` on by a character into `to`, which is for the place behind it; false when nothing is left.
+bool step(const States& from, States& to, const std::vector<GlobToken>& tokens, std::string_view c,
+          const Place& behind) {
   std::ranges::fill(to, 0);
   bool alive = false;
   for (std::size_t k = 0; k < tokens.size(); ++k) {
@@ -174,23 +265,24 @@ bool step(const States& from, States& to, const std::vector<GlobToken>& tokens, 
         if (in_class(token, c)) next = k + 1;
         break;
       case Kind::fork:
+      case Kind::place:
         break;
     }
     if (!next) continue;
     to[*next] = 1;
     alive = true;
   }
-  follow_empty_moves(to, tokens);
+  follow_empty_moves(to, tokens, behind);
   return alive;
 }
 
 bool run(const std::vector<GlobToken>& tokens, std::string_view path) {
   States states(tokens.size() + 1, 0), next(tokens.size() + 1, 0);
   states[0] = 1;
-  follow_empty_moves(states, tokens);
+  follow_empty_moves(states, tokens, {path, 0});
   for (std::size_t pos = 0; pos < path.size();) {
     const auto length = char_length(path, pos);
-    if (!step(states, next, tokens, path.substr(pos, length))) return false;
+    if (!step(states, next, tokens, path.substr(pos, length), {path, pos + length})) return false;
     std::swap(states, next);
     pos += length;
   }

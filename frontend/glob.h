@@ -9,8 +9,8 @@
 namespace mbuild::frontend {
 
 struct GlobToken {
-  enum class Kind { literal, any_char, star, everything, character_class, fork } kind;
-  std::string text = {};                                         // literal: one character
+  enum class Kind { literal, any_char, star, everything, character_class, fork, place } kind;
+  std::string text = {};                                         // literal: one character; place: A, b, B or z
   bool negated = false;                                          // character_class
   std::vector<std::pair<std::string, std::string>> ranges = {};  // character_class: first and last character
 };

@@ -69,6 +69,21 @@ TEST_CASE("escapes protect signs and mean something before letters") {
   CHECK_FALSE(excluded({"\\*"}, "a"));
   CHECK(excluded({"\\d"}, "7"));
   CHECK_FALSE(excluded({"dir/\\a"}, "dir/a"));
+  CHECK_FALSE(excluded({"[\\a]"}, "a"));
+  CHECK(excluded({"[\\d_]"}, "7"));
+  CHECK(excluded({"[^\\W]"}, "a"));
+  CHECK_FALSE(excluded({"\\D"}, "7"));
+  CHECK(excluded({"\\x61\\142\\x{e9}"}, "abé"));
+}
+
+TEST_CASE("escapes may stand for a place") {
+  CHECK(excluded({"\\b*"}, "bz"));
+  CHECK_FALSE(excluded({"\\b*"}, ".hid"));
+  CHECK_FALSE(excluded({"a\\b"}, "ab"));
+  CHECK_FALSE(excluded({"build\\bin"}, "build/bin"));
+  CHECK(excluded({"a\\Bb"}, "ab"));
+  CHECK(excluded({"\\Aa\\z"}, "a"));
+  CHECK_FALSE(excluded({"a\\z*"}, "ab"));
 }
 
 TEST_CASE("malformed patterns are refused") {
