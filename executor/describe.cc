@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "executor/frontend_request.h"
 #include "executor/workplace.h"
+#include "frontend/dockerfile/syntax.h"
 
 namespace mbuild::executor {
 namespace {
@@ -65,6 +66,11 @@ struct Question {
   std::set<std::string> left_out;  // what was to be looked up, and was not
 };
 
+void take_error(const Error& error, CheckResult& result) {
+  result.error = error.what();
+  if (const auto place = frontend::dockerfile::place_of_excerpt(error.excerpt)) result.error_line = place->line;
+}
+
 }  // namespace
 
 CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
@@ -75,9 +81,9 @@ CheckResult run_check(const BuildRequest& request, std::stop_token stop) {
   try {
     const auto checked = frontend::check(question.request(stop, result.warnings));
     result.warnings = checked.warnings;
-    if (checked.error) result.error = checked.error->what();
+    if (checked.error) take_error(*checked.error, result);
   } catch (const Error& error) {
-    result.error = error.what();  // the Dockerfile could not be parsed
+    take_error(error, result);  // the Dockerfile could not be parsed
   }
   result.left_out.assign(question.left_out.begin(), question.left_out.end());
   return result;

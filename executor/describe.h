@@ -15,6 +15,7 @@ namespace mbuild::executor {
 struct CheckResult {
   std::vector<frontend::dockerfile::Warning> warnings;
   std::optional<std::string> error;
+  int error_line = 0;  // where that is, the first of several; 0 when it has no place
   std::string dockerfile_name, dockerfile_text;
   std::vector<std::string> left_out;  // images and sources that BuildRequest::offline left out
 };

@@ -70,25 +70,29 @@ void print_check_text(const executor::CheckResult& result) {
   if (result.error) print("\nERROR: {}\n", *result.error);
 }
 
+nlohmann::ordered_json location_json(frontend::dockerfile::Range range) {
+  nlohmann::ordered_json location = {{"sourceIndex", 0}, {"ranges", nlohmann::ordered_json::array()}};
+  if (range.first > 0)
+    location["ranges"].push_back({{"start", {{"line", range.first}}}, {"end", {{"line", range.last}}}});
+  return location;
+}
+
 std::string check_json(const executor::CheckResult& result) {
   nlohmann::ordered_json json;
   json["warnings"] = nlohmann::ordered_json::array();
   for (const auto& warning : result.warnings) {
-    nlohmann::ordered_json location = {{"sourceIndex", 0}};
-    location["ranges"] = nlohmann::ordered_json::array();
-    if (warning.range.first > 0) {
-      location["ranges"].push_back(
-          {{"start", {{"line", warning.range.first}}}, {"end", {{"line", warning.range.last}}}});
-    }
     json["warnings"].push_back({{"ruleName", warning.rule},
                                 {"description", warning.description},
                                 {"url", warning.url},
                                 {"detail", warning.message},
-                                {"location", location}});
+                                {"location", location_json(warning.range)}});
   }
   json["sources"] = {
       {{"filename", result.dockerfile_name}, {"language", "Dockerfile"}, {"data", result.dockerfile_text}}};
-  if (result.error) json["buildError"] = {{"message", *result.error}};
+  if (result.error) {
+    json["buildError"] = {{"message", *result.error}};
+    if (result.error_line > 0) json["buildError"]["location"] = location_json({result.error_line, result.error_line});
+  }
   return json_text(json);
 }
 

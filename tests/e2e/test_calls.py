@@ -41,6 +41,15 @@ def test_offline(case):
     case.fails_to_run(offline[:-1] + ["--check", "https://127.0.0.1:1/x.git"], "the context is an address")
 
 
+def test_check_tells_the_place_of_an_error(case):
+    case.dockerfile("FROM scratch", "ENV a b", "XYZ")
+    result = case.run([case.mbuild, "build", "--root", case.root, "--call", "check,format=json", case.context])
+    expect_equal(result.status, 1)
+    error = json.loads(result.text[result.text.index("{"):])["buildError"]
+    expect("unknown instruction: XYZ" in error["message"], error)
+    expect_equal(error["location"], {"sourceIndex": 0, "ranges": [{"start": {"line": 3}, "end": {"line": 3}}]})
+
+
 def test_targets(case):
     case.dockerfile(*LINES)
     expect_equal(call(case, "--call", "targets"), "TARGET    DESCRIPTION\ntools     \nmain      the program\n(default) \n")
