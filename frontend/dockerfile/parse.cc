@@ -60,7 +60,8 @@ Instruction make_instruction(LogicalLine& line, char escape) {
 
 void Parser::take_check() {
   try {
-    file_.check = parse_check_options(lines_.directives.check);
+    const std::string_view value = lines_.directives.check;
+    file_.check = parse_check_options(value.substr(0, value.find(' ')));  // what follows is a remark
   } catch (const Error& error) {
     const int line = lines_.directives.check_line;
     fail({line, line}, fmt::format("failed to parse check options: {}", error.what()));

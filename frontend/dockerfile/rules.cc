@@ -79,6 +79,15 @@ std::vector<std::string> names_of(std::string_view list) {
   return out;
 }
 
+// Of several lists the last counts; "all" stays.
+void take_rules(std::string_view value, bool& all, std::vector<std::string>& names) {
+  if (value == "all") {
+    all = true;
+  } else {
+    names = names_of(value);
+  }
+}
+
 bool error_value(std::string_view option, std::string_view value) {
   if (const auto word = bool_word(value)) return *word;
   throw Error(ExitClass::usage, fmt::format("failed to parse check option {}: invalid syntax", quote(option)));
@@ -92,10 +101,9 @@ void take_option(std::string_view option, CheckOptions& out) {
   const auto key = trim(option.substr(0, equals));
   const auto value = trim(option.substr(equals + 1));
   if (key == "skip") {
-    out.skip_all = value == "all";
-    out.skip = out.skip_all ? std::vector<std::string>() : names_of(value);
+    take_rules(value, out.skip_all, out.skip);
   } else if (key == "experimental") {
-    out.experimental = names_of(value);
+    take_rules(value, out.experimental_all, out.experimental);
   } else if (key == "error") {
     out.error = error_value(option, value);
   } else {
@@ -119,7 +127,7 @@ Warning make_warning(std::string_view rule_name, std::string message, Range rang
 }
 
 bool is_enabled(const Rule& rule, const CheckOptions& options, std::span<const std::string> skip) {
-  if (rule.experimental) return contains(options.experimental, "all") || contains(options.experimental, rule.name);
+  if (rule.experimental) return options.experimental_all || contains(options.experimental, rule.name);
   return !options.skip_all && !contains(options.skip, rule.name) && !contains(skip, "all") &&
          !contains(skip, rule.name);
 }

@@ -142,6 +142,7 @@ struct CheckOptions {  // the check= directive
   bool skip_all = false;
   bool error = false;
   std::vector<std::string> experimental;
+  bool experimental_all = false;
 };
 
 struct Dockerfile {

@@ -59,6 +59,8 @@ TEST_CASE("the check directive filters, with case") {
   CHECK(hits("# check=skip=MaintainerDeprecated\nFROM a\nMAINTAINER x\n").empty());
   CHECK(hits("# check=skip=maintainerdeprecated\nFROM a\nMAINTAINER x\n").size() == 1);
   CHECK(hits("# check=skip=all\nFROM a\nMAINTAINER x\n").empty());
+  CHECK(hits("# check=skip=all;skip=Other\nFROM a\nMAINTAINER x\n").empty());
+  CHECK(hits("# check=skip=Other, MaintainerDeprecated\nFROM a\nMAINTAINER x\n").size() == 1);
 }
 
 TEST_CASE("a check comment filters for one instruction") {

@@ -61,7 +61,8 @@ TEST_CASE("byte order mark and carriage returns are dropped") {
 }
 
 TEST_CASE("directives are read until the first other line") {
-  const auto file = parse("#syntax = docker/dockerfile:1 --x\n# Escape=`\n# check=skip=A, B;error=true\n\nFROM a\n");
+  const auto file =
+      parse("#syntax = docker/dockerfile:1 --x\n# Escape=`\n# check=skip=A,B;error=true and why\n\nFROM a\n");
   CHECK(file.syntax == "docker/dockerfile:1 --x");
   CHECK(file.escape == '`');
   CHECK(file.check.skip == Strings{"A", "B"});

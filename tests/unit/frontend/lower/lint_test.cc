@@ -113,6 +113,8 @@ TEST_CASE("descriptions are judged when asked for") {
   const std::string text = "# a what it is\nFROM base AS a\n# no\nARG x\n# y yes\nARG y\n";
   CHECK(checked(text).empty());
   CHECK(checked("# check=experimental=all\n" + text) == Strings{"InvalidDefinitionDescription:5"});
+  CHECK(checked("# check=experimental=all;experimental=Other\n" + text) == Strings{"InvalidDefinitionDescription:5"});
+  CHECK(checked("# check=experimental=all,Other\n" + text).empty());
 }
 
 TEST_CASE("rules are silenced for a file, by a build argument, or for an instruction") {
