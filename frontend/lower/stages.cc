@@ -66,6 +66,15 @@ bool ignores_cache(const Request& request, const Stage& stage) {
          });
 }
 
+std::string base_reference(const Stage& stage) {
+  try {
+    return to_string(with_default_tag(parse_reference(stage.base_text)));
+  } catch (Error& error) {
+    throw std::move(error).with_context("failed to parse stage name " + go_quote(stage.base_text));
+  }
+}
+
+// Also of a stage that nothing needs, the name has to be one.
 void read_from(Lowering& lowering, Stage& stage) {
   const dockerfile::Instruction& instruction = stage.source->from;
   const auto& from = std::get<dockerfile::FromInstruction>(instruction.body);
@@ -73,6 +82,7 @@ void read_from(Lowering& lowering, Stage& stage) {
   if (stage.base_text.empty()) throw usage_error(fmt::format("base name ({}) should not be blank", from.base));
   if (!from.platform.empty()) stage.platform = stage_platform(lowering, instruction);
   find_base(lowering, stage);
+  if (stage.base_kind != BaseKind::stage && !stage.replaced && stage.base_text != "scratch") base_reference(stage);
 }
 
 // A stage whose FROM is wrong is there too, so that others can name it.
@@ -228,12 +238,7 @@ void locate_base(Lowering& lowering, Stage& stage) {
   if (stage.base_kind == BaseKind::stage) return;
   if (!stage.platform || (!stage.replaced && stage.base_text == "scratch")) stage.platform = lowering.target_platform;
   if (!stage.replaced && stage.base_text != "scratch") {
-    std::string reference;
-    try {
-      reference = to_string(with_default_tag(parse_reference(stage.base_text)));
-    } catch (Error& error) {
-      throw std::move(error).with_context("failed to parse stage name " + go_quote(stage.base_text));
-    }
+    const std::string reference = base_reference(stage);
     stage.context = find_context(lowering.shared, reference, *stage.platform);
     stage.base_kind = stage.context != nullptr ? BaseKind::context : BaseKind::image;
     if (stage.context == nullptr) stage.query = ImageQuery{reference, *stage.platform};

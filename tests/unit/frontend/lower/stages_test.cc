@@ -60,6 +60,8 @@ TEST_CASE("stages by number") {
 
 TEST_CASE("errors of stages") {
   CHECK_THAT(Build("FROM $x\n").failure(), Contains("base name ($x) should not be blank"));
+  CHECK_THAT(Build("FROM base:$x AS unused\nFROM base\n").failure(),
+             Contains("failed to parse stage name \"base:\": invalid reference format"));
   CHECK_THAT(Build("FROM --platform=$TARGETPLATFROM base\n").failure(),
              Contains("empty platform value from expression $TARGETPLATFROM (did you mean TARGETPLATFORM?)"));
   CHECK_THAT(Build("FROM --platform=a/b/c/d base\n").failure(), Contains("failed to parse platform"));
