@@ -70,10 +70,13 @@ void print_check_text(const executor::CheckResult& result) {
   if (result.error) print("\nERROR: {}\n", *result.error);
 }
 
+// A range a line, as buildx has it.
 nlohmann::ordered_json location_json(frontend::dockerfile::Range range) {
   nlohmann::ordered_json location = {{"sourceIndex", 0}, {"ranges", nlohmann::ordered_json::array()}};
-  if (range.first > 0)
-    location["ranges"].push_back({{"start", {{"line", range.first}}}, {"end", {{"line", range.last}}}});
+  if (range.first <= 0) return location;
+  for (int line = range.first; line <= range.last; ++line) {
+    location["ranges"].push_back({{"start", {{"line", line}}}, {"end", {{"line", line}}}});
+  }
   return location;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/display/json_text.h"
 #include "cli/display/terminal.h"
@@ -34,9 +35,14 @@ void set_text(Json& json, const char* key, const std::string& value) {
   if (!value.empty()) json[key] = value;
 }
 
+// A range a line, as buildx has it.
 void set_location(Json& json, frontend::dockerfile::Range range) {
   if (range.first <= 0) return;
-  json["location"]["ranges"] = Json::array({{{"start", {{"line", range.first}}}, {"end", {{"line", range.last}}}}});
+  Json ranges = Json::array();
+  for (int line = range.first; line <= range.last; ++line) {
+    ranges.push_back({{"start", {{"line", line}}}, {"end", {{"line", line}}}});
+  }
+  json["location"]["ranges"] = std::move(ranges);
 }
 
 Json items_json(const std::vector<frontend::OutlineItem>& items) {

@@ -42,12 +42,22 @@ def test_offline(case):
 
 
 def test_check_tells_the_place_of_an_error(case):
-    case.dockerfile("FROM scratch", "ENV a b", "XYZ")
+    case.dockerfile("FROM scratch", "ENV a \\", "  b", "XYZ")
     result = case.run([case.mbuild, "build", "--root", case.root, "--call", "check,format=json", case.context])
     expect_equal(result.status, 1)
     error = json.loads(result.text[result.text.index("{"):])["buildError"]
     expect("unknown instruction: XYZ" in error["message"], error)
-    expect_equal(error["location"], {"sourceIndex": 0, "ranges": [{"start": {"line": 3}, "end": {"line": 3}}]})
+    expect_equal(error["location"], {"sourceIndex": 0, "ranges": [{"start": {"line": 4}, "end": {"line": 4}}]})
+
+
+def test_places_have_a_range_a_line(case):
+    case.dockerfile("FROM scratch", "ENV a \\", "  b", "ARG \\", "  x=1")
+    result = case.run([case.mbuild, "build", "--root", case.root, "--call", "check,format=json", case.context])
+    warning = json.loads(result.text[result.text.index("{"):])["warnings"][0]
+    expect_equal(warning["location"]["ranges"], [{"start": {"line": n}, "end": {"line": n}} for n in (2, 3)])
+    outline = json.loads(call(case, "--call", "outline,format=json"))
+    expect_equal(outline["args"][0]["location"]["ranges"],
+                 [{"start": {"line": n}, "end": {"line": n}} for n in (4, 5)])
 
 
 def test_targets(case):
