@@ -22,14 +22,15 @@ BuildDirectory::BuildDirectory(const Store& store)
 }
 
 BuildDirectory::~BuildDirectory() {
-  if (made_) ::unlink(lock_path_.c_str());
+  if (lock_) ::unlink(lock_path_.c_str());
 }
 
 const std::string& BuildDirectory::path() const {
   if (made_) return path_;
   const std::lock_guard guard(mutex_);
   if (made_) return path_;
-  lock_ = FileLock::acquire(lock_path_);  // before there is a directory to sweep
+  // Before there is a directory to sweep. It may be held already, by a call whose directory found no space.
+  if (!lock_) lock_ = FileLock::acquire(lock_path_);
   make_directories(path_, 0700);
   made_ = true;
   return path_;

@@ -47,6 +47,16 @@ Fd open_lock(const std::string& path) {
   return open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 }
 
+// Empty where there is none, or what has its name can't be one. Whoever can't look must not take it to be free.
+Fd open_existing(const std::string& path) {
+  Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file && errno == EACCES && ::chmod(path.c_str(), 0600) == 0) {
+    file = Fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  }
+  if (!file && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)) throw system_error(errno, "open " + path);
+  return file;
+}
+
 Fd wait_for_lock(const std::string& path, Range range, const std::stop_token& stop) {
   Fd fd = open_lock(path);
   auto pause = std::chrono::milliseconds(1);
@@ -99,14 +109,14 @@ FileLock FileLock::acquire_free_byte(const std::string& path, std::int64_t from)
 }
 
 bool FileLock::is_free(const std::string& path) {
-  const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const Fd fd = open_existing(path);
   return !fd || is_free(fd);
 }
 
 bool FileLock::is_free(const Fd& file) { return !held_within(file, {}); }
 
 std::optional<std::int64_t> FileLock::lowest_held_byte(const std::string& path) {
-  const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const Fd file = open_existing(path);
   if (!file) return std::nullopt;
   auto lowest = held_within(file, {});
   while (lowest.value_or(0) > 0) {

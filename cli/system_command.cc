@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "base/size_text.h"
 #include "base/strings.h"
@@ -10,6 +12,8 @@
 #include "cli/confirm.h"
 #include "cli/display/terminal.h"
 #include "cli/display/usage_table.h"
+#include "cli/filters.h"
+#include "cli/prune_filters.h"
 #include "cli/removals.h"
 #include "executor/collect.h"
 
@@ -57,13 +61,18 @@ std::uint64_t bytes_in(const std::string& root) {
 }
 
 // Layers and blobs have no labels: a filter by one spares them.
-void remove_builds(const std::string& root, const SystemFlags& flags) {
+void remove_builds(const std::string& root, const SystemFlags& flags,
+                   const std::function<bool(const cache::StoreItem&)>& is_meant) {
   if (std::ranges::any_of(flags.filters, is_of_label)) return;
-  const auto removed = executor::collect(root, {.matches = parse_item_filters(flags.filters), .bounds = {}});
+  const auto removed = executor::collect(root, {.matches = is_meant, .bounds = {}});
   if (!removed.empty()) print("Layers, blobs and caches:\n{}\n", items_text(removed, "table"));
 }
 
 int prune_system(const SystemFlags& flags) {
+  const auto is_meant = parse_filters(
+      flags.filters, prune_filters<cache::StoreItem>(
+                         {.created = [](const cache::StoreItem& one) { return one.used; },
+                          .is_labelled = [](const cache::StoreItem&, const std::string&) { return false; }}));
   const std::string root = store_root(flags.root);
   const std::string command =
       fmt::format("mbuild system prune{}{} -f", flags.all ? " -a" : "", flags.volumes ? " --volumes" : "");
@@ -75,7 +84,7 @@ int prune_system(const SystemFlags& flags) {
     remove_kind("Volumes", [&](const Tell& tell) { remove_unused_volumes(root, flags.filters, false, tell); });
   }
   remove_kind("Images", [&](const Tell& tell) { remove_unused_images(root, flags.filters, flags.all, tell); });
-  remove_builds(root, flags);
+  remove_builds(root, flags, is_meant);
   const std::uint64_t after = bytes_in(root);
   print("Total reclaimed space: {}\n", size_text(before - std::min(before, after)));
   return 0;

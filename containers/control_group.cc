@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/strings.h"
 #include "base/try_read_file.h"
+#include "containers/exec.h"
 
 namespace mbuild::containers {
 namespace {
@@ -93,6 +94,10 @@ bool ControlGroup::enter(const Limits& limits, const std::string& id) {
     put(group_ + "/cpu.max", fmt::format("{} {}", limits.cpu_thousandths * k_period / 1000, k_period));
   }
   return put(group_ + "/cgroup.procs", std::to_string(::getpid()));
+}
+
+bool ControlGroup::take_in(const Fd& process) {
+  return put(group_ + "/cgroup.procs", std::to_string(number_of(process)));
 }
 
 void ControlGroup::now_started() {

@@ -317,7 +317,7 @@ class Host {
     const auto platform = options_.platform.value_or(platforms::host_platform());
     const auto image = standing_ ? image_of(*standing_, images) : find_image(options_, images, place_.store, stop);
     publish(workplace, image.config);
-    if (!group_.enter(options_.limits, container_.record.id) && options_.limits.pids > 0) {
+    if (!limit(workplace) && options_.limits.pids > 0) {
       const auto most = static_cast<std::int64_t>(options_.limits.pids);
       options_.ulimits.push_back({.name = "nproc", .soft = most, .hard = most});
     }
@@ -351,6 +351,11 @@ class Host {
     task.stdout_fd = std::move(ends.out);
     task.stderr_fd = std::move(ends.err);
     return root.worker().run_container(std::move(task), stop).exit_code;
+  }
+
+  // The inner process, whose children the container's are, may have begun before.
+  bool limit(executor::Workplace& workplace) {
+    return group_.enter(options_.limits, container_.record.id) && group_.take_in(workplace.inner.get().process());
   }
 
   const executor::SessionRequest& session_;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/strings.h"
+#include "base/try_read_file.h"
 #include "containers/shelf.h"
 #include "executor/workplace.h"
 
@@ -38,8 +39,7 @@ std::string text_of_labels(const std::vector<std::pair<std::string, std::string>
 
 std::vector<std::pair<std::string, std::string>> read_labels(const std::string& path) {
   std::vector<std::pair<std::string, std::string>> labels;
-  if (!path_exists(path)) return labels;
-  const auto parts = split(read_file(path), '\0');
+  const auto parts = split(try_read_file(path), '\0');
   for (std::size_t i = 0; i + 1 < parts.size(); i += 2) labels.emplace_back(parts[i], parts[i + 1]);
   return labels;
 }
@@ -116,8 +116,15 @@ Volume use_volume(const std::string& directory, const std::string& name) {
 Volume create_volume(const std::string& directory, const Volume& wanted) {
   check_volume_name(wanted.name);
   if (!wanted.labels.empty() && !has_volume(directory, wanted.name)) {
-    make_directories(directory_of(directory, wanted.name), 0755);
-    write_file_atomically(labels_path(directory, wanted.name), text_of_labels(wanted.labels), 0600);
+    // Whole before it has its name; one that is never finished is swept.
+    const std::string partial = k_gone + random_hex(8);
+    make_directories(directory_of(directory, partial) + "/data", 0755);
+    write_file_atomically(labels_path(directory, partial), text_of_labels(wanted.labels), 0600);
+    const int renamed =
+        std::rename(directory_of(directory, partial).c_str(), directory_of(directory, wanted.name).c_str());
+    if (renamed != 0 && errno != ENOTEMPTY && errno != EEXIST) {
+      throw system_error(errno, "make the volume " + wanted.name);
+    }
   }
   return use_volume(directory, wanted.name);
 }

@@ -40,6 +40,15 @@ class Workplace {
   void remove_later(std::string path);
 
   LazyInner& inner;
+
+ private:
+  struct EndOfInner {
+    LazyInner& inner;
+    ~EndOfInner() { inner.end(); }
+  };
+  EndOfInner end_{inner};  // when the network, which calls it, is gone
+
+ public:
   BuildNetwork network;
 
  private:

@@ -18,7 +18,7 @@ constexpr std::size_t k_most_log = std::size_t{16} << 20;
 
 Recorder::Recorder(executor::ProgressSink& shown, Fd to, const Beginning& beginning)
     : shown_(shown), to_(std::move(to)) {
-  add(to_line(beginning), When::later);
+  add(to_line(beginning));
 }
 
 Time Recorder::since_start(std::chrono::steady_clock::time_point time) const {

@@ -67,6 +67,7 @@ def test_pruning_the_system(case):
     case.fails_to_run([case.mbuild, "system", "prune", "-f", "--filter", "name=x", "--root", case.root],
                       'invalid filter "name=x"')
     expect("Containers:" not in checked(case, "system", "prune", "-f", "--filter", "label=none"))
+    checked(case, "system", "prune", "-f", "-a", "--filter", "until=2026-01-31T10:00:00Z")
     expect_equal([row["Names"] for row in rows(case, "-a")], ["over"])
     told = checked(case, "system", "prune", "-f")
     expect("Containers:\n" in told and "Networks:\nnet\n" in told and "Total reclaimed space: " in told, told)

@@ -31,6 +31,8 @@ class Inner {
   Inner(const Inner&) = delete;
   Inner& operator=(const Inner&) = delete;
 
+  const Fd& process() const { return process_; }
+
   // Runs a registered operation in a process of its own inside, handing it duplicates of `fds`; returns its result.
   // Throws what the operation threw as Error; Cancelled when stop was requested, after every process of the operation
   // is dead. Callable from many threads at once.

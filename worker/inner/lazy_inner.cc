@@ -43,6 +43,18 @@ Inner& LazyInner::get() {
   return *inner_;
 }
 
+bool LazyInner::started() const {
+  const std::lock_guard lock(mutex_);
+  return inner_ != nullptr;
+}
+
+void LazyInner::end() {
+  if (ahead_.joinable()) ahead_.join();
+  const std::lock_guard lock(mutex_);
+  inner_.reset();
+  hosts_root_.reset();
+}
+
 // Files are unpacked, copied and written without namespaces, too: layers are tars.
 void LazyInner::start() {
   try {

@@ -35,7 +35,9 @@ class LazyInner {
   // One without a user namespace, for --security=insecure of a step of the host's own platform where is_hosts_root():
   // its programs are root of the host.
   Inner& get_hosts_root();
-  bool started() const { return inner_ != nullptr; }
+  bool started() const;
+  // Ends it and every process of it. No call may be under way.
+  void end();
   // The user namespace that it is to be in, before it is started: one with the same map, for what shares a network.
   void join(Fd user_namespace) { join_ = std::move(user_namespace); }
   const IdMap& map() const { return map_; }
@@ -58,7 +60,7 @@ class LazyInner {
 
   IdMap map_;
   std::string emulators_at_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Fd join_;
   std::unique_ptr<Inner> inner_, hosts_root_;
   std::optional<Error> without_namespaces_;  // why it has none

@@ -62,6 +62,24 @@ TEST_CASE("The oldest of the builds that run is known by the time at which it be
   CHECK(oldest_build(store.root()).value_or(0) >= second_start);
 }
 
+TEST_CASE("A directory that could not be made may be asked for again") {
+  const Place place;
+  const Store store = place.open();
+  {
+    const BuildDirectory directory(store);
+    std::filesystem::remove_all(store.work_directory());
+    write_file_atomically(store.work_directory(), "in the way");
+    CHECK_THROWS(directory.path());
+    CHECK_THROWS(directory.path());
+    std::filesystem::remove(store.work_directory());
+    make_directories(store.work_directory());
+    CHECK(path_exists(directory.path()));
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(store.locks_directory())) {
+    CHECK_FALSE(entry.path().filename().string().starts_with("build-"));
+  }
+}
+
 TEST_CASE("The directory of a build that ended is found, and its lock is gone") {
   const Place place;
   Store store = place.open();
