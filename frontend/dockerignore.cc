@@ -37,6 +37,12 @@ std::string_view without_trailing_stars(std::string_view pattern) {
   return pattern;
 }
 
+std::string path_in_context(std::string_view path) {
+  auto cleaned = clean_path(path);
+  if (cleaned.starts_with('/')) cleaned.erase(0, 1);
+  return cleaned;
+}
+
 }  // namespace
 
 struct IgnoreMatcher::Pattern {
@@ -87,9 +93,8 @@ bool IgnoreMatcher::excludes(std::string_view path, const DirectoryState& parent
 }
 
 bool IgnoreMatcher::excludes(std::string_view path) const {
-  const auto cleaned = clean_path(path);
-  path = cleaned;
-  if (path.starts_with('/')) path.remove_prefix(1);
+  const auto relative = path_in_context(path);
+  path = relative;
   if (path.empty() || path == "." || patterns_.empty()) return false;
   DirectoryState parent, state;
   for (std::size_t end = 0;;) {
@@ -102,7 +107,7 @@ bool IgnoreMatcher::excludes(std::string_view path) const {
 }
 
 bool IgnoreMatcher::can_skip_directory(std::string_view path) const {
-  const auto below = clean_path(path) + "/";
+  const auto below = path_in_context(path) + "/";
   return std::ranges::none_of(patterns_, [&](const Pattern& pattern) {
     if (!pattern.exception) return false;
     const auto start = without_trailing_stars(pattern.text);

@@ -15,6 +15,15 @@ std::string error_of(const Strings& patterns) {
 
 }  // namespace
 
+TEST_CASE("a directory may be named from the root of the context when it is asked whether to skip it") {
+  const IgnoreMatcher matcher({"*", "!e/*"});
+  for (const char* path : {"e", "/e"}) {
+    CHECK(matcher.excludes(path));
+    CHECK_FALSE(matcher.can_skip_directory(path));
+  }
+  CHECK(matcher.can_skip_directory("/f"));
+}
+
 TEST_CASE("an ignore file is cleaned up") {
   CHECK(parse_dockerignore("\xef\xbb\xbf#no\n/foo\r\n  ./bar/  \n #yes\n\n! /a/../b\ndir/**\n") ==
         Strings{"foo", "bar", "#yes", "!b", "dir/**"});
