@@ -25,6 +25,7 @@ static void internal_fault(void) {
 
 int main(int argc, char **argv) {
   const char *program = argc > 1 ? argv[1] : "";
+  if (argc > 3 && !strcmp(program, "-0")) program = argv[3]; /* -0 NAME PROGRAM: QEMU where execs are traced */
   const char *slash = strrchr(program, '/');
   const char *name = slash ? slash + 1 : program;
   cpu_set_t processors;

@@ -37,14 +37,26 @@ void cover_read_only(const std::string& line) {
   attach(cover.get(), file.get());
 }
 
+// Another thread may have started a process between the writing of an emulator's copy and now: it has the file open for
+// writing until it executes its program, and the kernel takes no such file.
+bool write_when_not_busy(int instance, const std::string& line) {
+  constexpr int k_most_tries = 400;
+  for (int i = 0; i < k_most_tries; ++i) {
+    const Fd file = open_at(instance, "register", O_WRONLY);
+    if (::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size())) return true;
+    if (errno != ETXTBSY) return errno == EEXIST;
+    ::usleep(5'000);
+  }
+  return false;
+}
+
 }  // namespace
 
 void write_binfmt_lines(int instance, std::string_view lines) {
   for (const auto& line : split(lines, '\n')) {
     if (line.empty()) continue;
     cover_read_only(line);
-    const Fd file = open_at(instance, "register", O_WRONLY);
-    if (::write(file.get(), line.data(), line.size()) == static_cast<ssize_t>(line.size()) || errno == EEXIST) continue;
+    if (write_when_not_busy(instance, line)) continue;
     throw system_error(errno, fmt::format("register the emulator ({})", line.substr(0, line.find(':', 1))),
                        ExitClass::host);
   }
