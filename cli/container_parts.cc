@@ -49,15 +49,6 @@ int with_all(const containers::Shelf& shelf, const std::vector<std::string>& nam
   });
 }
 
-std::vector<std::pair<std::string, std::string>> labels_of_flags(const std::vector<std::string>& values) {
-  std::vector<std::pair<std::string, std::string>> labels;
-  for (const auto& label : values) {
-    const auto equals = label.find('=');
-    labels.emplace_back(label.substr(0, equals), equals == std::string::npos ? "" : label.substr(equals + 1));
-  }
-  return labels;
-}
-
 int for_each_name(const std::vector<std::string>& names, const std::function<void(const std::string&)>& work) {
   int status = 0;
   for (const auto& word : names) {

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "cli/config/command.h"
@@ -26,8 +25,6 @@ int with_all(const containers::Shelf& shelf, const std::vector<std::string>& nam
              const std::function<void(const containers::Container&)>& then);
 // The same with names of anything, and nothing is printed of those that it was done with.
 int for_each_name(const std::vector<std::string>& names, const std::function<void(const std::string&)>& work);
-// The values of --label, NAME=VALUE, in pairs.
-std::vector<std::pair<std::string, std::string>> labels_of_flags(const std::vector<std::string>& values);
 // Throws Error (usage) where --time or --signal is wrong.
 void check_stop(const std::string& time, const std::string& signal);
 // Seconds until SIGKILL: the value of --time, else the container's; negative: without end. Throws Error (usage).

@@ -58,6 +58,14 @@ inline void check_filter_value(const char* name, const std::string& value, std::
       .with_advice("It is " + join(words, ", ") + ".");
 }
 
+// Labels by name as tables have them: NAME=VALUE,NAME=VALUE.
+template <class Labels>
+std::string label_text(const Labels& labels) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : labels) texts.push_back(name + "=" + value);
+  return join(texts, ",");
+}
+
 // label=NAME or label=NAME=VALUE of labels by name.
 template <class Labels>
 bool has_label(const Labels& labels, const std::string& text) {

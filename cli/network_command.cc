@@ -21,6 +21,7 @@
 #include "cli/prune_filters.h"
 #include "cli/removals.h"
 #include "containers/networks.h"
+#include "containers/option_values.h"
 #include "executor/outputs/stored_images.h"
 
 namespace mbuild::cli {
@@ -61,14 +62,12 @@ const Listing k_networks{.fields = {{"CreatedAt", "CREATED AT"},
 
 ordered_json network_row(const Network& network, bool whole) {
   constexpr std::size_t k_short_id = 12;
-  std::vector<std::string> labels;
-  for (const auto& [name, value] : network.labels) labels.push_back(name + "=" + value);
   return {{"CreatedAt", rfc3339(network.created)},
           {"Driver", "bridge"},
           {"ID", whole ? network.id : network.id.substr(0, k_short_id)},
           {"IPv6", "false"},
           {"Internal", network.closed ? "true" : "false"},
-          {"Labels", join(labels, ",")},
+          {"Labels", label_text(network.labels)},
           {"Label", labels_of(network)},
           {"Name", network.name},
           {"Scope", "local"}};
@@ -109,7 +108,7 @@ int create_network(const NetworkFlags& flags) {
   }
   Network wanted{.id = {}, .name = flags.names.front(), .subnet = {}, .closed = flags.closed};
   if (!flags.subnet.empty()) containers::parse_subnet(flags.subnet, wanted);
-  wanted.labels = labels_of_flags(flags.labels);
+  for (const auto& label : flags.labels) containers::add_label(label, wanted.labels);
   print("{}\n", containers::create_network(networks_of(flags), std::move(wanted)).id);
   return 0;
 }

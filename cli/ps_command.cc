@@ -93,18 +93,14 @@ ordered_json row_of(const Container& container, const PsFlags& flags, bool size)
   const auto& record = container.record;
   const auto config = config_of_container(container);
   auto labels = ordered_json::object();
-  std::vector<std::string> label_texts;
-  for (const auto& [name, value] : config.image.labels) {
-    labels[name] = value;
-    label_texts.push_back(fmt::format("{}={}", name, value));
-  }
+  for (const auto& [name, value] : config.image.labels) labels[name] = value;
   const auto binds = containers::binds_of(container);
   const auto volumes = std::ranges::count_if(binds, [](const auto& bind) { return !bind.volume.empty(); });
   return {{"Command", command_text(container, config, flags.whole)},
           {"CreatedAt", rfc3339(record.created)},
           {"ID", flags.whole ? record.id : record.id.substr(0, k_short_id)},
           {"Image", record.options.image},
-          {"Labels", join(label_texts, ",")},
+          {"Labels", label_text(config.image.labels)},
           {"Label", labels},
           {"LocalVolumes", std::to_string(volumes)},
           {"Mounts", mounts_text(container, flags.whole)},

@@ -38,18 +38,14 @@ std::string description(const SystemFlags& flags) {
   return (flags.filters.empty() ? "" : "of what the filter names, ") + join(what, ", ");
 }
 
-// Prints what goes below a heading, which is there only if something does.
-Tell below(const char* heading, bool& any) {
-  return [heading, &any](const std::string& removed) {
-    if (!std::exchange(any, true)) print("{}:\n", heading);
-    print("{}\n", removed);
-  };
-}
-
+// Prints what is removed below a heading, which is there only if something is.
 template <class Remove>
 void remove_kind(const char* heading, const Remove& remove) {
   bool any = false;
-  remove(below(heading, any));
+  remove([&](const std::string& removed) {
+    if (!std::exchange(any, true)) print("{}:\n", heading);
+    print("{}\n", removed);
+  });
   if (any) print("\n");
 }
 

@@ -17,6 +17,7 @@
 #include "cli/inspect_command.h"
 #include "cli/prune_filters.h"
 #include "cli/removals.h"
+#include "containers/option_values.h"
 #include "containers/volumes.h"
 #include "executor/outputs/stored_images.h"
 
@@ -47,12 +48,6 @@ nlohmann::ordered_json labels_of(const containers::Volume& volume) {
   nlohmann::ordered_json out;  // null: none
   for (const auto& [name, value] : volume.labels) out[name] = value;
   return out;
-}
-
-std::string label_text(const containers::Volume& volume) {
-  std::vector<std::string> labels;
-  for (const auto& [name, value] : volume.labels) labels.push_back(name + "=" + value);
-  return join(labels, ",");
 }
 
 std::vector<Filter<containers::Volume>> label_filters() {
@@ -91,7 +86,7 @@ int list_volumes(const VolumeFlags& flags) {
     if (!is_meant(volume)) continue;
     rows.push_back({{"CreatedAt", rfc3339(volume.created)},
                     {"Driver", "local"},
-                    {"Labels", label_text(volume)},
+                    {"Labels", label_text(volume.labels)},
                     {"Mountpoint", volume.directory},
                     {"Name", volume.name},
                     {"Scope", "local"}});
@@ -108,7 +103,7 @@ int create_volume(const VolumeFlags& flags) {
   }
   containers::Volume wanted{.name = flags.names.empty() ? containers::anonymous_volume_name() : flags.names.front(),
                             .directory = {}};
-  wanted.labels = labels_of_flags(flags.labels);
+  for (const auto& label : flags.labels) containers::add_label(label, wanted.labels);
   print("{}\n", containers::create_volume(directory(flags), wanted).name);
   return 0;
 }
