@@ -47,6 +47,7 @@ tidy() {
 }
 
 # fuzz SECONDS [TARGET...]: each fuzz target (all of them) for so long, or for its share of what is left of the budget.
+# With $FUZZ_SEED each takes the same inputs every time: a change is judged by what it is, and not by luck.
 fuzz() {
   local targets count each target status=0
   targets=$(printf '%s\n' "${@:2}")
@@ -64,7 +65,7 @@ fuzz() {
   xargs -P "$(nproc)" -I{} bash -c '
     seeds=tests/fuzz/seeds/{}
     [ -d "$seeds" ] || seeds=
-    if build/fuzz/fuzz_{} -max_total_time='"$each"' -rss_limit_mb=4096 -timeout=20 -artifact_prefix=build/fuzz/{}- \
+    if build/fuzz/fuzz_{} ${FUZZ_SEED:+-seed=$FUZZ_SEED} -max_total_time='"$each"' -rss_limit_mb=4096 -timeout=20 -artifact_prefix=build/fuzz/{}- \
          build/fuzz/corpus/{} $seeds >build/fuzz/{}.log 2>&1; then
       echo "fuzz_{}: $(tail -n 1 build/fuzz/{}.log)"
     else
