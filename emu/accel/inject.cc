@@ -16,11 +16,12 @@
 #include "base/own_directory.h"
 #include "base/partial_file.h"
 #include "base/strings.h"
+#include "emu/accel/piece/protocol.h"
 
 extern "C" const char mbuild_accel_piece[];
 extern "C" const char mbuild_accel_piece_end[];
-extern "C" const char mbuild_accel_back[];
-extern "C" const char mbuild_accel_back_end[];
+extern "C" const char mbuild_accel_preload[];
+extern "C" const char mbuild_accel_preload_end[];
 
 // The kernel wants loadable segments in the order of their addresses, and nothing else of the order of program headers;
 // so the note's header goes, and that of the new segment comes after the last loadable one. The segment begins on a
@@ -139,8 +140,12 @@ std::string_view accel_piece() {
   return {mbuild_accel_piece, static_cast<std::size_t>(mbuild_accel_piece_end - mbuild_accel_piece)};
 }
 
-std::string_view accel_back() {
-  return {mbuild_accel_back, static_cast<std::size_t>(mbuild_accel_back_end - mbuild_accel_back)};
+std::string accel_preload(std::string_view architecture) {
+  std::string library(mbuild_accel_preload, static_cast<std::size_t>(mbuild_accel_preload_end - mbuild_accel_preload));
+  std::string name(architecture);
+  name.resize(std::string_view(MBUILD_ACCEL_ARCHITECTURE).size(), '\0');
+  library.replace(library.find(MBUILD_ACCEL_ARCHITECTURE), name.size(), name);
+  return library;
 }
 
 std::optional<std::string> inject_piece(std::string_view emulator, std::string_view piece) {

@@ -9,8 +9,9 @@ namespace mbuild::emu {
 // The code that asks for native equivalents (piece/piece.c), as it is laid into an emulator.
 std::string_view accel_piece();
 
-// The library by which a native program comes back to its root directory (piece/back.c).
-std::string_view accel_back();
+// The library by which a native program comes back to its root directory (piece/back.c), and apt works for an
+// architecture by Debian's name for it, such as "arm64" (piece/apt.c).
+std::string accel_preload(std::string_view architecture);
 
 // The emulator, a statically linked ELF program of this host, with the piece at its entry: the piece is a segment of
 // its own behind the others, described by the program header of a note. Nothing where the program's layout is not

@@ -116,6 +116,42 @@ def test_a_preload_of_the_system(case):
     expect_equal(build(case).file("exe", FOREIGN), "/usr/bin/readlink")
 
 
+def test_apt_and_dpkg_work_for_the_platform(case):
+    """Natively: they have their own architecture compiled in."""
+    package = ("mkdir -p /p/$a/DEBIAN /p/$a/usr/share/own; date > /p/$a/usr/share/own/file; touch -d @0 /p/$a/usr/share/own/file;"
+               " printf 'Package: own-%s\\nVersion: 1.0\\nArchitecture: %s\\nMaintainer: nobody <n@example.org>\\n"
+               "Description: of this test\\n' $a $a > /p/$a/DEBIAN/control;"
+               " printf '#!/bin/sh\\necho \"$DPKG_MAINTSCRIPT_ARCH $1\" >> /scripts\\n' > /p/$a/DEBIAN/postinst;"
+               " chmod 755 /p/$a/DEBIAN/postinst; dpkg-deb -b --root-owner-group /p/$a /p/$a.deb > /dev/null")
+    debian(case, "RUN dpkg --print-architecture > /arch; apt-config shell A APT::Architecture > /shell; apt-config dump > /dump;"
+           " apt-get --version > /version; dpkg --version >> /version; apt-get > /help; apt-get moo > /moo; dpkg-query -W > /packages",
+           "RUN for a in arm64 amd64 all; do " + package + "; done",
+           "RUN dpkg -i /p/arm64.deb; dpkg -i /p/amd64.deb > /refused 2>&1 || echo $? >> /refused; apt-get install -y /p/all.deb;"
+           " dpkg -s own-arm64 > /status; apt-cache policy own-all > /policy; apt-mark auto own-all; dpkg -l > /list;"
+           " dpkg --compare-versions 1~rc lt 1 && echo less > /less",
+           "RUN dpkg --add-architecture armhf; apt-config dump > /dump2; dpkg --print-foreign-architectures > /foreign",
+           "RUN echo 'APT::Architecture \"riscv64\";' > /etc/apt/apt.conf.d/own; apt-config shell A APT::Architecture > /own;"
+           " rm /etc/apt/apt.conf.d/own; echo 'APT::Architecture \"s390x\";' > /conf; APT_CONFIG=/conf apt-config dump > /own2",
+           "RUN su nobody -s /bin/sh -c 'apt-config dump; dpkg --print-architecture; cat /proc/self/comm' > /nobody")
+    made = build(case, "--accel", "verify", "--network", "none")
+    arch = FOREIGN.split("/")[1]
+    expect_equal(made.file("arch", FOREIGN), arch)
+    expect_equal(made.file("shell", FOREIGN), "A='%s'" % arch)
+    expect('APT::Architecture "riscv64"' in made.file("dump2", FOREIGN) or arch in made.file("dump2", FOREIGN), "no architecture")
+    expect("(%s)" % arch in made.file("version", FOREIGN), made.file("version", FOREIGN))
+    expect_equal(made.file("own", FOREIGN), "A='riscv64'")
+    counts = [tuple(map(int, pair)) for pair in re.findall(r"accel: (\d+) of (\d+) programs ran natively", made.text)]
+    expect(len(counts) == 6 and all(programs - native <= 4 for native, programs in counts), counts)
+
+
+def test_apt_in_another_root(case):
+    debian(case, "RUN " + ROOT,
+           "RUN chroot /r /bin/sh -c 'apt-config dump > /dump; dpkg --print-architecture > /arch; apt-get check; env | sort > /env;"
+           " apt-cache policy dash > /policy'")
+    made = build(case, "--accel", "verify", "--network", "none")
+    expect_equal(made.file("r/arch", FOREIGN), FOREIGN.split("/")[1])
+
+
 ROOT = "mkdir -p /r && cp -a /usr /bin /sbin /lib /etc /var /r/ && (cp -a /lib64 /r/ 2>/dev/null || true)"
 
 

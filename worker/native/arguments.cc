@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <iterator>
 
+#include "base/strings.h"
+
 namespace mbuild::executor {
 namespace {
 
@@ -173,6 +175,30 @@ bool tells_of_memory(const Arguments& arguments) {
          });
 }
 
+// dpkg and dpkg-query -S find files in the order of a hash of their names.
+bool searches_files(const Arguments& arguments) { return any_starts_with(arguments, {"-S", "--s"}); }
+
+// The help of apt's programs has their architecture in its first line. They show it where they are asked for it or for
+// their version, in whatever way, and where they are asked for nothing. In doubt they do.
+bool shows_help_of_apt(const Arguments& arguments) {
+  const auto asks = [](const std::string& word) {
+    const std::string lower = to_lower(word);
+    return lower.contains("help") || lower.contains("version");
+  };
+  if (std::ranges::any_of(arguments, asks)) return true;
+  bool has_command = false;
+  for (auto word = arguments.begin(); word != arguments.end(); ++word) {
+    if (word->starts_with("--") || !word->starts_with('-')) {
+      has_command = has_command || !word->starts_with('-');
+      continue;
+    }
+    const auto value = word->find_first_of("oct", 1);  // letters whose value is the rest, or the next word
+    if (word->substr(0, value).find_first_of("hv") != word->npos) return true;
+    if (value != word->npos && value + 1 == word->size() && std::next(word) != arguments.end()) ++word;
+  }
+  return !has_command;
+}
+
 // A linker's plugin is looked at by who knows where it comes from (compilers.h).
 bool needs_own_linker(const Arguments& arguments) {
   return any_starts_with(arguments, {"@", "--plugin", "-plugin=", "--help", "--target-help", "-V"}) ||
@@ -188,7 +214,8 @@ bool needs_emulation(std::string_view name, const Arguments& arguments) {
   if (name == "split") return any_beyond_ascii(arguments);        // a separator below zero is none
   if (name == "sed") return any_starts_with(arguments, {"--d"});  // --debug writes characters as numbers
   if (name == "xz") return tells_of_memory(arguments);
-  if (name == "dpkg-deb" || name == "dpkg-split") return any_starts_with(arguments, {"--ver"});
+  if (name.starts_with("dpkg")) return searches_files(arguments) || any_starts_with(arguments, {"--ver"});
+  if (name.starts_with("apt")) return shows_help_of_apt(arguments);
   if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments) || uses_changed_paths(arguments);
   if (name == "cc1" || name == "cc1plus" || name == "lto1") return needs_own_compiler(arguments);
   if (name == "ld.bfd") return needs_own_linker(arguments);

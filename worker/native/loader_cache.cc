@@ -33,11 +33,11 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 24);
 
-bool is_digit(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
+bool is_decimal(char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; }
 
 std::uint64_t take_number(std::string_view& text) {
   std::uint64_t out = 0;
-  for (; !text.empty() && is_digit(text.front()); text.remove_prefix(1)) {
+  for (; !text.empty() && is_decimal(text.front()); text.remove_prefix(1)) {
     out = out * 10 + static_cast<std::uint64_t>(text.front() - '0');
   }
   return out;
@@ -46,7 +46,7 @@ std::uint64_t take_number(std::string_view& text) {
 // The order in which the loader searches: numbers in names by their value.
 int compare(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {
-    const bool number_a = is_digit(a.front()), number_b = is_digit(b.front());
+    const bool number_a = is_decimal(a.front()), number_b = is_decimal(b.front());
     if (number_a != number_b) return number_a ? 1 : -1;
     if (number_a) {
       const auto x = take_number(a), y = take_number(b);

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "emu/accel/piece/protocol.h"
 #include "files/root_path.h"
+#include "worker/native/architecture.h"
 #include "worker/native/linking.h"
 #include "worker/native/loader_cache.h"
 #include "worker/native/root_files.h"
@@ -159,6 +160,7 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
       has_own_services_ = bytes.contains("GLIBC_2.34");
       bytes = with_own_conversions(std::move(bytes));
     }
+    if (name.starts_with("libapt-pkg.so.")) apt_takes_architecture_ = takes_architecture(bytes);
     Linking own = *linking;
     own.interpreter.clear();  // libc can be executed, and need not be
     write_program(fmt::format("{}/l/{}", own_, number), relinked(std::move(bytes), own, ""));

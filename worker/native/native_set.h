@@ -39,6 +39,8 @@ class NativeSet {
   bool add_service(const std::string& service);
   // Whether the root's libc has "files" and "dns" itself (glibc 2.34 and newer), whatever libraries are there.
   bool has_own_services() const { return has_own_services_; }
+  // Whether the library of apt that a program of the set has lets itself be told of an architecture (architecture.h).
+  bool apt_takes_architecture() const { return apt_takes_architecture_; }
   // Lets a program be executed by another name, too. False where there are too many.
   bool name(std::uint64_t number, const std::string& name);
 
@@ -56,7 +58,7 @@ class NativeSet {
   std::uint64_t first_;
   Fd root_;
   std::string conversions_;  // where libc looks for conversions: their directory in the root; "": not known
-  bool has_conversions_ = false, has_own_services_ = false;
+  bool has_conversions_ = false, has_own_services_ = false, apt_takes_architecture_ = false;
   std::set<std::uint64_t> converting_;
   std::map<std::string, bool> services_;
   std::string loader_;                             // its path in the root; "": not taken yet

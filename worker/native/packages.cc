@@ -23,12 +23,15 @@ namespace {
 // Programs whose results do not depend on the architecture that they were compiled for.
 constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         "grep", "gzip",      "xz-utils",
                                            "bzip2", "zstd",      "tar",         "mawk", "findutils", "diffutils",
-                                           "patch", "make",      "ninja-build", "git",  "cmake",     "dpkg"};
+                                           "patch", "make",      "ninja-build", "git",  "cmake",     "dpkg",
+                                           "apt",   "apt-utils", "gpgv",        "sqv"};
 // Those of them that say something of the machine or calculate with its widest floating-point numbers, or load
-// libraries into programs of the architecture; of dpkg itself, which has the architecture compiled in, only what packs
-// and unpacks.
+// libraries into programs of the architecture. Of dpkg some are left out that go through files in the order of a hash
+// of their names, which is another where characters have a sign (dpkg-query: arguments.cc), or look at the programs of
+// processes.
 constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "printf", "seq", "numfmt", "stdbuf", "chroot"};
-constexpr std::string_view k_of_dpkg[] = {"dpkg-deb", "dpkg-split"};
+constexpr std::string_view k_of_dpkg[] = {"dpkg",       "dpkg-deb",     "dpkg-query",
+                                          "dpkg-split", "dpkg-trigger", "update-alternatives"};
 constexpr const char* k_status = "var/lib/dpkg/status";
 
 bool lists(std::span<const std::string_view> list, std::string_view name) {
@@ -61,14 +64,16 @@ std::string checksum(int root, const std::string& path) {
 
 }  // namespace
 
-std::string installed_version(int root, std::string_view package) {
+std::string installed_version(int root, std::string_view package) { return installed_field(root, package, "Version"); }
+
+std::string installed_field(int root, std::string_view package, std::string_view name) {
   const std::string status = read_sane(root, k_status);
-  const std::string first = fmt::format("Package: {}\n", package);
+  const std::string first = fmt::format("Package: {}\n", package), beginning = fmt::format("{}: ", name);
   auto begin = status.starts_with(first) ? 0 : status.find("\n" + first);
   if (begin == status.npos) return "";
   const auto end = status.find("\n\n", begin + 1);
   for (const auto& line : split(status.substr(begin, end == status.npos ? end : end - begin), '\n')) {
-    if (line.starts_with("Version: ")) return line.substr(9);
+    if (line.starts_with(beginning)) return line.substr(beginning.size());
   }
   return "";
 }

@@ -21,8 +21,10 @@ std::optional<PackagedFile> substitutable(int root, const std::string& path);
 // The file at the resolved path as the package brought it; nothing where it is of another, or was changed.
 std::optional<PackagedFile> as_packaged(int root, const std::string& path, std::string_view package);
 
-// The version of an installed package, "" where it is not installed; whether there is a database at all.
+// The version, or another field ("Architecture"), of an installed package, "" where it is not installed; whether there
+// is a database at all.
 std::string installed_version(int root, std::string_view package);
+std::string installed_field(int root, std::string_view package, std::string_view name);
 bool has_package_database(int root);
 
 // True where the file at the resolved path is that of this very package and version, as it was brought.

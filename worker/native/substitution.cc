@@ -18,6 +18,7 @@
 #include "emu/accel/inject.h"
 #include "emu/accel/piece/protocol.h"
 #include "files/root_path.h"
+#include "worker/native/architecture.h"
 #include "worker/native/arguments.h"
 #include "worker/native/compilers.h"
 #include "worker/native/make.h"
@@ -46,7 +47,9 @@ std::string command_name(int process) {
 // The words behind argv[0] of a program that the kernel has the emulator run: its own are the emulator's path, the
 // program's, and the program's argv[0].
 std::vector<std::string> arguments_of(int process) {
-  auto words = split(read_all(open_at(process, "cmdline", O_RDONLY).get()), '\0');
+  std::string line = read_all(open_at(process, "cmdline", O_RDONLY).get());
+  if (line.ends_with('\0')) line.pop_back();
+  auto words = split(line, '\0');
   words.erase(words.begin(), words.begin() + std::min<std::ptrdiff_t>(3, std::ssize(words)));
   return words;
 }
@@ -69,6 +72,12 @@ bool has_language(int process) {
   });
 }
 
+// Whether a program of dpkg has to be told which architecture it works for.
+bool works_for_one(std::string_view name) {
+  return name != "dpkg-deb" && name != "dpkg-split" && name != "update-alternatives";
+}
+
+constexpr const char* k_architecture = "Architecture";  // of a package, in dpkg's database
 constexpr std::uint64_t k_first_of_pack = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -160,16 +169,21 @@ bool Substitution::can_enter_step_root(int process) {
   constexpr unsigned k_cap_sys_chroot = 18;
   const auto capabilities = status_field(process_status(process), "CapEff").value_or(0);
   if (!step_root_ || (capabilities >> k_cap_sys_chroot & 1) == 0) return false;
-  if (!std::exchange(has_way_back_, true)) {
-    write_file_atomically(join_path(source_.directory, base_name(MBUILD_ACCEL_BACK)), emu::accel_back(), 0755);
-  }
+  have_library();
   return true;
+}
+
+void Substitution::have_library() {
+  if (std::exchange(has_library_, true)) return;
+  write_file_atomically(join_path(source_.directory, base_name(MBUILD_ACCEL_PRELOAD)),
+                        emu::accel_preload(debian_architecture(source_.machine)), 0755);
 }
 
 std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int process) {
   const auto arguments = arguments_of(process);
   if (needs_emulation(choice.name, arguments)) return std::nullopt;
   const auto plugin = std::ranges::find(arguments, "-plugin");
+  if (choice.with_library) return choice.number | MBUILD_ACCEL_WITH_PRELOAD;
   if (choice.name != "ld.bfd" || plugin == arguments.end()) return choice.number;
   if (std::next(plugin) == arguments.end() || !has_plugin(process, *std::next(plugin))) return std::nullopt;
   return choice.number | MBUILD_ACCEL_WITH_PLUGIN;
@@ -195,8 +209,33 @@ std::optional<Substitution::Choice> Substitution::choose_same(int root, const st
   const auto packaged = substitutable(root, path);
   if (!packaged || !is_as_packaged(native, path, *packaged)) return std::nullopt;
   const std::string name = resolved_name(path);
-  const auto edit = [&](std::string bytes) { return make_as_emulated(std::move(bytes), read_sane(root, path)); };
-  return Choice{&set, set.add(path, name == "make" ? NativeSet::Edit(edit) : NativeSet::Edit()), name};
+  Choice choice{&set, 0, name, packaged->package.starts_with("apt")};
+  if (choice.with_library || (packaged->package == "dpkg" && works_for_one(name))) {
+    const auto architecture = debian_architecture(source_.machine);
+    if (architecture.empty() || installed_field(root, packaged->package, k_architecture) != architecture)
+      return std::nullopt;
+  }
+  choice.number = set.add(path, edit_for(root, path, native, packaged->package));
+  if (!choice.with_library) return choice;
+  if (!set.has_own_services() || !set.apt_takes_architecture()) return std::nullopt;  // it needs dlsym of libc
+  have_library();
+  return choice;
+}
+
+// What is changed in the copy of a program so that it answers as the emulated one.
+NativeSet::Edit Substitution::edit_for(int root, const std::string& path, int native,
+                                       const std::string& package) const {
+  const std::string name = resolved_name(path);
+  if (name == "make") {
+    return [=](std::string bytes) { return make_as_emulated(std::move(bytes), read_sane(root, path)); };
+  }
+  if (package == "dpkg" && works_for_one(name)) {
+    const std::string own = installed_field(native, package, k_architecture);
+    return [own, other = debian_architecture(source_.machine)](std::string bytes) {
+      return with_architecture(std::move(bytes), own, other);
+    };
+  }
+  return {};
 }
 
 std::optional<Substitution::Choice> Substitution::choose_compiler(int root, const std::string& path) {

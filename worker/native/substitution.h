@@ -48,7 +48,8 @@ class Substitution {
   struct Choice {
     NativeSet* set = nullptr;
     std::uint64_t number = 0;
-    std::string name;  // of the program, as arguments.h has it
+    std::string name;           // of the program, as arguments.h has it
+    bool with_library = false;  // it is given the library of emu/accel/piece
   };
 
   // What is known of a file. That there is none for it holds as long as dpkg's database is what it was.
@@ -70,8 +71,10 @@ class Substitution {
   bool converts_alike(int root, int process, const Choice& choice);
   const std::optional<Choice>& known_choice(int process, int program, int root);
   bool can_enter_step_root(int process);
+  void have_library();
   std::optional<Choice> choose(int process, int program, const struct stat& status);
   std::optional<Choice> choose_same(int root, const std::string& path, int native, NativeSet& set);
+  NativeSet::Edit edit_for(int root, const std::string& path, int native, const std::string& package) const;
   std::optional<Choice> choose_compiler(int root, const std::string& path);
   std::optional<std::uint64_t> answer(const Choice& choice, int process);
   bool has_plugin(int process, const std::string& path);
@@ -85,7 +88,7 @@ class Substitution {
   std::string scratch_;
   struct stat root_;
   Fd step_root_;
-  bool has_way_back_ = false;
+  bool has_library_ = false;
   Fd sibling_, pack_;
   std::unique_ptr<NativeSet> of_sibling_, of_pack_;
   std::optional<std::set<std::string>> replaced_;  // SHA-256 of what the pack replaces, where it names that

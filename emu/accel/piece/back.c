@@ -1,6 +1,7 @@
-/* The library that a native program is given where it stands in for one in another root directory (protocol.h): its
-   constructor, before all others, goes back there. It has no libc. By then loader and libraries are mapped; what would be
-   loaded later is looked for where the emulated program would look for it, and is not there for this architecture. */
+/* Of the library that a native program may be given (protocol.h), the constructor, which runs before all others: it
+   forgets the variables of mbuild's own, and where the program stands in for one in another root directory, goes back
+   there. It has no libc. By then loader and libraries are mapped; what would be loaded later is looked for where the
+   emulated program would look for it, and is not there for this architecture. */
 
 #include "calls.h"
 #include "protocol.h"

@@ -137,27 +137,33 @@ static void leave(const struct place *back) {
   call4(nr_close, back->directory, 0, 0, 0);
 }
 
+/* Executes the program with the library, and with one more variable or 0. */
+static void execute_with_library(const char *path, char **argv, char **env, char *variable) {
+  char preload[] = "LD_PRELOAD=" MBUILD_ACCEL_PRELOAD;
+  unsigned long n = 0, i;
+  char **with;
+  while (env[n]) ++n;
+  with = __builtin_alloca((n + 3) * sizeof(char *));
+  for (i = 0; i < n; ++i) with[i] = env[i];
+  with[n] = preload;
+  with[n + 1] = variable;
+  with[n + 2] = 0;
+  call4(nr_execve, (long)path, (long)argv, (long)with, 0);
+}
+
 /* Executes the program in the step's root. */
 static void execute_there(const char *path, char **argv, char **env, long root) {
   char variable[sizeof(MBUILD_ACCEL_BACK_VARIABLE) + 48];
-  char preload[] = "LD_PRELOAD=" MBUILD_ACCEL_BACK;
   struct place back;
-  unsigned long n = 0, i;
-  char **with, *out;
-  while (env[n]) ++n;
-  with = __builtin_alloca((n + 3) * sizeof(char *));
+  char *out;
   if (enter(root, &back) == 0) {
     out = append(variable, MBUILD_ACCEL_BACK_VARIABLE);
     out = append_number(out, (unsigned long)back.root);
     *out++ = ',';
     out = append_number(out, (unsigned long)back.directory);
     *out = 0;
-    for (i = 0; i < n; ++i) with[i] = env[i];
-    with[n] = preload;
-    with[n + 1] = variable;
-    with[n + 2] = 0;
     call4(nr_fcntl, root, f_setfd, fd_cloexec, 0);
-    call4(nr_execve, (long)path, (long)argv, (long)with, 0);
+    execute_with_library(path, argv, env, variable);
     leave(&back);
   }
   call4(nr_close, root, 0, 0, 0);
@@ -190,10 +196,12 @@ void substitute(long *stack) {
     own_plugin = *plugin;
     *plugin = plugin_path;
   }
-  native_path(path, (unsigned long)number & (MBUILD_ACCEL_OTHER_ROOT - 1));
+  native_path(path, (unsigned long)number & (MBUILD_ACCEL_WITH_PRELOAD - 1));
   call4(nr_fcntl, program, f_setfd, fd_cloexec, 0);
   if (number & MBUILD_ACCEL_OTHER_ROOT) {
     execute_there(path, argv + 2, env, number >> 32);
+  } else if (number & MBUILD_ACCEL_WITH_PRELOAD) {
+    execute_with_library(path, argv + 2, env, 0);
   } else {
     call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
   }

@@ -6,21 +6,27 @@
    the program. Gives the number of its native equivalent, or an error. With the bit WITH_PLUGIN, what follows the
    argument "-plugin" is to be MBUILD_ACCEL_PLUGIN. With the bit OTHER_ROOT, the process has another root directory than
    the step; what is above the lower 32 bits is a descriptor of that one, which the supervisor has put into the process.
-   The program is executed there, and the library MBUILD_ACCEL_BACK brings it back before it does anything: to the root
-   and the working directory of the two descriptors that the variable names. */
+   The program is executed there, and the library MBUILD_ACCEL_PRELOAD brings it back before it does anything: to the
+   root and the working directory of the two descriptors that the variable names. With the bit WITH_PRELOAD, the program
+   is given that library in any case: it tells apt of the emulated architecture. */
 #define MBUILD_ACCEL_CALL 400
 #define MBUILD_ACCEL_MAGIC 0x6d627569
 #define MBUILD_ACCEL_WITH_PLUGIN 0x40000000
 #define MBUILD_ACCEL_OTHER_ROOT 0x20000000
+#define MBUILD_ACCEL_WITH_PRELOAD 0x10000000
 
 /* Where the step sees the native programs, PROGRAMS/NUMBER/NAME: a directory that every procfs has, so that nothing is
    listed that is not there without them. */
 #define MBUILD_ACCEL_PLACE "/proc/driver"
 #define MBUILD_ACCEL_PROGRAMS MBUILD_ACCEL_PLACE "/p/"
 #define MBUILD_ACCEL_PLUGIN MBUILD_ACCEL_PLACE "/plugin"
-#define MBUILD_ACCEL_BACK MBUILD_ACCEL_PLACE "/back"
+#define MBUILD_ACCEL_PRELOAD MBUILD_ACCEL_PLACE "/preload"
 #define MBUILD_ACCEL_BACK_VARIABLE "MBUILD_ACCEL_BACK="
 
 /* By the same call a process that is traced (worker/sandbox/exec_trace.h) is made to ask for a descriptor of an
    emulator. Arguments: the magic number, the number of the emulator. */
 #define MBUILD_EMULATOR_MAGIC 0x6d627478
+
+/* What the library has in the place of the name that Debian has for the emulated architecture ("arm64"), which the
+   supervisor writes there with a 0 behind it. */
+#define MBUILD_ACCEL_ARCHITECTURE "mbuild-accel-architecture"

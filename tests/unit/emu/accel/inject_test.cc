@@ -36,6 +36,13 @@ TEST_CASE("an emulator with the piece at its entry does what it did", "[accel]")
   CHECK(emu::accelerated_emulator(emulator, directory.path()) == copy);  // made once
 }
 
+TEST_CASE("the library for native programs has the name of the architecture", "[accel]") {
+  using namespace std::string_literals;
+  CHECK(emu::accel_preload("ppc64el").contains("ppc64el\0"s));
+  CHECK(emu::accel_preload("").size() == emu::accel_preload("arm64").size());
+  CHECK(!emu::accel_preload("arm64").contains("ppc64el"));
+}
+
 TEST_CASE("a program whose layout is not understood is left alone", "[accel]") {
   CHECK(!emu::inject_piece("", emu::accel_piece()));
   CHECK(!emu::inject_piece("#!/bin/sh\n", emu::accel_piece()));

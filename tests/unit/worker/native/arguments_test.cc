@@ -79,6 +79,8 @@ TEST_CASE("xz tells of its own memory", "[native]") {
 TEST_CASE("what tells of its own architecture is asked itself", "[native]") {
   CHECK(needs_emulation("dpkg-deb", {"--version"}));
   CHECK(!needs_emulation("dpkg-deb", {"--build", "x"}));
+  CHECK(needs_emulation("dpkg", {"--version"}));
+  CHECK(!needs_emulation("dpkg", {"--print-architecture"}));
   CHECK(needs_emulation("git", {"version", "--build-options"}));
   CHECK(needs_emulation("git", {"version", "--b"}));
   CHECK(needs_emulation("git", {"-C", "/src", "bugreport"}));
@@ -88,6 +90,37 @@ TEST_CASE("what tells of its own architecture is asked itself", "[native]") {
   CHECK(needs_emulation("ld.bfd", {"-V"}));
   CHECK(needs_emulation("cc1", {"-version"}));
   CHECK(!needs_emulation("tar", {"--version"}));
+}
+
+TEST_CASE("apt's help and version tell of its architecture", "[native]") {
+  using Words = std::vector<std::string>;
+  for (const auto& arguments : {Words{},
+                                {"-qq"},
+                                {"-o", "a=b"},
+                                {"-y", "-o", "a=b", "-c", "file"},
+                                {"help"},
+                                {"-h"},
+                                {"--help", "install"},
+                                {"-qv", "install"},
+                                {"--version"},
+                                {"-o", "Version=1", "x"}}) {
+    CAPTURE(arguments);
+    CHECK(needs_emulation("apt-get", arguments));
+  }
+  for (const auto& arguments : {Words{"update"},
+                                {"-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "g++"},
+                                {"-oAcquire::http::Proxy=x", "-tsid", "install", "vhs"},
+                                {"install", "./h.deb"}}) {
+    CAPTURE(arguments);
+    CHECK(!needs_emulation("apt-get", arguments));
+  }
+  CHECK(!needs_emulation("http", {}));  // a method of apt's
+}
+
+TEST_CASE("files in the order of a hash of their names are in that of the platform", "[native]") {
+  CHECK(needs_emulation("dpkg", {"-S", "/usr/share/*"}));
+  CHECK(needs_emulation("dpkg-query", {"--search", "sh"}));
+  CHECK(!needs_emulation("dpkg-query", {"-W", "-f", "${Version}"}));
 }
 
 TEST_CASE("the state of a compiler, and what is loaded into it, is its own", "[native]") {
