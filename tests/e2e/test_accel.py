@@ -42,7 +42,7 @@ def test_a_record_with_native_programs_is_none_without_them(case):
 
 def test_both_ways_agree(case):
     debian(case, "RUN cd /opt && seq 2000 > a && tar --sort=name --mtime=@0 -cf a.tar a && gzip -n a.tar",
-           "RUN sha256sum /opt/* > /sums; find /usr -newer /opt/a > /newer; ls -la /dev > /dev.list; env | sort > /env",
+           "RUN sha256sum /opt/* > /sums; find /usr -newer /opt/a > /newer; ls -la /dev > /dev.list; A=b env > /env",
            "RUN useradd -m someone; su someone -c 'id > ~/id; touch ~/x; ls -ln ~ | cut -c1-20 > /tmp/list'",
            "USER nobody", "RUN id > /tmp/id; cat /proc/self/comm > /tmp/comm; sh -c 'echo $0' > /tmp/zero")
     made = build(case, "--accel", "verify", "--network", "none")
@@ -146,10 +146,35 @@ def test_apt_and_dpkg_work_for_the_platform(case):
 
 def test_apt_in_another_root(case):
     debian(case, "RUN " + ROOT,
-           "RUN chroot /r /bin/sh -c 'apt-config dump > /dump; dpkg --print-architecture > /arch; apt-get check; env | sort > /env;"
+           "RUN chroot /r /bin/sh -c 'apt-config dump > /dump; dpkg --print-architecture > /arch; apt-get check; env > /env;"
            " apt-cache policy dash > /policy'")
     made = build(case, "--accel", "verify", "--network", "none")
     expect_equal(made.file("r/arch", FOREIGN), FOREIGN.split("/")[1])
+
+
+APK_DATABASE = (r"""mkdir -p /lib/apk/db; printf 'P:busybox\nV:1.36.1-r29\nF:bin\nR:busybox\nZ:Q1%s\n\n' """
+                r""" "$(printf "$(sha1sum /bin/busybox | cut -c1-40 | sed 's/../\\x&/g')" | base64)" > /lib/apk/db/installed""")
+
+
+def test_programs_of_alpine(case):
+    """A database of apk, whose busybox is known by its SHA-1."""
+    case.dockerfile("FROM busybox", "RUN " + APK_DATABASE)
+    base = os.path.join(case.dir, "alpine")
+    case.build("-o", "type=oci,tar=false,dest=" + base, export=False, platforms=BOTH)
+    case.dockerfile("FROM alpine", "RUN readlink /proc/self/exe > /exe; uname -m > /machine; busybox readlink /proc/self/exe >> /exe;"
+                    " busybox seq 2 > /seq; mkdir /links; /bin/busybox --install -s /links; readlink /links/cat > /link",
+                    "RUN printf 'echo $0 $1\\n' > /script; chmod 755 /script; /script one > /said; A=b env > /env; id > /id;"
+                    " for i in 1 2 3 4 5; do cat /etc/passwd | sort -n | gzip -n > /z.gz; done",
+                    "RUN sed -i s/r29/r30/ /lib/apk/db/installed", "RUN readlink /proc/self/exe > /exe2")
+    made = case.build("--build-context", "alpine=oci-layout://" + base, platforms=(FOREIGN,))
+    exe = made.file("exe", FOREIGN).split()
+    expect(len(exe) == 2 and all(one.startswith("/proc/driver/p/") for one in exe), exe)
+    expect_equal(made.file("machine", FOREIGN), MACHINE[FOREIGN])
+    expect_equal(made.file("link", FOREIGN), "/bin/busybox")
+    expect_equal(made.file("exe2", FOREIGN), "/bin/busybox")
+    off = case.build("--build-context", "alpine=oci-layout://" + base, "--accel", "off", platforms=(FOREIGN,))
+    for name in ("seq", "link", "said", "env", "id"):
+        expect_equal(made.file(name, FOREIGN), off.file(name, FOREIGN))
 
 
 ROOT = "mkdir -p /r && cp -a /usr /bin /sbin /lib /etc /var /r/ && (cp -a /lib64 /r/ 2>/dev/null || true)"

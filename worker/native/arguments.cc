@@ -199,11 +199,47 @@ bool shows_help_of_apt(const Arguments& arguments) {
   return !has_command;
 }
 
+// apk tells which architecture it was compiled for where it is asked for its version or help, and works for that where
+// it is not told by a file of the root that it works on, which is its own then.
+bool needs_own_apk(const Arguments& arguments) {
+  return std::ranges::none_of(arguments, [](const std::string& one) { return !one.starts_with('-'); }) ||
+         any_starts_with(arguments, {"--arch", "--print", "--root", "-p", "--initdb", "--ver", "--help", "-h", "-V"}) ||
+         any_is(arguments, {"version", "help"}) || std::ranges::any_of(arguments, [](const std::string& one) {
+           return one.starts_with('-') && !one.starts_with("--") && one.find_first_of("phV") != one.npos;
+         });
+}
+
 // A linker's plugin is looked at by who knows where it comes from (compilers.h).
 bool needs_own_linker(const Arguments& arguments) {
   return any_starts_with(arguments, {"@", "--plugin", "-plugin=", "--help", "--target-help", "-V"}) ||
          std::ranges::count(arguments, "-plugin") > 1;
 }
+
+// Applets of busybox that tell of the machine, calculate with floating-point numbers (which some processors do in steps
+// that are rounded less), have the root directory or the processor's personality changed, or look at the programs of
+// processes.
+constexpr std::string_view k_emulated_applets[] = {"arch",
+                                                   "bbconfig",
+                                                   "bc",
+                                                   "chroot",
+                                                   "dc",
+                                                   "hd",
+                                                   "hexdump",
+                                                   "killall",
+                                                   "linux32",
+                                                   "linux64",
+                                                   "nproc",
+                                                   "nsenter",
+                                                   "od",
+                                                   "pidof",
+                                                   "pivot_root",
+                                                   "pkill",
+                                                   "seq",
+                                                   "setarch",
+                                                   "start-stop-daemon",
+                                                   "switch_root",
+                                                   "uname",
+                                                   "unshare"};
 
 }  // namespace
 
@@ -216,11 +252,28 @@ bool needs_emulation(std::string_view name, const Arguments& arguments) {
   if (name == "xz") return tells_of_memory(arguments);
   if (name.starts_with("dpkg")) return searches_files(arguments) || any_starts_with(arguments, {"--ver"});
   if (name.starts_with("apt")) return shows_help_of_apt(arguments);
+  if (name == "apk") return needs_own_apk(arguments);
   if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments) || uses_changed_paths(arguments);
   if (name == "cc1" || name == "cc1plus" || name == "lto1") return needs_own_compiler(arguments);
   if (name == "ld.bfd") return needs_own_linker(arguments);
   if (name == "as") return any_starts_with(arguments, {"@"});
   return false;
+}
+
+bool needs_emulated_busybox(const Arguments& words) {
+  auto at = words.begin();
+  const auto applet_of = [](std::string_view word) {
+    const std::string_view name = word.substr(word.rfind('/') + 1);
+    return name.substr(name.starts_with('-') ? 1 : 0);  // a login shell
+  };
+  if (at != words.end() && applet_of(*at).starts_with("busybox")) ++at;
+  // What busybox does itself: --install makes links to the file that it runs from.
+  if (at == words.end() || at->empty() || (at != words.begin() && at->starts_with('-'))) return true;
+  const std::string_view applet = applet_of(*at);
+  const Arguments arguments(at + 1, words.end());
+  if (applet == "awk") return calculates(arguments);
+  if (applet == "sort") return compares_long_doubles(arguments);
+  return std::ranges::find(k_emulated_applets, applet) != std::end(k_emulated_applets);
 }
 
 }  // namespace mbuild::executor

@@ -12,4 +12,7 @@ namespace mbuild::executor {
 // of the program itself. `name` is the file's ("gzip", "cc1"), without a platform before it ("as").
 bool needs_emulation(std::string_view name, const std::vector<std::string>& arguments);
 
+// The same of busybox, by its words with argv[0], which say what it is.
+bool needs_emulated_busybox(const std::vector<std::string>& words);
+
 }  // namespace mbuild::executor

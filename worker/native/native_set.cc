@@ -120,11 +120,12 @@ void NativeSet::take_loader(const std::string& interpreter) {
   const std::string path = resolve_in_root(root_.get(), interpreter).path;
   if (path == loader_) return;
   if (!loader_.empty()) throw unusable(interpreter, "another loader than that of other programs");
-  if (!resolved_name(path).starts_with("ld-") || interpreter.size() < shown_.size() + 3) {
-    throw unusable(interpreter, "the loader is not glibc's");
-  }
   std::string bytes = read_sane(root_.get(), path);
-  if (!replace_path(bytes, "/etc/ld.so.cache", shown_ + "/c")) throw unusable(interpreter, "the loader is not glibc's");
+  is_musl_ = replace_path(bytes, "/lib:/usr/local/lib:/usr/lib", shown_ + "/l");
+  const bool is_glibc = replace_path(bytes, "/etc/ld.so.cache", shown_ + "/c");
+  if (!resolved_name(path).starts_with("ld-") || interpreter.size() < shown_.size() + 3 || is_musl_ == is_glibc) {
+    throw unusable(interpreter, "the loader is neither glibc's nor musl's");
+  }
   replace_path(bytes, "/etc/ld.so.preload", MBUILD_ACCEL_PLACE "/-");
   write_program(join_path(own_, "ld"), bytes);
   loader_ = path;
@@ -155,7 +156,7 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     std::string bytes = read_sane(root_.get(), path);
     const auto linking = read_linking(bytes);
     if (!linking) throw unusable(name, "it is no library of this host");
-    const std::string number = std::to_string(libraries_.size());
+    const std::string file = is_musl_ ? resolved_name(name) : std::to_string(libraries_.size());
     if (name == "libc.so.6") {
       has_own_services_ = bytes.contains("GLIBC_2.34");
       bytes = with_own_conversions(std::move(bytes));
@@ -163,8 +164,8 @@ void NativeSet::take_libraries(const std::vector<std::string>& names, const std:
     if (name.starts_with("libapt-pkg.so.")) apt_takes_architecture_ = takes_architecture(bytes);
     Linking own = *linking;
     own.interpreter.clear();  // libc can be executed, and need not be
-    write_program(fmt::format("{}/l/{}", own_, number), relinked(std::move(bytes), own, ""));
-    libraries_[name] = shown_ + "/l/" + number;
+    write_program(fmt::format("{}/l/{}", own_, file), relinked(std::move(bytes), own, ""));
+    libraries_[name] = shown_ + "/l/" + file;
     take_libraries(linking->needed, linking->run_path, resolved_parent(path));
   }
 }

@@ -1,11 +1,15 @@
 #include "worker/native/packages.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <iterator>
+#include <vector>
 
+#include "base/base64.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -17,6 +21,8 @@
 // program that a step has put in the place of a package's), not against malice, and need not: who writes an image's
 // database writes the image of the host's platform, too, from which the native program is taken, and both run in the
 // sandbox.
+//
+// A root has the database of dpkg or that of apk.
 namespace mbuild::executor {
 namespace {
 
@@ -32,7 +38,12 @@ constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         
 constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "printf", "seq", "numfmt", "stdbuf", "chroot"};
 constexpr std::string_view k_of_dpkg[] = {"dpkg",       "dpkg-deb",     "dpkg-query",
                                           "dpkg-split", "dpkg-trigger", "update-alternatives"};
+// Of Alpine's packages. Programs that are linked with musl find no library that a step brings.
+constexpr std::string_view k_packages_of_apk[] = {"busybox",   "apk-tools", "coreutils", "sed",  "grep",
+                                                  "gzip",      "xz",        "bzip2",     "zstd", "tar",
+                                                  "findutils", "diffutils", "patch"};
 constexpr const char* k_status = "var/lib/dpkg/status";
+constexpr const char* k_installed[] = {"lib/apk/db/installed", "usr/lib/apk/db/installed"};
 
 bool lists(std::span<const std::string_view> list, std::string_view name) {
   return std::ranges::find(list, name) != list.end();
@@ -43,16 +54,19 @@ bool is_wanted(std::string_view package, const std::string& path) {
   return !lists(k_never, name) && (package != "dpkg" || lists(k_of_dpkg, name));
 }
 
-// The MD5 that the package has of the file, "" where it has not. The database has names as packages have them: with
-// bin a link to usr/bin, "bin/sed" is usr/bin/sed.
+// The database has names as packages have them: with bin a link to usr/bin, "bin/sed" is usr/bin/sed.
+bool is_name_of(std::string_view name, const std::string& path) {
+  return name == path || (path.starts_with("usr/") && name == path.substr(4));
+}
+
+// The MD5 that the package has of the file, "" where it has not.
 std::string packaged_checksum(int root, std::string_view package, const std::string& path) {
   std::string list = read_sane(root, fmt::format("var/lib/dpkg/info/{}.md5sums", package));
-  const std::string unmerged = path.starts_with("usr/") ? path.substr(4) : path;
   for (const auto& line : split(list, '\n')) {
     const auto space = line.find("  ");
     if (space != 32) continue;
     const std::string_view name = std::string_view(line).substr(34);
-    if (name == path || name == unmerged) return line.substr(0, 32);
+    if (is_name_of(name, path)) return line.substr(0, 32);
   }
   return "";
 }
@@ -60,6 +74,41 @@ std::string packaged_checksum(int root, std::string_view package, const std::str
 std::string checksum(int root, const std::string& path) {
   const Fd file = open_sane(root, path);
   return file ? md5_of_rest(file.get()) : "";
+}
+
+// What apk's database has lines for, of a letter, a colon and a value: a package's name (P) and version (V), then the
+// directory (F) of the files whose names (R) follow, each with its checksum (Z): "Q1" and the SHA-1 in base64
+// (apk-tools, the installed database). Packages are parted by an empty line.
+struct ApkFile {
+  PackagedFile package;
+  std::string checksum;
+};
+
+std::optional<ApkFile> apk_file(int root, const std::string& path) {
+  for (const char* database : k_installed) {
+    ApkFile out;
+    std::string directory;
+    bool is_it = false;
+    for (const auto& line : split(read_sane(root, resolve_in_root(root, database).path), '\n')) {
+      const auto value = std::string_view(line).substr(std::min<std::size_t>(line.size(), 2));
+      if (line.empty()) out = {};
+      if (line.starts_with("P:")) out.package.package = value;
+      if (line.starts_with("V:")) out.package.version = value;
+      if (line.starts_with("F:")) directory = value;
+      if (line.starts_with("R:")) is_it = is_name_of(join_resolved(directory, value), path);
+      if (!is_it || !line.starts_with("Z:")) continue;
+      out.checksum = value;
+      return out;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<PackagedFile> as_packaged_by_apk(int root, const std::string& path) {
+  const auto found = apk_file(root, path);
+  const Fd file = found ? open_sane(root, path) : Fd();
+  if (!file || "Q1" + encode_base64(sha1_bytes(read_all(file.get()))) != found->checksum) return std::nullopt;
+  return found->package;
 }
 
 }  // namespace
@@ -80,11 +129,21 @@ std::string installed_field(int root, std::string_view package, std::string_view
 
 bool has_package_database(int root) { return static_cast<bool>(open_sane(root, k_status)); }
 
+Fd open_package_database(int root) {
+  Fd found = try_open_resolved(root, k_status, O_PATH);
+  for (const char* path : k_installed) {
+    if (!found) found = try_open_resolved(root, resolve_in_root(root, path).path, O_PATH);
+  }
+  return found;
+}
+
 std::optional<PackagedFile> substitutable(int root, const std::string& path) {
   for (const auto package : k_packages) {
     if (!is_wanted(package, path)) continue;
     if (auto found = as_packaged(root, path, package)) return found;
   }
+  const auto by_apk = as_packaged_by_apk(root, path);
+  if (by_apk && lists(k_packages_of_apk, by_apk->package) && !lists(k_never, resolved_name(path))) return by_apk;
   return std::nullopt;
 }
 
@@ -97,7 +156,7 @@ std::optional<PackagedFile> as_packaged(int root, const std::string& path, std::
 }
 
 bool is_as_packaged(int root, const std::string& path, const PackagedFile& expected) {
-  return as_packaged(root, path, expected.package) == expected;
+  return as_packaged(root, path, expected.package) == expected || as_packaged_by_apk(root, path) == expected;
 }
 
 }  // namespace mbuild::executor

@@ -44,13 +44,13 @@ std::string command_name(int process) {
   return name;
 }
 
-// The words behind argv[0] of a program that the kernel has the emulator run: its own are the emulator's path, the
-// program's, and the program's argv[0].
-std::vector<std::string> arguments_of(int process) {
+// The words of a program, with argv[0], that the kernel has the emulator run: its own are the emulator's path, the
+// program's, and these.
+std::vector<std::string> words_of_program(int process) {
   std::string line = read_all(open_at(process, "cmdline", O_RDONLY).get());
   if (line.ends_with('\0')) line.pop_back();
   auto words = split(line, '\0');
-  words.erase(words.begin(), words.begin() + std::min<std::ptrdiff_t>(3, std::ssize(words)));
+  words.erase(words.begin(), words.begin() + std::min<std::ptrdiff_t>(2, std::ssize(words)));
   return words;
 }
 
@@ -72,6 +72,12 @@ bool has_language(int process) {
   });
 }
 
+// Without this file apk works for the architecture that it was compiled for.
+bool names_architecture_of_apk(int process) {
+  const Fd root = open_at(process, "root", O_PATH | O_DIRECTORY);
+  return !read_sane(root.get(), "etc/apk/arch").empty();
+}
+
 // Whether a program of dpkg has to be told which architecture it works for.
 bool works_for_one(std::string_view name) {
   return name != "dpkg-deb" && name != "dpkg-split" && name != "update-alternatives";
@@ -91,7 +97,7 @@ Substitution::Identity Substitution::identity_of(const struct stat& status) {
 }
 
 std::optional<Substitution::Identity> Substitution::database_of(int root) {
-  const Fd status = try_open_resolved(root, "var/lib/dpkg/status", O_PATH);
+  const Fd status = open_package_database(root);
   return status ? std::optional(identity_of(status_of(status.get()))) : std::nullopt;
 }
 
@@ -154,7 +160,7 @@ std::optional<Substitution::Found> Substitution::find(int process, int program) 
   const bool other_root = !is_same(status_of(root.get()), root_);
   if (!other_root && !step_root_) step_root_ = open_at(process, "root", O_RDONLY | O_DIRECTORY);
   const auto& choice = known_choice(process, program, root.get());
-  if (!choice || (other_root && !can_enter_step_root(process))) return std::nullopt;
+  if (!choice || (other_root && (!choice->set->has_way_back() || !can_enter_step_root(process)))) return std::nullopt;
   if (!finds_users(root.get(), *choice->set) || !converts_alike(root.get(), process, *choice)) return std::nullopt;
   const auto number = answer(*choice, process);
   if (!number || !choice->set->name(choice->number, command_name(process))) return std::nullopt;
@@ -180,8 +186,12 @@ void Substitution::have_library() {
 }
 
 std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int process) {
-  const auto arguments = arguments_of(process);
-  if (needs_emulation(choice.name, arguments)) return std::nullopt;
+  const auto words = words_of_program(process);
+  if (words.empty()) return std::nullopt;
+  const std::vector<std::string> arguments(words.begin() + 1, words.end());
+  if (choice.name == "apk" && !names_architecture_of_apk(process)) return std::nullopt;
+  if (choice.name == "busybox" ? needs_emulated_busybox(words) : needs_emulation(choice.name, arguments))
+    return std::nullopt;
   const auto plugin = std::ranges::find(arguments, "-plugin");
   if (choice.with_library) return choice.number | MBUILD_ACCEL_WITH_PRELOAD;
   if (choice.name != "ld.bfd" || plugin == arguments.end()) return choice.number;

@@ -4,10 +4,10 @@
 
 #include "bake/hcl/convert.h"
 #include "bake/hcl/csv.h"
-#include "bake/hcl/functions/base64.h"
 #include "bake/hcl/functions/table.h"
 #include "bake/hcl/json.h"
 #include "bake/hcl/text.h"
+#include "base/base64.h"
 
 namespace mbuild::bake::hcl {
 

@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "bake/hcl/functions/base64.h"
 #include "bake/hcl/functions/table.h"
+#include "base/base64.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/shared_library.h"

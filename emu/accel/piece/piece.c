@@ -137,6 +137,17 @@ static void leave(const struct place *back) {
   call4(nr_close, back->directory, 0, 0, 0);
 }
 
+/* QEMU gives its program the variables in the opposite order. */
+static void turn_round(char **env) {
+  char **last = env, *kept;
+  while (*last) ++last;
+  while (env < --last) {
+    kept = *env;
+    *env++ = *last;
+    *last = kept;
+  }
+}
+
 /* Executes the program with the library, and with one more variable or 0. */
 static void execute_with_library(const char *path, char **argv, char **env, char *variable) {
   char preload[] = "LD_PRELOAD=" MBUILD_ACCEL_PRELOAD;
@@ -198,6 +209,7 @@ void substitute(long *stack) {
   }
   native_path(path, (unsigned long)number & (MBUILD_ACCEL_WITH_PRELOAD - 1));
   call4(nr_fcntl, program, f_setfd, fd_cloexec, 0);
+  turn_round(env);
   if (number & MBUILD_ACCEL_OTHER_ROOT) {
     execute_there(path, argv + 2, env, number >> 32);
   } else if (number & MBUILD_ACCEL_WITH_PRELOAD) {
@@ -205,6 +217,7 @@ void substitute(long *stack) {
   } else {
     call4(nr_execve, (long)path, (long)(argv + 2), (long)env, 0);
   }
+  turn_round(env);
   if (plugin) *plugin = own_plugin;
   call4(nr_fcntl, program, f_setfd, 0, 0); /* still here: QEMU has it to do */
 }

@@ -117,6 +117,45 @@ TEST_CASE("apt's help and version tell of its architecture", "[native]") {
   CHECK(!needs_emulation("http", {}));  // a method of apt's
 }
 
+TEST_CASE("applets of busybox are known by their words", "[native]") {
+  using Words = std::vector<std::string>;
+  for (const auto& words : {Words{"/bin/sh", "-c", "true"},
+                            {"-ash"},
+                            {"busybox", "cat", "--help"},
+                            {"cat", "/proc/1/x"},
+                            {"/bin/busybox", "sh"},
+                            {"awk", "{ print $1 }"},
+                            {"sort", "-n"},
+                            {"busybox.static", "ls"}}) {
+    CAPTURE(words);
+    CHECK(!needs_emulated_busybox(words));
+  }
+  for (const auto& words : {Words{},
+                            {""},
+                            {"busybox"},
+                            {"busybox", "--install", "-s"},
+                            {"/bin/busybox", ""},
+                            {"uname"},
+                            {"busybox", "uname", "-m"},
+                            {"/usr/bin/seq", "3"},
+                            {"awk", "{ s += $1 }"},
+                            {"sort", "-g"}}) {
+    CAPTURE(words);
+    CHECK(needs_emulated_busybox(words));
+  }
+}
+
+TEST_CASE("apk tells of its architecture", "[native]") {
+  CHECK(!needs_emulation("apk", {"add", "--no-cache", "-t", ".build", "gcc"}));
+  CHECK(!needs_emulation("apk", {"-U", "upgrade"}));
+  CHECK(needs_emulation("apk", {}));
+  CHECK(needs_emulation("apk", {"--print-arch"}));
+  CHECK(needs_emulation("apk", {"--version"}));
+  CHECK(needs_emulation("apk", {"add", "--arch=armv7", "x"}));
+  CHECK(needs_emulation("apk", {"--no-cache", "-p", "/root", "add", "x"}));
+  CHECK(needs_emulation("apk", {"-Up", "/root", "add", "x"}));
+}
+
 TEST_CASE("files in the order of a hash of their names are in that of the platform", "[native]") {
   CHECK(needs_emulation("dpkg", {"-S", "/usr/share/*"}));
   CHECK(needs_emulation("dpkg-query", {"--search", "sh"}));

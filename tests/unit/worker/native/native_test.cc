@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "base/base64.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
@@ -93,6 +94,42 @@ TEST_CASE("names of packages are of the time before bin was a link to usr/bin", 
   CHECK(substitutable(root.open().get(), "usr/bin/sed"));
 }
 
+TEST_CASE("a program is known by the database of apk", "[native]") {
+  TemporaryDirectory place;
+  const auto write = [&](const std::string& path, const std::string& content) {
+    make_directories((std::filesystem::path(place.path()) / path).parent_path());
+    write_file_atomically(place / path, content, 0755);
+  };
+  const auto found = [&](const std::string& path) {
+    return substitutable(open_file(place.path(), O_RDONLY | O_DIRECTORY).get(), path);
+  };
+  const std::string sum = "Q1" + encode_base64(sha1_bytes("applets"));
+  const std::string database = "C:Q1x\nP:musl\nV:1.2\nF:lib\nR:ld-musl-x86_64.so.1\na:0:0:755\nZ:" + sum +
+                               "\n\nC:Q1y\nP:busybox\nV:1.36.1-r29\nA:x86_64\nF:bin\nR:busybox\na:0:0:755\nZ:" + sum +
+                               "\nF:etc\nF:usr/bin\nR:cat\nZ:Q1zz\nR:none\n\n";
+  write("lib/apk/db/installed", database);
+  write("bin/busybox", "applets");
+  const auto busybox = found("bin/busybox");
+  REQUIRE(busybox);
+  CHECK(busybox->package == "busybox");
+  CHECK(busybox->version == "1.36.1-r29");
+  CHECK(is_as_packaged(open_file(place.path(), O_RDONLY | O_DIRECTORY).get(), "bin/busybox", *busybox));
+  write("usr/bin/busybox", "applets");
+  CHECK(found("usr/bin/busybox"));  // bin is a link to usr/bin
+  write("usr/bin/cat", "applets");
+  CHECK(!found("usr/bin/cat"));  // another checksum
+  write("lib/ld-musl-x86_64.so.1", "applets");
+  CHECK(!found("lib/ld-musl-x86_64.so.1"));  // no program that is known to do the same
+  CHECK(!found("bin/none"));
+  write("bin/busybox", "other applets");
+  CHECK(!found("bin/busybox"));
+  CHECK(open_package_database(open_file(place.path(), O_RDONLY | O_DIRECTORY).get()));
+  for (std::size_t size = 0; size < database.size(); ++size) {
+    write("lib/apk/db/installed", database.substr(0, size));
+    CHECK_NOTHROW(found("bin/busybox"));
+  }
+}
+
 TEST_CASE("a database that is no file, or leads to a device, knows nothing", "[native]") {
   Root root;
   const std::string status = root / "var/lib/dpkg/status";
@@ -173,6 +210,26 @@ TEST_CASE("a set has a program with its loader and libraries, by numbers", "[nat
   CHECK(!set.name(gzip, "../gunzip"));
   CHECK(!set.name(gzip, ""));
   CHECK(!set.name(gzip + 1, "gzip"));
+}
+
+TEST_CASE("a loader of musl finds libraries by their names in one directory", "[native]") {
+  using namespace std::string_literals;
+  Root root;
+  const auto linking = read_linking(read_file("/bin/sh"));
+  REQUIRE(linking);
+  root.write("usr/bin/sh", read_file("/bin/sh"));
+  const std::string loader = root / linking->interpreter.substr(1);
+  make_directories(std::filesystem::path(loader).parent_path());
+  make_directories(root / "lib");
+  root.write("lib/ld-musl.so.1", "\0/lib:/usr/local/lib:/usr/lib\0"s);
+  std::filesystem::create_symlink("/lib/ld-musl.so.1", loader);
+  for (const auto& name : linking->needed) root.write("lib/" + name, read_file("/bin/true"));
+  TemporaryDirectory place;
+  NativeSet set(place.path(), root.open());
+  CHECK(set.add("usr/bin/sh") == 0);
+  CHECK(read_file(place / "ld").starts_with("\0/proc/driver/l\0"s));
+  for (const auto& name : linking->needed) CHECK(path_exists(place / ("l/" + name)));
+  CHECK(!set.has_way_back());
 }
 
 TEST_CASE("sets share a directory by parts and numbers of their own", "[native]") {

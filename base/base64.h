@@ -4,11 +4,11 @@
 #include <string>
 #include <string_view>
 
-namespace mbuild::bake::hcl {
+namespace mbuild {
 
 // The standard alphabet, padded.
 std::string encode_base64(std::string_view bytes);
 // Line ends are skipped; nothing for what is no padded base64.
 std::optional<std::string> decode_base64(std::string_view text);
 
-}  // namespace mbuild::bake::hcl
+}  // namespace mbuild

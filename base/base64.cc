@@ -1,11 +1,11 @@
-#include "bake/hcl/functions/base64.h"
+#include "base/base64.h"
 
+#define OPENSSL_API_COMPAT 0x10101000L  // as digest.cc has it, which may be compiled together with this file
 #include <openssl/evp.h>
 
 #include <algorithm>
 
-namespace mbuild::bake::hcl {
-
+namespace mbuild {
 namespace {
 
 const unsigned char* data_of(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
@@ -40,4 +40,4 @@ std::optional<std::string> decode_base64(std::string_view text) {
   return bytes;
 }
 
-}  // namespace mbuild::bake::hcl
+}  // namespace mbuild
