@@ -176,7 +176,7 @@ bool tells_of_memory(const Arguments& arguments) {
 }
 
 // dpkg and dpkg-query -S find files in the order of a hash of their names.
-bool searches_files(const Arguments& arguments) { return any_starts_with(arguments, {"-S", "--s"}); }
+bool searches_files(const Arguments& arguments) { return any_starts_with(arguments, {"-S", "--search"}); }
 
 // The help of apt's programs has their architecture in its first line. They show it where they are asked for it or for
 // their version, in whatever way, and where they are asked for nothing. In doubt they do.

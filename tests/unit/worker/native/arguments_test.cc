@@ -160,6 +160,7 @@ TEST_CASE("files in the order of a hash of their names are in that of the platfo
   CHECK(needs_emulation("dpkg", {"-S", "/usr/share/*"}));
   CHECK(needs_emulation("dpkg-query", {"--search", "sh"}));
   CHECK(!needs_emulation("dpkg-query", {"-W", "-f", "${Version}"}));
+  CHECK(!needs_emulation("dpkg", {"--status-fd", "12", "--no-triggers", "--unpack", "x.deb"}));
 }
 
 TEST_CASE("the state of a compiler, and what is loaded into it, is its own", "[native]") {
