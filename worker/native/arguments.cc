@@ -140,15 +140,16 @@ bool calculates(std::string_view text) {
   return false;
 }
 
-// The program is the first word that is no option. What is in a file is not looked at.
-bool calculates(const Arguments& arguments) {
+// Whether a program of awk may do something, which is the first word that is no option. What is in a file is not looked
+// at.
+bool awk_does(const Arguments& arguments, bool (*does)(std::string_view program)) {
   if (any_starts_with(arguments, {"OFMT=", "CONVFMT=", "-vOFMT=", "-vCONVFMT="})) return true;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto& word = arguments[i];
     if (word == "-F" || word == "-v") {
       ++i;
     } else if (!word.starts_with("-F") && !word.starts_with("-v")) {
-      return word.starts_with('-') || calculates(std::string_view(word));
+      return word.starts_with('-') || does(word);
     }
   }
   return true;
@@ -185,16 +186,19 @@ bool shows_help_of_apt(const Arguments& arguments) {
     const std::string lower = to_lower(word);
     return lower.contains("help") || lower.contains("version");
   };
-  if (std::ranges::any_of(arguments, asks)) return true;
   bool has_command = false;
   for (auto word = arguments.begin(); word != arguments.end(); ++word) {
-    if (word->starts_with("--") || !word->starts_with('-')) {
-      has_command = has_command || !word->starts_with('-');
+    if (!word->starts_with('-')) {
+      if (!has_command && asks(*word)) return true;
+      has_command = true;
       continue;
     }
-    const auto value = word->find_first_of("oct", 1);  // letters whose value is the rest, or the next word
-    if (word->substr(0, value).find_first_of("hv") != word->npos) return true;
-    if (value != word->npos && value + 1 == word->size() && std::next(word) != arguments.end()) ++word;
+    if (asks(*word)) return true;
+    const bool is_long = word->starts_with("--");
+    const auto value = is_long ? word->npos : word->find_first_of("oct", 1);  // letters that have a value
+    if (!is_long && word->substr(0, value).find_first_of("hv") != word->npos) return true;
+    const bool value_follows = *word == "--option" || (value != word->npos && value + 1 == word->size());
+    if (value_follows && std::next(word) != arguments.end() && asks(*++word)) return true;
   }
   return !has_command;
 }
@@ -203,8 +207,9 @@ bool shows_help_of_apt(const Arguments& arguments) {
 // it is not told by a file of the root that it works on, which is its own then.
 bool needs_own_apk(const Arguments& arguments) {
   return std::ranges::none_of(arguments, [](const std::string& one) { return !one.starts_with('-'); }) ||
-         any_starts_with(arguments, {"--arch", "--print", "--root", "-p", "--initdb", "--ver", "--help", "-h", "-V"}) ||
-         any_is(arguments, {"version", "help"}) || std::ranges::any_of(arguments, [](const std::string& one) {
+         any_starts_with(arguments, {"--ar", "--he", "--in", "--pri", "--ro", "--ve"}) ||
+         any_is(arguments, {"version", "help", "--a", "--h", "--i", "--p", "--pr", "--r", "--v"}) ||
+         std::ranges::any_of(arguments, [](const std::string& one) {
            return one.starts_with('-') && !one.starts_with("--") && one.find_first_of("phV") != one.npos;
          });
 }
@@ -215,42 +220,58 @@ bool needs_own_linker(const Arguments& arguments) {
          std::ranges::count(arguments, "-plugin") > 1;
 }
 
+// busybox's awk converts numbers to integers in ways that processors do not agree on where they are too large. Only
+// what compares, prints and changes texts, by these words and by numbers that stand there, never does.
+bool converts_numbers(std::string_view text) {
+  constexpr std::string_view k_words[] = {"BEGIN", "END",  "FILENAME", "FNR",  "FS",      "NF",     "NR",
+                                          "OFS",   "ORS",  "RS",       "else", "gsub",    "if",     "length",
+                                          "match", "next", "print",    "sub",  "tolower", "toupper"};
+  bool behind_operand = false;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (is_word(c)) {
+      auto end = at + 1;
+      while (end < text.size() && is_word(text[end])) ++end;
+      const auto word = text.substr(at, end - at);
+      const bool is_number = word.size() < 9 && std::ranges::all_of(word, is_digit);
+      if (!is_number && std::ranges::find(k_words, word) == std::end(k_words)) return true;
+      behind_operand = is_number || word == "NF" || word == "NR" || word == "FNR";
+      at = end;
+    } else if (c == '"' || (c == '/' && !behind_operand)) {
+      at = behind_quoted(text, at);
+      behind_operand = true;
+    } else if (std::string_view(" \t\n(){};,!~&|<>=?:$").contains(c)) {
+      if (c != ' ' && c != '\t') behind_operand = c == ')';
+      ++at;
+    } else {
+      return true;
+    }
+  }
+  return false;
+}
+
 // Applets of busybox that tell of the machine, calculate with floating-point numbers (which some processors do in steps
 // that are rounded less), have the root directory or the processor's personality changed, or look at the programs of
 // processes.
-constexpr std::string_view k_emulated_applets[] = {"arch",
-                                                   "bbconfig",
-                                                   "bc",
-                                                   "chroot",
-                                                   "dc",
-                                                   "hd",
-                                                   "hexdump",
-                                                   "killall",
-                                                   "linux32",
-                                                   "linux64",
-                                                   "nproc",
-                                                   "nsenter",
-                                                   "od",
-                                                   "pidof",
-                                                   "pivot_root",
-                                                   "pkill",
-                                                   "seq",
-                                                   "setarch",
-                                                   "start-stop-daemon",
-                                                   "switch_root",
-                                                   "uname",
-                                                   "unshare"};
+constexpr std::string_view k_emulated_applets[] = {
+    "arch",        "bbconfig",   "bc",      "chroot", "dc",      "hd",      "hexdump",
+    "killall",     "linux32",    "linux64", "nproc",  "nsenter", "od",      "pgrep",
+    "pidof",       "pivot_root", "pkill",   "ps",     "seq",     "setarch", "start-stop-daemon",
+    "switch_root", "uname",      "unshare"};
 
 }  // namespace
 
 bool needs_emulation(std::string_view name, const Arguments& arguments) {
   if (name == "sort") return compares_long_doubles(arguments);
-  if (name == "mawk") return calculates(arguments);
+  if (name == "mawk") return awk_does(arguments, calculates);
   if (name == "dash") return std::ranges::any_of(arguments, has_signed_range);
   if (name == "split") return any_beyond_ascii(arguments);        // a separator below zero is none
   if (name == "sed") return any_starts_with(arguments, {"--d"});  // --debug writes characters as numbers
   if (name == "xz") return tells_of_memory(arguments);
-  if (name.starts_with("dpkg")) return searches_files(arguments) || any_starts_with(arguments, {"--ver"});
+  if (name.starts_with("dpkg")) {
+    // Versions are compared by characters with a sign.
+    return searches_files(arguments) || any_starts_with(arguments, {"--ver"}) || any_beyond_ascii(arguments);
+  }
   if (name.starts_with("apt")) return shows_help_of_apt(arguments);
   if (name == "apk") return needs_own_apk(arguments);
   if (name == "git" || name == "scalar") return tells_how_git_was_built(arguments) || uses_changed_paths(arguments);
@@ -266,12 +287,12 @@ bool needs_emulated_busybox(const Arguments& words) {
     const std::string_view name = word.substr(word.rfind('/') + 1);
     return name.substr(name.starts_with('-') ? 1 : 0);  // a login shell
   };
-  if (at != words.end() && applet_of(*at).starts_with("busybox")) ++at;
+  while (at != words.end() && applet_of(*at).starts_with("busybox")) ++at;
   // What busybox does itself: --install makes links to the file that it runs from.
   if (at == words.end() || at->empty() || (at != words.begin() && at->starts_with('-'))) return true;
   const std::string_view applet = applet_of(*at);
   const Arguments arguments(at + 1, words.end());
-  if (applet == "awk") return calculates(arguments);
+  if (applet == "awk") return awk_does(arguments, converts_numbers);
   if (applet == "sort") return compares_long_doubles(arguments);
   return std::ranges::find(k_emulated_applets, applet) != std::end(k_emulated_applets);
 }

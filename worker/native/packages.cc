@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -32,16 +33,16 @@ constexpr std::string_view k_packages[] = {"dash",  "coreutils", "sed",         
                                            "patch", "make",      "ninja-build", "git",  "cmake",     "dpkg",
                                            "apt",   "apt-utils", "gpgv",        "sqv"};
 // Those of them that say something of the machine or calculate with its widest floating-point numbers, or load
-// libraries into programs of the architecture. Of dpkg some are left out that go through files in the order of a hash
-// of their names, which is another where characters have a sign (dpkg-query: arguments.cc), or look at the programs of
-// processes.
-constexpr std::string_view k_never[] = {"uname", "arch", "nproc", "od", "printf", "seq", "numfmt", "stdbuf", "chroot"};
+// libraries into programs of the architecture (or are all of these in one, as Alpine's coreutils). Of dpkg some are
+// left out that go through files in the order of a hash of their names, which is another where characters have a sign
+// (dpkg-query: arguments.cc), or look at the programs of processes.
+constexpr std::string_view k_never[] = {"uname", "arch",   "nproc",  "od",     "printf",
+                                        "seq",   "numfmt", "stdbuf", "chroot", "coreutils"};
 constexpr std::string_view k_of_dpkg[] = {"dpkg",       "dpkg-deb",     "dpkg-query",
                                           "dpkg-split", "dpkg-trigger", "update-alternatives"};
 // Of Alpine's packages. Programs that are linked with musl find no library that a step brings.
-constexpr std::string_view k_packages_of_apk[] = {"busybox",   "apk-tools", "coreutils", "sed",  "grep",
-                                                  "gzip",      "xz",        "bzip2",     "zstd", "tar",
-                                                  "findutils", "diffutils", "patch"};
+constexpr std::string_view k_packages_of_apk[] = {"busybox", "apk-tools", "sed", "grep",      "gzip",      "xz",
+                                                  "bzip2",   "zstd",      "tar", "findutils", "diffutils", "patch"};
 constexpr const char* k_status = "var/lib/dpkg/status";
 constexpr const char* k_installed[] = {"lib/apk/db/installed", "usr/lib/apk/db/installed"};
 
@@ -59,14 +60,28 @@ bool is_name_of(std::string_view name, const std::string& path) {
   return name == path || (path.starts_with("usr/") && name == path.substr(4));
 }
 
+// A database, "" for one of no sane size: it is read again and again, by who supervises the step.
+std::string read_database(int root, const std::string& path) {
+  constexpr off_t k_largest = off_t{32} << 20;
+  const Fd file = open_sane(root, path);
+  struct stat status;
+  if (!file || ::fstat(file.get(), &status) < 0 || status.st_size > k_largest) return "";
+  return read_all(file.get());
+}
+
+// Takes the first line of a text, without its end.
+std::string_view take_line(std::string_view& text) {
+  const auto line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(text.size(), line.size() + 1));
+  return line;
+}
+
 // The MD5 that the package has of the file, "" where it has not.
 std::string packaged_checksum(int root, std::string_view package, const std::string& path) {
-  std::string list = read_sane(root, fmt::format("var/lib/dpkg/info/{}.md5sums", package));
-  for (const auto& line : split(list, '\n')) {
-    const auto space = line.find("  ");
-    if (space != 32) continue;
-    const std::string_view name = std::string_view(line).substr(34);
-    if (is_name_of(name, path)) return line.substr(0, 32);
+  const std::string list = read_database(root, fmt::format("var/lib/dpkg/info/{}.md5sums", package));
+  for (std::string_view text = list; !text.empty();) {
+    const auto line = take_line(text);
+    if (line.find("  ") == 32 && is_name_of(line.substr(34), path)) return std::string(line.substr(0, 32));
   }
   return "";
 }
@@ -86,19 +101,19 @@ struct ApkFile {
 
 std::optional<ApkFile> apk_file(int root, const std::string& path) {
   for (const char* database : k_installed) {
-    ApkFile out;
-    std::string directory;
+    const std::string all = read_database(root, resolve_in_root(root, database).path);
+    std::string_view package, version, directory;
     bool is_it = false;
-    for (const auto& line : split(read_sane(root, resolve_in_root(root, database).path), '\n')) {
-      const auto value = std::string_view(line).substr(std::min<std::size_t>(line.size(), 2));
-      if (line.empty()) out = {};
-      if (line.starts_with("P:")) out.package.package = value;
-      if (line.starts_with("V:")) out.package.version = value;
+    for (std::string_view text = all; !text.empty();) {
+      const auto line = take_line(text);
+      const auto value = line.substr(std::min<std::size_t>(line.size(), 2));
+      if (line.empty()) package = version = directory = {};
+      if (line.starts_with("P:")) package = value;
+      if (line.starts_with("V:")) version = value;
       if (line.starts_with("F:")) directory = value;
       if (line.starts_with("R:")) is_it = is_name_of(join_resolved(directory, value), path);
-      if (!is_it || !line.starts_with("Z:")) continue;
-      out.checksum = value;
-      return out;
+      if (is_it && line.starts_with("Z:"))
+        return ApkFile{{std::string(package), std::string(version)}, std::string(value)};
     }
   }
   return std::nullopt;
@@ -116,13 +131,15 @@ std::optional<PackagedFile> as_packaged_by_apk(int root, const std::string& path
 std::string installed_version(int root, std::string_view package) { return installed_field(root, package, "Version"); }
 
 std::string installed_field(int root, std::string_view package, std::string_view name) {
-  const std::string status = read_sane(root, k_status);
+  const std::string status = read_database(root, k_status);
   const std::string first = fmt::format("Package: {}\n", package), beginning = fmt::format("{}: ", name);
-  auto begin = status.starts_with(first) ? 0 : status.find("\n" + first);
+  const auto begin = status.starts_with(first) ? 0 : status.find("\n" + first);
   if (begin == status.npos) return "";
-  const auto end = status.find("\n\n", begin + 1);
-  for (const auto& line : split(status.substr(begin, end == status.npos ? end : end - begin), '\n')) {
-    if (line.starts_with(beginning)) return line.substr(beginning.size());
+  auto text = std::string_view(status).substr(begin);
+  text = text.substr(0, text.find("\n\n", 1));
+  while (!text.empty()) {
+    const auto line = take_line(text);
+    if (line.starts_with(beginning)) return std::string(line.substr(beginning.size()));
   }
   return "";
 }

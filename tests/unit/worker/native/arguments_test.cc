@@ -80,6 +80,7 @@ TEST_CASE("what tells of its own architecture is asked itself", "[native]") {
   CHECK(needs_emulation("dpkg-deb", {"--version"}));
   CHECK(!needs_emulation("dpkg-deb", {"--build", "x"}));
   CHECK(needs_emulation("dpkg", {"--version"}));
+  CHECK(needs_emulation("dpkg", {"--compare-versions", "1\xc3\xb6", "lt", "1+"}));
   CHECK(!needs_emulation("dpkg", {"--print-architecture"}));
   CHECK(needs_emulation("git", {"version", "--build-options"}));
   CHECK(needs_emulation("git", {"version", "--b"}));
@@ -110,7 +111,7 @@ TEST_CASE("apt's help and version tell of its architecture", "[native]") {
   for (const auto& arguments : {Words{"update"},
                                 {"-qq", "-o", "Dpkg::Use-Pty=0", "install", "-y", "g++"},
                                 {"-oAcquire::http::Proxy=x", "-tsid", "install", "vhs"},
-                                {"install", "./h.deb"}}) {
+                                {"install", "-y", "debhelper", "version-x"}}) {
     CAPTURE(arguments);
     CHECK(!needs_emulation("apt-get", arguments));
   }
@@ -145,6 +146,22 @@ TEST_CASE("applets of busybox are known by their words", "[native]") {
   }
 }
 
+TEST_CASE("busybox's awk is native where it converts no numbers", "[native]") {
+  for (const char* text : {"{ print $1 }", "NR == 2 && /a-b/ { print $NF; next } END { print \"1+1\", NR }",
+                           "BEGIN { FS = \":\" } $3 > 999 { gsub(/x/, \"-\"); print toupper($1), length($2) }"}) {
+    INFO(text);
+    CHECK(!needs_emulated_busybox({"awk", "-F:", text, "file"}));
+  }
+  for (const char* text : {"{ printf \"%d\", $1 }", "{ print $1+0 }", "{ print int($1) }", "{ print substr($1, $2) }",
+                           "{ n[$1]++ }", "{ print $n }", "{ x = $1; print x }", "{ print and($1, 7) }", "{ exit $1 }",
+                           "{ print 12345678901 }", "{ print -$1 }", "{ print $1 / 2 }"}) {
+    INFO(text);
+    CHECK(needs_emulated_busybox({"awk", text}));
+  }
+  CHECK(needs_emulated_busybox({"awk", "-f", "program.awk"}));
+  CHECK(needs_emulated_busybox({"busybox", "busybox", "uname", "-m"}));
+}
+
 TEST_CASE("apk tells of its architecture", "[native]") {
   CHECK(!needs_emulation("apk", {"add", "--no-cache", "-t", ".build", "gcc"}));
   CHECK(!needs_emulation("apk", {"-U", "upgrade"}));
@@ -154,6 +171,8 @@ TEST_CASE("apk tells of its architecture", "[native]") {
   CHECK(needs_emulation("apk", {"add", "--arch=armv7", "x"}));
   CHECK(needs_emulation("apk", {"--no-cache", "-p", "/root", "add", "x"}));
   CHECK(needs_emulation("apk", {"-Up", "/root", "add", "x"}));
+  CHECK(needs_emulation("apk", {"--ro", "/root", "add", "x"}));
+  CHECK(!needs_emulation("apk", {"add", "--repository", "http://example.org", "--virtual", ".x", "--purge", "y"}));
 }
 
 TEST_CASE("files in the order of a hash of their names are in that of the platform", "[native]") {
