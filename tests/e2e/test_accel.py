@@ -177,6 +177,21 @@ def test_programs_of_alpine(case):
         expect_equal(made.file(name, FOREIGN), off.file(name, FOREIGN))
 
 
+def test_tools_of_go(case):
+    """Those of one release are known by its time; busybox, which is `link`, too, stands for them."""
+    tool = "/go/pkg/tool/linux_$TARGETARCH"
+    case.dockerfile("FROM busybox", "ARG TARGETARCH", "RUN mkdir -p %s; cp /bin/busybox %s/link; printf 'go1.99\\ntime 2023-11-14T22:13:20Z\\n'"
+                    " > /go/VERSION; touch -d @1700000000 %s/link" % (tool, tool, tool))
+    base = os.path.join(case.dir, "golang")
+    case.build("-o", "type=oci,tar=false,dest=" + base, export=False, platforms=BOTH)
+    case.dockerfile("FROM golang", "ARG TARGETARCH", "RUN echo one > /a; GOOS=linux GOARCH=$TARGETARCH %s/link /a /b" % tool,
+                    "RUN %s/link /a /c; cat /c" % tool, "RUN touch %s/link; GOOS=linux GOARCH=$TARGETARCH %s/link /a /d" % (tool, tool))
+    made = case.build("--build-context", "golang=oci-layout://" + base, "--progress", "rawjson", platforms=(FOREIGN,))
+    native = [int(n) for n in re.findall(r'"native":\s*(\d+)', made.text)]
+    expect_equal(sorted(native), [0, 0, 1])
+    expect_equal(made.file("d", FOREIGN), "one")
+
+
 ROOT = "mkdir -p /r && cp -a /usr /bin /sbin /lib /etc /var /r/ && (cp -a /lib64 /r/ 2>/dev/null || true)"
 
 

@@ -21,6 +21,7 @@
 #include "worker/native/architecture.h"
 #include "worker/native/arguments.h"
 #include "worker/native/compilers.h"
+#include "worker/native/go_tools.h"
 #include "worker/native/make.h"
 #include "worker/native/packages.h"
 #include "worker/native/process_status.h"
@@ -62,10 +63,13 @@ std::string path_in_root(int process, int program) {
   return path.starts_with('/') ? path : "";
 }
 
+std::vector<std::string> variables_of(int process) {
+  return split(read_all(open_at(process, "environ", O_RDONLY).get()), '\0');
+}
+
 // A language that libc may have messages for, in whatever character set they are written.
 bool has_language(int process) {
-  const auto variables = split(read_all(open_at(process, "environ", O_RDONLY).get()), '\0');
-  return std::ranges::any_of(variables, [](const std::string& variable) {
+  return std::ranges::any_of(variables_of(process), [](const std::string& variable) {
     if (!variable.starts_with("LC_") && !variable.starts_with("LANG")) return false;
     const std::string value = variable.substr(std::min(variable.size(), variable.find('=') + 1));
     return !value.empty() && value != "C" && value != "POSIX" && !value.starts_with("C.");
@@ -83,6 +87,7 @@ bool works_for_one(std::string_view name) {
   return name != "dpkg-deb" && name != "dpkg-split" && name != "update-alternatives";
 }
 
+constexpr const char* k_go_tool = "a tool of Go";       // whichever it is
 constexpr const char* k_architecture = "Architecture";  // of a package, in dpkg's database
 constexpr std::uint64_t k_first_of_pack = std::uint64_t{1} << 20;
 
@@ -190,8 +195,10 @@ std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int proc
   if (words.empty()) return std::nullopt;
   const std::vector<std::string> arguments(words.begin() + 1, words.end());
   if (choice.name == "apk" && !names_architecture_of_apk(process)) return std::nullopt;
-  if (choice.name == "busybox" ? needs_emulated_busybox(words) : needs_emulation(choice.name, arguments))
-    return std::nullopt;
+  const bool is_emulated = choice.name == "busybox"   ? needs_emulated_busybox(words)
+                           : choice.name == k_go_tool ? needs_emulated_go_tool(arguments, variables_of(process))
+                                                      : needs_emulation(choice.name, arguments);
+  if (is_emulated) return std::nullopt;
   const auto plugin = std::ranges::find(arguments, "-plugin");
   if (choice.with_library) return choice.number | MBUILD_ACCEL_WITH_PRELOAD;
   if (choice.name != "ld.bfd" || plugin == arguments.end()) return choice.number;
@@ -209,6 +216,8 @@ std::optional<Substitution::Choice> Substitution::choose(int process, int progra
   if (!seen || !is_same(status_of(seen.get()), status)) return std::nullopt;
   if (try_open_resolved(root.get(), "etc/ld.so.preload", O_PATH)) return std::nullopt;
   if (auto chosen = choose_same(root.get(), path, sibling_root(), sibling_set())) return chosen;
+  if (const auto tool = native_go_tool(root.get(), path, sibling_root()))
+    return Choice{&sibling_set(), sibling_set().add(*tool), k_go_tool};
   if (!source_.compilers) return std::nullopt;
   if (auto chosen = choose_compiler(root.get(), path)) return chosen;
   return choose_same(root.get(), path, pack_root(), pack_set());
