@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <thread>
 #include <utility>
 
 #include "base/clean_text.h"
@@ -230,16 +231,19 @@ LayerListing StepMaker::list_emulated(graph::NodeId id, RunTask task, const std:
   return list_layer(worker, layer.id, parts_.work, stop);
 }
 
-// What differs between two runs with the emulator alone is the step's own doing (times, random names).
+// What differs between two runs with the emulator alone is the step's own doing (times, random names). The second one
+// begins later than a clock's second, which steps write down.
 void StepMaker::verify(graph::NodeId id, const RunTask& task, RunResult& result, const std::stop_token& stop) {
   StepLog log(id, parts_.sink);
   log.log(2, fmt::format("accel: {} of {} programs ran natively\n", result.programs_native, result.programs_started));
   if (result.programs_native == 0) return;
   if (parts_.workers.is_local(id)) result.layer = parts_.layers.keep(std::move(result.layer));
   const auto with = list_layer(parts_.workers.of(id), result.layer.id, parts_.work, stop);
+  const auto later = std::chrono::steady_clock::now() + std::chrono::seconds(2);
   const auto without = list_emulated(id, task, stop);
   auto wrong = differences(with, without);
   if (wrong.empty()) return;
+  std::this_thread::sleep_until(later);
   const auto own = differences(without, list_emulated(id, task, stop));
   const auto own_doing = [&](const auto& one) { return own.contains(one.first); };
   auto left_out = wrong;

@@ -118,7 +118,7 @@ def test_a_preload_of_the_system(case):
 
 def test_apt_and_dpkg_work_for_the_platform(case):
     """Natively: they have their own architecture compiled in."""
-    package = ("mkdir -p /p/$a/DEBIAN /p/$a/usr/share/own; date > /p/$a/usr/share/own/file; touch -d @0 /p/$a/usr/share/own/file;"
+    package = ("mkdir -p /p/$a/DEBIAN /p/$a/usr/share/own; echo of $a > /p/$a/usr/share/own/file; export SOURCE_DATE_EPOCH=1;"
                " printf 'Package: own-%s\\nVersion: 1.0\\nArchitecture: %s\\nMaintainer: nobody <n@example.org>\\n"
                "Description: of this test\\n' $a $a > /p/$a/DEBIAN/control;"
                " printf '#!/bin/sh\\necho \"$DPKG_MAINTSCRIPT_ARCH $1\" >> /scripts\\n' > /p/$a/DEBIAN/postinst;"
