@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "emu/accel/piece/protocol.h"
 #include "worker/native/linking.h"
 
 namespace mbuild::executor {
@@ -26,9 +27,8 @@ std::string with_architecture(std::string native, std::string_view own, std::str
 
 bool takes_architecture(std::string_view library) {
   const auto has = [&](std::string_view name) { return exported_function(library, name).has_value(); };
-  return has("_Z13pkgInitConfigR13Configuration") && has("_ZN8pkgCache6HeaderC1Ev") &&
-         (has("_ZN13Configuration6CndSetEPKcRKSt17basic_string_viewIcSt11char_traitsIcEE") ||
-          has("_ZN13Configuration6CndSetEPKcRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"));
+  return has(MBUILD_ACCEL_APT_INIT_CONFIG) && has(MBUILD_ACCEL_APT_MAKE_HEADER) &&
+         (has(MBUILD_ACCEL_APT_SET_BY_VIEW) || has(MBUILD_ACCEL_APT_SET_BY_STRING));
 }
 
 }  // namespace mbuild::executor

@@ -8,13 +8,11 @@
 #include <array>
 #include <cstddef>
 #include <iterator>
-#include <vector>
 
 #include "base/base64.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/fd.h"
-#include "base/strings.h"
 #include "files/root_path.h"
 #include "worker/native/root_files.h"
 

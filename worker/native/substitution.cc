@@ -199,9 +199,10 @@ std::optional<std::uint64_t> Substitution::answer(const Choice& choice, int proc
                            : choice.name == k_go_tool ? needs_emulated_go_tool(arguments, variables_of(process))
                                                       : needs_emulation(choice.name, arguments);
   if (is_emulated) return std::nullopt;
-  const auto plugin = std::ranges::find(arguments, "-plugin");
   if (choice.with_library) return choice.number | MBUILD_ACCEL_WITH_PRELOAD;
-  if (choice.name != "ld.bfd" || plugin == arguments.end()) return choice.number;
+  if (choice.name != "ld.bfd") return choice.number;
+  const auto plugin = std::ranges::find(arguments, "-plugin");
+  if (plugin == arguments.end()) return choice.number;
   if (std::next(plugin) == arguments.end() || !has_plugin(process, *std::next(plugin))) return std::nullopt;
   return choice.number | MBUILD_ACCEL_WITH_PLUGIN;
 }

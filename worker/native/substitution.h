@@ -52,7 +52,7 @@ class Substitution {
     bool with_library = false;  // it is given the library of emu/accel/piece
   };
 
-  // What is known of a file. That there is none for it holds as long as dpkg's database is what it was.
+  // What is known of a file. That there is none for it holds as long as the database of packages is what it was.
   struct Known {
     std::optional<Choice> choice;
     std::optional<Identity> database;

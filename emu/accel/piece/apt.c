@@ -11,12 +11,6 @@
 
 #include "protocol.h"
 
-#define INIT_CONFIG "_Z13pkgInitConfigR13Configuration"
-#define MAKE_HEADER "_ZN8pkgCache6HeaderC1Ev"
-/* Configuration::CndSet(name, value): until apt 2.9, and since. */
-#define SET_BY_STRING "_ZN13Configuration6CndSetEPKcRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"
-#define SET_BY_VIEW "_ZN13Configuration6CndSetEPKcRKSt17basic_string_viewIcSt11char_traitsIcEE"
-
 struct string { /* std::string of libstdc++, with its ABI of C++11 */
   const char *data;
   unsigned long size;
@@ -31,10 +25,10 @@ struct view { /* std::string_view of libstdc++ */
 enum { header_beginning = 256 }; /* bytes of a header that it is larger than */
 
 extern void *dlsym(void *handle, const char *name) __attribute__((weak));
-extern void set_by_string(void *, const char *, const struct string *) __asm__(SET_BY_STRING) __attribute__((weak));
-extern void set_by_view(void *, const char *, const struct view *) __asm__(SET_BY_VIEW) __attribute__((weak));
-_Bool init_config(void *configuration) __asm__(INIT_CONFIG);
-void make_header(void *header) __asm__(MAKE_HEADER);
+extern void set_by_string(void *, const char *, const struct string *) __asm__(MBUILD_ACCEL_APT_SET_BY_STRING) __attribute__((weak));
+extern void set_by_view(void *, const char *, const struct view *) __asm__(MBUILD_ACCEL_APT_SET_BY_VIEW) __attribute__((weak));
+_Bool init_config(void *configuration) __asm__(MBUILD_ACCEL_APT_INIT_CONFIG);
+void make_header(void *header) __asm__(MBUILD_ACCEL_APT_MAKE_HEADER);
 
 static const volatile char architecture[] = MBUILD_ACCEL_ARCHITECTURE;
 
@@ -54,12 +48,12 @@ _Bool init_config(void *configuration) {
     const struct string value = {name, size, {0}};
     set_by_string(configuration, key, &value);
   }
-  return ((_Bool(*)(void *))own(INIT_CONFIG))(configuration);
+  return ((_Bool(*)(void *))own(MBUILD_ACCEL_APT_INIT_CONFIG))(configuration);
 }
 
 void make_header(void *header) {
   char *bytes = header;
   int i;
   for (i = 0; i < header_beginning; ++i) bytes[i] = 0;
-  ((void (*)(void *))own(MAKE_HEADER))(header);
+  ((void (*)(void *))own(MBUILD_ACCEL_APT_MAKE_HEADER))(header);
 }

@@ -30,3 +30,11 @@
 /* What the library has in the place of the name that Debian has for the emulated architecture ("arm64"), which the
    supervisor writes there with a 0 behind it. */
 #define MBUILD_ACCEL_ARCHITECTURE "mbuild-accel-architecture"
+
+/* The functions of libapt-pkg that the library stands before or calls (apt.c), which the supervisor looks for: by their
+   names as C++ mangles them. Configuration::CndSet takes the value as a string until apt 2.9, and as a view since. */
+#define MBUILD_ACCEL_APT_INIT_CONFIG "_Z13pkgInitConfigR13Configuration"
+#define MBUILD_ACCEL_APT_MAKE_HEADER "_ZN8pkgCache6HeaderC1Ev"
+#define MBUILD_ACCEL_APT_SET_BY_STRING \
+  "_ZN13Configuration6CndSetEPKcRKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE"
+#define MBUILD_ACCEL_APT_SET_BY_VIEW "_ZN13Configuration6CndSetEPKcRKSt17basic_string_viewIcSt11char_traitsIcEE"
